@@ -1,0 +1,23 @@
+"""Errors that a person can act on. Every one is a sentence with a way out.
+
+    RealingoError
+    ├── InputError    what was given is wrong: the command line prints `error:` and `hint:` and exits 2
+    └── RunError      the input was fine but the run failed: `error:` and `hint:`, exit 1
+"""
+
+
+class RealingoError(Exception):
+    """Base of all errors Realingo raises on purpose; `hint` is one sentence that says what to do next."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(RealingoError):
+    """The user's input cannot be used."""
+
+
+class RunError(RealingoError):
+    """The input was accepted, but the work could not be completed."""
