@@ -1,0 +1,85 @@
+"""The only file that draws on the terminal: data on stdout, progress and remarks on stderr (the one importer of rich)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+PLAIN_EVERY_SECONDS = 5.0
+
+
+def emit(document: Mapping[str, Any], as_json: bool, render: Callable[[Mapping[str, Any]], RenderableType]) -> None:
+    """Print one result: a JSON document and nothing else, or what `render` makes of it."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        out.print(render(document))
+
+
+def remark(text: str) -> None:
+    err.print(text, markup=False)
+
+
+def complain(message: str, hint: str) -> None:
+    """Exactly two lines on stderr, whatever the message came with."""
+    for label, text in (("error", message), ("hint", hint)):
+        sys.stderr.write(f"{label}: {' '.join(text.split())}\n")
+
+
+@contextmanager
+def progress() -> Iterator[Advance]:
+    """Bars with time left on a terminal; one plain line per label every few seconds elsewhere."""
+    if not err.is_terminal:
+        yield _plain_lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance
+
+
+def _plain_lines() -> Advance:
+    started: dict[str, float] = {}
+    last: dict[str, float] = {}
+
+    def advance(what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        started.setdefault(what, now)
+        finished = done >= total and what in last
+        if not finished and now - last.get(what, started[what]) < PLAIN_EVERY_SECONDS:
+            return
+        last[what] = now
+        spent = now - started[what]
+        left = f", about {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
+        remark(f"{what}: {done}/{total} in {spent:.0f} s{left}")
+
+    return advance
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> Table:
+    """A plain rich table; `right` names the columns to align right (numbers)."""
+    drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
