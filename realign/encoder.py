@@ -1,0 +1,210 @@
+"""Encoders and their tokenizers: load, copy, encode words, pretrain a small one (the only importer of transformers)."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from realign.table import Table
+from selector.errors import InputError
+
+Advance = Callable[[str, int, int], None]
+Words = Sequence[tuple[str, ...]]
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+IGNORE = -100
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A starting point: weights that are never changed in place, and the tokenizer that goes with them."""
+
+    model: nn.Module
+    tokenizer: Any
+    signature: str  # hash of configuration, weights and tokenizer
+
+    @property
+    def width(self) -> int:
+        return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    def copy(self) -> nn.Module:
+        """The starting weights in a model of its own, ready to be trained."""
+        return copy.deepcopy(self.model)
+
+    def encode(self, sentences: Words, max_length: int) -> Table:
+        """Sub-word ids of sentences given as words; longer sentences are cut at `max_length` tokens."""
+        limit = min(max_length, self.tokenizer.model_max_length)
+        fast = self.tokenizer(
+            [list(words) for words in sentences],
+            is_split_into_words=True,
+            truncation=True,
+            max_length=limit,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        words = [[-1 if w is None else w for w in fast.word_ids(i)] for i in range(len(sentences))]
+        return Table.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
+
+
+def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1) -> Tensor:
+    """Token states after `layer`: -1 is the last block's output, -2 the one before, 0 the embeddings.
+
+    ids, mask: [n, t]; result: [n, t, d].
+    """
+    if layer == -1:
+        return model(input_ids=ids, attention_mask=mask).last_hidden_state
+    return model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
+
+
+def blocks(model: nn.Module) -> list[nn.Module]:
+    """The transformer blocks of an encoder, lowest first."""
+    for path in ("encoder.layer", "transformer.layer", "layers"):
+        found: Any = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if isinstance(found, nn.ModuleList):
+            return list(found)
+    raise InputError(
+        f"freezing is not known for {type(model).__name__}", 'set freeze = "none", or use a BERT or XLM-R type encoder'
+    )
+
+
+def load(base: str, revision: str | None = None) -> Encoder:
+    """An encoder from a folder or the hub. Only safetensors are read and no code from the model's repository is run."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision, trust_remote_code=False, use_fast=True)
+        model = AutoModel.from_pretrained(
+            base, revision=revision, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError) as problem:
+        first = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise InputError(
+            f"cannot load the encoder {base!r}: {first}",
+            "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
+        ) from problem
+    if not tokenizer.is_fast:
+        raise InputError(f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer")
+    return Encoder(model.eval(), tokenizer, _signature(model, tokenizer))
+
+
+def _signature(model: nn.Module, tokenizer: Any) -> str:
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(type(model).__name__.encode())
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return "encoder:" + digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large a small encoder is and how long it is trained by masked language modelling (Devlin et al. 2019)."""
+
+    vocabulary: int = 6000  # sub-words
+    layers: int = 3
+    width: int = 96
+    heads: int = 4
+    steps: int = 900
+    batch: int = 64  # sentences a step
+    lr: float = 2e-3
+    length: int = 48  # tokens a sentence, at most
+
+
+def pretrain(
+    texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, advance: Advance | None = None
+) -> Path:
+    """Train tokenizer and encoder on monolingual `texts` and leave them in `output`, complete or not at all."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    try:
+        tokenizer = _train_tokenizer(texts, shape)
+        model = _train_model(texts, tokenizer, shape, seed, advance or (lambda *_: None))
+        model.base_model.save_pretrained(workshop)
+        tokenizer.save_pretrained(workshop)
+        facts = {"shape": asdict(shape), "seed": seed, "sentences": {code: len(text) for code, text in texts.items()}}
+        (workshop / "pretraining.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        os.replace(workshop, output)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    return output
+
+
+def _train_tokenizer(texts: Mapping[str, Words], shape: Shape) -> Any:
+    core = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+    core.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=shape.vocabulary, special_tokens=SPECIAL, show_progress=False)
+    core.train_from_iterator((" ".join(words) for code in sorted(texts) for words in texts[code]), trainer)
+    return BertTokenizerFast(
+        vocab=_in_order(core.get_vocab()), do_lower_case=False, strip_accents=False, model_max_length=512
+    )
+
+
+def _in_order(vocabulary: Mapping[str, int]) -> dict[str, int]:
+    """The trainer numbers equally frequent pieces as its hash maps fall; number them by spelling instead."""
+    pieces = sorted(piece for piece in vocabulary if piece not in SPECIAL)
+    return {piece: index for index, piece in enumerate([*SPECIAL, *pieces])}
+
+
+def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed: int, advance: Advance) -> Any:
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=4 * shape.width,
+        max_position_embeddings=max(128, shape.length),
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BertForMaskedLM(config)
+    start = Encoder(model.base_model, tokenizer, "")
+    table = start.encode([words for code in sorted(texts) for words in texts[code]], shape.length)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=shape.lr, weight_decay=0.01, fused=True)
+    peak = max(1, shape.steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / peak, (shape.steps - step) / max(1, shape.steps - peak))
+    )
+    rng = np.random.default_rng(seed)
+    model.train()
+    for step, rows in enumerate(table.batches_by_length(shape.batch, shape.steps, rng)):
+        _mask_step(model, table, rows, tokenizer, rng).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        advance("pretraining a small encoder", step + 1, shape.steps)
+    return model.eval()
+
+
+def _mask_step(model: Any, table: Table, rows: np.ndarray, tokenizer: Any, rng: np.random.Generator) -> Tensor:
+    """Loss of one batch: 15 % of the tokens are targets; 80 % of them masked, 10 % random, 10 % kept."""
+    ids, mask, word = table.take(rows)
+    chosen = torch.from_numpy(rng.random(ids.shape) < 0.15) & (word >= 0)
+    dice = torch.from_numpy(rng.random(ids.shape))
+    noise = torch.from_numpy(rng.integers(len(SPECIAL), len(tokenizer), size=ids.shape))
+    corrupted = torch.where(chosen & (dice < 0.8), tokenizer.mask_token_id, ids)
+    corrupted = torch.where(chosen & (dice >= 0.9), noise, corrupted)
+    states = model.base_model(input_ids=corrupted, attention_mask=mask).last_hidden_state
+    return nn.functional.cross_entropy(model.cls(states[chosen]), ids[chosen])
