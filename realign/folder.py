@@ -67,8 +67,6 @@ def readable(path: Path) -> Iterator[None]:
     """What the system refuses becomes an InputError with the path in it."""
     try:
         yield
-    except gzip.BadGzipFile as problem:
-        fail(f"{path}: damaged gzip file ({problem})", "fetch or compress the file again")
     except OSError as problem:
         fail(f"cannot read {path}: {problem.strerror or problem}", "check that it is there and that you may read it")
 
@@ -86,11 +84,11 @@ def bad(path: Path, number: int, problem: str, hint: str = "correct or remove th
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without their end. Only a line feed ends a line: text may hold other Unicode separators."""
     number = 0
-    try:
-        with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        try:
             for number, raw in enumerate(file, start=1):
                 yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as problem:
-        bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
-    except (EOFError, zlib.error) as problem:
-        bad(path, number + 1, f"damaged gzip file ({problem})", "fetch or compress the file again")
+        except UnicodeDecodeError as problem:
+            bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+            bad(path, number + 1, f"damaged gzip file ({problem})", "fetch or compress the file again")
