@@ -49,7 +49,7 @@ def find_folder(text: str, base: Path) -> Path:
             return place
     tried = [str(place) for place in places] + ([f"${VARIABLE}/{inside} (not set)"] if shared and not root else [])
     message = f"there is no data folder '{text}'; looked for {' and '.join(tried)}"
-    fail(message, f"set {VARIABLE} to the folder that holds '{inside}'" if shared else "correct the path")
+    raise InputError(message, f"set {VARIABLE} to the folder that holds '{inside}'" if shared else "correct the path")
 
 
 class Verses:
@@ -70,11 +70,11 @@ class Verses:
 
     @property
     def signature(self) -> str:
-        """SHA-256 over the names and bytes of the files in use, the split table included; 24 hex digits."""
+        """SHA-256 over the names and bytes of the files in use, the split table included."""
         table = self._folder / "verse_ids.tsv"
         named = (self._source, *self._named) if self._named else self.languages()
         paths = [self._file(code) for code in sorted(set(named))] + ([table] if table.exists() else [])
-        return sign(f"verses {self._source}", paths)
+        return sign(f"verses:{self._source}", paths)
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Verses of the source with their translation, in canonical order; words are cut at white space.
@@ -126,7 +126,7 @@ class Conllu:
 
     @property
     def signature(self) -> str:
-        """SHA-256 over the names and bytes of the files in use; 24 hex digits."""
+        """SHA-256 over the names and bytes of the files in use."""
         every = [(code, path) for files in self._files.values() for code, path in files.items()]
         return sign("conllu", [path for code, path in every if not self._named or code in self._named])
 
@@ -151,7 +151,7 @@ class Plain:
 
     @property
     def signature(self) -> str:
-        """SHA-256 over the names and bytes of the files; 24 hex digits."""
+        """SHA-256 over the names and bytes of the files."""
         return sign("plain", self._files.values())
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:

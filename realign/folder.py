@@ -12,16 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from selector.codes import PREFERRED
 from selector.errors import InputError
 
 VARIABLE = "REALINGO_DATA"
-
-# Macrolanguage in a file's name → the individual language most corpora mean by it.
-INDIVIDUAL = {
-    "ara": "arb", "aze": "azj", "est": "ekk", "fas": "pes", "grn": "gug", "kur": "kmr", "lav": "lvs", "mlg": "plt",
-    "mon": "khk", "msa": "zsm", "nep": "npi", "nor": "nob", "ori": "ory", "orm": "gaz", "pus": "pbt", "que": "quy",
-    "sqi": "als", "swa": "swh", "uzb": "uzn", "yid": "ydd", "zho": "cmn",
-}  # fmt: skip
 
 
 def fail(message: str, hint: str) -> NoReturn:
@@ -29,16 +23,18 @@ def fail(message: str, hint: str) -> NoReturn:
 
 
 def by_language(folder: Path, suffix: str, required: bool = True) -> dict[str, Path]:
-    """Individual code → file `<code><suffix>[.gz]`, sorted; an individual code before its macrolanguage, then plain
-    before compressed."""
+    """Individual ISO 639-3 code → file `<code><suffix>[.gz]`, sorted by code.
+
+    A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed.
+    """
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
     pattern = re.compile(r"([a-z]{3})" + re.escape(suffix) + r"(\.gz)?")
     with readable(folder):
         found = [(match, path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
     files: dict[str, Path] = {}
-    for match, path in sorted(found, key=lambda pair: (pair[0][1] in INDIVIDUAL, pair[1].name)):
-        files.setdefault(INDIVIDUAL.get(match[1], match[1]), path)
+    for match, path in sorted(found, key=lambda pair: (pair[0][1] in PREFERRED, pair[1].name)):
+        files.setdefault(PREFERRED.get(match[1], match[1]), path)
     if required and not files:
         fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, code in ISO 639-3")
     return dict(sorted(files.items()))
@@ -58,8 +54,9 @@ def stamped(path: Path) -> tuple[Path, tuple[int, int]]:
 
 
 def sign(form: str, paths: Iterable[Path]) -> str:
-    rows = [form, *sorted(f"{path.name} {_digest(*stamped(path))}" for path in paths)]
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:24]
+    """`form` and 16 hex digits of SHA-256 over the names and bytes of the files: where they lie does not matter."""
+    rows = sorted(f"{path.name} {_digest(*stamped(path))}" for path in paths)
+    return f"{form}:{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"
 
 
 @contextmanager

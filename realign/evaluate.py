@@ -1,0 +1,73 @@
+"""The evaluator: realign a copy of the encoder on the subset, fine-tune it on the source, evaluate it zero-shot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from realign.corpus import Labelled, Parallel, Split
+from realign.encoder import Encoder
+from realign.score import Fidelity, Score, sign
+from realign.task import FineTuning, Tagging
+from realign.train import PairStore, Realignment, realign
+from selector.subset import Subset
+
+PROTOCOL = 1  # raise when the same settings give other scores
+
+
+class RealignAndTag:
+    """Scores subsets by zero-shot tagging accuracy on `targets`, in `split`. Answers are pure functions of the seed."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        parallel: Parallel,
+        labelled: Labelled,
+        source: str,
+        targets: Sequence[str],
+        split: Split,
+        how: tuple[Realignment, FineTuning],
+    ) -> None:
+        self._encoder, self._targets, self._split = encoder, tuple(targets), split
+        self._realignment, tuning = how
+        self._pairs = PairStore(encoder, parallel, self._realignment)
+        self._task = Tagging(encoder, labelled, source, tuning)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._facts: dict[str, Any] = {
+            "protocol": PROTOCOL,
+            "encoder": encoder.signature,
+            "parallel": parallel.signature,
+            "labelled": labelled.signature,
+            "source": source,
+            "targets": list(self._targets),
+            "split": split,
+            "realignment": asdict(self._realignment),
+            "fine-tuning": asdict(tuning),
+            "torch": torch.__version__,
+            "device": self._device.type,
+        }
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        return sign(self._facts, subset, fidelity, seed)
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        started = time.perf_counter()
+        model = self._encoder.copy().to(self._device)
+        pairs = {code: self._pairs.of(code) for code in subset.codes}
+        realign(model, pairs, self._realignment, fidelity.pairs // self._realignment.batch, seed)
+        head = self._task.finetune(model, fidelity.steps, seed)
+        tallies = {
+            code: self._task.evaluate(model, head, code, self._split, fidelity.examples) for code in self._targets
+        }
+        per_language = {code: tally.value for code, tally in tallies.items()}
+        return Score(
+            value=sum(per_language.values()) / len(per_language),
+            per_language=per_language,
+            signature=self.signature(subset, fidelity, seed),
+            tallies=tallies,
+            seconds=time.perf_counter() - started,
+        )

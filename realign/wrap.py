@@ -1,0 +1,146 @@
+"""Evaluators around evaluators: each takes an `Evaluator` and is one. They are stacked, never subclassed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from realign.score import Evaluator, Fidelity, Score, Tally
+from selector.subset import Subset
+
+
+def cache_root() -> Path:
+    """Where everything that can be computed again is kept: REALINGO_CACHE, else XDG_CACHE_HOME/realingo."""
+    if own := os.environ.get("REALINGO_CACHE"):
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "realingo"
+
+
+class Cached:
+    """Answers from disk what was answered before: one JSON file per signature, written whole or not at all."""
+
+    def __init__(self, evaluator: Evaluator, folder: Path | None = None) -> None:
+        """`folder` holds the files; None is the shared one under the cache root."""
+        self.evaluator = evaluator
+        self.folder = folder if folder is not None else cache_root() / "scores"
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        return self.evaluator.signature(subset, fidelity, seed)
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        signature = self.signature(subset, fidelity, seed)
+        file = self.folder / signature[:2] / f"{signature}.json"
+        known = _read(file, signature)
+        if known is not None:
+            return known
+        score = self.evaluator(subset, fidelity, seed)
+        if all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
+            write_text(file, json.dumps(_document(score)))
+        return score
+
+
+class Repeated:
+    """The mean over `seeds` runs (seed, seed + 1, …) as one evaluation; tallies are put end to end."""
+
+    def __init__(self, evaluator: Evaluator, seeds: int) -> None:
+        if seeds < 1:
+            raise ValueError("at least one seed")
+        self.evaluator = evaluator
+        self.seeds = seeds
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        return "+".join(self.evaluator.signature(subset, fidelity, seed + i) for i in range(self.seeds))
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        runs = [self.evaluator(subset, fidelity, seed + i) for i in range(self.seeds)]
+        codes = runs[0].per_language
+        return Score(
+            value=sum(run.value for run in runs) / len(runs),
+            per_language={code: sum(run.per_language[code] for run in runs) / len(runs) for code in codes},
+            signature="+".join(run.signature for run in runs),
+            tallies={code: _joined([run.tallies[code] for run in runs]) for code in runs[0].tallies},
+            seconds=sum(run.seconds for run in runs),
+        )
+
+
+class Timed:
+    """Puts the wall time of the call into the score, whatever the evaluator inside says."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        return self.evaluator.signature(subset, fidelity, seed)
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        started = time.perf_counter()
+        score = self.evaluator(subset, fidelity, seed)
+        return replace(score, seconds=time.perf_counter() - started)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader, or a run after a crash, never sees half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes the file private; a result is as readable as any other file of the user
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _joined(tallies: Sequence[Tally]) -> Tally:
+    correct = tuple(count for tally in tallies for count in tally.correct)
+    return Tally(correct, tuple(count for tally in tallies for count in tally.total))
+
+
+def _document(score: Score) -> dict[str, Any]:
+    tallies = {code: [tally.correct, tally.total] for code, tally in score.tallies.items()}
+    return {
+        "signature": score.signature,
+        "value": score.value,
+        "per_language": dict(score.per_language),
+        "tallies": tallies,
+        "seconds": score.seconds,
+    }
+
+
+def _read(file: Path, signature: str) -> Score | None:
+    """The score in the file, or None where there is none or it is damaged: then it is simply computed again."""
+    try:
+        return _score(json.loads(file.read_text(encoding="utf-8")), signature)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _score(document: Mapping[str, Any], signature: str) -> Score:
+    if document["signature"] != signature:
+        raise ValueError("another evaluation's score")
+    per_language = {code: float(value) for code, value in document["per_language"].items()}
+    tallies = {
+        code: Tally(tuple(map(int, correct)), tuple(map(int, total)))
+        for code, (correct, total) in document["tallies"].items()
+    }
+    if any(len(tally.correct) != len(tally.total) for tally in tallies.values()):
+        raise ValueError("a tally of uneven length")
+    return Score(float(document["value"]), per_language, signature, tallies, float(document["seconds"]))
