@@ -1,8 +1,21 @@
-"""What a language is, and how to read any usual name or code for one."""
+"""What a language is, and how to read any usual name or code for one.
+
+The languages of the named pools come from a small table of this package; the long tail from ISO 639-3 (iso639-lang) and
+URIEL's family tree, read only when asked for.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from selector import codes, pools
+from selector.errors import InputError
 
 
 @dataclass(frozen=True, order=True)
@@ -13,7 +26,207 @@ class Language:
     name: str
     family: str
     genus: str
-    script: str  # ISO 15924, the main one
+    script: str  # ISO 15924, the main one; Zyyy where unknown
 
 
 Pool = tuple[Language, ...]  # the sampling frame, sorted by code, unique
+
+UNKNOWN = "Unclassified"  # family and genus where nothing is known: one group, so that ignorance never looks diverse
+
+# A code, then optionally the subtags of BCP-47 or FLORES: extended language, script, region, variants.
+_TAG = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{3}))?(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?(?:[-_][a-z0-9]{5,8})*")
+_GUESSES = 3
+
+
+@cache
+def parse(text: str) -> Language:
+    """The individual language that `text` names: ISO 639-3 or -1, BCP-47, FLORES or an English name, in any case.
+
+    Macrolanguage codes answer with their usual individual language (`zho` is `cmn`).
+    Raises InputError with the nearest guesses where nothing is named.
+    """
+    wanted = text.strip().casefold()
+    code = _from_tag(wanted) or _from_name(text.strip())
+    if code is None:
+        near = ", ".join(_guesses(wanted))
+        hint = f"did you mean {near}?" if near else "give an ISO 639-3 code such as deu, or an English name"
+        raise InputError(f"unknown language '{text.strip()}'", hint)
+    return _language(code)
+
+
+def parse_pool(given: str | Iterable[str]) -> Pool:
+    """A sampling frame from codes, from a file with one code per line (`#` comments), or from a named pool.
+
+    Raises InputError for an unknown language (with the line number of a file), a missing file or an empty pool.
+    """
+    if not isinstance(given, str):
+        found = _canonical(parse(item) for item in given)
+    elif given in pools.NAMED:
+        found = _canonical(_language(code) for code in pools.NAMED[given])
+    elif given == "uriel":
+        found = _uriel()
+    elif _is_path(given):
+        found = _read(Path(given))
+    else:
+        found = _canonical(_parse_listed(item) for item in given.split(",") if item.strip())
+    if not found:
+        raise InputError("the pool is empty", f"give codes, a file of codes, or a named pool: {', '.join(pools.NAMES)}")
+    return found
+
+
+def known() -> Pool:
+    """Every language of the package's own table."""
+    return tuple(_table().values())
+
+
+@cache
+def _table() -> dict[str, Language]:
+    return {row[0]: Language(*row[:5]) for row in _rows()}
+
+
+@cache
+def _rows() -> tuple[tuple[str, ...], ...]:
+    text = (resources.files("selector") / "data" / "languages.tsv").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return tuple(sorted(tuple(line.split("\t")) for line in lines[1:]))
+
+
+@cache
+def _two_letter() -> dict[str, str]:
+    return codes.TWO_LETTER | {row[5]: row[0] for row in _rows() if row[5] != "-"}
+
+
+@cache
+def _names() -> dict[str, str]:
+    return codes.NICKNAMES | {row[1].casefold(): row[0] for row in _rows()}
+
+
+def _from_tag(tag: str) -> str | None:
+    if tag in ("zh-min-nan", "zh-min"):  # grandfathered in BCP-47
+        return "nan"
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        return None
+    primary, extended = match.groups()
+    if extended is not None:  # zh-yue, ar-arz: the extension is the language
+        return _from_code(extended)
+    return _from_code(primary)
+
+
+def _from_code(code: str) -> str | None:
+    code = codes.RETIRED.get(code, code)
+    code = _two_letter().get(code, code)
+    code = codes.PREFERRED.get(code, code)
+    return code if code in _table() else _from_iso(code)
+
+
+def _from_name(name: str) -> str | None:
+    if len(name) < 3:
+        return None
+    return _names().get(name.casefold()) or _from_iso(name) or _from_iso(name.title()) or _any_case(name)
+
+
+def _from_iso(text: str) -> str | None:
+    """An individual language by code or exact name, from the whole of ISO 639-3."""
+    import iso639
+    from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
+
+    try:
+        entry = iso639.Lang(text)
+    except DeprecatedLanguageValue as gone:
+        return _from_iso(gone.change_to) if gone.change_to else None
+    except InvalidLanguageValue:
+        return None
+    if entry.scope() == "Macrolanguage":
+        return codes.PREFERRED.get(entry.pt3)
+    return entry.pt3 if entry.scope() == "Individual" else None
+
+
+def _any_case(name: str) -> str | None:
+    code = _iso_names().get(name.casefold())
+    return _from_code(code) if code else None
+
+
+@cache
+def _iso_names() -> dict[str, str]:
+    import iso639
+
+    named = [(entry.name.casefold(), entry.pt3) for entry in iso639.iter_langs() if entry.pt3]
+    short = {name.split(" (")[0]: code for name, code in named}  # "modern greek" for "Modern Greek (1453-)"
+    return short | dict(named)
+
+
+def _guesses(wanted: str) -> list[str]:
+    """The nearest codes and names, the package's own languages first."""
+    own = {row[0]: row[0] for row in _rows()} | _names()
+    everything = own | {name: code for name, code in _iso_names().items() if name not in own}
+    found: dict[str, str] = {}
+    for candidates in (own, everything):
+        for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=0.6):
+            code = _from_code(candidates[match])
+            if code is not None and len(found) < _GUESSES:
+                found[code] = f"{code} ({_language(code).name})"
+    return list(found.values())
+
+
+@cache
+def _language(code: str) -> Language:
+    if code in _table():
+        return _table()[code]
+    import iso639
+
+    from selector import features
+
+    name = iso639.Lang(code).name
+    if code in codes.ISOLATES:
+        return Language(code, name, name, name, "Zyyy")
+    path = features.branch(code)
+    family = path[0] if path else UNKNOWN
+    genus = path[min(1, len(path) - 1)] if path else UNKNOWN
+    return Language(code, name, family, genus, "Zyyy")
+
+
+def _uriel() -> Pool:
+    from selector import features
+
+    return _canonical(_language(code) for code in features.codes() if _from_code(code) == code)
+
+
+def _canonical(languages: Iterable[Language]) -> Pool:
+    unique = {language.code: language for language in languages}
+    return tuple(unique[code] for code in sorted(unique))
+
+
+def _is_path(text: str) -> bool:
+    if "/" in text or "\\" in text or re.search(r"\.[a-z]{1,4}$", text, re.IGNORECASE):
+        return True
+    return "," not in text and _from_tag(text.strip().casefold()) is None and Path(text).is_file()
+
+
+def _parse_listed(item: str) -> Language:
+    try:
+        return parse(item)
+    except InputError as problem:
+        near = difflib.get_close_matches(item.strip(), pools.NAMES, n=1)
+        if not near:
+            raise
+        raise InputError(problem.message, f"{problem.hint} (the nearest named pool is {near[0]})") from None
+
+
+def _read(path: Path) -> Pool:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = "it is not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else problem.strerror
+        raise InputError(
+            f"cannot read the pool file '{path}': {reason}", "give a text file, one code per line"
+        ) from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        item = line.split("#", 1)[0].strip()
+        if item:
+            try:
+                found.append(parse(item))
+            except InputError as problem:
+                raise InputError(f"{path}, line {number}: {problem.message}", problem.hint) from None
+    return _canonical(found)

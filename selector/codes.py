@@ -1,0 +1,79 @@
+"""Facts about codes: which individual stands for a macrolanguage, which codes are retired, which rows stand in.
+
+A macrolanguage code names several languages. Data sets that print one mean its largest or its standard variety, and
+that is what `PREFERRED` says. `STAND_INS` goes the other way: where to look in URIEL when a language's own row is thin.
+"""
+
+from __future__ import annotations
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(item.split(":") for item in text.split())
+
+
+PREFERRED = _pairs(
+    """aka:twi ara:arb aym:ayr aze:azj bal:bgn bik:bcl bnc:lbk bua:bxr chm:mhr cre:crk del:umu den:scs din:dik doi:dgo
+    est:ekk fas:pes ful:fuv gba:gya gon:gno grb:grj grn:gug hai:hdn hbs:hrv hmn:mww iku:ike ipk:esi jrb:yhd kau:knc
+    kln:niq kok:gom kom:kpv kon:kng kpe:xpe kur:kmr lah:pnb lav:lvs luy:bxk man:mnk mlg:plt mon:khk msa:zsm mwr:rwr
+    nep:npi nor:nob oji:ciw ori:ory orm:gaz pus:pbt que:quy raj:wbr rom:rmy san:san sqi:als srd:src swa:swh syr:aii
+    tmh:taq uzb:uzn yid:ydd zap:zaw zha:zyb zho:cmn zza:kiu"""
+)
+"""Macrolanguage → individual language (ISO 639-3). `san` became a macrolanguage only in 2024 and stands for itself."""
+
+TWO_LETTER = _pairs(
+    """ak:aka ar:ara ay:aym az:aze cr:cre et:est fa:fas ff:ful gn:grn iu:iku ik:ipk kr:kau kv:kom kg:kon ku:kur lv:lav
+    mg:mlg mn:mon ms:msa ne:nep no:nor oj:oji om:orm or:ori ps:pus qu:que sc:srd sh:hbs sq:sqi sw:swa uz:uzb yi:yid
+    za:zha zh:zho"""
+)
+"""ISO 639-1 → macrolanguage, for the two-letter codes that do not name an individual language."""
+
+RETIRED = _pairs("iw:heb in:ind ji:ydd jw:jav mo:ron bh:bho ajp:apc fil:tgl mol:ron scc:srp scr:hrv drw:prs tlf:tgl")
+"""Codes withdrawn from the standards (and `fil`, the official name of Tagalog) → today's code."""
+
+NICKNAMES = {
+    "farsi": "pes",
+    "mandarin": "cmn",
+    "cantonese": "yue",
+    "hokkien": "nan",
+    "taiwanese": "nan",
+    "bokmål": "nob",
+    "bokmal": "nob",
+    "nynorsk": "nno",
+    "slovene": "slv",
+    "flemish": "nld",
+    "kiswahili": "swh",
+    "isizulu": "zul",
+    "isixhosa": "xho",
+    "pashto": "pbt",
+    "sorani": "ckb",
+    "kurmanji": "kmr",
+    "filipino": "tgl",
+    "myanmar": "mya",
+}
+"""Usual English names that ISO 639 does not list."""
+
+STAND_INS = {code: (macro,) for macro, code in PREFERRED.items() if code != macro} | {
+    "arz": ("ara",),
+    "acm": ("ara",),
+    "acq": ("ara",),
+    "aeb": ("ara",),
+    "apc": ("ara",),
+    "ars": ("ara",),
+    "ary": ("ara",),
+    "bos": ("hbs",),
+    "srp": ("hbs",),
+    "ltg": ("lav",),
+    "lvs": ("lav",),
+    "vro": ("est",),
+    "nno": ("nor", "nob"),
+    "prs": ("fas", "pes"),
+    "quz": ("que", "quy"),
+    "uzs": ("uzb",),
+    "fat": ("aka", "twi"),
+}
+"""Individual language → rows of URIEL that describe it best after its own: its macrolanguage, then a close relative."""
+
+ISOLATES = frozenset(
+    ("bsk", "eus", "hts", "kgg", "kut", "kyh", "myp", "niv", "sad", "sux", "tiw", "tun", "was", "wba", "yuc", "zun")
+)
+"""Languages whose empty family vector in URIEL means no known relative; elsewhere an empty vector means no data."""
