@@ -32,7 +32,8 @@ class Tagged:
 class Parallel(Protocol):
     """Text aligned with the source language."""
 
-    signature: str
+    @property
+    def signature(self) -> str: ...
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Pairs of the source language with `language` (ISO 639-3); InputError where there are none."""
@@ -42,7 +43,8 @@ class Parallel(Protocol):
 class Labelled(Protocol):
     """Sentences with a label per word."""
 
-    signature: str
+    @property
+    def signature(self) -> str: ...
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]: ...
 
@@ -50,6 +52,7 @@ class Labelled(Protocol):
 class Monolingual(Protocol):
     """Plain sentences for masked language modelling, as words."""
 
-    signature: str
+    @property
+    def signature(self) -> str: ...
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]: ...
