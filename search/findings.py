@@ -1,0 +1,232 @@
+"""What the trials and the confirmation say, as plain numbers and sentences: study → findings → report and dashboard.
+
+Nothing here draws. Scores are accuracies in [0, 1]; differences are told in points (hundredths of that scale).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+Row = Mapping[str, Any]  # one row of `confirm --json`
+
+LEAST_TRIALS = 10  # fewer than this say nothing about single languages
+LEAST_SEEN = 2  # trials with and without a language before its effect is estimated
+PENALTIES = 10.0 ** np.arange(-2, 4)  # ridge penalties tried, in units of one trial
+RESAMPLES = 200
+TELL_NAMES = 8  # names in one hover or note line before the rest is only counted
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One complete trial, ready to show."""
+
+    number: int
+    value: float
+    codes: tuple[str, ...]
+    origin: str  # who proposed it: "swap", "warm:max-sum"
+
+    @property
+    def model_free(self) -> bool:
+        """Chosen before anything was measured: from typology, or by drawing lots."""
+        return self.origin.startswith("warm")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How the score moves when a language takes the place of an average one; interval by bootstrap over trials."""
+
+    code: str
+    effect: float
+    low: float  # 5 % quantile
+    high: float  # 95 % quantile
+    share_top: float  # share of the best quarter of trials that hold the language
+    share_all: float  # share of all trials that hold it
+
+    @property
+    def clear(self) -> bool:
+        """The interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+def best(shots: Sequence[Shot]) -> Shot | None:
+    """The highest score, the earliest of equals; None before the first complete trial."""
+    return max(shots, key=lambda shot: (shot.value, -shot.number), default=None)
+
+
+def effects(shots: Sequence[Shot], codes: Sequence[str], seed: int = 0) -> list[Effect]:
+    """Ridge regression of the score on who is in the subset, strongest effect first.
+
+    Subsets of one size fix only differences between languages, so effects are centred: 0 is an average language.
+    Languages in (nearly) all or no trials are left out, and fewer than `LEAST_TRIALS` trials give an empty list.
+    """
+    mask = np.array([[code in shot.codes for code in codes] for shot in shots], dtype=float).reshape(len(shots), -1)
+    seen = mask.sum(axis=0)  # (n_codes,)
+    kept = np.flatnonzero((seen >= LEAST_SEEN) & (seen <= len(shots) - LEAST_SEEN))
+    if len(shots) < LEAST_TRIALS or len(kept) < 2:
+        return []
+    value = np.array([shot.value for shot in shots])
+    penalty = _penalty(mask[:, kept], value)
+    centre = _ridge(mask[:, kept], value, penalty)  # (n_kept,)
+    rng = np.random.default_rng(seed)
+    draws = [rng.integers(len(shots), size=len(shots)) for _ in range(RESAMPLES)]
+    spread = np.array([_ridge(mask[draw][:, kept], value[draw], penalty) for draw in draws])  # (n_draws, n_kept)
+    low, high = np.quantile(spread, [0.05, 0.95], axis=0)
+    top = mask[value >= np.quantile(value, 0.75)].mean(axis=0)
+    found = [
+        Effect(codes[at], *map(float, (centre[i], low[i], high[i], top[at], seen[at] / len(shots))))
+        for i, at in enumerate(kept)
+    ]
+    return sorted(found, key=lambda effect: (-effect.effect, effect.code))
+
+
+def _ridge(mask: Array, value: Array, penalty: float) -> Array:
+    """Centred coefficients of the ridge regression of `value` (n,) on `mask` (n, p)."""
+    x = mask - mask.mean(axis=0)
+    gram = x.T @ x + penalty * np.eye(x.shape[1])
+    beta = np.linalg.solve(gram, x.T @ (value - value.mean()))
+    return beta - beta.mean()
+
+
+def _penalty(mask: Array, value: Array) -> float:
+    """The penalty with the least leave-one-out error, in closed form from the hat matrix."""
+    x, y = mask - mask.mean(axis=0), value - value.mean()
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+
+    def error(penalty: float) -> float:
+        hat = (u * (s**2 / (s**2 + penalty))) @ u.T  # (n, n)
+        free = np.clip(1 - np.diag(hat) - 1 / len(y), 1e-6, None)  # 1/n: the mean is fitted too
+        return float(np.mean(((y - hat @ y) / free) ** 2))
+
+    return float(min(PENALTIES, key=error))
+
+
+def unfold(distance: Array) -> Array:
+    """Classical multidimensional scaling: (n, n) distances → (n, 2) coordinates (Torgerson 1952).
+
+    Each axis is turned so that its largest coordinate is positive: the same distances give the same picture.
+    """
+    n = len(distance)
+    middle = np.eye(n) - 1 / n
+    root, axis = np.linalg.eigh(-0.5 * middle @ (distance**2) @ middle)
+    order = np.argsort(root)[::-1][:2]
+    spots = axis[:, order] * np.sqrt(np.clip(root[order], 0, None))
+    turn = np.sign(spots[np.abs(spots).argmax(axis=0), range(spots.shape[1])])
+    flat = spots * np.where(turn == 0, 1, turn)
+    return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
+
+
+def coastline() -> tuple[list[float | None], list[float | None]]:
+    """Longitudes and latitudes of the land's outline in degrees, rings parted by None.
+
+    Natural Earth 1:110m land (public domain), rounded to a tenth of a degree, without Antarctica and small islands.
+    """
+    rings = json.loads((files("search") / "templates" / "land.json").read_text())
+    x = [value for ring in rings for value in (*(spot[0] for spot in ring), None)]
+    y = [value for ring in rings for value in (*(spot[1] for spot in ring), None)]
+    return x, y
+
+
+def joined(names: Sequence[str], most: int = TELL_NAMES) -> str:
+    """`A, B and C`; a long list is cut and its rest counted. The empty subset is called what it is."""
+    if not names:
+        return "no realignment"
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def points(difference: float) -> str:
+    """A difference of two scores: `+1.2 points`; a true minus sign, so that it lines up and is read out."""
+    return f"{signed(100 * difference)} points"
+
+
+def signed(number: float) -> str:
+    text = f"{abs(number):.1f}"
+    return f"±{text}" if float(text) == 0 else f"{'+' if number > 0 else '−'}{text}"
+
+
+def row(rows: Sequence[Row], name: str) -> Row | None:
+    return next((each for each in rows if each["name"] == name), None)
+
+
+def progress_finding(shots: Sequence[Shot]) -> str:
+    top, starts = best(shots), [shot for shot in shots if shot.model_free]
+    assert top is not None
+    found = f"The best search score, {100 * top.value:.1f} %, came at trial {top.number} of {len(shots)} completed"
+    start = best(starts)
+    if start is None or len(starts) == len(shots):
+        return found
+    if top.model_free:
+        return f"{found}: a start chosen without measuring that no later proposal beat"
+    return f"{found}, {points(top.value - start.value)} against the best start chosen without measuring"
+
+
+def confirmed_finding(rows: Sequence[Row]) -> str:
+    top = max(rows, key=lambda each: each["mean"])
+    if top["name"] == "best":
+        return "On fresh seeds the subset that the search found has the highest mean"
+    chosen = next((each for each in rows if each["name"] == "best"), top)
+    return f"On fresh seeds the found subset is {points(chosen['mean'] - top['mean'])} from the highest mean"
+
+
+def importance_finding(found: Sequence[Effect], names: Mapping[str, str]) -> str:
+    first = max(found, key=lambda each: each.effect)
+    if first.low <= 0:
+        return "The trials do not yet tell which single languages matter: every interval reaches zero or below"
+    return f"{names.get(first.code, first.code)} helps most: {points(first.effect)} in place of an average language"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The found subset against one alternative."""
+
+    against: str
+    difference: float
+    interval: tuple[float, float] | None  # 95 %
+    p: float | None
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse` or `not separated`, by the interval where there is one, else by p < 0.05."""
+        if self.interval is not None:
+            apart = self.interval[0] > 0 or self.interval[1] < 0
+        else:
+            apart = self.p is not None and self.p < 0.05
+        return ("better" if self.difference > 0 else "worse") if apart else "not separated"
+
+    @property
+    def details(self) -> str:
+        span = self.interval and f"95 % interval {signed(100 * self.interval[0])} to {signed(100 * self.interval[1])}"
+        return ", ".join(part for part in (span, self.p is not None and f"p = {self.p:.2g}") if part)
+
+
+def comparisons(chosen: Row) -> list[Comparison]:
+    """What a confirmed row says about itself against none, all and random, in this order."""
+    known = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random of the same size"}
+    found = []
+    for key, against in known.items():
+        if cell := chosen.get(key):
+            span = cell.get("ci95")
+            interval = (float(span[0]), float(span[1])) if span else None
+            found.append(Comparison(against, float(cell["difference"]), interval, cell.get("p")))
+    return found
+
+
+def headline(chosen: Row | None, names: Mapping[str, str], top: Shot | None) -> str:
+    """One sentence for the head of everything: the subset and what it scores."""
+    if chosen is not None:
+        who = joined([names.get(code, code) for code in chosen["languages"]])
+        gain = next((each for each in comparisons(chosen) if each.against == "no realignment"), None)
+        over = f": {points(gain.difference)} against no realignment" if gain else ""
+        return f"Realigning on {who} scores {100 * chosen['mean']:.1f} %{over}"
+    if top is None:
+        return "No trial has finished yet"
+    who = joined([names.get(code, code) for code in top.codes])
+    return f"The best score so far, {100 * top.value:.1f} %, is that of {who}"
