@@ -8,7 +8,7 @@ Notations
     n   pool languages          S   the subset, |S| = k          t   a target language
     a   similarity of latent points, (n_targets, n) in (0, 1]
     q   quality of each pool language, (n,)                      J   sparse pairwise interactions, (n, n)
-    truth_t(S) = b_t + 0.25 · max_{i∈S} a_ti + 0.03 · Σ_{i∈S} q_i + Σ_{i<j∈S} J_ij,  clipped to [0.02, 0.98];  b_t for S = ∅
+    truth_t(S) = b_t + 0.25 · max_{i∈S} a_ti + 0.03 · Σ_{i∈S} q_i + Σ_{i<j∈S} J_ij,  in [0.02, 0.98];  b_t for S = ∅
 """
 
 from __future__ import annotations

@@ -1,0 +1,295 @@
+"""The study file as frozen, validated values (the one importer of pydantic).
+
+An unknown key is an error; so is tuning on a held-out language. Languages are parsed here, once: past this border
+there are only `Language`, `Pool` and numbers. Relative paths are relative to the study file, so that a study is the
+same from every working directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from realign.fake import Terms
+from search import objective, studyfile
+from selector.errors import InputError
+from selector.language import Language, Pool, parse, parse_pool
+
+STRATEGIES = ("random", "tpe", "greedy", "swap", "diversity:<select strategy>")
+LATER = ("surrogate", "gp", "exhaustive", "nsga2")
+DATA_ROOT = "REALINGO_DATA"
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, lt=10)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+Checked = TypeVar("Checked", bound=Section)
+
+
+class PoolSection(Section):
+    languages: str | tuple[str, ...]
+    source: str = "eng"
+    k: int | tuple[int, int]
+
+
+class TargetSection(Section):
+    tune: str | tuple[str, ...] = "pool"  # languages whose development split the search may see
+    held_out: str | tuple[str, ...] = ()  # only `confirm` and `report` see these
+
+
+class FakeModel(Section):
+    """A closed-form stand-in for an encoder: rehearse a study file in seconds."""
+
+    kind: Literal["fake"]
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0  # of one evaluation
+    noise: Annotated[float, Field(ge=0, le=10)] = 0.5  # between seeds, in units of the spread over subsets
+    world: int = 0  # seed of the closed form
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.noise, self.seconds, self.world)
+
+
+class ModelSection(Section):
+    base: str | FakeModel = "world"  # "world", a folder or a hub id, or {kind = "fake"}
+
+
+class Verses(Section):
+    kind: Literal["verses"]
+    folder: str
+
+
+class Conllu(Section):
+    kind: Literal["conllu"]
+    folder: str
+
+
+class DataSection(Section):
+    parallel: Literal["world"] | Verses = "world"
+
+
+class TaskSection(Section):
+    kind: Literal["pos"] = "pos"
+    data: Literal["world"] | Conllu = "world"
+    steps: Count = 200  # optimizer steps of fine-tuning on the source language
+    batch: Count = 16  # sentences a step
+    lr: Rate = 1e-3
+    examples: Count = 100  # development or test sentences per language, at most
+
+
+class RealignSection(Section):
+    loss: Literal["sentence", "word"] = "sentence"
+    aligner: Literal["mutual", "itermax", "dictionary", "gold"] | None = None
+    steps: Count = 200
+    batch: Count = 16  # sentence pairs a step; steps × batch is the budget in total over the subset
+    lr: Rate = 1e-3
+    temperature: Annotated[float, Field(gt=0)] = 0.1
+    layer: int = -1
+    freeze: Literal["none", "lower", "upper"] = "none"
+
+    @model_validator(mode="after")
+    def _aligned(self) -> RealignSection:
+        if self.loss == "word" and self.aligner is None:
+            raise ValueError('loss = "word" needs aligner = "mutual", "itermax", "dictionary" or "gold"')
+        return self
+
+
+class SearchSection(Section):
+    strategy: str = "swap"
+    objective: str = "mean"
+    trials: Count = 40
+    fidelity: Literal["full"] = "full"
+    storage: str = ""  # empty: sqlite:///<name>.db beside the study file
+    metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
+    warm_start: bool = True
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1  # averaged in each trial
+    take_over: bool = False  # trials left running by another host are dead: try them again
+
+    @field_validator("strategy")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name in LATER:
+            raise ValueError(f"strategy '{name}' is not there yet; known: {', '.join(STRATEGIES)}")
+        if name not in STRATEGIES[:4] and not re.fullmatch(r"diversity:[a-z-]+", name):
+            raise ValueError(f"unknown strategy '{name}'; known: {', '.join(STRATEGIES)}")
+        return name
+
+    @field_validator("objective")
+    @classmethod
+    def _measurable(cls, name: str) -> str:
+        return objective.checked(name)
+
+
+class ConfirmSection(Section):
+    top: Count = 3
+    seeds: Annotated[int, Field(ge=1, le=100)] = 5
+
+
+class StudyFile(Section):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    pool: PoolSection
+    targets: TargetSection = TargetSection()
+    model: ModelSection = ModelSection()
+    data: DataSection = DataSection()
+    task: TaskSection = TaskSection()
+    realign: RealignSection = RealignSection()
+    search: SearchSection = SearchSection()
+    confirm: ConfirmSection = ConfirmSection()
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A study: every value checked, every language parsed. `pool`, `tune` and `held_out` are sorted by code."""
+
+    path: Path  # the study file, absolute
+    name: str
+    seed: int
+    pool: Pool
+    source: Language
+    sizes: tuple[int, int]  # smallest and largest size of a subset
+    tune: Pool
+    held_out: Pool
+    model: ModelSection
+    data: DataSection
+    task: TaskSection
+    realign: RealignSection
+    search: SearchSection
+    confirm: ConfirmSection
+
+    @property
+    def home(self) -> Path:
+        """The folder of the study file, which relative paths start from."""
+        return self.path.parent
+
+    @property
+    def folder(self) -> Path:
+        """Where results go: confirm.json, report.html."""
+        return self.home / self.name
+
+    @property
+    def storage(self) -> str:
+        """An Optuna storage URL, or the absolute path of a journal file."""
+        text = self.search.storage or f"sqlite:///{self.name}.db"
+        if text.startswith("sqlite:///"):
+            return f"sqlite:///{self.home / text.removeprefix('sqlite:///')}"
+        return text if "://" in text else str(self.home / text)
+
+    def locate(self, text: str) -> Path:
+        """A path of the study file: absolute as it is, else beside the file, else under REALINGO_DATA."""
+        here = self.home / Path(text).expanduser()
+        root = os.environ.get(DATA_ROOT)
+        return Path(root) / text if root and not here.exists() and (Path(root) / text).exists() else here
+
+
+def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
+    """Read and check a study file. InputError names the file and the key of the first thing that is wrong.
+
+    `overrides` are `key=value` with a dotted key; the value is TOML, or else a string.
+    """
+    path = Path(path).absolute()
+    document = studyfile.read(path, overrides or [])
+    if isinstance(document.get("pool"), dict):
+        for key in {"budget", "costs"} & set(document["pool"]):
+            raise InputError(f"{path.name}: pool.{key} is not there yet", "set the size of the subsets: k = 4")
+    return _resolved(path, check(StudyFile, path, document))
+
+
+def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
+    """The document as values of `form`; InputError names the file and the first key that is wrong."""
+    try:
+        return form.model_validate(document)
+    except ValidationError as problem:
+        raise _explained(form, path, problem) from None
+
+
+def _explained(form: type[Section], path: Path, problem: ValidationError) -> InputError:
+    first = problem.errors()[0]
+    # pydantic names the alternatives of a union inside the place; the user only wrote the keys
+    keys = [str(part) for part in first["loc"] if isinstance(part, int) or re.fullmatch(r"[a-z_]+", str(part))]
+    place = ".".join(keys)
+    if first["type"] == "extra_forbidden":
+        hint = studyfile.guess(keys[-1], _fields(form, keys[:-1]))
+        return InputError(f"{path.name}: unknown key '{place}'", hint)
+    if first["type"] == "missing":
+        return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
+
+
+def _fields(form: type[Section], keys: list[str]) -> list[str]:
+    model: Any = form
+    for key in keys:
+        field = model.model_fields.get(key)
+        if field is None:
+            return list(model.model_fields)
+        inner = [kind for kind in (field.annotation, *getattr(field.annotation, "__args__", ())) if _is_section(kind)]
+        if not inner:
+            return list(model.model_fields)
+        model = inner[0]
+    return list(model.model_fields)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _resolved(path: Path, file: StudyFile) -> StudyConfig:
+    source = _named(path, "pool.source", lambda: parse(file.pool.source))
+    pool = _pool(path, "pool.languages", file.pool.languages)
+    tune = pool if file.targets.tune == "pool" else _pool(path, "targets.tune", file.targets.tune)
+    held_out = _pool(path, "targets.held_out", file.targets.held_out) if file.targets.held_out else ()
+    for label, languages in (("the pool", pool), ("targets.tune", tune), ("targets.held_out", held_out)):
+        if source in languages:
+            raise InputError(
+                f"{path.name}: the source language {source.code} is in {label}", f"leave {source.code} out of {label}"
+            )
+    for label, languages in (("the pool", pool), ("targets.tune", tune)):
+        if both := [language.code for language in held_out if language in languages]:
+            raise InputError(
+                f"{path.name}: held-out languages are also in {label}: {', '.join(both)}",
+                "held-out languages must stay unseen by the search: take them out of one of the two",
+            )
+    sizes = _sizes(path, file.pool.k, len(pool))
+    sections = {name: getattr(file, name) for name in ("model", "data", "task", "realign", "search", "confirm")}
+    config = StudyConfig(path, file.name, file.seed, pool, source, sizes, tune, held_out, **sections)
+    objective.languages(config.search.objective, tune, config.data.parallel == "world")
+    return config
+
+
+def _pool(path: Path, key: str, value: str | tuple[str, ...]) -> Pool:
+    text: Any = list(value) if isinstance(value, tuple) else value
+    if isinstance(value, str) and (path.parent / value).is_file():
+        text = str(path.parent / value)
+    pool = _named(path, key, lambda: parse_pool(text)) if text else ()
+    if not pool:
+        raise InputError(f"{path.name}: {key} is empty", "name at least one language, or a pool such as 'world'")
+    return pool
+
+
+def _named(path: Path, key: str, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except InputError as problem:
+        raise InputError(f"{path.name}: {key}: {problem.message}", problem.hint) from None
+
+
+def _sizes(path: Path, k: int | tuple[int, int], languages: int) -> tuple[int, int]:
+    low, high = (k, k) if isinstance(k, int) else k
+    if low < 1:
+        raise InputError(f"{path.name}: pool.k = {low} is too small", "a subset needs at least one language")
+    if low > high:
+        raise InputError(f"{path.name}: pool.k = [{low}, {high}] is empty", "write the smaller size first")
+    if high > languages:
+        raise InputError(f"{path.name}: pool.k = {high}, but the pool has {languages} languages", "lower k")
+    return low, high

@@ -1,0 +1,60 @@
+"""Per-language scores → the one number a study maximizes. Pure; higher is better; values in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from selector.errors import InputError
+from selector.language import Pool
+from selector.pools import WORLD_LOW_RESOURCE
+
+KNOWN = "mean, low-resource, worst, cvar:0.25"
+
+WELL_RESOURCED = frozenset(
+    """eng spa deu jpn fra arb cmn por rus ita nld pol kor tur vie swe fin hun ces hin hrv srp pes eus cat ind ukr bul
+    ron dan ell heb tha ben slk tam lit kat kaz lvs ekk slv zsm tgl afr urd uzn ceb nob glg bel bos lat gle""".split()  # noqa: SIM905
+)
+"""Languages with much labelled or unlabelled text: about classes 3 to 5 of Joshi et al. 2020 (arXiv 2004.09095)."""
+
+
+def checked(name: str) -> str:
+    """The name itself; ValueError if there is no such objective."""
+    if name in ("mean", "low-resource", "worst") or _share(name) is not None:
+        return name
+    raise ValueError(f"unknown objective '{name}'; known: {KNOWN}")
+
+
+def languages(name: str, tune: Pool, world: bool) -> tuple[str, ...]:
+    """Codes of the languages the objective looks at; InputError where it would look at none.
+
+    The world marks its own low-resource languages; elsewhere they are those outside `WELL_RESOURCED`.
+    """
+    codes = tuple(language.code for language in tune)
+    if name != "low-resource":
+        return codes
+    low = tuple(code for code in codes if (code in WORLD_LOW_RESOURCE if world else code not in WELL_RESOURCED))
+    if not low:
+        raise InputError(
+            "objective 'low-resource' has no language to look at: none of the tuning targets is low-resource",
+            'add one to targets.tune, or take objective = "worst"',
+        )
+    return low
+
+
+def value(name: str, per_language: Mapping[str, float], codes: tuple[str, ...]) -> float:
+    """The objective over `codes`: their mean, the worst, or the mean of the worst share (CVaR); all in [0, 1]."""
+    scores = sorted(per_language[code] for code in codes)
+    share = _share(name)
+    if name == "worst":
+        return scores[0]
+    if share is not None:
+        scores = scores[: max(1, math.ceil(share * len(scores)))]
+    return sum(scores) / len(scores)
+
+
+def _share(name: str) -> float | None:
+    match = re.fullmatch(r"cvar:(0?\.\d+|1(?:\.0*)?)", name)
+    share = float(match[1]) if match else 0.0
+    return share if share > 0 else None

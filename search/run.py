@@ -1,0 +1,232 @@
+"""The search: propose, measure, record, until as many trials as asked for have ended; and what stands in a study.
+
+Position n is proposed from exactly the results of the positions up to n − workers, never from what happened to be
+ready: so the same study file, seed and number of workers give the same trials, interrupted or not.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from types import FrameType
+from typing import Any
+
+from realign.score import Fidelity
+from search import assemble, console, objective, owner
+from search import backend as backends
+from search.config import StudyConfig
+from search.proposal import Past, Proposer, checked, generator
+from search.study import INTERRUPTED, LOST, Study, Trial, check_storage, last_attempts, open_study, shown
+from selector.errors import InputError, RunError
+from selector.subset import Subset
+
+FAILURES_AT_START = 3
+
+
+def search(config: StudyConfig, trials: int | None = None, workers: int = 1, backend: str = "inline") -> dict[str, Any]:
+    """Run or continue a study until `trials` trials (default: the study file's) have ended, and tell how it stands.
+
+    `trials` counts over all runs. InputError before anything is written if the input is wrong; RunError if another
+    process drives the study or nothing succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT
+    and SIGTERM.
+    """
+    wanted = trials if trials is not None else config.search.trials
+    if wanted < 1:
+        raise InputError(f"--trials {wanted} is too few", "at least one trial")
+    propose, warm = checked(config)
+    check_storage(config.storage)
+    with console.progress() as advance, _stop_on_terminate(), owner.only_driver(config.storage, config.name):
+        evaluator = backends.search_evaluator(config, advance)
+        place = backends.backend(backend, workers, config, evaluator)
+        try:
+            study = open_study(config, create=True)
+            _Driver(study, propose, warm, place, advance).run(wanted)
+        finally:
+            place.close()
+    return _document(config, study)
+
+
+def status(config: StudyConfig) -> dict[str, Any]:
+    """How a study stands; InputError if it was never started."""
+    return _document(config, open_study(config, create=False))
+
+
+class _Driver:
+    """One run of a search. Holds nothing that the study does not hold, but for what is being measured now."""
+
+    def __init__(
+        self,
+        study: Study,
+        propose: Proposer,
+        warm: list[tuple[str, Subset]],
+        place: backends.Backend,
+        advance: console.Advance,
+    ) -> None:
+        self.study = study
+        self.config = study.config
+        self.propose = propose
+        self.warm = warm
+        self.place = place
+        self.advance = advance
+        self.running: dict[int, Trial] = {}
+        self.again: list[Trial] = []
+        self.exhausted = False
+        self.fidelity: Fidelity = assemble.fidelity(study.config)
+        self.codes = objective.languages(
+            self.config.search.objective, self.config.tune, self.config.data.parallel == "world"
+        )
+
+    def run(self, wanted: int) -> None:
+        self.again = [trial for trial in self.study.recover() if trial.position < wanted]
+        self._show(wanted)
+        try:
+            while self._fill(wanted) or self.running:
+                for outcome in self.place.collect():
+                    self._record(outcome)
+                self._show(wanted)
+                self._check_start()
+        except BaseException:
+            self._let_go()
+            raise
+        if self.exhausted:
+            console.remark("every subset of the asked size has been tried: the search ends here")
+
+    def _fill(self, wanted: int) -> bool:
+        """Begin as many trials as there is room for; False if none was begun."""
+        begun = False
+        while len(self.running) < self.place.workers and self._begin_one(wanted):
+            begun = True
+        return begun
+
+    def _begin_one(self, wanted: int) -> bool:
+        if self.again:
+            before = self.again.pop(0)
+            self._begin(before.subset, before.origin, before.position, before.number)
+            return True
+        latest = last_attempts(self.study.trials())
+        position = len(latest)
+        if position >= wanted or self.exhausted:
+            return False
+        seen = [trial for trial in latest.values() if trial.position <= position - self.place.workers]
+        if any(trial.number in self.running for trial in seen):
+            return False  # an older one is still needed
+        chosen = self._choose(position, seen, latest)
+        if chosen is None:
+            self.exhausted = True
+            return False
+        self._begin(chosen[1], chosen[0], position, None)
+        return True
+
+    def _choose(self, position: int, seen: list[Trial], latest: Mapping[int, Trial]) -> tuple[str, Subset] | None:
+        taken = frozenset(trial.subset for trial in latest.values())
+        # the warm start may have been switched on or changed since: skip what was begun
+        unseen = [(name, subset) for name, subset in self.warm if subset not in taken]
+        if unseen and position < len(self.warm):
+            return f"warm:{unseen[0][0]}", unseen[0][1]
+        values = {trial.subset: trial.value for trial in seen if trial.state == "complete" and trial.value is not None}
+        rng = generator(self.config.seed, position)
+        subset = self.propose(self.config.pool, self.config.sizes, Past(values, taken), rng)
+        return None if subset is None else (self.config.search.strategy, subset)
+
+    def _begin(self, subset: Subset, origin: str, position: int, retry_of: int | None) -> None:
+        trial = self.study.begin(subset, origin, position, retry_of)
+        self.running[trial.number] = trial
+        self.place.submit(backends.Job(trial.number, subset, self.fidelity, self.config.seed))
+
+    def _record(self, outcome: backends.Outcome) -> None:
+        trial = self.running[outcome.number]
+        if outcome.score is not None:
+            value = objective.value(self.config.search.objective, outcome.score.per_language, self.codes)
+            self.study.finish(trial, outcome.score, value, asdict(self.fidelity))
+        elif outcome.lost:
+            ended = self.study.fail(trial, LOST)
+            console.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died")
+            self.again += [ended] if self.study.deserves_another(ended) else []
+        else:
+            self.study.fail(trial, outcome.error)
+            console.remark(f"trial {trial.number} ({trial.subset.key}) failed: {outcome.error}")
+        del self.running[outcome.number]
+
+    def _let_go(self) -> None:
+        """Record that what is running was stopped, so that the next run makes it again."""
+        states = {trial.number: trial.state for trial in self.study.trials()}
+        for trial in self.running.values():
+            if states[trial.number] == "running":
+                self.study.fail(trial, INTERRUPTED)
+
+    def _check_start(self) -> None:
+        """A set-up that cannot work at all should not burn the whole budget."""
+        attempts = list(last_attempts(self.study.trials()).values())
+        failed = [trial for trial in attempts if trial.state == "failed"]
+        if len(failed) >= FAILURES_AT_START and not any(trial.state == "complete" for trial in attempts):
+            raise RunError(
+                f"the first {len(failed)} trials all failed; the last one: {failed[-1].error}",
+                "correct what it names and run the same command again: these trials are then made again",
+            )
+
+    def _show(self, wanted: int) -> None:
+        done = sum(trial.state in ("complete", "failed") for trial in last_attempts(self.study.trials()).values())
+        self.advance("search", min(done, wanted), wanted)
+
+
+@contextmanager
+def _stop_on_terminate() -> Iterator[None]:
+    """SIGTERM ends a search as Ctrl-C does: recorded, and with exit status 130."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
+    trials = study.trials()
+    states = [trial.state for trial in trials]
+    best = study.best()
+    complete = [trial for trial in trials if trial.state == "complete"]
+    full = assemble.fidelity(config).pairs
+    return {
+        "study": config.name,
+        "storage": shown(config.storage),
+        "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
+        "best": _best(best[0]) if best else None,
+        "evaluations": {
+            "full_equivalents": config.search.seeds * sum(trial.fidelity["pairs"] / full for trial in complete)
+        },
+        "seconds": sum(trial.seconds for trial in complete),
+    }
+
+
+def _best(trial: Trial) -> dict[str, Any]:
+    return {
+        "languages": list(trial.subset.codes),
+        "value": trial.value,
+        "per_language": dict(trial.per_language),
+        "seed": trial.seed,
+        "fidelity": dict(trial.fidelity),
+        "origin": trial.origin,
+        "number": trial.number,
+        "signature": trial.signature,
+    }
+
+
+def render_status(document: Mapping[str, Any]) -> Any:
+    """The document as a table for people."""
+    rows = [["study", document["study"]], ["storage", document["storage"]]]
+    rows += [["trials", ", ".join(f"{count} {state}" for state, count in document["trials"].items() if count)]]
+    best = document["best"]
+    if best:
+        rows += [["best subset", " ".join(best["languages"])], ["its value", f"{best['value']:.4f} ({best['origin']})"]]
+    rows += [["full evaluations", f"{document['evaluations']['full_equivalents']:g}"]]
+    rows += [["measuring time", f"{document['seconds']:.0f} s"]]
+    return console.table("", ["", ""], rows)
