@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,7 +27,6 @@ from search.findings import Comparison, Row, Shot
 from search.study import Study, Trial, open_study, shown
 from selector.errors import InputError
 from selector.language import Language
-from selector.subset import Subset
 
 TOP = 20  # subsets in the table
 PACKAGES = ("realingo", "optuna", "torch", "transformers", "numpy", "lang2vec")
@@ -163,7 +161,7 @@ def _grounds(config: StudyConfig, names: Mapping[str, str], members: Sequence[st
     spots = {
         each.code: (float(x), float(y)) for each, x, y in zip(shown_here, east, north, strict=True) if np.isfinite(x)
     }
-    flat = findings.unfold(distance.matrix(shown_here, config.search.metric))  # (n, 2)
+    flat = findings.unfold(distance.distances(shown_here, "syntactic").matrix)  # (n, 2)
     grammar = {each.code: (float(x), float(y)) for each, (x, y) in zip(shown_here, flat, strict=True)}
     return [
         figures.world_map(Ground(spots, names, members, marks)),

@@ -1,0 +1,230 @@
+"""optuna-dashboard on a study, with notes and figures that name languages (the one importer of optuna_dashboard).
+
+The dashboard itself knows only parameters and numbers. Before it is served, and again as trials finish, every finished
+trial gets a note that names its subset, and the study gets the report's headline and figures. Trials are never touched:
+notes and figures lie beside them, and what a reader adds below our text is kept.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from socketserver import ThreadingMixIn
+from threading import Event, Thread
+from types import ModuleType
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import optuna
+
+from search import report
+from search.config import StudyConfig
+from search.console import out, remark
+from search.findings import joined, points
+from search.report import Story
+from search.study import Study, Trial, open_study
+from selector.errors import InputError
+
+YOURS = "*Written by Realingo from the study. What you add below this line is kept.*"
+SHOWN = 5  # best and worst languages named in a note
+REFRESH_SECONDS = 20.0
+NOTE_PATH = re.compile(r"/api/studies/\d+(/\d+)?/note")
+READ_ONLY = b'{"reason": "Realingo serves its study for reading: only notes can be changed here."}'
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def serve(config: StudyConfig, host: str, port: int) -> None:
+    """Save notes and figures, then serve until interrupted. `port` 0 takes a free one.
+
+    InputError where optuna-dashboard is not installed, the study does not exist, or the address cannot be bound.
+    """
+    board = _installed()
+    study = open_study(config, create=False)
+    with listening(host, port) as server:
+        annotate(study, report.gather(config, study))
+        server.set_app(read_only(board.wsgi(study.storage)))
+        with _refreshing(config, study), suppress(KeyboardInterrupt):
+            _announce(study, host, server.server_port)
+            server.serve_forever()
+
+
+def annotate(study: Study, story: Story) -> None:
+    """Write the notes and figures of a study into its storage; a note that already says the same is left alone."""
+    board = _installed()
+    sampler = optuna.samplers.RandomSampler(0)  # never asked
+    handle = optuna.load_study(study_name=study.name, storage=study.storage, sampler=sampler)
+    names = {each.code: each.name for each in (*story.config.pool, *story.config.tune)}
+    _note(board, handle, study_note(story))
+    for trial in study.trials():
+        if trial.state == "complete":
+            key = study.storage.get_trial_id_from_study_id_trial_number(handle._study_id, trial.number)
+            _note(board, optuna.trial.Trial(handle, key), trial_note(trial, names))
+    for plot in story.plots.values():
+        board.save_plotly_graph_object(handle, plot.titled(), graph_object_id=plot.name)
+
+
+def study_note(story: Story) -> str:
+    """The headline, the comparisons, and how to read the dashboard, in Markdown."""
+    against = [
+        f"- against {each.against}: **{points(each.difference)}** ({each.details}; {each.verdict})"
+        for each in story.comparisons
+    ]
+    status = (
+        "Confirmed on fresh seeds and test splits:"
+        if story.confirmed
+        else (f"Not confirmed yet: run `realingo confirm {story.config.path.name}` for fresh seeds and baselines.")
+    )
+    reading = (
+        "Each trial realigns the encoder on one subset of languages and scores it on the languages the search may see. "
+        "The note of a trial names its subset. Read the figures below the charts; the built-in importance chart "
+        "ranks parameters, and a subset is not a parameter, so it stays empty."
+    )
+    return "\n".join(
+        (f"## {_plain(story.headline)}", "", status, "", *against, "", "### How to read this", "", reading)
+    )
+
+
+def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
+    """Which languages a trial realigned on, what it scored, and where it did well and badly, in Markdown."""
+    who = [f"{_plain(each.name)} (`{each.code}`)" for each in trial.subset]
+    order = sorted(trial.per_language, key=lambda code: (-trial.per_language[code], code))
+
+    def told(codes: Iterable[str]) -> str:
+        return ", ".join(f"{_plain(names.get(code, code))} {100 * trial.per_language[code]:.1f}" for code in codes)
+
+    lines = [
+        f"## {100 * (trial.value or 0):.1f} % · {len(trial.subset)} languages",
+        f"**Realigned on:** {joined(who, most=100)}",
+        f"**Proposed by:** {_plain(trial.origin)}",
+        f"**Best transfer, %:** {told(order[:SHOWN])}" if order else "",
+        f"**Worst transfer, %:** {told(order[: -SHOWN - 1 : -1])}" if len(order) > SHOWN else "",
+        f"Signature `{trial.signature}`, {trial.seconds:.1f} s" if trial.signature else "",
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _note(board: ModuleType, owner: Any, body: str) -> None:
+    """Save our part of a note above the reader's own; a note whose marker is gone is the reader's alone."""
+    before = board.get_note(owner)
+    _, marker, theirs = before.partition(YOURS)
+    if before and not marker:
+        return
+    after = f"{body}\n\n{YOURS}{theirs}"
+    if after != before:
+        board.save_note(owner, after)
+
+
+def read_only(inner: Application) -> Application:
+    """The dashboard without its buttons that delete or tell: it has no login, and the study is the only record."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if method in ("GET", "HEAD") or (method == "PUT" and NOTE_PATH.fullmatch(path)):
+            return inner(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(READ_ONLY)))])
+        return [READ_ONLY]
+
+    return application
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True  # a browser that keeps its connection open must not keep us from ending
+
+    def server_bind(self) -> None:
+        """As inherited, without looking the host up in the DNS."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address[:2]
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up in the middle is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[_Server]:
+    """A server bound to the address, closed at the end; InputError where it cannot be bound."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"port {port} does not exist", "take one between 1 and 65535, or 0 for a free one")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        kind = type("Server", (_Server,), {"address_family": family})
+        server = kind((host, port), _Quiet)
+    except OSError as problem:
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {problem.strerror or problem}",
+            "choose another port with --port, or 0 for a free one",
+        ) from None
+    with server:
+        yield server
+
+
+@contextmanager
+def _refreshing(config: StudyConfig, study: Study) -> Iterator[None]:
+    """Keep notes and figures up to date while a search runs elsewhere."""
+    end = Event()
+
+    def refresh() -> None:
+        told = _finished(study)
+        while not end.wait(REFRESH_SECONDS):
+            if (now := _finished(study)) != told:
+                annotate(study, report.gather(config, study))
+                told = now
+
+    worker = Thread(target=refresh, daemon=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        end.set()
+        worker.join()  # never leave in the middle of a write
+
+
+def _finished(study: Study) -> int:
+    return sum(trial.state == "complete" for trial in study.trials())
+
+
+def _announce(study: Study, host: str, port: int) -> None:
+    if not _loopback(host):
+        remark(
+            f"warning: the dashboard has no login, and {host} can be reached from other machines: everybody there can "
+            "read this study and write notes. Safer: leave --host out and tunnel with ssh -L"
+        )
+    shown = f"[{host}]" if ":" in host else host
+    page = study.storage.get_study_id_from_name(study.name)
+    out.print(f"http://{shown}:{port}/dashboard/studies/{page}", markup=False, highlight=False)
+    remark("Ctrl-C ends it.")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _plain(text: str) -> str:
+    """Text from data, with what Markdown or HTML would read as markup made harmless."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~$])", r"\\\1", text)
+
+
+def _installed() -> ModuleType:
+    try:
+        import optuna_dashboard
+    except ImportError:
+        raise InputError(
+            "optuna-dashboard is not installed", "install it with: pip install 'realingo[dashboard]'"
+        ) from None
+    return optuna_dashboard
