@@ -8,7 +8,8 @@ Notations
     n   pool languages          S   the subset, |S| = k          t   a target language
     a   similarity of latent points, (n_targets, n) in (0, 1]
     q   quality of each pool language, (n,)                      J   sparse pairwise interactions, (n, n)
-    truth_t(S) = b_t + 0.25 · max_{i∈S} a_ti + 0.03 · Σ_{i∈S} q_i + Σ_{i<j∈S} J_ij,  in [0.02, 0.98];  b_t for S = ∅
+    truth_t(S) = b_t + 0.25 · max_{i∈S} a_ti + 0.05 · Σ_{i∈S} q_i / √k + Σ_{i<j∈S} J_ij / k,  within [0.02, 0.98]
+    truth_t(∅) = b_t.  Divided by √k and k, since the budget is shared: more languages are not simply better
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class FakeEvaluator:
             return self._base
         covered = self._similarity[:, indices].max(axis=1)  # (n_targets,)
         pairs = self._interaction[np.ix_(indices, indices)].sum() / 2
-        whole = self._base + 0.25 * covered + 0.03 * self._quality[indices].sum() + pairs
+        k = len(indices)
+        whole = self._base + 0.25 * covered + 0.05 * self._quality[indices].sum() / math.sqrt(k) + pairs / k
         return np.clip(whole, 0.02, 0.98)
 
     def _tally(self, code: str, accuracy: float, sentences: int, rng: Generator) -> Tally:
@@ -132,7 +134,7 @@ class FakeEvaluator:
         for i, j in itertools.combinations(range(n), 2):
             rng = _generator("pair", str(self.terms.world), self.pool[i].code, self.pool[j].code)
             if rng.random() < 0.2:
-                matrix[i, j] = matrix[j, i] = 0.02 * rng.normal()
+                matrix[i, j] = matrix[j, i] = 0.1 * rng.normal()
         return matrix
 
 

@@ -1,0 +1,280 @@
+"""Is it true? The best subsets and the baselines again, on seeds, splits and languages the search never saw.
+
+Every row is measured on the same fresh seeds and the same test sentences, so rows are compared pairwise. `mean` is the
+macro-average over the tuning targets; `held_out` over the languages kept from the search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from numpy.random import default_rng
+
+from realign.score import Evaluator, Score
+from realign.wrap import write_text
+from search import assemble, bootstrap, console, objective
+from search.bootstrap import Sampled
+from search.config import StudyConfig
+from search.proposal import model_free_subset
+from search.study import Study, open_study
+from selector.errors import InputError, RealingoError, RunError
+from selector.language import Pool
+from selector.subset import Subset
+
+FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
+LEAST_DRAWS = 5  # random subsets
+BASELINES = ("all", "none", "random-k")
+PACKAGES = ("realingo", "torch", "transformers", "numpy", "optuna", "lang2vec")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured under one name: a subset on every seed, or another subset on every seed (random draws)."""
+
+    name: str
+    subsets: tuple[tuple[Subset, ...], ...]  # [n_seeds][replicates]
+
+    @property
+    def subset(self) -> Subset | None:
+        """The one subset of the row; None for random draws."""
+        return self.subsets[0][0] if len({subset for each in self.subsets for subset in each}) == 1 else None
+
+
+def confirm(config: StudyConfig, top: int | None = None, seeds: int | None = None) -> dict[str, Any]:
+    """Measure the rows, write `<folder>/confirm.json` whole, and return it.
+
+    `top` subsets of the search and `seeds` fresh seeds (default: the study file's). Every evaluation is cached, so an
+    interrupted confirmation goes on where it was. InputError without a finished trial; RunError if a row fails.
+    """
+    top = config.confirm.top if top is None else top
+    count = config.confirm.seeds if seeds is None else seeds
+    for name, number in (("--top", top), ("--seeds", count)):
+        if not 1 <= number <= 100:
+            raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
+    study = open_study(config, create=False)
+    if not study.best():
+        raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
+    fresh = [config.seed + FRESH + i for i in range(count)]
+    rows = _rows(config, study, top, count)
+    with console.progress() as advance:
+        targets = tuple(sorted({*config.pool, *config.tune, *config.held_out}))
+        scores = _measure(config, assemble.evaluator(config, targets, "test", advance), rows, fresh, advance)
+        luck = _luck(config, study, assemble.evaluator(config, config.tune, "dev", advance), fresh)
+    document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
+    try:
+        write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    except OSError as problem:
+        raise InputError(f"cannot write to {config.folder}: {problem}", "make the folder writable") from None
+    return document
+
+
+def versions() -> dict[str, str]:
+    """What is installed, of what can change a score."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _rows(config: StudyConfig, study: Study, top: int, seeds: int) -> list[Row]:
+    best = study.best(top)
+    k = len(best[0].subset)
+    named = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
+    named += [("all", Subset(config.pool)), ("none", Subset()), _model_free(config, study, k)]
+    rows = [Row(name, ((subset,),) * seeds) for name, subset in named]
+    replicates = math.ceil(LEAST_DRAWS / seeds)
+    draws = [_random(config.pool, k, config.seed, index) for index in range(seeds * replicates)]
+    drawn = tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
+    return [*rows[:-1], Row("random-k", drawn), rows[-1]]
+
+
+def _model_free(config: StudyConfig, study: Study, k: int) -> tuple[str, Subset]:
+    """The subset chosen without measuring that did best in the search; max-sum where none was tried."""
+    tried = [t for t in study.best(len(study.trials())) if t.origin.startswith(("warm:", "diversity:"))]
+    if tried:
+        return tried[0].origin.partition(":")[2], tried[0].subset
+    return "max-sum", model_free_subset(config, "max-sum", k, config.seed)
+
+
+def _random(pool: Pool, k: int, seed: int, index: int) -> Subset:
+    chosen = default_rng([seed, FRESH, index]).choice(len(pool), k, replace=False)
+    return Subset.of(pool[i] for i in chosen)
+
+
+def _measure(
+    config: StudyConfig, evaluator: Evaluator, rows: Sequence[Row], fresh: Sequence[int], advance: console.Advance
+) -> dict[str, list[list[Score]]]:
+    """The scores of each row, [n_seeds][replicates]."""
+    total = sum(len(each) for row in rows for each in row.subsets)
+    scores: dict[str, list[list[Score]]] = {}
+    done = 0
+    for row in rows:
+        scores[row.name] = []
+        for seed, subsets in zip(fresh, row.subsets, strict=True):
+            scores[row.name].append([])
+            for subset in subsets:
+                advance("confirm", done, total)
+                scores[row.name][-1].append(_score(config, evaluator, subset, seed))
+                done += 1
+    advance("confirm", done, total)
+    return scores
+
+
+def _score(config: StudyConfig, evaluator: Evaluator, subset: Subset, seed: int) -> Score:
+    named = f"{subset.key or 'no realignment'}, seed {seed}"
+    try:
+        score = evaluator(subset, assemble.fidelity(config), seed)
+    except RealingoError:
+        raise
+    except Exception as problem:
+        raise RunError(
+            f"{named} failed: {problem}", "run the same command again: what was measured is kept"
+        ) from problem
+    if not all(math.isfinite(value) for value in score.per_language.values()):
+        raise RunError(f"{named}: the score is not a finite number", "lower realign.lr or task.lr")
+    return score
+
+
+def _luck(config: StudyConfig, study: Study, evaluator: Evaluator, fresh: Sequence[int]) -> dict[str, float]:
+    """Winner's luck: the best search value less the same subset's value on fresh seeds, same sentences and languages.
+
+    The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
+    """
+    best = study.best()[0]
+    codes = objective.languages(config.search.objective, config.tune, config.data.parallel == "world")
+    runs = [_score(config, evaluator, best.subset, seed).per_language for seed in fresh]
+    means = {code: sum(run[code] for run in runs) / len(runs) for code in codes}
+    again = objective.value(config.search.objective, means, codes)
+    value = best.value or 0.0
+    return {"search": value, "fresh": again, "difference": value - again}
+
+
+def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "study": config.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "objective": config.search.objective,
+        "targets": [language.code for language in config.tune],
+        "held_out": [language.code for language in config.held_out],
+        "split": "test",
+        "seeds": list(fresh),
+        "fidelity": asdict(assemble.fidelity(config)),
+        "versions": versions(),
+        "method": f"paired bootstrap over sentences and seeds, {bootstrap.DRAWS} draws, 95 % intervals, p after Holm",
+    }
+
+
+def _table(
+    config: StudyConfig, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
+) -> list[dict[str, Any]]:
+    sampled = bootstrap.resample(scores, default_rng([config.seed, FRESH]))
+    p = _corrected(config, sampled)
+    table = []
+    for row in rows:
+        entry = _entry(config, row, sampled[row.name], scores[row.name])
+        for baseline in BASELINES:
+            if baseline != row.name:
+                versus = _versus(config, row, sampled[row.name], sampled[baseline])
+                label = f"vs_{baseline.removesuffix('-k')}"
+                entry[label] = {**versus, "p": p[row.name, baseline]}
+        worse = bootstrap.regressions(sampled[row.name], sampled["none"]) if row.name != "none" else []
+        table.append({**entry, "regressions": worse})
+    return table
+
+
+def _entry(config: StudyConfig, row: Row, sampled: Sampled, scores: Sequence[Sequence[Score]]) -> dict[str, Any]:
+    tune = _codes(config.tune)
+    draws = [list(subset.codes) for each in row.subsets for subset in each]
+    signatures = "+".join(score.signature for each in scores for score in each)
+    entry = {
+        "name": row.name,
+        "languages": list(row.subset.codes) if row.subset is not None else [],
+        **({"draws": draws} if row.subset is None else {}),
+        **_cell(sampled, tune),
+        "std": sampled.std(tune),
+        "seeds": len(row.subsets),
+        "per_language": dict(zip(sampled.codes, map(float, sampled.observed.mean(axis=0)), strict=True)),
+        "signature": hashlib.sha256(signatures.encode()).hexdigest()[:24],
+    }
+    groups = {"held_out": _codes(config.held_out)}
+    if row.subset is not None:
+        groups["members"] = [code for code in tune if code in row.subset.codes]
+        groups["non_members"] = [code for code in tune if code not in row.subset.codes]
+    for name, codes in groups.items():
+        entry[name] = _cell(sampled, codes) if codes else None
+    return entry
+
+
+def _cell(sampled: Sampled, codes: Sequence[str]) -> dict[str, Any]:
+    return {"mean": sampled.mean(codes), "ci95": list(bootstrap.interval(sampled.averaged(codes)))}
+
+
+def _versus(config: StudyConfig, row: Row, mine: Sampled, other: Sampled) -> dict[str, Any]:
+    """Differences to a baseline: over the targets, and apart for languages inside, outside, and held out."""
+    tune = _codes(config.tune)
+    inside = set(row.subset.codes) if row.subset is not None else set()
+    groups = {
+        "members": [code for code in tune if code in inside],
+        "non_members": [code for code in tune if code not in inside] if inside else [],
+        "held_out": _codes(config.held_out),
+    }
+    parts = {name: _difference(mine, other, codes) for name, codes in groups.items() if codes}
+    return {**_difference(mine, other, tune), **parts}
+
+
+def _difference(mine: Sampled, other: Sampled, codes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "difference": mine.mean(codes) - other.mean(codes),
+        "ci95": list(bootstrap.interval(mine.averaged(codes) - other.averaged(codes))),
+    }
+
+
+def _corrected(config: StudyConfig, sampled: Mapping[str, Sampled]) -> dict[tuple[str, str], float]:
+    """p of each row against each baseline. Holm over what is claimed (chosen rows), and apart over the baselines."""
+    tune = _codes(config.tune)
+    raw = {
+        (name, baseline): bootstrap.two_sided(row.averaged(tune) - sampled[baseline].averaged(tune))
+        for name, row in sampled.items()
+        for baseline in BASELINES
+        if name != baseline
+    }
+    families: list[dict[str, float]] = [{}, {}]
+    for (name, baseline), p in raw.items():
+        families[name in BASELINES][f"{name}|{baseline}"] = p
+    corrected = {**bootstrap.holm(families[0]), **bootstrap.holm(families[1])}
+    return {pair: corrected["|".join(pair)] for pair in raw}
+
+
+def _codes(languages: Pool) -> list[str]:
+    return [language.code for language in languages]
+
+
+def render(document: Mapping[str, Any]) -> Any:
+    """The rows as a table for people; in percent."""
+    columns = ["subset", "languages", "mean", "95 %", "held out", "vs none", "vs all", "vs random", "worse than none"]
+    drawn = []
+    for row in document["rows"]:
+        languages = " ".join(row["languages"]) if len(row["languages"]) <= 12 else f"{len(row['languages'])} languages"
+        held_out = f"{100 * row['held_out']['mean']:.1f}" if row["held_out"] else ""
+        versus = [_shown(row.get(f"vs_{name}")) for name in ("none", "all", "random")]
+        span = f"{100 * row['ci95'][0]:.1f} to {100 * row['ci95'][1]:.1f}"
+        worse = " ".join(row["regressions"])
+        drawn.append([row["name"], languages, f"{100 * row['mean']:.1f}", span, held_out, *versus, worse])
+    luck = 100 * document["luck"]["difference"]
+    title = f"{len(document['seeds'])} fresh seeds, test split; winner's luck in the search {luck:+.1f} points"
+    return console.table(title, columns, drawn, right=("mean", "held out", "vs none", "vs all", "vs random"))
+
+
+def _shown(cell: Mapping[str, Any] | None) -> str:
+    return f"{100 * cell['difference']:+.1f} (p {cell['p']:.2g})" if cell else ""
