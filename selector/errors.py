@@ -1,8 +1,8 @@
 """Errors that a person can act on. Every one is a sentence with a way out.
 
-    RealingoError
-    ├── InputError    what was given is wrong: the command line prints `error:` and `hint:` and exits 2
-    └── RunError      the input was fine but the run failed: `error:` and `hint:`, exit 1
+RealingoError
+├── InputError    what was given is wrong: the command line prints `error:` and `hint:` and exits 2
+└── RunError      the input was fine but the run failed: `error:` and `hint:`, exit 1
 """
 
 

@@ -40,6 +40,7 @@ class Table:
     values: NDArray[np.float64]  # [n, d], 0 or 1
     observed: NDArray[np.bool_]  # [n, d]
     rows: tuple[str, ...]  # [n], the code of the row used
+    known: NDArray[np.bool_]  # [n], False where URIEL has no row at all (values 0.5)
     names: tuple[str, ...]  # [d]
 
 
@@ -55,10 +56,10 @@ def table(languages: Sequence[Coded], group: str) -> Table:
     """Features of one group (`syntactic`, `phonological`, `inventory`) for `languages`."""
     data = _group(group)
     used = tuple(_row_of(language.code, group) for language in languages)
-    index = [data.row.get(code, -1) for code in used]
-    values = np.where(np.array(index)[:, None] >= 0, data.values[index], 0.5).astype(np.float64)  # (n, d)
-    observed = np.where(np.array(index)[:, None] >= 0, data.observed[index], False)  # (n, d)
-    return Table(values, observed, used, data.names)
+    index = np.array([data.row.get(code, -1) for code in used], dtype=np.intp)
+    known = index >= 0
+    values = np.where(known[:, None], data.values[index], 0.5).astype(np.float64)  # (n, d)
+    return Table(values, data.observed[index] & known[:, None], used, known, data.names)
 
 
 def feature(language: Coded, name: str) -> float:
