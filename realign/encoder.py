@@ -91,9 +91,12 @@ def load(base: str, revision: str | None = None) -> Encoder:
     """An encoder from a folder or the hub. Only safetensors are read and no code from the model's repository is run."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=revision, trust_remote_code=False, use_fast=True)
-        model = AutoModel.from_pretrained(
-            base, revision=revision, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-        )
+        with torch.random.fork_rng(devices=[]):
+            # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
+            torch.manual_seed(0)
+            model = AutoModel.from_pretrained(
+                base, revision=revision, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+            )
     except (OSError, ValueError, KeyError) as problem:
         first = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise InputError(
