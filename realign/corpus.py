@@ -1,6 +1,6 @@
 """What text is to the core: parallel sentence pairs, tagged sentences, plain sentences; from the world or from files.
 
-A corpus is anything with the methods of `Parallel`, `Labelled` or `Monolingual`; its `signature` names the data exactly.
+A corpus is anything with the methods of `Parallel`, `Labelled` or `Monolingual`; its `signature` names the data.
 """
 
 from __future__ import annotations

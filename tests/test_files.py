@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.corpus import Pair, Split, Tagged
+from realign.corpus import Pair, Tagged
 from realign.files import SPLITS, UPOS, Conllu, Lazy, Plain, Verses, chapter_split, find_folder
 from selector.errors import InputError
 
