@@ -1,4 +1,4 @@
-"""The only file that draws on the terminal: data on stdout, progress and remarks on stderr (the one importer of rich)."""
+"""The only file that draws on the terminal: data on stdout, progress and remarks on stderr (imports rich)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -83,3 +83,8 @@ def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[st
     for row in rows:
         drawn.add_row(*row)
     return drawn
+
+
+def stack(*parts: RenderableType) -> Group:
+    """Several renderables, one under the other."""
+    return Group(*parts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from importlib import metadata
 from typing import Any, Protocol
 
 import numpy as np
@@ -200,11 +200,13 @@ def _globe() -> tuple[dict[str, int], NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _load(name: str) -> dict[str, Any]:
+    """One of lang2vec's files, found by its distribution: its wheel also puts a *script* lang2vec.py beside ours, which
+    hides the package from every import made by an installed command."""
     try:
-        place = resources.files("lang2vec") / "data" / name
-        with place.open("rb") as stream, np.load(stream) as archive:
+        place = str(metadata.distribution("lang2vec").locate_file(f"lang2vec/data/{name}"))
+        with np.load(place) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ModuleNotFoundError, FileNotFoundError):
+    except (metadata.PackageNotFoundError, FileNotFoundError):
         raise InputError(
             f"URIEL's file {name} is missing: typological features need the package lang2vec",
             "install it with: pip install lang2vec==1.1.2",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # networkx takes a third of a second to import: only who draws a graph pays for it
+    import networkx as nx
 
 Matrix = NDArray[np.float64]
 
 
 def threshold_graph(d: Matrix, radius: float) -> nx.Graph:
     """Nodes 0..n-1; an edge where d ≤ radius, weighted with the distance."""
-    graph = nx.Graph()
+    import networkx as nx
+
+    graph: nx.Graph = nx.Graph()
     graph.add_nodes_from(range(len(d)))
     for i, j in np.argwhere(np.triu(d <= radius, 1)).tolist():
         graph.add_edge(i, j, weight=float(d[i, j]))

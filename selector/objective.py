@@ -52,6 +52,7 @@ class MaxSum(SetFunction):
     def __init__(self, d: Matrix, source: Vector | None = None) -> None:
         self.d = d
         self.source = np.zeros(len(d)) if source is None else source
+        self.total = d.sum(axis=1)  # [n], decides where nothing is chosen yet
 
     def value(self, chosen: Chosen) -> float:
         inside = self.d[np.ix_(chosen, chosen)].sum() / 2 if chosen else 0.0
@@ -59,7 +60,7 @@ class MaxSum(SetFunction):
 
     def with_each(self, chosen: Chosen) -> tuple[Vector, Vector]:
         gain = self.d[:, list(chosen)].sum(axis=1) + self.source  # (n,)
-        return self.value(chosen) + gain, self.d.sum(axis=1)
+        return self.value(chosen) + gain, self.total
 
 
 class MaxMin(SetFunction):
@@ -93,6 +94,7 @@ class Facility(SetFunction):
 
     def __init__(self, d: Matrix) -> None:
         self.d = d
+        self.total = d.sum(axis=1)  # [n]
 
     def value(self, chosen: Chosen) -> float:
         return float(1.0 - self._nearest(chosen).mean()) if chosen else 0.0
@@ -103,10 +105,7 @@ class Facility(SetFunction):
 
     def with_each(self, chosen: Chosen) -> tuple[Vector, Vector]:
         nearest = self._nearest(chosen)
-        return 1.0 - _by_block(self.d, lambda block: np.minimum(nearest[:, None], block).mean(axis=0)), -self._total()
-
-    def _total(self) -> Vector:
-        return np.asarray(self.d.sum(axis=1))
+        return 1.0 - _by_block(self.d, lambda block: np.minimum(nearest[:, None], block).mean(axis=0)), -self.total
 
 
 class KCenter(Facility):
