@@ -20,6 +20,7 @@ from realign.fake import Terms
 from search import objective, studyfile
 from selector.errors import InputError
 from selector.language import Language, Pool, parse, parse_pool
+from selector.pools import NAMES
 
 STRATEGIES = ("random", "tpe", "greedy", "swap", "diversity:<select strategy>")
 LATER = ("surrogate", "gp", "exhaustive", "nsga2")
@@ -247,6 +248,8 @@ def _is_section(kind: Any) -> bool:
 def _resolved(path: Path, file: StudyFile) -> StudyConfig:
     source = _named(path, "pool.source", lambda: parse(file.pool.source))
     pool = _pool(path, "pool.languages", file.pool.languages)
+    if file.pool.languages in NAMES:  # a named pool is meant as it is, but for the source
+        pool = tuple(language for language in pool if language != source)
     tune = pool if file.targets.tune == "pool" else _pool(path, "targets.tune", file.targets.tune)
     held_out = _pool(path, "targets.held_out", file.targets.held_out) if file.targets.held_out else ()
     for label, languages in (("the pool", pool), ("targets.tune", tune), ("targets.held_out", held_out)):

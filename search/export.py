@@ -1,0 +1,219 @@
+"""What a person takes away from a study: the best confirmed subset, how to realign on it, and why to believe in it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from realign.wrap import write_text
+from search.config import FakeModel, StudyConfig
+from search.confirm import versions
+from selector.errors import InputError
+
+BASELINES = ("none", "all", "random-k")
+CALLED = {"none": "no realignment", "all": "all languages", "random-k": "random of the same size"}
+
+
+def export(config: StudyConfig, output: Path) -> dict[str, Any]:
+    """Write subset.json, realign.toml, README.md and report.html to the new or empty folder `output`, all or nothing.
+
+    Answers with subset.json plus the paths written. InputError if the study is not confirmed or the folder is in use.
+    """
+    output = Path(output).absolute()
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output} is not an empty folder", "name a new folder; nothing is ever overwritten")
+    if not output.parent.is_dir():
+        raise InputError(f"there is no folder {output.parent}", "create it first, or name another folder")
+    confirmed = _confirmed(config)
+    subset = _subset(config, confirmed)
+    try:
+        part = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
+    except OSError as problem:
+        raise InputError(f"cannot write to {output.parent}: {problem}", "name a folder you may write to") from None
+    try:
+        write_text(part / "subset.json", json.dumps(subset, indent=1, ensure_ascii=False) + "\n")
+        write_text(part / "realign.toml", _realignment(config, subset, output))
+        write_text(part / "README.md", _card(config, subset, confirmed))
+        _report(config, part / "report.html")
+        os.chmod(part, 0o755)
+        os.replace(part, output)  # takes the place of an empty folder
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return {**subset, "path": str(output), "files": sorted(file.name for file in output.iterdir())}
+
+
+def _confirmed(config: StudyConfig) -> dict[str, Any]:
+    file = config.folder / "confirm.json"
+    hint = f"run 'realingo confirm {config.path.name}' first"
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        rows = {row["name"]: row for row in document["rows"]}
+    except FileNotFoundError:
+        raise InputError(f"study '{config.name}' is not confirmed: there is no {file}", hint) from None
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise InputError(f"{file} cannot be read: {problem}", f"{hint}, which writes it again") from None
+    if missing := [name for name in ("best", *BASELINES) if name not in rows]:
+        raise InputError(f"{file} has no row {', '.join(missing)}", f"{hint}, which writes it again")
+    strangers = set(rows["best"]["languages"]) - {language.code for language in config.pool}
+    if document.get("study") != config.name or strangers:
+        raise InputError(f"{file} is of another study or pool", hint)
+    return document
+
+
+def _subset(config: StudyConfig, confirmed: Mapping[str, Any]) -> dict[str, Any]:
+    """The best row by confirmed mean among those the search found; of equals the one it ranked higher."""
+    found = [row for row in confirmed["rows"] if row["name"].startswith("best")]
+    best = max(found, key=lambda row: row["mean"])
+    score = {key: best[key] for key in ("mean", "std", "ci95", "seeds", "held_out", "members", "non_members")}
+    gains = {f"vs_{name.removesuffix('-k')}": best[f"vs_{name.removesuffix('-k')}"] for name in BASELINES}
+    rows = {row["name"]: row for row in confirmed["rows"]}
+    others = [name for name in rows if not name.startswith("best")]
+    return {
+        "schema": 1,
+        "name": config.name,
+        "languages": best["languages"],
+        "source": config.source.code,
+        "score": {**score, **gains, "per_language": best["per_language"], "regressions": best["regressions"]},
+        "baselines": {
+            name: {key: rows[name][key] for key in ("languages", "mean", "ci95", "held_out")} for name in others
+        },
+        "row": best["name"],
+        "signature": best["signature"],
+        "study": config.path.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {**confirmed["versions"], **versions()},
+    }
+
+
+def _realignment(config: StudyConfig, subset: Mapping[str, Any], output: Path) -> str:
+    """A file that needs no study: what to realign, on what, and how; at the full fidelity of the study."""
+    head = {"name": config.name, "seed": config.seed, "languages": subset["languages"], "source": config.source.code}
+    lines = [
+        f"# The realignment chosen by the study '{config.name}'; run it with: realingo realign DIR -o MODEL_DIR",
+        *(f"{key} = {_toml(value)}" for key, value in head.items()),
+    ]
+    for name in ("model", "data", "task", "realign"):
+        section = getattr(config, name).model_dump(mode="json", exclude_none=True)
+        lines += ["", f"[{name}]"]
+        lines += [f"{key} = {_toml(_placed(config, value, output))}" for key, value in section.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _placed(config: StudyConfig, value: Any, output: Path) -> Any:
+    """Paths that were relative to the study file become relative to the exported one; absolute ones stay."""
+    if isinstance(value, dict):
+        return {key: _path(config, item, output) if key == "folder" else item for key, item in value.items()}
+    local = isinstance(value, str) and ("/" in value or value.startswith(".")) and (config.home / value).is_dir()
+    return _path(config, value, output) if local else value
+
+
+def _path(config: StudyConfig, text: str, output: Path) -> str:
+    absolute = Path(text).is_absolute() or text.startswith("~")
+    return text if absolute or not (config.home / text).exists() else os.path.relpath(config.home / text, output)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # JSON strings, numbers and booleans are TOML; floats keep a point or an exponent
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _report(config: StudyConfig, file: Path) -> None:
+    from search import report
+
+    report.write(config, file)
+
+
+def _card(config: StudyConfig, subset: Mapping[str, Any], confirmed: Mapping[str, Any]) -> str:
+    """The model card."""
+    names = {language.code: language for language in (*config.pool, *config.tune, *config.held_out)}
+    score = subset["score"]
+    members = "\n".join(
+        f"| {code} | {names[code].name} | {names[code].family} | {names[code].script} | {_accuracy(score, code)} |"
+        for code in subset["languages"]
+    )
+    rows = "\n".join(_row_line(row) for row in confirmed["rows"])
+    gains = "\n".join(f"- over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES)
+    worse = ", ".join(names[code].name for code in score["regressions"]) or "none"
+    luck = 100 * confirmed["luck"]["difference"]
+    base = config.model.base
+    encoder = f"{base.kind} (a rehearsal: no encoder was trained)" if isinstance(base, FakeModel) else base
+    return f"""# {config.name}: realigned on {len(subset["languages"])} languages
+
+Source language {config.source.name} (`{config.source.code}`), encoder {encoder}, task {config.task.kind}.
+
+| code | language | family | script | accuracy |
+|---|---|---|---|---|
+{members}
+
+## Confirmed
+
+{len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot; in percent.
+Intervals hold 95 %: {confirmed["method"]}.
+
+Mean {_span(score)}. Gain:
+{gains}
+
+| subset | languages | mean | held-out languages |
+|---|---|---|---|
+{rows}
+
+Languages significantly worse than without realignment: {worse}.
+Winner's luck, the search value less the same subset's value on fresh seeds: {luck:+.1f}.
+
+## Data and settings
+
+- Parallel text: {_told(config.data.parallel)}; labelled text: {_told(config.task.data)}
+- Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs in total
+- Fine-tuning: {config.task.steps} steps of {config.task.batch} sentences of {config.source.name}
+- Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
+- Signature `{subset["signature"]}`; versions: {", ".join(f"{k} {v}" for k, v in subset["versions"].items())}
+
+## Use
+
+`realingo realign . -o MODEL_DIR` in this folder repeats exactly this realignment and writes a checkpoint that
+`transformers.AutoModel.from_pretrained` loads. `subset.json` holds the numbers, `report.html` shows them.
+"""
+
+
+def _told(source: Any) -> str:
+    return source if isinstance(source, str) else f"{source.kind} in {source.folder}"
+
+
+def _span(cell: Mapping[str, Any]) -> str:
+    return f"{100 * cell['mean']:.1f} ({100 * cell['ci95'][0]:.1f} to {100 * cell['ci95'][1]:.1f})"
+
+
+def _accuracy(score: Mapping[str, Any], code: str) -> str:
+    return f"{100 * score['per_language'].get(code, math.nan):.1f}"
+
+
+def _gain(score: Mapping[str, Any], baseline: str) -> str:
+    cell = score[f"vs_{baseline.removesuffix('-k')}"]
+    low, high = (100 * end for end in cell["ci95"])
+    return f"{100 * cell['difference']:+.1f} points ({low:+.1f} to {high:+.1f}, p = {cell['p']:.2g})"
+
+
+def _row_line(row: Mapping[str, Any]) -> str:
+    languages = " ".join(row["languages"]) if 0 < len(row["languages"]) <= 12 else f"{len(row['languages'])} languages"
+    languages = f"{len(row['draws'])} draws" if "draws" in row else languages
+    return f"| {row['name']} | {languages} | {_span(row)} | {_span(row['held_out']) if row['held_out'] else ''} |"
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """What was found and where it lies, in a few lines."""
+    score = document["score"]
+    lines = [f"best subset: {' '.join(document['languages'])}", f"mean accuracy: {_span(score)} %"]
+    lines += [f"gain over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES]
+    lines += [f"report: {Path(document['path']) / 'report.html'}", f"export: {document['path']}"]
+    return "\n".join(lines)
