@@ -122,7 +122,7 @@ def unfold(distance: Array) -> Array:
     return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
 
 
-def coastline() -> tuple[list[float | None], list[float | None]]:
+def land() -> tuple[list[float | None], list[float | None]]:
     """Longitudes and latitudes of the land's outline in degrees, rings parted by None.
 
     Natural Earth 1:110m land (public domain), rounded to a tenth of a degree, without Antarctica and small islands.
@@ -168,18 +168,36 @@ def progress_finding(shots: Sequence[Shot]) -> str:
     return f"{found}, {points(top.value - start.value)} against the best start chosen without measuring"
 
 
-def confirmed_finding(rows: Sequence[Row]) -> str:
-    top = max(rows, key=lambda each: each["mean"])
-    if top["name"] == "best":
-        return "On fresh seeds the subset that the search found has the highest mean"
-    chosen = next((each for each in rows if each["name"] == "best"), top)
-    return f"On fresh seeds the found subset is {points(chosen['mean'] - top['mean'])} from the highest mean"
+def confirmed_finding(rows: Sequence[Row], labels: Mapping[str, str]) -> str:
+    first, *rest = sorted(rows, key=lambda each: -each["mean"])
+    chosen = row(rows, "best") or first
+    if first is chosen:
+        lead = f", {points(chosen['mean'] - rest[0]['mean'])} against the next" if rest else ""
+        return f"On fresh seeds the found subset has the highest mean{lead}"
+    behind = 100 * (first["mean"] - chosen["mean"])
+    return (
+        f"On fresh seeds the found subset lies {behind:.1f} points behind: {labels.get(first['name'], first['name'])}"
+    )
+
+
+def spill_finding(known: Mapping[str, Mapping[str, Any]]) -> str:
+    """`known`: row → its `vs_none`."""
+    cell = known.get("best") or next(iter(known.values()))
+    heads = {"members": "inside the subset", "non_members": "outside it", "held_out": "held out from the search"}
+    parts = [f"{points(cell[key]['difference'])} for languages {head}" for key, head in heads.items() if cell.get(key)]
+    return f"The gain over no realignment: {joined(parts)}" if parts else "The gain over no realignment"
+
+
+def gains_finding(gain: Mapping[str, float]) -> str:
+    worse = sum(value < 0 for value in gain.values())
+    less = f"{worse} score less" if worse else "none scores less"
+    return f"{len(gain) - worse} of {len(gain)} languages gain from realigning on the found subset; {less}"
 
 
 def importance_finding(found: Sequence[Effect], names: Mapping[str, str]) -> str:
     first = max(found, key=lambda each: each.effect)
     if first.low <= 0:
-        return "The trials do not yet tell which single languages matter: every interval reaches zero or below"
+        return "No single language stands out as helping: every interval reaches down to zero"
     return f"{names.get(first.code, first.code)} helps most: {points(first.effect)} in place of an average language"
 
 
@@ -194,17 +212,18 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse` or `not separated`, by the interval where there is one, else by p < 0.05."""
-        if self.interval is not None:
-            apart = self.interval[0] > 0 or self.interval[1] < 0
+        """`better`, `worse` or `not separated`: by p < 0.05 (corrected for many comparisons), else by the interval."""
+        if self.p is not None:
+            apart = self.p < 0.05
         else:
-            apart = self.p is not None and self.p < 0.05
+            apart = self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
         return ("better" if self.difference > 0 else "worse") if apart else "not separated"
 
     @property
     def details(self) -> str:
         span = self.interval and f"95 % interval {signed(100 * self.interval[0])} to {signed(100 * self.interval[1])}"
-        return ", ".join(part for part in (span, self.p is not None and f"p = {self.p:.2g}") if part)
+        chance = self.p is not None and ("p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}")
+        return ", ".join(part for part in (span, chance) if part)
 
 
 def comparisons(chosen: Row) -> list[Comparison]:

@@ -6,30 +6,31 @@ study + confirm.json → `gather` → `Story` → template → file. The dashboa
 from __future__ import annotations
 
 import json
-import os
 import platform
-import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from search import figures, findings
+from realign.wrap import write_text
+from search import figures, findings, plots
 from search.config import StudyConfig
-from search.figures import Ground, Plot
+from search.confirm import versions
+from search.figures import Plot
 from search.findings import Comparison, Row, Shot
+from search.plots import Ground, Names
 from search.study import Study, Trial, open_study, shown
 from selector.errors import InputError
 from selector.language import Language
 
 TOP = 20  # subsets in the table
-PACKAGES = ("realingo", "optuna", "torch", "transformers", "numpy", "lang2vec")
 RENAMED = {"best": "Best found", "all": "All languages", "none": "No realignment"}
 
 
@@ -41,6 +42,8 @@ class Story:
     headline: str
     chosen: tuple[Language, ...]  # the best confirmed subset, else the best so far
     confirmed: bool
+    overtaken: int | None  # number of a trial that scored higher since the confirmation
+    luck: Mapping[str, float] | None  # search score of the best against the same on fresh seeds
     comparisons: Sequence[Comparison]
     rows: Sequence[Row]  # of confirm.json
     labels: Mapping[str, str]  # name of a row → how it is called
@@ -60,58 +63,61 @@ def write(config: StudyConfig, output: Path | None) -> str:
             f"study '{config.name}' has no finished trial to report", "run 'realingo search STUDY.toml' first"
         )
     path = Path(output) if output is not None else config.folder / "report.html"
-    if output is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, render(story))
+    if output is not None and not path.parent.is_dir():
+        raise _unwritable(path, "its folder does not exist")
+    try:
+        write_text(path, render(story))
+    except OSError as problem:
+        raise _unwritable(path, problem.strerror or str(problem)) from None
     return str(path)
 
 
 def gather(config: StudyConfig, study: Study) -> Story:
     """Read the study and its confirmation, if there is one, and work out what they say."""
-    trials = [trial for trial in study.trials() if trial.state == "complete" and trial.value is not None]
     low, high = config.sizes
-    sized = [trial for trial in trials if low <= len(trial.subset) <= high]
-    shots = [Shot(trial.number, float(trial.value or 0), trial.subset.codes, trial.origin) for trial in sized]
+    done = [trial for trial in study.trials() if trial.state == "complete" and low <= len(trial.subset) <= high]
+    shots = [Shot(trial.number, float(trial.value or 0), trial.subset.codes, trial.origin) for trial in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.source)}
-    rows = confirmation(config)
+    proof = confirmation(config)
+    rows = proof.get("rows", [])
     chosen, top = findings.row(rows, "best"), findings.best(shots)
     codes = tuple(chosen["languages"]) if chosen else top.codes if top else ()
     labels = {row["name"]: _called(row["name"], len(codes)) for row in rows}
-    table = sorted(sized, key=lambda trial: (-(trial.value or 0), trial.number))[:TOP]
     return Story(
         config=config,
         headline=findings.headline(chosen, names, top),
         chosen=tuple(each for each in config.pool if each.code in codes),
         confirmed=chosen is not None,
+        overtaken=top.number if chosen and top and set(top.codes) != set(codes) else None,
+        luck=proof.get("luck"),
         comparisons=findings.comparisons(chosen) if chosen else (),
         rows=rows,
         labels=labels,
         plots={plot.name: plot for plot in _plots(config, shots, rows, names, labels)},
-        table=[(trial, findings.joined([each.name for each in trial.subset], most=100)) for trial in table],
-        facts=_facts(config, study, trials),
+        table=[(trial, findings.joined([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
+        facts=_facts(config, study, proof),
     )
 
 
-def confirmation(config: StudyConfig) -> list[Row]:
-    """The rows of confirm.json; empty before the first confirmation. InputError for a file that is not one."""
+def confirmation(config: StudyConfig) -> dict[str, Any]:
+    """What confirm.json holds; empty before the first confirmation. InputError for a file that is not one."""
     path = config.folder / "confirm.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        rows = list(document["rows"])
-        known = all({"name", "languages", "mean", "ci95"} <= set(row) for row in rows)
+        if all({"name", "languages", "mean", "ci95"} <= set(row) for row in document["rows"]):
+            return dict(document)
+        reason = "a row lacks its name, languages, mean or ci95"
     except FileNotFoundError:
-        return []
+        return {}
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise _damaged(path, str(problem)) from None
-    if not known:
-        raise _damaged(path, "a row lacks its name, languages, mean or ci95")
-    return rows
+        reason = str(problem)
+    raise InputError(f"{path} cannot be read: {reason}", "write it again with 'realingo confirm STUDY.toml'")
 
 
 def render(story: Story) -> str:
     """The whole page. Everything but our own figures is escaped."""
-    plots = {name: (plot, Markup(plot.fragment())) for name, plot in story.plots.items()}
-    return _pages().get_template("report.html.j2").render(story=story, plots=plots, library=Markup(figures.library()))
+    drawn = {name: (plot, Markup(plot.fragment())) for name, plot in story.plots.items()}
+    return _pages().get_template("report.html.j2").render(story=story, plots=drawn, library=Markup(figures.library()))
 
 
 @cache
@@ -123,34 +129,36 @@ def _pages() -> Environment:
     return pages
 
 
-def _plots(
-    config: StudyConfig, shots: Sequence[Shot], rows: Sequence[Row], names: Mapping[str, str], labels: Mapping[str, str]
-) -> list[Plot]:
+def _plots(config: StudyConfig, shots: Sequence[Shot], rows: Sequence[Row], names: Names, labels: Names) -> list[Plot]:
     """The figures there is data for."""
-    if not shots:
+    top, chosen = findings.best(shots), findings.row(rows, "best")
+    if top is None:
         return []
-    plots = [figures.progress(shots, names)]
-    chosen, none = findings.row(rows, "best"), findings.row(rows, "none")
-    top = findings.best(shots)
-    members = chosen["languages"] if chosen else top.codes if top else ()
+    members = chosen["languages"] if chosen else top.codes
+    drawn = [plots.progress(shots, names)]
     if chosen:
-        plots.append(figures.confirmed(rows, labels, _groups(rows)))
-    if chosen and none and chosen.get("per_language") and none.get("per_language"):
-        table = {name: row["per_language"] for name in ("best", "none", "all") if (row := findings.row(rows, name))}
-        plots.append(figures.gains(table, names, members))
+        drawn.append(plots.confirmed(rows, labels))
+        if (chosen.get("vs_none") or {}).get("non_members"):
+            drawn.append(plots.spill(rows, labels))
+        drawn += _gains(config, rows, names, members)
     if effects := findings.effects(shots, [each.code for each in config.pool]):
-        plots.append(figures.importance(effects, names))
-    return plots + _grounds(config, names, members)
+        drawn.append(plots.importance(effects, names))
+    return drawn + _grounds(config, names, members)
 
 
-def _groups(rows: Sequence[Row]) -> dict[str, str]:
-    """Which groups of languages the rows report beside the mean over all, with their headings."""
-    known = {"members": "Inside the subset", "non_members": "Outside the subset", "held_out": "Held-out languages"}
-    given = {key: heading for key, heading in known.items() if any((row.get(key) or {}).get("ci95") for row in rows)}
-    return {"": "Target languages", **given}
+def _gains(config: StudyConfig, rows: Sequence[Row], names: Names, members: Sequence[str]) -> list[Plot]:
+    """Language by language, where the confirmation kept the scores of each."""
+    told = {each.code for each in (*config.tune, *config.held_out)}
+    table = {
+        row["name"]: {code: value for code, value in row["per_language"].items() if code in told}
+        for row in rows
+        if row["name"] in ("best", "none", "all") and row.get("per_language")
+    }
+    apart = {each.code: f"{each.name} (held out)" for each in config.held_out}
+    return [plots.gains(table, {**names, **apart}, members)] if {"best", "none"} <= set(table) else []
 
 
-def _grounds(config: StudyConfig, names: Mapping[str, str], members: Sequence[str]) -> list[Plot]:
+def _grounds(config: StudyConfig, names: Names, members: Sequence[str]) -> list[Plot]:
     """The pool on the globe and in the space of grammars."""
     from selector import distance, features
 
@@ -164,27 +172,31 @@ def _grounds(config: StudyConfig, names: Mapping[str, str], members: Sequence[st
     flat = findings.unfold(distance.distances(shown_here, "syntactic").matrix)  # (n, 2)
     grammar = {each.code: (float(x), float(y)) for each, (x, y) in zip(shown_here, flat, strict=True)}
     return [
-        figures.world_map(Ground(spots, names, members, marks)),
-        figures.typology(Ground(grammar, names, members, marks)),
+        plots.world_map(Ground(spots, names, members, marks)),
+        plots.typology(Ground(grammar, names, members, marks)),
     ]
 
 
 def _called(name: str, k: int) -> str:
-    if name.startswith("random"):
-        return f"Random {k} languages"
-    return RENAMED.get(name, f"Model-free: {name}" if "-" in name or name in ("facility", "coverage") else name)
+    """The name of a confirmed row in words."""
+    place = name.removeprefix("best-")
+    if place.isdigit():
+        return f"Search score no. {place}"
+    return RENAMED.get(name) or (f"Random {k} languages" if name == "random-k" else f"Unmeasured choice: {name}")
 
 
-def _facts(config: StudyConfig, study: Study, trials: Sequence[Trial]) -> list[tuple[str, str]]:
+def _facts(config: StudyConfig, study: Study, proof: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What it takes to know which study this was, and to repeat it."""
-    states = [trial.state for trial in study.trials()]
-    count = ", ".join(f"{states.count(state)} {state}" for state in ("complete", "failed", "running"))
+    trials, best = study.trials(), study.best()
+    states = Counter(trial.state for trial in trials)
     low, high = config.sizes
     base = config.model.base
+    used = ", ".join(f"{name} {number}" for name, number in proof.get("versions", versions()).items())
+    seeds = proof.get("seeds", [])
     return [
         ("Study file", config.path.name),
         ("Storage", shown(config.search.storage or f"sqlite:///{config.name}.db")),
-        ("Trials", count),
+        ("Trials", ", ".join(f"{states[state]} {state}" for state in ("complete", "failed", "running"))),
         ("Time in trials", f"{sum(trial.seconds for trial in trials):.0f} s"),
         ("Pool", f"{len(config.pool)} languages; subsets of {low}" + (f" to {high}" if high > low else "")),
         ("Source language", config.source.name),
@@ -193,38 +205,12 @@ def _facts(config: StudyConfig, study: Study, trials: Sequence[Trial]) -> list[t
         ("Task", config.task.kind),
         ("Realignment", f"{config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs"),
         ("Search", f"{config.search.strategy}, objective {config.search.objective}, seed {config.seed}"),
-        ("Signature of the best trial", max(trials, key=lambda t: t.value or 0).signature if trials else ""),
-        ("Versions now", f"Python {platform.python_version()}, {', '.join(_versions())}"),
+        ("Confirmation", f"{len(seeds)} fresh seeds; {proof.get('method', '')}" if seeds else "not yet"),
+        ("Signature of the best trial", best[0].signature if best else ""),
+        ("Versions", f"Python {platform.python_version()}, {used}"),
         ("Written", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
     ]
 
 
-def _versions() -> list[str]:
-    found = []
-    for package in PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path} cannot be read: {reason}", "write it again with 'realingo confirm STUDY.toml'")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
-        ) as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(stream.name, 0o644)
-        os.replace(stream.name, path)
-    except OSError as problem:
-        raise InputError(
-            f"cannot write {path}: {problem.strerror or problem}", "name a file in a folder that exists and is writable"
-        ) from None
+def _unwritable(path: Path, reason: str) -> InputError:
+    return InputError(f"cannot write {path}: {reason}", "name a file in a folder that exists and is writable")
