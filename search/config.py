@@ -215,34 +215,40 @@ def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
 
 
 def _explained(form: type[Section], path: Path, problem: ValidationError) -> InputError:
-    first = problem.errors()[0]
-    # pydantic names the alternatives of a union inside the place; the user only wrote the keys
-    keys = [str(part) for part in first["loc"] if isinstance(part, int) or re.fullmatch(r"[a-z_]+", str(part))]
-    place = ".".join(keys)
+    # of the alternatives of a union, the one that got furthest is what was meant
+    first = max(problem.errors(), key=lambda error: len(error["loc"]))
+    keys, known = _walk(form, first["loc"])
     if first["type"] == "extra_forbidden":
-        hint = studyfile.guess(keys[-1], _fields(form, keys[:-1]))
-        return InputError(f"{path.name}: unknown key '{place}'", hint)
+        key = str(first["loc"][-1])
+        return InputError(f"{path.name}: unknown key '{'.'.join([*keys, key])}'", studyfile.guess(key, known))
+    place = ".".join(keys)
     if first["type"] == "missing":
         return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
     message = first["msg"].removeprefix("Value error, ")
     return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
 
 
-def _fields(form: type[Section], keys: list[str]) -> list[str]:
+def _walk(form: type[Section], location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys of an error's place as the user wrote them, and the keys known where it ends.
+
+    pydantic puts the names of a union's alternatives between the keys; those are no fields and drop out.
+    """
     model: Any = form
-    for key in keys:
-        field = model.model_fields.get(key)
-        if field is None:
-            return list(model.model_fields)
-        inner = [kind for kind in (field.annotation, *getattr(field.annotation, "__args__", ())) if _is_section(kind)]
-        if not inner:
-            return list(model.model_fields)
-        model = inner[0]
-    return list(model.model_fields)
+    keys: list[str] = []
+    for part in map(str, location):
+        inner = [kind for kind in _alternatives(model) if kind.__name__ == part]
+        if inner:
+            model = inner[0]
+        elif part in getattr(model, "model_fields", {}):
+            keys.append(part)
+            model = model.model_fields[part].annotation
+    return keys, list(getattr(model, "model_fields", {}))
 
 
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Section)
+def _alternatives(annotation: Any) -> list[Any]:
+    return [
+        kind for kind in getattr(annotation, "__args__", ()) if isinstance(kind, type) and issubclass(kind, Section)
+    ]
 
 
 def _resolved(path: Path, file: StudyFile) -> StudyConfig:

@@ -174,7 +174,7 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 ## Data and settings
 
 - Parallel text: {_told(config.data.parallel)}; labelled text: {_told(config.task.data)}
-- Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs in total
+- Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs, in all
 - Fine-tuning: {config.task.steps} steps of {config.task.batch} sentences of {config.source.name}
 - Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
 - Signature `{subset["signature"]}`; versions: {", ".join(f"{k} {v}" for k, v in subset["versions"].items())}

@@ -140,7 +140,10 @@ class _Driver:
         trial = self.running[outcome.number]
         if outcome.score is not None:
             value = objective.value(self.config.search.objective, outcome.score.per_language, self.codes)
+            before = self.study.best()
             self.study.finish(trial, outcome.score, value, asdict(self.fidelity))
+            if self.study.best() != before:
+                console.remark(f"trial {trial.number}: best so far {value:.4f} with {trial.subset.key} ({trial.origin})")
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
             console.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died")
