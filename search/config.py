@@ -200,9 +200,9 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     """
     path = Path(path).absolute()
     document = studyfile.read(path, overrides or [])
-    if isinstance(document.get("pool"), dict):
-        for key in {"budget", "costs"} & set(document["pool"]):
-            raise InputError(f"{path.name}: pool.{key} is not there yet", "set the size of the subsets: k = 4")
+    given = document.get("pool")
+    for key in {"budget", "costs"} & set(given if isinstance(given, dict) else ()):
+        raise InputError(f"{path.name}: pool.{key} is not there yet", "set the size of the subsets: k = 4")
     return _resolved(path, check(StudyFile, path, document))
 
 
@@ -245,10 +245,8 @@ def _walk(form: type[Section], location: tuple[int | str, ...]) -> tuple[list[st
     return keys, list(getattr(model, "model_fields", {}))
 
 
-def _alternatives(annotation: Any) -> list[Any]:
-    return [
-        kind for kind in getattr(annotation, "__args__", ()) if isinstance(kind, type) and issubclass(kind, Section)
-    ]
+def _alternatives(union: Any) -> list[Any]:
+    return [kind for kind in getattr(union, "__args__", ()) if isinstance(kind, type) and issubclass(kind, Section)]
 
 
 def _resolved(path: Path, file: StudyFile) -> StudyConfig:
@@ -260,9 +258,8 @@ def _resolved(path: Path, file: StudyFile) -> StudyConfig:
     held_out = _pool(path, "targets.held_out", file.targets.held_out) if file.targets.held_out else ()
     for label, languages in (("the pool", pool), ("targets.tune", tune), ("targets.held_out", held_out)):
         if source in languages:
-            raise InputError(
-                f"{path.name}: the source language {source.code} is in {label}", f"leave {source.code} out of {label}"
-            )
+            message = f"{path.name}: the source language {source.code} is in {label}"
+            raise InputError(message, f"leave {source.code} out of {label}")
     for label, languages in (("the pool", pool), ("targets.tune", tune)):
         if both := [language.code for language in held_out if language in languages]:
             raise InputError(
