@@ -11,6 +11,7 @@ import ipaddress
 import re
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from socketserver import ThreadingMixIn
@@ -33,6 +34,8 @@ YOURS = "*Written by Realingo from the study. What you add below this line is ke
 SHOWN = 5  # best and worst languages named in a note
 REFRESH_SECONDS = 20.0
 NOTE_PATH = re.compile(r"/api/studies/\d+(/\d+)?/note")
+IMPORTANCE_PATH = re.compile(r"/api/studies/\d+/param_importances")
+NO_IMPORTANCE = b'{"param_importances": [[]]}'  # optuna-dashboard divides by the number of parameters: we have none
 READ_ONLY = b'{"reason": "Realingo serves its study for reading: only notes can be changed here."}'
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -57,6 +60,9 @@ def annotate(study: Study, story: Story) -> None:
     board = _installed()
     sampler = optuna.samplers.RandomSampler(0)  # never asked
     handle = optuna.load_study(study_name=study.name, storage=study.storage, sampler=sampler)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        handle.set_metric_names(["Search score"])
     names = {each.code: each.name for each in (*story.config.pool, *story.config.tune)}
     _note(board, handle, study_note(story))
     for trial in study.trials():
@@ -123,12 +129,18 @@ def read_only(inner: Application) -> Application:
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if IMPORTANCE_PATH.fullmatch(path):
+            return _answer(start_response, "200 OK", NO_IMPORTANCE)
         if method in ("GET", "HEAD") or (method == "PUT" and NOTE_PATH.fullmatch(path)):
             return inner(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(READ_ONLY)))])
-        return [READ_ONLY]
+        return _answer(start_response, "403 Forbidden", READ_ONLY)
 
     return application
+
+
+def _answer(start_response: Callable[..., Any], status: str, body: bytes) -> list[bytes]:
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 class _Server(ThreadingMixIn, WSGIServer):

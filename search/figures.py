@@ -8,6 +8,7 @@ still reads.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -21,6 +22,8 @@ BLUE, ORANGE, RED, GREEN = "#0072B2", "#E69F00", "#D55E00", "#009E73"
 INK, GREY, LIGHT, FAINT, LAND = "#1f2328", "#7d858d", "#c9ced3", "#e9ecee", "#edebe4"
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
 LINE = 19  # pixels a language takes in a list
+CARD = 470  # pixels of height a card of the dashboard shows
+LETTER = 7.2  # pixels a letter takes in a name
 HEAD = 110  # pixels of a figure that are not its rows: legend and axis
 
 Look = Mapping[str, Any]  # a plotly marker or line
@@ -42,11 +45,21 @@ class Plot:
         return str(self.figure.to_html(full_html=False, include_plotlyjs=False, div_id=self.name, config=options))
 
     def titled(self) -> go.Figure:
-        """A copy that carries its finding as title, for a page with no caption of its own."""
-        text = "<br>".join(wrap(plain(self.finding), 80, break_long_words=False))
-        title = {"text": text, "x": 0, "xref": "paper", "y": 0.99, "yanchor": "top", "font": {"size": 15}}
-        taller = self.figure.layout.height + 50
-        return go.Figure(self.figure).update_layout(title=title, margin_t=90, height=taller)
+        """A copy that carries its finding as title and fits a card of the dashboard, which has no caption."""
+        lines = wrap(plain(self.finding), 72, break_long_words=False)
+        title = {"text": "<br>".join(lines), "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 26}}
+        rows = len(self.figure.layout.yaxis.categoryarray or ())
+        size = min(13.0, max(7.0, 0.8 * (CARD - 150) / max(rows, 1)))
+        copy = go.Figure(self.figure).update_layout(
+            title={**title, "font": {"size": 14}},
+            margin_t=60 + 18 * len(lines),
+            height=CARD,
+            modebar={
+                "orientation": "v",
+                "remove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale"],
+            },
+        )
+        return copy.update_yaxes(tickfont_size=size)
 
 
 def library() -> str:
@@ -64,6 +77,8 @@ class Canvas:
 
     def __init__(self, panels: int = 1) -> None:
         self._figure = make_subplots(1, panels, shared_yaxes=True, horizontal_spacing=0.04)
+        self._left = 60.0
+        self._zero = False
 
     def line(self, x: Sequence[Any], y: Sequence[Any], look: Look, label: str = "") -> None:
         """A line without hover; None parts it, so that many pieces stay one trace and the page fast."""
@@ -77,10 +92,15 @@ class Canvas:
         more = {"text": list(text)} if text else {}
         self._add(1, x, y, name=label, mode="markers", marker=dict(look), cliponaxis=False, **hover, **more)
 
-    def names(self, x: Sequence[float], y: Sequence[float], text: Sequence[str], look: Look) -> None:
-        """Words in the plane, above their places."""
-        words = {"text": list(text), "textposition": "top center", "textfont": dict(look)}
-        self._add(1, x, y, mode="text", hoverinfo="skip", showlegend=False, cliponaxis=False, **words)
+    def names(
+        self, x: Sequence[float], y: Sequence[float], text: Sequence[str], sides: Sequence[str], look: Look
+    ) -> None:
+        """Words in the plane, each on its side of its place ("top center", "middle right", …)."""
+        words = {"text": list(text), "textposition": list(sides), "textfont": dict(look)}
+        mark = {"size": 14, "opacity": 0}  # plotly keeps words clear of marks only where there are marks
+        self._add(
+            1, x, y, mode="markers+text", marker=mark, hoverinfo="skip", showlegend=False, cliponaxis=False, **words
+        )
 
     def whiskers(self, spans: Sequence[Span], label: str, look: Look, panel: int = 1, tips: Sequence[str] = ()) -> None:
         """Values with their intervals, one row each."""
@@ -113,8 +133,9 @@ class Canvas:
         """Name the rows from the bottom up; `zero` draws the line where nothing is gained."""
         self._figure.update_yaxes(categoryorder="array", categoryarray=list(order))
         self._figure.update_yaxes(range=[-0.7, len(order) - 0.3])
-        if zero:
-            self._figure.add_vline(x=0, line={"color": INK, "width": 1}, layer="below")
+        longest = max(len(re.sub("<.*?>|&(.).*?;", r"\1", name)) for name in order)
+        self._left = 14 + LETTER * longest  # plotly's own margin loses the names where panels share them
+        self._zero = zero
 
     def heading(self, x: str, panel: int = 1, y: str = "") -> None:
         """What an axis shows, with its unit."""
@@ -135,15 +156,17 @@ class Canvas:
             height=height,
             template="none",
             font={"family": FONT, "size": 13, "color": INK},
-            margin={"l": 10, "r": 20, "t": 40, "b": 50},
+            margin={"l": self._left, "r": 20, "t": 40, "b": 50},
             legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left", "itemsizing": "trace"},
             hoverlabel={"bgcolor": "white", "bordercolor": GREY, "font": {"family": FONT, "size": 13, "color": INK}},
             paper_bgcolor="white",
             plot_bgcolor="white",
         )
-        look = {"gridcolor": FAINT, "linecolor": LIGHT, "automargin": True, "title_font_size": 13, "zeroline": False}
+        look = {"gridcolor": FAINT, "linecolor": LIGHT, "title_font_size": 13, "zeroline": False}
         self._figure.update_xaxes(**look)
         self._figure.update_yaxes(**look)
+        if self._zero:
+            self._figure.update_xaxes(zeroline=True, zerolinecolor=INK, rangemode="tozero", matches="x")
         return Plot(name, finding, reading, self._figure)
 
     def _add(self, panel: int, x: Sequence[Any], y: Sequence[Any], **look: Any) -> None:

@@ -174,10 +174,8 @@ def confirmed_finding(rows: Sequence[Row], labels: Mapping[str, str]) -> str:
     if first is chosen:
         lead = f", {points(chosen['mean'] - rest[0]['mean'])} against the next" if rest else ""
         return f"On fresh seeds the found subset has the highest mean{lead}"
-    behind = 100 * (first["mean"] - chosen["mean"])
-    return (
-        f"On fresh seeds the found subset lies {behind:.1f} points behind: {labels.get(first['name'], first['name'])}"
-    )
+    behind, leader = 100 * (first["mean"] - chosen["mean"]), labels.get(first["name"], first["name"])
+    return f"On fresh seeds the found subset lies {behind:.1f} points behind the highest mean ({leader})"
 
 
 def spill_finding(known: Mapping[str, Mapping[str, Any]]) -> str:

@@ -58,7 +58,7 @@ def confirmed(rows: Sequence[Row], labels: Names) -> Plot:
 
 def spill(rows: Sequence[Row], labels: Names) -> Plot:
     """Gain over no realignment, apart for languages inside the subset, outside it, and held out."""
-    known = {row["name"]: row["vs_none"] for row in rows if row.get("vs_none")}
+    known = {row["name"]: row["vs_none"] for row in rows if (row.get("vs_none") or {}).get("members")}
     parts = {head: {n: cell[key] for n, cell in known.items() if cell.get(key)} for key, head in GROUPS.items()}
     order = sorted(known, key=lambda name: known[name]["difference"])
     spans = {f"{head}, points": _spans(part, "difference") for head, part in parts.items() if part}
@@ -178,13 +178,32 @@ class Ground:
             canvas.dots(*self._at(codes), label, look, "%{text}", text)
 
     def _words(self, canvas: Canvas, codes: Sequence[str], names: Names, look: Look) -> None:
-        canvas.names(*self._at(codes), [plain(names.get(code, code)) for code in codes if code in self.spots], look)
+        text = [plain(names.get(code, code)) for code in codes if code in self.spots]
+        canvas.names(*self._at(codes), text, [self._side(code) for code in codes if code in self.spots], look)
+
+    def _side(self, code: str) -> str:
+        """Where around its place a word covers the fewest other places."""
+        wide, tall = (max(each) - min(each) or 1.0 for each in zip(*self.spots.values(), strict=True))
+        x, y = self.spots[code]
+        near = [((a - x) / wide, (b - y) / tall) for other, (a, b) in self.spots.items() if other != code]
+
+        def crowd(side: str) -> int:
+            left, right, low, high = SIDES[side]
+            return sum(left < a < right and low < b < high for a, b in near)
+
+        return min(SIDES, key=crowd)
 
     def _at(self, codes: Sequence[str]) -> tuple[list[float], list[float]]:
         at = [self.spots[code] for code in codes if code in self.spots]
         return [round(x, 3) for x, _ in at], [round(y, 3) for _, y in at]
 
 
+SIDES = {  # box that a word takes, in shares of the picture: left, right, low, high
+    "top center": (-0.05, 0.05, 0.0, 0.08),
+    "bottom center": (-0.05, 0.05, -0.08, 0.0),
+    "middle right": (0.0, 0.11, -0.03, 0.03),
+    "middle left": (-0.11, 0.0, -0.03, 0.03),
+}
 LOOKS = {
     "in the pool": {"color": GREY, "size": 8},
     "source": {"color": ORANGE, "size": 11, "symbol": "square"},
@@ -199,7 +218,7 @@ def world_map(ground: Ground) -> Plot:
     ground.draw(canvas, coded=False)
     canvas.plane(x=(-180, 180), y=(-56, 78), tall=1.2)
     finding = f"Where the chosen {len(ground.members)} are spoken, among the {len(ground.spots)} languages shown"
-    return canvas.plot("world", finding, "Coordinates from URIEL; one point stands for a whole language.", 490)
+    return canvas.plot("world", finding, "Coordinates from URIEL; one point stands for a whole language.", 460)
 
 
 def typology(ground: Ground) -> Plot:
