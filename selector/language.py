@@ -161,8 +161,8 @@ def _guesses(wanted: str) -> list[str]:
     own = {row[0]: row[0] for row in _rows()} | _names()
     everything = own | {name: code for name, code in _iso_names().items() if name not in own}
     found: dict[str, str] = {}
-    for candidates in (own, everything):
-        for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=0.6):
+    for candidates, cutoff in ((own, 0.6), (everything, 0.6), (own, 0.3)):
+        for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=cutoff):
             code = _from_code(candidates[match])
             if code is not None and len(found) < _GUESSES:
                 found[code] = f"{code} ({_language(code).name})"
