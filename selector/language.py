@@ -7,6 +7,7 @@ URIEL's family tree, read only when asked for.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ def _canonical(languages: Iterable[Language]) -> Pool:
 def _is_path(text: str) -> bool:
     if "/" in text or "\\" in text or re.search(r"\.[a-z]{1,4}$", text, re.IGNORECASE):
         return True
-    return "," not in text and _from_tag(text.strip().casefold()) is None and Path(text).is_file()
+    return "," not in text and _from_tag(text.strip().casefold()) is None and os.path.isfile(text)
 
 
 def _parse_listed(item: str) -> Language:
@@ -216,8 +217,8 @@ def _parse_listed(item: str) -> Language:
 def _read(path: Path) -> Pool:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = "it is not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else problem.strerror
+    except (OSError, ValueError) as problem:  # ValueError: bytes that are not UTF-8, or an impossible name
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
         raise InputError(
             f"cannot read the pool file '{path}': {reason}", "give a text file, one code per line"
         ) from None
