@@ -58,13 +58,18 @@ class Backend(Protocol):
 
 def backend(name: str, workers: int, config: StudyConfig, evaluator: Evaluator) -> Backend:
     """The backend `name`; `evaluator` is the one for this process, worker processes build their own."""
+    check(name, workers)
+    return Inline(evaluator) if name == "inline" else Processes(config, workers)
+
+
+def check(name: str, workers: int) -> None:
+    """InputError for a backend that is not there or cannot have so many workers."""
     if name not in BACKENDS:
         raise InputError(f"unknown backend '{name}'", f"known: {', '.join(BACKENDS)}")
     if workers < 1:
         raise InputError(f"--workers {workers} is too few", "at least one worker")
     if name == "inline" and workers > 1:
         raise InputError("the inline backend runs one trial at a time", "add --backend process, or leave --workers out")
-    return Inline(evaluator) if name == "inline" else Processes(config, workers)
 
 
 class Inline:

@@ -36,6 +36,7 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     wanted = trials if trials is not None else config.search.trials
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")
+    backends.check(backend, workers)
     propose, warm = checked(config)
     check_storage(config.storage)
     with console.progress() as advance, _stop_on_terminate(), owner.only_driver(config.storage, config.name):
@@ -43,7 +44,7 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
         place = backends.backend(backend, workers, config, evaluator)
         try:
             study = open_study(config, create=True)
-            _Driver(study, propose, warm, place, advance).run(wanted)
+            Driver(study, propose, warm, place, advance).run(wanted)
         finally:
             place.close()
     return _document(config, study)
@@ -54,7 +55,7 @@ def status(config: StudyConfig) -> dict[str, Any]:
     return _document(config, open_study(config, create=False))
 
 
-class _Driver:
+class Driver:
     """One run of a search. Holds nothing that the study does not hold, but for what is being measured now."""
 
     def __init__(
@@ -132,7 +133,7 @@ class _Driver:
         return None if subset is None else (self.config.search.strategy, subset)
 
     def _begin(self, subset: Subset, origin: str, position: int, retry_of: int | None) -> None:
-        trial = self.study.begin(subset, origin, position, retry_of)
+        trial = self.study.begin(subset, origin, position, asdict(self.fidelity), retry_of)
         self.running[trial.number] = trial
         self.place.submit(backends.Job(trial.number, subset, self.fidelity, self.config.seed))
 
@@ -141,9 +142,9 @@ class _Driver:
         if outcome.score is not None:
             value = objective.value(self.config.search.objective, outcome.score.per_language, self.codes)
             before = self.study.best()
-            self.study.finish(trial, outcome.score, value, asdict(self.fidelity))
+            self.study.finish(trial, outcome.score, value)
             if self.study.best() != before:
-                console.remark(f"trial {trial.number}: best so far {value:.4f} with {trial.subset.key} ({trial.origin})")
+                console.remark(f"trial {trial.number}, {trial.origin}: best so far {value:.4f} with {trial.subset.key}")
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
             console.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died")

@@ -83,7 +83,9 @@ class Study:
         done = [t for t in self.trials() if t.state == "complete" and low <= len(t.subset) <= high]
         return sorted(done, key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
-    def begin(self, subset: Subset, origin: str, position: int, retry_of: int | None = None) -> Trial:
+    def begin(
+        self, subset: Subset, origin: str, position: int, fidelity: Mapping[str, int], retry_of: int | None = None
+    ) -> Trial:
         """Record that the subset is being evaluated, in one write: a kill leaves all of it or nothing."""
         attributes = {
             "subset": " ".join(subset.codes),
@@ -91,17 +93,18 @@ class Study:
             "origin": origin,
             "position": position,
             "seed": self.config.seed,
+            "fidelity": dict(fidelity),
             "owner": owner.me(),
             "retry_of": retry_of,
         }
         template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         return self._read(self.storage.create_new_trial(self._id, template))
 
-    def finish(self, trial: Trial, score: Score, value: float, fidelity: Mapping[str, int]) -> Trial:
+    def finish(self, trial: Trial, score: Score, value: float) -> Trial:
         """Record the score; the state is written last, so a half-written trial counts as not finished."""
         key = self._key(trial)
         result = {"per_language": dict(score.per_language), "signature": score.signature, "seconds": score.seconds}
-        for name, content in {**result, "fidelity": dict(fidelity)}.items():
+        for name, content in result.items():
             self.storage.set_trial_user_attr(key, name, content)
         self.storage.set_trial_state_values(key, TrialState.COMPLETE, [value])
         return self._read(key)
