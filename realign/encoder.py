@@ -122,7 +122,7 @@ class Shape:
     """How large a small encoder is and how long it is trained by masked language modelling (Devlin et al. 2019)."""
 
     vocabulary: int = 6000  # sub-words
-    layers: int = 3
+    layers: int = 2
     width: int = 96
     heads: int = 4
     steps: int = 900
@@ -141,13 +141,38 @@ def pretrain(
         tokenizer = _train_tokenizer(texts, shape)
         model = _train_model(texts, tokenizer, shape, seed, advance or (lambda *_: None))
         model.base_model.save_pretrained(workshop)
+        tokenizer.backend_tokenizer.no_truncation()
         tokenizer.save_pretrained(workshop)
-        facts = {"shape": asdict(shape), "seed": seed, "sentences": {code: len(text) for code, text in texts.items()}}
+        facts = {
+            "shape": asdict(shape),
+            "seed": seed,
+            "text": text_signature(texts),
+            "sentences": {code: len(text) for code, text in texts.items()},
+        }
         (workshop / "pretraining.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        os.replace(workshop, output)
+        _publish(workshop, output)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     return output
+
+
+def text_signature(texts: Mapping[str, Words]) -> str:
+    digest = hashlib.sha256()
+    for code in sorted(texts):
+        digest.update(f"\n\n{code}\n".encode())
+        for words in texts[code]:
+            digest.update((" ".join(words) + "\n").encode())
+    return "text:" + digest.hexdigest()[:16]
+
+
+def _publish(workshop: Path, output: Path) -> None:
+    """Flush every file to disk, then put the whole folder in place; readable by others, as `mkdtemp` is not."""
+    for file in workshop.iterdir():
+        file.chmod(0o644)
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    workshop.chmod(0o755)
+    os.replace(workshop, output)
 
 
 def _train_tokenizer(texts: Mapping[str, Words], shape: Shape) -> Any:
@@ -183,7 +208,11 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
         torch.manual_seed(seed)
         model = BertForMaskedLM(config)
     start = Encoder(model.base_model, tokenizer, "")
-    table = start.encode([words for code in sorted(texts) for words in texts[code]], shape.length)
+    tables = []
+    for number, code in enumerate(sorted(texts), 1):
+        tables.append(start.encode(texts[code], shape.length))
+        advance("reading text", number, len(texts))
+    table = Table.stack(tables, tokenizer.pad_token_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=shape.lr, weight_decay=0.01, fused=True)
     peak = max(1, shape.steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -97,7 +97,7 @@ def _noun(rng: Random, field: int, depth: int = 0) -> Noun:
         determiner=rng.choices((DEFINITE, INDEFINITE, THIS, THAT, None), (35, 20, 10, 8, 27))[0],
         numeral=numeral,
         adjective=_draw(rng, "ADJ", head.index % FIELDS) if modifier < 0.4 else None,
-        possessor=_noun(rng, (head.index + 3) % FIELDS, depth + 1) if modifier > 0.82 and depth < 2 else None,
+        possessor=_noun(rng, (head.index + 3) % FIELDS, depth + 1) if modifier > 0.85 and depth == 0 else None,
     )
 
 
@@ -107,9 +107,9 @@ def clause(rng: Random, depth: int = 0) -> Clause:
     field = verb.index % FIELDS
     transitive = verb.index % 3 != 0
     joined = None
-    if depth == 0 and rng.random() < 0.15:
+    if depth == 0 and rng.random() < 0.06:
         joined = (_draw(rng, rng.choice(("CCONJ", "SCONJ"))), clause(rng, depth + 1))
-    oblique = (_draw(rng, "ADP", (field + 5) % FIELDS), _noun(rng, (field + 5) % FIELDS)) if rng.random() < 0.3 else None
+    oblique = (_draw(rng, "ADP", (field + 5) % FIELDS), _noun(rng, (field + 5) % FIELDS)) if rng.random() < 0.25 else None
     return Clause(
         subject=_noun(rng, field),
         verb=verb,

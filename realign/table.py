@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,14 +21,13 @@ class Table:
 
     @classmethod
     def pack(cls, ids: Sequence[Sequence[int]], words: Sequence[Sequence[int]], pad: int) -> Table:
-        length = torch.tensor([len(row) for row in ids], dtype=torch.long)
-        widest = int(length.max()) if len(ids) else 0
-        packed = torch.full((len(ids), widest), pad, dtype=torch.int32)
-        word = torch.full((len(ids), widest), -1, dtype=torch.int32)
-        for row, (tokens, owners) in enumerate(zip(ids, words, strict=True)):
-            packed[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.int32)
-            word[row, : len(owners)] = torch.tensor(owners, dtype=torch.int32)
-        return cls(packed, word, length)
+        length = np.array([len(row) for row in ids], dtype=np.int64)
+        shape = len(ids), int(length.max(initial=0))
+        filled = np.arange(shape[1]) < length[:, None]
+        packed, word = np.full(shape, pad, dtype=np.int32), np.full(shape, -1, dtype=np.int32)
+        packed[filled] = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=length.sum())
+        word[filled] = np.fromiter(itertools.chain.from_iterable(words), dtype=np.int32, count=length.sum())
+        return cls(torch.from_numpy(packed), torch.from_numpy(word), torch.from_numpy(length))
 
     @classmethod
     def stack(cls, tables: Sequence[Table], pad: int) -> Table:

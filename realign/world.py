@@ -20,8 +20,8 @@ from realign.lexicon import lexicon
 from realign.meaning import Clause, clause
 from selector.errors import InputError
 from selector.features import family_path, feature
-from selector.language import Language, parse
-from selector.pools import WORLD_HELD_OUT, WORLD_LOW_RESOURCE, WORLD_SOURCE, named_pool
+from selector.language import Language, parse, parse_pool
+from selector.pools import WORLD_HELD_OUT, WORLD_LOW_RESOURCE, WORLD_SOURCE
 
 VERSION = 1  # raise when the same seed yields other sentences
 
@@ -45,7 +45,7 @@ class World:
         self.seed = seed
         self.sizes = sizes or Sizes()
         self.source = parse(WORLD_SOURCE)
-        self.pool = named_pool("world")
+        self.pool = parse_pool("world")
         self.held_out = tuple(parse(code) for code in WORLD_HELD_OUT)
         self.languages: Mapping[str, Language] = {x.code: x for x in (self.source, *self.pool, *self.held_out)}
         rules = {code: sorted(_grammar(seed, x).rules.items()) for code, x in self.languages.items()}
