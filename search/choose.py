@@ -100,7 +100,9 @@ def compare(request: Request) -> Document:
     """Every strategy on the same problem, side by side; `rows` are the answers of `choose`."""
     strategy.find(request.strategy)
     problem = _pose(request)
-    rows = [_answer(request, name, problem) for name in strategy.STRATEGIES]
+    size = len(problem.frame)
+    able = [name for name, static in strategy.STRATEGIES.items() if static.largest is None or size <= static.largest]
+    rows = [_answer(request, name, problem) for name in able]
     shared = ("metric", "k", "seed", "source")
     return {key: rows[0][key] for key in shared} | {"rows": rows}
 

@@ -38,6 +38,7 @@ class Static:
     pick: Pick
     objective: str  # the set function its answer is reported under
     about: str
+    largest: int | None = None  # frame that it can take
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
 def solve(name: str, problem: Problem, rng: Generator) -> Choice:
     """The subset that the named strategy picks for a problem, with its objective."""
     static = find(name)
+    if static.largest is not None and len(problem.frame) > static.largest:
+        raise InputError(
+            f"the strategy {name} takes at most {static.largest} languages, and the pool has {len(problem.frame)}",
+            "name a smaller pool, or use the strategy facility",
+        )
     picked = static.pick(problem, rng)
     value = objective_of(static.objective, problem).value(picked)
     greedy = static.pick in _SEARCHES and problem.k - len(problem.pinned) <= 1  # one step of greedy tries everything
@@ -144,9 +150,7 @@ def _search(name: str) -> Pick:
     """Greedy, then swaps, on a set function."""
 
     def pick(problem: Problem, rng: Generator) -> list[int]:
-        function = objective_of(name, problem)
-        start = maximize.greedy(function, problem.k, problem.pinned, problem.free)
-        return maximize.swap(function, start, problem.pinned, problem.free)
+        return maximize.search(objective_of(name, problem), problem.k, problem.pinned, problem.free)
 
     return pick
 
@@ -168,7 +172,7 @@ STRATEGIES: dict[str, Static] = {
     "k-center": Static(_search("k-center"), "k-center", "the worst-off language has a near relative"),
     "facility": Static(_search("facility"), "facility", "every language has a near relative (p-median)"),
     "coverage": Static(_search("coverage"), "coverage", "as many languages as possible within a radius"),
-    "dominating": Static(_dominating, "k-center", "a dominating set at the smallest radius"),
+    "dominating": Static(_dominating, "k-center", "a dominating set at the smallest radius", largest=1000),
     "entropy": Static(_search("entropy"), "entropy", "feature values in equal shares"),
 }
 
