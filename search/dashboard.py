@@ -56,21 +56,48 @@ def serve(config: StudyConfig, host: str, port: int) -> None:
 
 
 def annotate(study: Study, story: Story) -> None:
-    """Write the notes and figures of a study into its storage; a note that already says the same is left alone."""
+    """Write the notes and figures of a study into its storage; what already says the same is left alone."""
     board = _installed()
     sampler = optuna.samplers.RandomSampler(0)  # never asked
     handle = optuna.load_study(study_name=study.name, storage=study.storage, sampler=sampler)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         handle.set_metric_names(["Search score"])
+    kept = _Kept(study.storage.get_study_system_attrs(handle._study_id))
+    if note := kept.changed(None, study_note(story)):
+        board.save_note(handle, note)
     names = {each.code: each.name for each in (*story.config.pool, *story.config.tune)}
-    _note(board, handle, study_note(story))
     for trial in study.trials():
         if trial.state == "complete":
             key = study.storage.get_trial_id_from_study_id_trial_number(handle._study_id, trial.number)
-            _note(board, optuna.trial.Trial(handle, key), trial_note(trial, names))
+            if note := kept.changed(key, trial_note(trial, names)):
+                board.save_note(optuna.trial.Trial(handle, key), note)
     for plot in story.plots.values():
-        board.save_plotly_graph_object(handle, plot.titled(), graph_object_id=plot.name)
+        if kept.figures.get(plot.name) != plot.titled().to_json():
+            board.save_plotly_graph_object(handle, plot.titled(), graph_object_id=plot.name)
+
+
+class _Kept:
+    """What the storage holds already, read once: the public functions read it again for every trial."""
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        from optuna_dashboard import _custom_plot_data, _note
+
+        self._attributes = attributes
+        self._read = _note.get_note_from_system_attrs
+        self.figures = _custom_plot_data.get_plotly_graph_objects(attributes)
+
+    def changed(self, key: int | None, body: str) -> str | None:
+        """The note of a trial (None: of the study) with our part renewed above the reader's own.
+
+        None where it is as it should be, or where our marker is gone: then the note is the reader's alone.
+        """
+        before = self._read(self._attributes, key)["body"]
+        _, marker, theirs = before.partition(YOURS)
+        if before and not marker:
+            return None
+        after = f"{body}\n\n{YOURS}{theirs}"
+        return after if after != before else None
 
 
 def study_note(story: Story) -> str:
@@ -111,17 +138,6 @@ def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
         f"Signature `{trial.signature}`, {trial.seconds:.1f} s" if trial.signature else "",
     ]
     return "\n\n".join(line for line in lines if line)
-
-
-def _note(board: ModuleType, owner: Any, body: str) -> None:
-    """Save our part of a note above the reader's own; a note whose marker is gone is the reader's alone."""
-    before = board.get_note(owner)
-    _, marker, theirs = before.partition(YOURS)
-    if before and not marker:
-        return
-    after = f"{body}\n\n{YOURS}{theirs}"
-    if after != before:
-        board.save_note(owner, after)
 
 
 def read_only(inner: Application) -> Application:
@@ -191,9 +207,12 @@ def _refreshing(config: StudyConfig, study: Study) -> Iterator[None]:
     def refresh() -> None:
         told = _finished(study)
         while not end.wait(REFRESH_SECONDS):
-            if (now := _finished(study)) != told:
-                annotate(study, report.gather(config, study))
-                told = now
+            try:
+                if (now := _finished(study)) != told:
+                    annotate(study, report.gather(config, study))
+                    told = now
+            except Exception as problem:  # the page stays as it is; the storage may answer next time
+                remark(f"notes not refreshed: {problem}")
 
     worker = Thread(target=refresh, daemon=True)
     worker.start()
@@ -209,7 +228,7 @@ def _finished(study: Study) -> int:
 
 
 def _announce(study: Study, host: str, port: int) -> None:
-    if not _loopback(host):
+    if not loopback(host):
         remark(
             f"warning: the dashboard has no login, and {host} can be reached from other machines: everybody there can "
             "read this study and write notes. Safer: leave --host out and tunnel with ssh -L"
@@ -220,7 +239,8 @@ def _announce(study: Study, host: str, port: int) -> None:
     remark("Ctrl-C ends it.")
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

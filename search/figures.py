@@ -166,7 +166,8 @@ class Canvas:
         self._figure.update_xaxes(**look)
         self._figure.update_yaxes(**look)
         if self._zero:
-            self._figure.update_xaxes(zeroline=True, zerolinecolor=INK, rangemode="tozero", matches="x")
+            self._figure.update_xaxes(zeroline=True, zerolinecolor=INK, rangemode="tozero")
+            self._figure.update_xaxes(matches="x", selector=lambda axis: axis.anchor != "y")
         return Plot(name, finding, reading, self._figure)
 
     def _add(self, panel: int, x: Sequence[Any], y: Sequence[Any], **look: Any) -> None:

@@ -66,10 +66,12 @@ def effects(shots: Sequence[Shot], codes: Sequence[str], seed: int = 0) -> list[
     Subsets of one size fix only differences between languages, so effects are centred: 0 is an average language.
     Languages in (nearly) all or no trials are left out, and fewer than `LEAST_TRIALS` trials give an empty list.
     """
-    mask = np.array([[code in shot.codes for code in codes] for shot in shots], dtype=float).reshape(len(shots), -1)
+    if len(shots) < LEAST_TRIALS:
+        return []
+    mask = np.array([[code in shot.codes for code in codes] for shot in shots], dtype=float)  # (n_shots, n_codes)
     seen = mask.sum(axis=0)  # (n_codes,)
     kept = np.flatnonzero((seen >= LEAST_SEEN) & (seen <= len(shots) - LEAST_SEEN))
-    if len(shots) < LEAST_TRIALS or len(kept) < 2:
+    if len(kept) < 2:
         return []
     value = np.array([shot.value for shot in shots])
     penalty = _penalty(mask[:, kept], value)
@@ -80,7 +82,7 @@ def effects(shots: Sequence[Shot], codes: Sequence[str], seed: int = 0) -> list[
     low, high = np.quantile(spread, [0.05, 0.95], axis=0)
     top = mask[value >= np.quantile(value, 0.75)].mean(axis=0)
     found = [
-        Effect(codes[at], *map(float, (centre[i], low[i], high[i], top[at], seen[at] / len(shots))))
+        Effect(codes[int(at)], *map(float, (centre[i], low[i], high[i], top[at], seen[at] / len(shots))))
         for i, at in enumerate(kept)
     ]
     return sorted(found, key=lambda effect: (-effect.effect, effect.code))
