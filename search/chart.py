@@ -34,14 +34,13 @@ def language_map(problem: Problem, chosen: Set[str], caption: str) -> bytes:
     axes.scatter(*places[marked].T, s=90, color=_BLUE, label="chosen")
     if source is not None:
         axes.scatter(*places[-1:].T, s=170, color=_ORANGE, marker="*", label="source")
-    for code, place, strong in zip(codes, places, marked | ~plain, strict=True):
-        if strong or len(codes) <= _LABELS:
-            _label(axes, code, place, bool(strong))
     axes.set(
         title=caption, xlabel=f"two dimensions that keep {share:.0%} of the squared distances", xticks=[], yticks=[]
     )
     axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="best", frameon=False)
+    figure.draw_without_rendering()  # fixes the layout, so that labels can be placed in points
+    _label(axes, codes, places, marked | ~plain)
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
@@ -71,9 +70,26 @@ def _with_source(problem: Problem) -> tuple[NDArray[np.float64], list[str]]:
     return np.block([[d, row], [row.T, np.zeros((1, 1))]]), [*codes, problem.source.code]
 
 
-def _label(axes: Any, code: str, place: NDArray[np.float64], strong: bool) -> None:
-    look = {"fontsize": 11, "fontweight": "bold"} if strong else {"fontsize": 8, "color": "#4b5563"}
-    axes.annotate(code, place, xytext=(5, 4), textcoords="offset points", **look)
+def _label(axes: Any, codes: list[str], places: NDArray[np.float64], strong: NDArray[np.bool_]) -> None:
+    """Names beside the dots, the chosen and the source first, each where it covers no earlier name or large dot."""
+    spots = axes.transData.transform(places) * 72 / axes.figure.dpi  # (n, 2), points
+    taken = [(*(spot - 4.0), *(spot + 4.0)) for spot in spots[strong]]
+    for i in sorted(range(len(codes)), key=lambda i: not strong[i]):
+        if not strong[i] and len(codes) > _LABELS:
+            continue
+        size = 11.0 if strong[i] else 8.0
+        width, height = 0.65 * size * len(codes[i]), size
+        offsets = [(x, y) for y in (4.0, -4.0 - height, 16.0, -28.0) for x in (4.0, -4.0 - width)]
+        boxes = [(*(spots[i] + offset), *(spots[i] + offset + (width, height))) for offset in offsets]
+        best = next((j for j, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)), 0)
+        taken.append(boxes[best])
+        look = {"fontweight": "bold"} if strong[i] else {"color": "#4b5563"}
+        axes.annotate(codes[i], places[i], xytext=offsets[best], textcoords="offset points", fontsize=size, **look)
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, bottom, right, top) share a point."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _figure_class() -> Any:

@@ -1,6 +1,6 @@
 """Ways to maximize a set function: greedy, then swaps until none helps, from several starts.
 
-Deterministic: ties go to the first code, and the frame is in order of its codes, so the order of the input never matters.
+Deterministic: ties go to the first code. The frame is in order of its codes, so the order of the input never matters.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from selector.objective import SetFunction
 
 _EQUAL = 1e-12  # values nearer than this are equal: rounding must not decide
-_STARTS = 24  # further first languages tried, evenly spaced over the frame
-_SMALL = 300  # frames up to this size get them; larger ones would take minutes
+_STARTS = 24  # further first languages tried, evenly spaced over the frame: as many as
+_WORK = 40_000  # this number of candidates times members allows, so that large problems stay a matter of seconds
 _SWAPS = 500  # a bound on improvements, never reached in practice
 
 
 def search(function: SetFunction, k: int, pinned: Sequence[int], free: Sequence[int]) -> list[int]:
     """The best of greedy and swaps from greedy's own first language and, in small frames, from other first ones."""
     best = swap(function, greedy(function, k, pinned, free), pinned, free)
-    if k - len(pinned) <= 1 or len(free) > _SMALL:
+    starts = min(_STARTS, len(free), _WORK // max(1, len(free) * k))
+    if k - len(pinned) <= 1 or not starts:
         return best
-    for first in free[:: -(-len(free) // _STARTS)]:
+    for first in free[:: -(-len(free) // starts)]:
         rival = swap(function, greedy(function, k, [*pinned, first], free), pinned, free)
         if function.value(rival) > function.value(best) + _EQUAL:
             best = rival
