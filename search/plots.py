@@ -15,7 +15,7 @@ MOST_LINES = 60  # languages in one list before only its two ends are shown
 MOST_CODES = 60  # languages on one plane before only the chosen are written out
 Names = Mapping[str, str]  # code → name
 
-GROUPS = {"members": "Inside the subset", "non_members": "Outside the subset", "held_out": "Held out"}
+GROUPS = {"members": "Inside", "non_members": "Outside", "held_out": "Held out"}
 
 
 def progress(shots: Sequence[Shot], names: Names) -> Plot:
