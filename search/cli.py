@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+INTERRUPTED = 130
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
 Overrides = Annotated[
     list[str] | None,
@@ -187,11 +189,12 @@ def _status(arguments: list[str] | None) -> int:
         complain(problem.message, problem.hint)
         return 2 if isinstance(problem, InputError) else 1
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted; what was finished is kept", "run the same command again to continue")
-        return 130
+        result = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    if result == INTERRUPTED:  # typer turns Ctrl-C inside a command into this status without a word
+        complain("interrupted; what was finished is kept", "run the same command again to continue")
     return result if isinstance(result, int) else 0
 
 

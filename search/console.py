@@ -15,8 +15,8 @@ from rich.table import Table
 
 Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, emoji=False)  # a code such as :family: is no emoji
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 PLAIN_EVERY_SECONDS = 5.0
 
