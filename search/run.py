@@ -6,18 +6,15 @@ ready: so the same study file, seed and number of workers give the same trials, 
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
-from types import FrameType
 from typing import Any
 
 from realign.score import Fidelity
 from search import assemble, console, objective, owner
 from search import backend as backends
 from search.config import StudyConfig
+from search.interrupts import Interrupts
 from search.proposal import Past, Proposer, checked, generator
 from search.study import INTERRUPTED, LOST, Study, Trial, check_storage, last_attempts, open_study, shown
 from selector.errors import InputError, RunError
@@ -39,12 +36,13 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     backends.check(backend, workers)
     propose, warm = checked(config)
     check_storage(config.storage)
-    with console.progress() as advance, _stop_on_terminate(), owner.only_driver(config.storage, config.name):
-        evaluator = backends.search_evaluator(config, advance)
+    with console.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
+        with interrupts.welcome():
+            evaluator = backends.search_evaluator(config, advance)
         place = backends.backend(backend, workers, config, evaluator)
         try:
             study = open_study(config, create=True)
-            Driver(study, propose, warm, place, advance).run(wanted)
+            Driver(study, propose, warm, place, advance, interrupts).run(wanted)
         finally:
             place.close()
     return _document(config, study)
@@ -65,6 +63,7 @@ class Driver:
         warm: list[tuple[str, Subset]],
         place: backends.Backend,
         advance: console.Advance,
+        interrupts: Interrupts,
     ) -> None:
         self.study = study
         self.config = study.config
@@ -72,6 +71,7 @@ class Driver:
         self.warm = warm
         self.place = place
         self.advance = advance
+        self.interrupts = interrupts
         self.running: dict[int, Trial] = {}
         self.again: list[Trial] = []
         self.exhausted = False
@@ -85,7 +85,9 @@ class Driver:
         self._show(wanted)
         try:
             while self._fill(wanted) or self.running:
-                for outcome in self.place.collect():
+                with self.interrupts.welcome():
+                    outcomes = self.place.collect()
+                for outcome in outcomes:
                     self._record(outcome)
                 self._show(wanted)
                 self._check_start()
@@ -174,23 +176,6 @@ class Driver:
     def _show(self, wanted: int) -> None:
         done = sum(trial.state in ("complete", "failed") for trial in last_attempts(self.study.trials()).values())
         self.advance("search", min(done, wanted), wanted)
-
-
-@contextmanager
-def _stop_on_terminate() -> Iterator[None]:
-    """SIGTERM ends a search as Ctrl-C does: recorded, and with exit status 130."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _document(config: StudyConfig, study: Study) -> dict[str, Any]:

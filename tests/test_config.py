@@ -90,7 +90,7 @@ def test_override_is_toml_or_else_text(tmp_path: Path) -> None:
 
 
 def test_override_equals_the_same_words_in_the_file(tmp_path: Path) -> None:
-    overridden = rehearsal.study(tmp_path, "search.trials=5", "name=other")
+    overridden = rehearsal.study(tmp_path, "search.trials=5", "name='other'")
     assert overridden == rehearsal.study(tmp_path, trials=5, name="other")
 
 

@@ -16,6 +16,7 @@ from realign.score import Fidelity, Score
 from search import assemble, backend, owner, run
 from search.backend import Job, Outcome, Processes, measure
 from search.config import StudyConfig
+from search.interrupts import Interrupts
 from search.study import LOST, Study, Trial, facts, last_attempts, open_study, shown
 from selector.errors import InputError, RunError
 from selector.subset import Subset
@@ -66,12 +67,12 @@ def test_best_has_an_asked_size_and_ties_go_to_the_earlier(tmp_path: Path) -> No
     assert [trial.number for trial in study.best(5)] == [2, 3, 0]
 
 
-def dead(study: Study, trial: Trial) -> None:
-    """As if the process that began the trial had been killed."""
+def owned(study: Study, trial: Trial, **changed: object) -> None:
+    """As if another process had begun the trial."""
     key = study.storage.get_trial_id_from_study_id_trial_number(
         study.storage.get_study_id_from_name(study.name), trial.number
     )
-    study.storage.set_trial_user_attr(key, "owner", {**owner.me(), "started": "long ago"})
+    study.storage.set_trial_user_attr(key, "owner", {**owner.me(), **changed})
 
 
 def test_a_killed_trial_is_made_again_at_most_twice(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_a_killed_trial_is_made_again_at_most_twice(tmp_path: Path) -> None:
     subset = Subset(config.pool[1:4])
     trial = study.begin(subset, "swap", 1, {})
     for attempt in range(3):
-        dead(study, trial)
+        owned(study, trial, started="long ago")
         again = open_study(config, create=False).recover()
         if attempt == 2:
             assert again == []
@@ -95,8 +96,7 @@ def test_a_trial_of_another_host_is_not_stolen(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     study = open_study(config, create=True)
     trial = study.begin(Subset(config.pool[:3]), "swap", 0, {})
-    key = study.storage.get_trial_id_from_study_id_trial_number(1, trial.number)
-    study.storage.set_trial_user_attr(key, "owner", {"host": "elsewhere", "pid": 1, "started": None})
+    owned(study, trial, host="elsewhere")
     with pytest.raises(RunError, match="elsewhere"):
         open_study(config, create=False).recover()
     taking_over = rehearsal.study(tmp_path, "search.take_over=true")
@@ -223,7 +223,8 @@ def test_a_failed_evaluation_is_an_outcome_in_words(tmp_path: Path) -> None:
 def drive(config: StudyConfig, evaluator: Any, trials: int) -> Study:
     study = open_study(config, create=True)
     place = backend.Inline(evaluator)
-    run.Driver(study, *run.checked(config), place, lambda *_: None).run(trials)
+    with Interrupts() as interrupts:
+        run.Driver(study, *run.checked(config), place, lambda *_: None, interrupts).run(trials)
     return study
 
 
@@ -280,7 +281,7 @@ def test_a_second_driver_is_turned_away(tmp_path: Path) -> None:
     lock.parent.mkdir(parents=True)
     with FileLock(lock), pytest.raises(RunError, match="another process"):
         run.search(config, 3)
-    assert not (tmp_path / "trial.db").exists()
+    assert not (tmp_path / "trial.journal").exists()
     assert run.search(config, 3)["trials"]["complete"] == 3
 
 
@@ -290,7 +291,7 @@ def test_worker_processes_find_what_one_process_finds(tmp_path: Path) -> None:
     run.search(inline, 6)
     run.search(spread, 6, workers=1, backend="process")
     assert history(inline) == history(spread)
-    assert (tmp_path / "spread" / "trial.db").exists()
+    assert (tmp_path / "spread" / "trial.journal").exists()
 
 
 def test_two_workers_give_the_same_trials_every_time(tmp_path: Path) -> None:
