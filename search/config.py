@@ -262,9 +262,9 @@ def _resolved(path: Path, file: StudyFile) -> StudyConfig:
             raise InputError(message, f"leave {source.code} out of {label}")
     for label, languages in (("the pool", pool), ("targets.tune", tune)):
         if both := [language.code for language in held_out if language in languages]:
+            message = f"{path.name}: held-out languages are also in {label}: {', '.join(both)}"
             raise InputError(
-                f"{path.name}: held-out languages are also in {label}: {', '.join(both)}",
-                "held-out languages must stay unseen by the search: take them out of one of the two",
+                message, "held-out languages must stay unseen by the search: take them out of one of the two"
             )
     sizes = _sizes(path, file.pool.k, len(pool))
     sections = {name: getattr(file, name) for name in ("model", "data", "task", "realign", "search", "confirm")}
