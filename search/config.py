@@ -31,7 +31,7 @@ Rate = Annotated[float, Field(gt=0, lt=10)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Checked = TypeVar("Checked", bound=Section)
@@ -169,8 +169,7 @@ class StudyConfig:
     confirm: ConfirmSection
 
     @property
-    def home(self) -> Path:
-        """The folder of the study file, which relative paths start from."""
+    def home(self) -> Path:  # relative paths start from the study file
         return self.path.parent
 
     @property
