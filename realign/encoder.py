@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizerFast
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from realign.table import Table
@@ -176,20 +176,22 @@ def _publish(workshop: Path, output: Path) -> None:
 
 
 def _train_tokenizer(texts: Mapping[str, Words], shape: Shape) -> Any:
-    core = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
-    core.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=shape.vocabulary, special_tokens=SPECIAL, show_progress=False)
+    """Byte-pair encoding with a mark before each word (Sennrich et al. 2016; Kudo and Richardson 2018).
+
+    Not WordPiece: its trainer breaks ties by the order of a hash map, so the same text gives other vocabularies.
+    """
+    core = Tokenizer(models.BPE(unk_token="[UNK]", fuse_unk=True))
+    core.normalizer = normalizers.NFC()
+    core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace()])
+    trainer = trainers.BpeTrainer(vocab_size=shape.vocabulary, special_tokens=SPECIAL, show_progress=False)
     core.train_from_iterator((" ".join(words) for code in sorted(texts) for words in texts[code]), trainer)
-    return BertTokenizerFast(
-        vocab=_in_order(core.get_vocab()), do_lower_case=False, strip_accents=False, model_max_length=512
+    ends = [(token, SPECIAL.index(token)) for token in ("[CLS]", "[SEP]")]
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ends
     )
-
-
-def _in_order(vocabulary: Mapping[str, int]) -> dict[str, int]:
-    """The trainer numbers equally frequent pieces as its hash maps fall; number them by spelling instead."""
-    pieces = sorted(piece for piece in vocabulary if piece not in SPECIAL)
-    return {piece: index for index, piece in enumerate([*SPECIAL, *pieces])}
+    names = ("pad", "unk", "cls", "sep", "mask")
+    tokens = {f"{name}_token": token for name, token in zip(names, SPECIAL, strict=True)}
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=512, **tokens)
 
 
 def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed: int, advance: Advance) -> Any:
