@@ -35,16 +35,22 @@ class Cached:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
+        """What was answered before; None where calling means work."""
         signature = self.signature(subset, fidelity, seed)
-        file = self.folder / signature[:2] / f"{signature}.json"
-        known = _read(file, signature)
+        return _read(self._file(signature), signature)
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        known = self.known(subset, fidelity, seed)
         if known is not None:
             return known
         score = self.evaluator(subset, fidelity, seed)
         if all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
-            write_text(file, json.dumps(_document(score)))
+            write_text(self._file(self.signature(subset, fidelity, seed)), json.dumps(_document(score)))
         return score
+
+    def _file(self, signature: str) -> Path:
+        return self.folder / signature[:2] / f"{signature}.json"
 
 
 class Repeated:

@@ -22,7 +22,7 @@ Advance = Callable[[str, int, int], None]  # (what, done, total)
 DevOrTest = Literal["dev", "test"]
 
 
-def evaluator(config: StudyConfig, targets: Pool, split: DevOrTest, advance: Advance | None = None) -> Evaluator:
+def evaluator(config: StudyConfig, targets: Pool, split: DevOrTest, advance: Advance | None = None) -> Cached:
     """What scores a subset of the study's pool on `targets`, answering from the cache what was scored before.
 
     `advance` hears of preparations that take long. InputError where data or model cannot be used.

@@ -15,13 +15,26 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realign.score import Evaluator, Fidelity, Score
-from realign.wrap import Repeated
+from realign.wrap import Cached, Repeated
 from search import assemble
 from search.config import StudyConfig
 from selector.errors import InputError, RealingoError
+from selector.language import Pool
 from selector.subset import Subset
 
 BACKENDS = ("inline", "process")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at, in this process or another: an evaluator is made from it and nothing else."""
+
+    config: StudyConfig
+    targets: Pool
+    split: assemble.DevOrTest
+
+    def evaluator(self, advance: assemble.Advance | None = None) -> Cached:
+        return assemble.evaluator(self.config, self.targets, self.split, advance)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class Job:
     subset: Subset
     fidelity: Fidelity
     seed: int
+    seeds: int = 1  # averaged: seed, seed + 1, …
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Outcome:
     number: int
     score: Score | None = None
     error: str = ""
+    hint: str = ""  # a way out of the error, where one is known
     lost: bool = False
 
 
@@ -56,10 +71,10 @@ class Backend(Protocol):
         ...
 
 
-def backend(name: str, workers: int, config: StudyConfig, evaluator: Evaluator) -> Backend:
-    """The backend `name`; `evaluator` is the one for this process, worker processes build their own."""
+def backend(name: str, workers: int, view: View, evaluator: Evaluator) -> Backend:
+    """The backend `name`; `evaluator` is that of `view` in this process, worker processes build their own."""
     check(name, workers)
-    return Inline(evaluator) if name == "inline" else Processes(config, workers)
+    return Inline(evaluator) if name == "inline" else Processes(view, workers)
 
 
 def check(name: str, workers: int) -> None:
@@ -69,7 +84,7 @@ def check(name: str, workers: int) -> None:
     if workers < 1:
         raise InputError(f"--workers {workers} is too few", "at least one worker")
     if name == "inline" and workers > 1:
-        raise InputError("the inline backend runs one trial at a time", "add --backend process, or leave --workers out")
+        raise InputError("the inline backend measures one at a time", "add --backend process, or leave --workers out")
 
 
 class Inline:
@@ -94,14 +109,19 @@ class Inline:
 class Processes:
     """Worker processes, each with its own evaluator, built once; a worker that dies takes only its jobs with it."""
 
-    def __init__(self, config: StudyConfig, workers: int) -> None:
+    def __init__(self, view: View, workers: int) -> None:
         self.workers = workers
-        self._config = config
+        self._view = view
         self._futures: dict[Future[Outcome], Job] = {}
         self._pool = self._fresh()
 
     def submit(self, job: Job) -> None:
-        self._futures[self._pool.submit(_work, job)] = job
+        try:
+            future = self._pool.submit(_work, job)
+        except BrokenProcessPool as problem:  # a worker died since the last collect, which is where it is told
+            future = Future()
+            future.set_exception(problem)
+        self._futures[future] = job
 
     def collect(self) -> list[Outcome]:
         done, _ = wait(self._futures, return_when=FIRST_COMPLETED)
@@ -133,37 +153,39 @@ class Processes:
     def _fresh(self) -> ProcessPoolExecutor:
         threads = max(1, (os.cpu_count() or 1) // self.workers)
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, context, _start, (self._config, threads))
+        return ProcessPoolExecutor(self.workers, context, _start, (self._view, threads))
 
 
-def search_evaluator(config: StudyConfig, advance: assemble.Advance | None = None) -> Evaluator:
-    """What the search may look at: the tuning targets, on the development split, averaged over the study's seeds."""
-    return Repeated(assemble.evaluator(config, config.tune, "dev", advance), config.search.seeds)
+def search_view(config: StudyConfig) -> View:
+    """What the search may look at: the tuning targets, on the development split."""
+    return View(config, config.tune, "dev")
 
 
 def measure(evaluator: Evaluator, job: Job) -> Outcome:
     """Run one job; whatever goes wrong in it becomes its error."""
+    if job.seeds > 1:
+        evaluator = Repeated(evaluator, job.seeds)
     try:
         score = evaluator(job.subset, job.fidelity, job.seed)
     except RealingoError as problem:
-        return Outcome(job.number, error=problem.message)
+        return Outcome(job.number, error=problem.message, hint=problem.hint)
     except Exception as problem:
         return Outcome(job.number, error=_said(problem))
     if not all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
-        return Outcome(job.number, error="the score is not a finite number")
+        return Outcome(job.number, error="the score is not a finite number", hint="lower realign.lr or task.lr")
     return Outcome(job.number, score)
 
 
 _mine: list[Evaluator] = []  # the evaluator of this worker process
 
 
-def _start(config: StudyConfig, threads: int) -> None:
+def _start(view: View, threads: int) -> None:
     """First thing in a worker. Threads are cores / workers: more spin against each other, 10-50 times slower."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    _mine.append(search_evaluator(config))
+    _mine.append(view.evaluator())
 
 
 def _work(job: Job) -> Outcome:

@@ -16,7 +16,6 @@ from selector.errors import InputError, RealingoError
 app = typer.Typer(
     name="realingo",
     help="Choose which languages to realign a multilingual encoder on, by measuring.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -108,13 +107,16 @@ def confirm(
     study: StudyFile,
     top: Annotated[int | None, typer.Option(help="How many of the best subsets to confirm.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Fresh seeds for each row.")] = None,
+    workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
+    backend: Annotated[str, typer.Option(help="Where evaluations run: inline or process.")] = "inline",
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
     from search import confirm as confirmation
 
-    emit(confirmation.confirm(_study(study, overrides), top, seeds), as_json, confirmation.render)
+    answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, backend)
+    emit(answer, as_json, confirmation.render)
 
 
 @app.command()
@@ -178,8 +180,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _status(arguments: list[str] | None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        result = app(args=arguments, prog_name="realingo", standalone_mode=False)
+        result = app(args=given or ["--help"], prog_name="realingo", standalone_mode=False)
     except TyperException as problem:
         if problem.exit_code == 0:
             return 0

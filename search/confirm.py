@@ -17,20 +17,27 @@ from typing import Any
 
 from numpy.random import default_rng
 
-from realign.score import Evaluator, Score
+from realign.score import Score
 from realign.wrap import write_text
 from search import assemble, bootstrap, console, objective
+from search import backend as backends
+from search.batch import Bench, Wanted
 from search.bootstrap import Sampled
 from search.config import StudyConfig
+from search.interrupts import Interrupts
 from search.proposal import model_free_subset
 from search.study import Study, open_study
-from selector.errors import InputError, RealingoError, RunError
+from selector.errors import InputError
 from selector.language import Pool
 from selector.subset import Subset
 
 FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
 LEAST_DRAWS = 5  # random subsets
 BASELINES = ("all", "none", "random-k")
+LUCK = (
+    "the search's value of the best subset less the same subset's value on the fresh seeds: same development "
+    "sentences, same languages, same objective, so what differs is the seeds and that it was chosen for its value"
+)
 PACKAGES = ("realingo", "torch", "transformers", "numpy", "optuna", "lang2vec")
 
 
@@ -46,13 +53,23 @@ class Row:
         """The one subset of the row; None for random draws."""
         return self.subsets[0][0] if len({subset for each in self.subsets for subset in each}) == 1 else None
 
+    def wanted(self, fresh: Sequence[int]) -> list[list[Wanted]]:
+        """What to measure, [n_seeds][replicates]."""
+        pairs = zip(fresh, self.subsets, strict=True)
+        return [[(subset, seed) for subset in subsets] for seed, subsets in pairs]
 
-def confirm(config: StudyConfig, top: int | None = None, seeds: int | None = None) -> dict[str, Any]:
+
+def confirm(
+    config: StudyConfig, top: int | None = None, seeds: int | None = None, workers: int = 1, backend: str = "inline"
+) -> dict[str, Any]:
     """Measure the rows, write `<folder>/confirm.json` whole, and return it.
 
-    `top` subsets of the search and `seeds` fresh seeds (default: the study file's). Every evaluation is cached, so an
-    interrupted confirmation goes on where it was. InputError without a finished trial; RunError if a row fails.
+    `top` subsets of the search and `seeds` fresh seeds (default: the study file's). The number of workers changes no
+    digit. Every evaluation is cached, so an interrupted confirmation goes on where it was. `luck` is the winner's luck:
+    the search's value of the best subset less its value on the fresh seeds, both on the development split and the
+    tuning targets. InputError without a finished trial; RunError if a row fails.
     """
+    backends.check(backend, workers)
     top = config.confirm.top if top is None else top
     count = config.confirm.seeds if seeds is None else seeds
     for name, number in (("--top", top), ("--seeds", count)):
@@ -63,10 +80,10 @@ def confirm(config: StudyConfig, top: int | None = None, seeds: int | None = Non
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     fresh = [config.seed + FRESH + i for i in range(count)]
     rows = _rows(config, study, top, count)
-    with console.progress() as advance:
-        targets = tuple(sorted({*config.pool, *config.tune, *config.held_out}))
-        scores = _measure(config, assemble.evaluator(config, targets, "test", advance), rows, fresh, advance)
-        luck = _luck(config, study, assemble.evaluator(config, config.tune, "dev", advance), fresh)
+    with console.progress() as advance, Interrupts() as interrupts:
+        bench = Bench(backend, workers, advance, interrupts)
+        scores = _measure(config, bench, rows, fresh)
+        luck = _luck(config, study, bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
     try:
         write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
@@ -112,51 +129,27 @@ def _random(pool: Pool, k: int, seed: int, index: int) -> Subset:
 
 
 def _measure(
-    config: StudyConfig, evaluator: Evaluator, rows: Sequence[Row], fresh: Sequence[int], advance: console.Advance
+    config: StudyConfig, bench: Bench, rows: Sequence[Row], fresh: Sequence[int]
 ) -> dict[str, list[list[Score]]]:
     """The scores of each row, [n_seeds][replicates]."""
-    total = sum(len(each) for row in rows for each in row.subsets)
-    scores: dict[str, list[list[Score]]] = {}
-    done = 0
-    for row in rows:
-        scores[row.name] = []
-        for seed, subsets in zip(fresh, row.subsets, strict=True):
-            scores[row.name].append([])
-            for subset in subsets:
-                advance("confirm", done, total)
-                scores[row.name][-1].append(_score(config, evaluator, subset, seed))
-                done += 1
-    advance("confirm", done, total)
-    return scores
+    view = backends.View(config, tuple(sorted({*config.pool, *config.tune, *config.held_out})), "test")
+    wanted = {row.name: row.wanted(fresh) for row in rows}
+    scores = bench.measure("confirm", view, [pair for row in wanted.values() for pairs in row for pair in pairs])
+    return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
 
 
-def _score(config: StudyConfig, evaluator: Evaluator, subset: Subset, seed: int) -> Score:
-    named = f"{subset.key or 'no realignment'}, seed {seed}"
-    try:
-        score = evaluator(subset, assemble.fidelity(config), seed)
-    except RealingoError:
-        raise
-    except Exception as problem:
-        raise RunError(
-            f"{named} failed: {problem}", "run the same command again: what was measured is kept"
-        ) from problem
-    if not all(math.isfinite(value) for value in score.per_language.values()):
-        raise RunError(f"{named}: the score is not a finite number", "lower realign.lr or task.lr")
-    return score
-
-
-def _luck(config: StudyConfig, study: Study, evaluator: Evaluator, fresh: Sequence[int]) -> dict[str, float]:
+def _luck(config: StudyConfig, study: Study, bench: Bench, fresh: Sequence[int]) -> dict[str, Any]:
     """Winner's luck: the best search value less the same subset's value on fresh seeds, same sentences and languages.
 
     The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
     """
     best = study.best()[0]
     codes = objective.languages(config.search.objective, config.tune, config.data.parallel == "world")
-    runs = [_score(config, evaluator, best.subset, seed).per_language for seed in fresh]
-    means = {code: sum(run[code] for run in runs) / len(runs) for code in codes}
+    scores = bench.measure("winner's luck", backends.search_view(config), [(best.subset, seed) for seed in fresh])
+    means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}
     again = objective.value(config.search.objective, means, codes)
     value = best.value or 0.0
-    return {"search": value, "fresh": again, "difference": value - again}
+    return {"search": value, "fresh": again, "difference": value - again, "compares": LUCK}
 
 
 def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:

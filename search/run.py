@@ -37,9 +37,10 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     propose, warm = checked(config)
     check_storage(config.storage)
     with console.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
+        view = backends.search_view(config)
         with interrupts.welcome():
-            evaluator = backends.search_evaluator(config, advance)
-        place = backends.backend(backend, workers, config, evaluator)
+            evaluator = view.evaluator(advance)
+        place = backends.backend(backend, workers, view, evaluator)
         try:
             study = open_study(config, create=True)
             Driver(study, propose, warm, place, advance, interrupts).run(wanted)
@@ -137,7 +138,8 @@ class Driver:
     def _begin(self, subset: Subset, origin: str, position: int, retry_of: int | None) -> None:
         trial = self.study.begin(subset, origin, position, asdict(self.fidelity), retry_of)
         self.running[trial.number] = trial
-        self.place.submit(backends.Job(trial.number, subset, self.fidelity, self.config.seed))
+        seed, seeds = self.config.seed, self.config.search.seeds
+        self.place.submit(backends.Job(trial.number, subset, self.fidelity, seed, seeds))
 
     def _record(self, outcome: backends.Outcome) -> None:
         trial = self.running[outcome.number]

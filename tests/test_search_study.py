@@ -305,7 +305,7 @@ def test_two_workers_give_the_same_trials_every_time(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_takes_only_its_jobs_with_it(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, seconds=30.0)
-    place = Processes(config, 1)
+    place = Processes(backend.search_view(config), 1)
     try:
         place.submit(Job(0, Subset(config.pool[:3]), assemble.fidelity(config), 0))
         for worker in list(place._pool._processes.values()):
