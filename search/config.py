@@ -210,42 +210,7 @@ def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
     try:
         return form.model_validate(document)
     except ValidationError as problem:
-        raise _explained(form, path, problem) from None
-
-
-def _explained(form: type[Section], path: Path, problem: ValidationError) -> InputError:
-    # of the alternatives of a union, the one that got furthest is what was meant
-    first = max(problem.errors(), key=lambda error: len(error["loc"]))
-    keys, known = _walk(form, first["loc"])
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        return InputError(f"{path.name}: unknown key '{'.'.join([*keys, key])}'", studyfile.guess(key, known))
-    place = ".".join(keys)
-    if first["type"] == "missing":
-        return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
-    message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
-
-
-def _walk(form: type[Section], location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The keys of an error's place as the user wrote them, and the keys known where it ends.
-
-    pydantic puts the names of a union's alternatives between the keys; those are no fields and drop out.
-    """
-    model: Any = form
-    keys: list[str] = []
-    for part in map(str, location):
-        inner = [kind for kind in _alternatives(model) if kind.__name__ == part]
-        if inner:
-            model = inner[0]
-        elif part in getattr(model, "model_fields", {}):
-            keys.append(part)
-            model = model.model_fields[part].annotation
-    return keys, list(getattr(model, "model_fields", {}))
-
-
-def _alternatives(union: Any) -> list[Any]:
-    return [kind for kind in getattr(union, "__args__", ()) if isinstance(kind, type) and issubclass(kind, Section)]
+        raise studyfile.explained(form, path, problem.errors()) from None
 
 
 def _resolved(path: Path, file: StudyFile) -> StudyConfig:

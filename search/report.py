@@ -43,7 +43,7 @@ class Story:
     chosen: tuple[Language, ...]  # the best confirmed subset, else the best so far
     confirmed: bool
     overtaken: int | None  # number of a trial that scored higher since the confirmation
-    luck: Mapping[str, float] | None  # search score of the best against the same on fresh seeds
+    luck: Mapping[str, Any] | None  # search score of the best against the same on fresh seeds
     comparisons: Sequence[Comparison]
     rows: Sequence[Row]  # of confirm.json
     labels: Mapping[str, str]  # name of a row → how it is called

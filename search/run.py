@@ -36,6 +36,11 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     backends.check(backend, workers)
     propose, warm = checked(config)
     check_storage(config.storage)
+    if config.search.strategy == "greedy" and (needed := greedy_needs(config, len(warm))) > wanted:
+        console.remark(
+            f"greedy grows its first subset of {config.sizes[0]} languages in trial {needed}, and this search has "
+            f"{wanted}: give it --trials {needed} or more, or take another strategy"
+        )
     with console.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
         view = backends.search_view(config)
         with interrupts.welcome():
@@ -52,6 +57,15 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
 def status(config: StudyConfig) -> dict[str, Any]:
     """How a study stands; InputError if it was never started."""
     return _document(config, open_study(config, create=False))
+
+
+def greedy_needs(config: StudyConfig, warm: int) -> int:
+    """Trials until greedy measures its first subset of a size the study asks for, after `warm` trials of warm start.
+
+    Exact with one worker; with more, a size can be left while its last ones run, and then be taken up again.
+    """
+    smaller = sum(len(config.pool) - size for size in range(config.sizes[0] - 1))
+    return warm + smaller + 1
 
 
 class Driver:

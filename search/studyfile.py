@@ -1,10 +1,10 @@
-"""Reading a study file as plain values: TOML in, `--set key=value` on top, and nearest guesses for a wrong key."""
+"""Reading a study file as plain values: TOML in, `--set key=value` on top, and what is wrong with it in plain words."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,39 @@ def guess(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     listed = f"known: {', '.join(names)}"
     return f"did you mean '{near[0]}'? {listed}" if near else listed
+
+
+def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
+    """The first of a validation's problems, with the key as the user wrote it. `form` has `model_fields`."""
+    # of the alternatives of a union, the one that got furthest is what was meant
+    first = max(problems, key=lambda problem: len(problem["loc"]))
+    keys, known = _walk(form, first["loc"])
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return InputError(f"{path.name}: unknown key '{'.'.join([*keys, key])}'", guess(key, known))
+    place = ".".join(keys)
+    if first["type"] == "missing":
+        return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
+
+
+def _walk(form: type, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """The keys of a problem's place as the user wrote them, and the keys known where it ends.
+
+    A location has the names of a union's alternatives between the keys; those are no fields and drop out.
+    """
+    model: Any = form
+    keys: list[str] = []
+    for part in map(str, location):
+        alternatives = [kind for kind in getattr(model, "__args__", ()) if hasattr(kind, "model_fields")]
+        inner = [kind for kind in alternatives if kind.__name__ == part]
+        if inner:
+            model = inner[0]
+        elif part in getattr(model, "model_fields", {}):
+            keys.append(part)
+            model = model.model_fields[part].annotation
+    return keys, list(getattr(model, "model_fields", {}))
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
