@@ -118,7 +118,7 @@ class Processes:
     def submit(self, job: Job) -> None:
         try:
             future = self._pool.submit(_work, job)
-        except BrokenProcessPool as problem:  # a worker died since the last collect, which is where it is told
+        except (BrokenProcessPool, OSError) as problem:  # a worker died, or none could start: collect tells it
             future = Future()
             future.set_exception(problem)
         self._futures[future] = job
@@ -132,7 +132,7 @@ class Processes:
             if problem is None:
                 outcomes.append(future.result())
             else:
-                lost = isinstance(problem, BrokenProcessPool)
+                lost = isinstance(problem, (BrokenProcessPool, OSError))
                 outcomes.append(Outcome(job.number, error=_said(problem), lost=lost))
         if any(outcome.lost for outcome in outcomes):
             # a broken pool fails all it holds; which job killed the worker is not known

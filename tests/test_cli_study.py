@@ -78,6 +78,8 @@ WRONG = {
     "export of nothing": ("export", "study.toml", "-o", "out"),
     "report of nothing": ("report", "study.toml"),
     "confirm without seeds": ("confirm", "study.toml", "--seeds", "0"),
+    "confirm nowhere": ("confirm", "study.toml", "--backend", "cluster"),
+    "confirm inline with two": ("confirm", "study.toml", "--workers", "2"),
 }
 
 
@@ -97,6 +99,32 @@ def test_wrong_input_costs_two_lines_and_nothing_is_written(
     after = {path for path in rehearsal.tree(tmp_path) if not path.startswith("cache")}
     assert after == set(before)
     assert (tmp_path / "study.toml").read_bytes() == before["study.toml"]
+
+
+def test_without_arguments_comes_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert realingo("--help") == 0
+    asked = capsys.readouterr()
+    assert realingo() == 0
+    assert capsys.readouterr() == asked
+    assert "confirm" in asked.out
+    assert asked.err == ""
+
+
+@pytest.mark.parametrize(("k", "warm"), [(2, True), (3, False), ([2, 3], False)])
+def test_greedy_says_when_its_budget_is_too_small(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], k: int | list[int], warm: bool
+) -> None:
+    """Its number is exact: the trial named is greedy's first of a size the study asks for, and none before is."""
+    study = rehearsal.write(tmp_path / "study", k=k, strategy="greedy")
+    common = ("--set", f"search.warm_start={str(warm).lower()}", "--set", "search.storage=trial.journal")
+    assert realingo("search", study, *common, "--trials", "3") == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("greedy grows")]
+    needed = int(line.split(" in trial ")[1].split(",")[0])
+    assert realingo("search", study, *common, "--trials", str(needed)) == 0
+    assert "greedy grows" not in capsys.readouterr().err
+    trials = open_study(load(study, ["search.storage=trial.journal"]), create=False).trials()
+    assert [len(trial.subset) for trial in trials if trial.origin == "greedy"][-2:] == ([1, 2] if k != 3 else [2, 3])
+    assert sum(len(trial.subset) >= (3 if k == 3 else 2) for trial in trials if trial.origin == "greedy") == 1
 
 
 def history(config: StudyConfig) -> list[tuple[int, tuple[str, ...], float | None]]:
@@ -164,6 +192,34 @@ def test_an_interrupt_exits_130_and_says_how_to_continue(tmp_path: Path, number:
     states = [trial.state for trial in open_study(config, create=False).trials()]
     assert "running" not in states
     assert states.count("failed") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_confirmation_goes_on(tmp_path: Path, number: signal.Signals) -> None:
+    study = rehearsal.write(tmp_path / "study", **{**SLOW, "seconds": 0.0, "trials": 3})
+    assert realingo("search", study) == 0
+    slow = ("confirm", study, "--backend", "process", "--workers", "2", "--set", "model.base.seconds=0.3")
+    scores = tmp_path / "cache" / "scores"
+    before = kept(scores)
+    with rehearsal.started(*slow, cache=tmp_path / "cache") as process:
+        while process.poll() is None and len(kept(scores)) < len(before) + 3:
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "run the same command again to continue" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "study" / "trial" / "confirm.json").exists()
+    left = kept(scores)
+    assert realingo("confirm", study) == 0
+    assert left.items() <= kept(scores).items()
+    assert len(left) < len(kept(scores))
+
+
+def kept(scores: Path) -> dict[Path, int]:
+    """The scores in a cache, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in scores.rglob("[!.]*.json")}
 
 
 def test_a_second_search_at_the_same_time_is_turned_away(tmp_path: Path) -> None:

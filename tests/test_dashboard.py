@@ -61,6 +61,13 @@ def test_every_finished_trial_gets_a_note_with_its_languages(tmp_path: Path) -> 
     assert [trial.state for trial in study.trials()] == before
 
 
+def test_annotating_tells_how_far_it_is(tmp_path: Path) -> None:
+    config, study = filled(tmp_path)
+    told: list[tuple[str, int, int]] = []
+    dashboard.annotate(study, report.gather(config, study), lambda *each: told.append(each))
+    assert told == [("notes", done, 3) for done in range(4)]
+
+
 def test_annotating_twice_writes_nothing_new(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
     dashboard.annotate(study, report.gather(config, study))
@@ -178,7 +185,8 @@ def fetch(url: str, method: str = "GET") -> tuple[int, str]:
 
 def test_serves_the_study_on_loopback_until_interrupted(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    process = rehearsal.started("dashboard", config.path, "--port", "0", cache=tmp_path / "cache")
+    where = ("--set", "search.storage=trial.journal")
+    process = rehearsal.started("dashboard", config.path, "--port", "0", *where, cache=tmp_path / "cache")
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing.spawn
+import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realign.fake import FakeEvaluator, Terms
-from realign.score import Score, Tally
-from search import assemble, bootstrap, confirm, export, run
+from realign.score import Fidelity, Score, Tally
+from search import assemble, backend, batch, bootstrap, confirm, export, run
+from search.backend import Job, Outcome, Processes, search_view
 from search.bootstrap import holm, interval, regressions, resample, two_sided
+from search.interrupts import Interrupts
 from search.study import open_study
-from selector.errors import InputError
+from selector.errors import InputError, RunError
 from selector.language import parse_pool
 from selector.subset import Subset
 
@@ -169,7 +174,148 @@ def test_the_luck_of_the_winner_is_found(tmp_path: Path) -> None:
     assert confirm.confirm(noisy, top=1, seeds=5)["luck"]["difference"] > 0.05
     quiet = rehearsal.study(tmp_path / "quiet", noise=0.0, trials=10)
     run.search(quiet)
-    assert confirm.confirm(quiet, top=1, seeds=2)["luck"]["difference"] == pytest.approx(0.0, abs=1e-9)
+    luck = confirm.confirm(quiet, top=1, seeds=2)["luck"]
+    assert luck["difference"] == pytest.approx(0.0, abs=1e-9)
+    assert "development sentences" in luck["compares"]
+
+
+def test_workers_change_no_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = rehearsal.study(tmp_path, trials=4)
+    run.search(config)
+    documents = []
+    for place in ((1, "inline"), (1, "process"), (3, "process")):
+        monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "-".join(map(str, place))))  # each starts from nothing
+        documents.append({**confirm.confirm(config, 2, 2, *place), "created": ""})
+    assert documents[0] == documents[1] == documents[2]
+    counts = [
+        len(list((tmp_path / name / "scores").rglob("*.json"))) for name in ("1-inline", "1-process", "3-process")
+    ]
+    assert counts[0] == counts[1] == counts[2] > 10
+
+
+@pytest.fixture
+def no_interpreter() -> Iterator[Path]:
+    """Name a file here and no worker process can start."""
+    before = multiprocessing.spawn.get_executable()
+    yield Path("no-such-python")
+    multiprocessing.spawn.set_executable(before)
+
+
+def test_what_is_cached_starts_no_worker(tmp_path: Path, no_interpreter: Path) -> None:
+    config = rehearsal.study(tmp_path, trials=4)
+    run.search(config)
+    first = confirm.confirm(config, 1, 2, 2, "process")
+    multiprocessing.spawn.set_executable(str(tmp_path / no_interpreter))
+    assert {**confirm.confirm(config, 1, 2, 2, "process"), "created": ""} == {**first, "created": ""}
+    with pytest.raises(RunError, match="its worker process died twice"):
+        confirm.confirm(config, 1, 3, 2, "process")
+    assert json.loads((config.folder / "confirm.json").read_text(encoding="utf-8"))["seeds"] == first["seeds"]
+
+
+class Deadly:
+    """A backend in which some jobs kill their worker, some number of times; all in flight are lost with it."""
+
+    def __init__(self, workers: int, kills: dict[int, int], rng: np.random.Generator) -> None:
+        self.workers = workers
+        self.kills = dict(kills)
+        self.rng = rng
+        self.running: list[Job] = []
+        self.begun: list[int] = []
+
+    def submit(self, job: Job) -> None:
+        assert len(self.running) < self.workers
+        self.running.append(job)
+        self.begun.append(job.number)
+
+    def collect(self) -> list[Outcome]:
+        job = self.running[self.rng.integers(len(self.running))]
+        if self.kills.get(job.number, 0):
+            self.kills[job.number] -= 1
+            lost = [Outcome(each.number, error="died", lost=True) for each in self.running]
+            self.running.clear()
+            return lost
+        self.running.remove(job)
+        return [Outcome(job.number, Score(job.number / 100, {}, str(job.number)))]
+
+    def close(self) -> None:
+        self.running.clear()
+
+
+def jobs(count: int) -> list[Job]:
+    return [Job(number, Subset(), Fidelity(1, 1, 1), 1000 + number) for number in range(count)]
+
+
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 8), st.integers(0, 99))
+def test_who_loses_a_worker_once_is_tried_again(workers: int, count: int, culprit: int, seed: int) -> None:
+    place = Deadly(workers, {culprit % count: 1}, np.random.default_rng(seed))
+    with Interrupts() as interrupts:
+        scores = {job.number: score.value for job, score in batch.results(place, jobs(count), interrupts)}
+    assert scores == {number: number / 100 for number in range(count)}
+    assert place.begun.count(culprit % count) == 2
+    assert max(place.begun.count(number) for number in range(count)) == 2
+
+
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 8), st.integers(0, 99))
+def test_who_loses_a_worker_twice_is_named_and_nobody_else(workers: int, count: int, culprit: int, seed: int) -> None:
+    place = Deadly(workers, {culprit % count: 2}, np.random.default_rng(seed))
+    with Interrupts() as interrupts, pytest.raises(RunError, match=f"seed {1000 + culprit % count}: .* died twice"):
+        list(batch.results(place, jobs(count), interrupts))
+
+
+def test_a_failed_evaluation_is_named_with_its_way_out() -> None:
+    class Hopeless(Deadly):
+        def collect(self) -> list[Outcome]:
+            return [Outcome(self.running.pop().number, error="no text in fra", hint="add some")]
+
+    with Interrupts() as interrupts, pytest.raises(RunError) as caught:
+        list(batch.results(Hopeless(1, {}, default()), jobs(2), interrupts))
+    assert caught.value.message == "no realignment, seed 1000 failed: no text in fra"
+    assert caught.value.hint == "add some"
+
+
+def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path, seconds=0.2)
+    work = [Job(i, Subset(config.pool[i : i + 3]), assemble.fidelity(config), 7) for i in range(4)]
+    place = Processes(search_view(config), 2)
+    scores = {}
+    try:
+        with Interrupts() as interrupts:
+            for job, score in batch.results(place, work, interrupts):
+                if not scores:
+                    for worker in list(place._pool._processes.values()):
+                        worker.kill()
+                scores[job] = score
+    finally:
+        place.close()
+    plain = FakeEvaluator(config.pool, config.tune, Terms(noise=0.3))
+    assert scores == {job: plain(job.subset, job.fidelity, job.seed) for job in work}
+
+
+def test_a_worker_that_dies_between_jobs_is_told_when_asked(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path)
+    place = Processes(search_view(config), 1)
+    job = Job(0, Subset(), assemble.fidelity(config), 7)
+    try:
+        place.submit(job)
+        assert place.collect()[0].score is not None
+        for worker in list(place._pool._processes.values()):
+            worker.kill()
+        while not place._pool._broken:
+            time.sleep(0.01)
+        place.submit(job)
+        (outcome,) = place.collect()
+        assert outcome.lost
+        place.submit(job)
+        assert place.collect()[0].score is not None
+    finally:
+        place.close()
+
+
+@pytest.mark.parametrize("place", [(2, "inline"), (0, "process"), (1, "cluster")])
+def test_a_wrong_place_is_refused_before_anything(tmp_path: Path, place: tuple[int, str]) -> None:
+    with pytest.raises(InputError, match=r"worker|backend"):
+        confirm.confirm(rehearsal.study(tmp_path), 1, 1, *place)
+    assert backend.BACKENDS == ("inline", "process")
 
 
 def test_a_big_confirmation_is_quick() -> None:
