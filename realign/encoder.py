@@ -28,6 +28,7 @@ Words = Sequence[tuple[str, ...]]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 IGNORE = -100
+DROPOUT = 0.0  # of small encoders: it would cost a quarter of the time on a CPU
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
@@ -104,7 +105,9 @@ def load(base: str, revision: str | None = None) -> Encoder:
             "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
         ) from problem
     if not tokenizer.is_fast:
-        raise InputError(f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer")
+        raise InputError(
+            f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer"
+        )
     return Encoder(model.eval(), tokenizer, _signature(model, tokenizer))
 
 
@@ -125,15 +128,13 @@ class Shape:
     layers: int = 2
     width: int = 96
     heads: int = 4
-    steps: int = 900
+    steps: int = 1000
     batch: int = 64  # sentences a step
     lr: float = 2e-3
     length: int = 48  # tokens a sentence, at most
 
 
-def pretrain(
-    texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, advance: Advance | None = None
-) -> Path:
+def pretrain(texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, advance: Advance | None = None) -> Path:
     """Train tokenizer and encoder on monolingual `texts` and leave them in `output`, complete or not at all."""
     output.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
@@ -202,7 +203,7 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
         num_attention_heads=shape.heads,
         intermediate_size=4 * shape.width,
         max_position_embeddings=max(128, shape.length),
-        hidden_dropout_prob=0.0,
+        hidden_dropout_prob=DROPOUT,
         attention_probs_dropout_prob=0.0,
         pad_token_id=tokenizer.pad_token_id,
     )

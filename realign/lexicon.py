@@ -1,4 +1,4 @@
-"""How the world's languages sound and write: word forms inherited down URIEL's family tree with mutation, then a script.
+"""How the world's languages sound and write: words inherited down URIEL's family tree with mutation, then a script.
 
 A form is a tuple of syllables, a syllable an integer `consonant * VOWELS + vowel`. Every family starts from words of
 its own; at each node of the tree some words are replaced and regular sound changes apply to all. So near kin share
@@ -76,7 +76,7 @@ def _changed(form: Form, shift: dict[int, int]) -> Form:
 
 
 @cache
-def _names(seed: int) -> dict[Concept, Form]:
+def _names(seed: int) -> dict[Concept | str, Form]:
     rng = Random(f"names {seed}")
     return {Concept("PROPN", i): _new_form(rng, "PROPN") for i in range(CLASSES["PROPN"])}
 
@@ -86,11 +86,12 @@ def _words(seed: int, path: tuple[str, ...]) -> dict[Concept | str, Form]:
     """All forms at the node `path` of the family tree: stems by concept, affixes by name."""
     depth = len(path) - 1
     rng = Random(f"words {seed} {'/'.join(path)}")
-    parent = _words(seed, path[:-1]) if depth else {**_names(seed)}
+    parent: dict[Concept | str, Form] = _words(seed, path[:-1]) if depth else _names(seed)
     replaced = REPLACED[min(depth, len(REPLACED) - 1)]
     shift = _shift(rng, SHIFTS[min(depth, len(SHIFTS) - 1)])
     forms: dict[Concept | str, Form] = {}
-    for item in (*CONCEPTS, *AFFIXES):
+    items: tuple[Concept | str, ...] = (*CONCEPTS, *AFFIXES)
+    for item in items:
         upos = item.upos if isinstance(item, Concept) else "affix"
         fresh = _new_form(rng, upos)[:1] if upos == "affix" else _new_form(rng, upos)
         keep = item in parent and (upos == "PROPN" or rng.random() >= replaced)

@@ -47,7 +47,7 @@ def sentence_vectors(states: Tensor, word: Tensor) -> Tensor:
 
 def word_vectors(states: Tensor, word: Tensor, rows: Tensor, words: Tensor) -> Tensor:
     """Mean over the sub-words of chosen words. rows, words [m]: sentence and word numbers → [m, d]."""
-    n, t, d = states.shape
+    n, _, d = states.shape
     width = int(word.max()) + 1
     slot = torch.arange(n, device=word.device)[:, None] * width + word
     real = word >= 0

@@ -36,7 +36,7 @@ PAST, FUTURE = 1, 2  # tense; 0 is the unmarked present
 
 class Concept(NamedTuple):
     upos: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on a concept
 
 
 CONCEPTS = tuple(Concept(upos, index) for upos, count in CLASSES.items() for index in range(count))
@@ -81,41 +81,44 @@ def _draw(rng: Random, upos: str, field: int | None = None) -> Concept:
     return Concept(upos, index)
 
 
-def _noun(rng: Random, field: int, depth: int = 0) -> Noun:
+def _noun(rng: Random, field: int, short: bool = False, owner: bool = False) -> Noun:
     kind = rng.random()
-    if kind < 0.16 and depth == 0:
+    if kind < 0.16 and not owner:
         return Noun(_draw(rng, "PRON"), plural=rng.random() < 0.3)
     if kind < 0.28:
         return Noun(_draw(rng, "PROPN"))
     head = _draw(rng, "NOUN", field)
     plural = rng.random() < 0.35
-    numeral = _draw(rng, "NUM") if plural and rng.random() < 0.35 else None
-    modifier = rng.random()
+    modifier = 1.0 if short or owner else rng.random()
     return Noun(
         head,
         plural,
         determiner=rng.choices((DEFINITE, INDEFINITE, THIS, THAT, None), (35, 20, 10, 8, 27))[0],
-        numeral=numeral,
+        numeral=_draw(rng, "NUM") if plural and rng.random() < 0.35 else None,
         adjective=_draw(rng, "ADJ", head.index % FIELDS) if modifier < 0.4 else None,
-        possessor=_noun(rng, (head.index + 3) % FIELDS, depth + 1) if modifier > 0.85 and depth == 0 else None,
+        possessor=_noun(rng, (head.index + 3) % FIELDS, owner=True) if 0.4 <= modifier < 0.55 else None,
     )
 
 
-def clause(rng: Random, depth: int = 0) -> Clause:
-    """Draw one meaning. A verb's field sets the fields of its subject, object and oblique: selectional preference."""
+def clause(rng: Random, short: bool = False) -> Clause:
+    """Draw one meaning. A verb's field sets the fields of its subject, object and oblique: selectional preference.
+
+    A sentence of two clauses keeps both `short`: a few very long sentences would set the length of every batch.
+    """
+    joined = None
+    if not short and rng.random() < 0.06:
+        short, joined = True, (_draw(rng, rng.choice(("CCONJ", "SCONJ"))), clause(rng, short=True))
     verb = _draw(rng, "VERB")
     field = verb.index % FIELDS
     transitive = verb.index % 3 != 0
-    joined = None
-    if depth == 0 and rng.random() < 0.06:
-        joined = (_draw(rng, rng.choice(("CCONJ", "SCONJ"))), clause(rng, depth + 1))
-    oblique = (_draw(rng, "ADP", (field + 5) % FIELDS), _noun(rng, (field + 5) % FIELDS)) if rng.random() < 0.25 else None
+    placed = not short and rng.random() < 0.25
+    oblique = (_draw(rng, "ADP", (field + 5) % FIELDS), _noun(rng, (field + 5) % FIELDS, short)) if placed else None
     return Clause(
-        subject=_noun(rng, field),
+        subject=_noun(rng, field, short),
         verb=verb,
-        object=_noun(rng, (field + 1) % FIELDS) if transitive else None,
+        object=_noun(rng, (field + 1) % FIELDS, short) if transitive else None,
         oblique=oblique,
-        adverb=_draw(rng, "ADV", field) if rng.random() < 0.25 else None,
+        adverb=_draw(rng, "ADV", field) if not short and rng.random() < 0.25 else None,
         tense=rng.choices((0, PAST, FUTURE), (4, 4, 2))[0],
         negated=rng.random() < 0.12,
         auxiliary=rng.random() < 0.15,

@@ -1,4 +1,4 @@
-"""The realignment loop: the same number of sentence pairs in total for every subset, drawn evenly from its languages."""
+"""The realignment loop: as many sentence pairs in total for every subset, drawn evenly from its languages."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class PairStore:
         for row, (pair, some) in enumerate(zip(pairs, found, strict=True)):
             kept = informative(some, pair.source, pair.target)
             seen = _seen(source, row), _seen(target, row)
-            links.append(torch.tensor([(i, j) for i, j in kept if i in seen[0] and j in seen[1]]).reshape(-1, 2))
+            visible = [(i, j) for i, j in kept if i in seen[0] and j in seen[1]]
+            links.append(torch.tensor(visible, dtype=torch.long).reshape(-1, 2))
         return links
 
 

@@ -111,5 +111,3 @@ def _tagged(seed: int, language: Language, split: Split, count: int) -> tuple[Ta
     grammar = _grammar(seed, language)
     said = [grammar.say(meaning) for meaning in _meanings(seed, f"labelled {split}", count)]
     return tuple(Tagged(tuple(w.form for w in words), tuple(w.upos for w in words)) for words in said)
-
-

@@ -9,7 +9,6 @@ from realign.fake import FakeEvaluator
 from realign.score import Evaluator, Fidelity
 from realign.wrap import Cached
 from search.config import Conllu, FakeModel, StudyConfig, Verses
-from selector.errors import InputError
 from selector.language import Pool
 
 if TYPE_CHECKING:
@@ -61,8 +60,6 @@ def settings(config: StudyConfig) -> tuple[Realignment, FineTuning]:
     from realign.train import Realignment
 
     how, task = config.realign, config.task
-    if how.aligner in ("itermax", "dictionary"):
-        raise InputError(f'realign.aligner = "{how.aligner}" is not there yet', 'take aligner = "mutual" or "gold"')
     realignment = Realignment(
         loss=how.loss,
         aligner=how.aligner if how.loss == "word" else None,

@@ -90,7 +90,7 @@ class TaskSection(Section):
 
 class RealignSection(Section):
     loss: Literal["sentence", "word"] = "sentence"
-    aligner: Literal["mutual", "itermax", "dictionary", "gold"] | None = None
+    aligner: Literal["mutual", "gold"] | None = None
     steps: Count = 200
     batch: Count = 16  # sentence pairs a step; steps × batch is the budget in total over the subset
     lr: Rate = 1e-3
@@ -101,7 +101,7 @@ class RealignSection(Section):
     @model_validator(mode="after")
     def _aligned(self) -> RealignSection:
         if self.loss == "word" and self.aligner is None:
-            raise ValueError('loss = "word" needs aligner = "mutual", "itermax", "dictionary" or "gold"')
+            raise ValueError('loss = "word" needs aligner = "mutual" or "gold"')
         return self
 
 

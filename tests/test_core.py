@@ -12,7 +12,7 @@ from realign.evaluate import RealignAndTag
 from realign.score import Fidelity
 from realign.table import Table, first_subwords
 from realign.task import FineTuning, Tagging
-from realign.train import PairStore, Realignment, _plan, realign
+from realign.train import PairStore, Realignment, _plan, linked_vectors, realign
 from realign.world import Sizes, World
 from realign.wrap import Cached
 from selector.errors import InputError, RunError
@@ -110,40 +110,6 @@ def test_tallies_agree_with_a_plain_loop_over_sentences(world: World, encoder: E
         fast = encoder.tokenizer([list(sentence.words)], is_split_into_words=True, return_tensors="pt")
         owners = fast.word_ids(0)
         with torch.inference_mode():
-            states = hidden_states(model, fast["input_ids"], fast["attention_mask"])[0]
-        guesses = [task.tags[int(head(states[owners.index(word)]).argmax())] for word in range(len(sentence.words))]
-        assert correct == sum(guess == tag for guess, tag in zip(guesses, sentence.tags, strict=True))
-        assert total == len(sentence.words)
-
-
-def test_words_cut_off_count_as_wrong(world: World, encoder: Encoder) -> None:
-    short = Tagging(encoder, world, "eng", FineTuning(max_length=5))
-    model = encoder.copy()
-    head = short.finetune(model, 2, 0)
-    tally = short.evaluate(model, head, "deu", "dev")
-    assert tally.total == tuple(len(s.words) for s in world.sentences("deu", "dev"))
-    assert max(tally.correct) <= 3
-
-
-def test_nothing_is_realigned_without_languages_or_steps(encoder: Encoder, world: World) -> None:
-    store = PairStore(encoder, world, Realignment())
-    for pairs, steps in (({}, 5), ({"fin": store.of("fin")}, 0)):
-        model = encoder.copy()
-        realign(model, pairs, Realignment(), steps, 0)
-        assert all(
-            torch.equal(a, b) for a, b in zip(model.parameters(), encoder.model.parameters(), strict=True)
-        )
-
-
-def test_realigning_brings_translations_together(encoder: Encoder, world: World) -> None:
-    store = PairStore(encoder, world, Realignment())
-
-    def accuracy(model: torch.nn.Module) -> float:
-        """How often a sentence's nearest neighbour among 40 is its translation."""
-        sides = []
-        for table in (store.of("fin").source, store.of("fin").target):
-            ids, mask, word = table.take(np.arange(40))
-        with torch.inference_mode():
             best = head(hidden_states(model, fast["input_ids"], fast["attention_mask"])[0]).argmax(1).tolist()
         guesses = [task.tags[best[owners.index(word)]] for word in range(len(sentence.words))]
         assert correct == sum(guess == tag for guess, tag in zip(guesses, sentence.tags, strict=True))
@@ -164,9 +130,7 @@ def test_nothing_is_realigned_without_languages_or_steps(encoder: Encoder, world
     for pairs, steps in (({}, 5), ({"fin": store.of("fin")}, 0)):
         model = encoder.copy()
         realign(model, pairs, Realignment(), steps, 0)
-        assert all(
-            torch.equal(a, b) for a, b in zip(model.parameters(), encoder.model.parameters(), strict=True)
-        )
+        assert all(torch.equal(a, b) for a, b in zip(model.parameters(), encoder.model.parameters(), strict=True))
 
 
 def test_realigning_brings_translations_together(encoder: Encoder, world: World) -> None:
@@ -180,7 +144,7 @@ def test_realigning_brings_translations_together(encoder: Encoder, world: World)
             with torch.inference_mode():
                 states = hidden_states(model, ids, mask) * (word >= 0)[..., None]
             sides.append(torch.nn.functional.normalize(states.sum(1), dim=1))
-        return float((( sides[0] @ sides[1].T).argmax(1) == torch.arange(40)).float().mean())
+        return float(((sides[0] @ sides[1].T).argmax(1) == torch.arange(40)).float().mean())
 
     model = encoder.copy()
     realign(model, {"fin": store.of("fin")}, Realignment(), 60, 0)
@@ -277,3 +241,11 @@ def test_broken_checkpoints_and_unknown_models_are_refused(folder: Path, tmp_pat
     torch.save(load(str(folder)).model.state_dict(), pickled / "pytorch_model.bin")
     with pytest.raises(InputError, match="cannot load the encoder"):
         load(str(pickled))
+
+
+def test_pairs_without_a_visible_link_are_harmless() -> None:
+    states = torch.randn(4, 3, 6, generator=torch.Generator().manual_seed(0))
+    word = torch.tensor([[-1, 0, -1]] * 4)
+    links = [torch.empty(0, 2, dtype=torch.long), torch.tensor([[0, 0]])]
+    assert linked_vectors(states, word, links).equal(states[[1, 3], 1])
+    assert len(linked_vectors(states, word, links[:1] * 2)) == 0

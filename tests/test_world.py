@@ -110,6 +110,8 @@ def test_only_the_source_is_labelled_for_training(world: World) -> None:
 
 
 def test_splits_do_not_share_sentences(world: World) -> None:
-    splits = [{s.words for s in world.sentences("eng", split) if len(s.words) > 5} for split in ("train", "dev", "test")]
+    splits = [
+        {s.words for s in world.sentences("eng", split) if len(s.words) > 5} for split in ("train", "dev", "test")
+    ]
     assert not splits[0] & splits[1]
     assert not splits[1] & splits[2]

@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+STUDY := studies/quickstart.toml
+OUT := studies/quickstart
+
+.PHONY: quickstart test lint clean
+
+# What is installed is remembered by a stamp; a changed pyproject.toml or constraints.txt installs again.
+$(VENV)/stamp-%: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
+
+# Search, confirm, report and export on the embedded world. Run again: it continues and repeats nothing.
+quickstart: $(VENV)/stamp-dashboard
+	@rm -rf $(OUT)/export
+	$(BIN)/realingo search $(STUDY) --backend process --workers $(WORKERS)
+	$(BIN)/realingo confirm $(STUDY) --backend process --workers $(WORKERS)
+	$(BIN)/realingo report $(STUDY)
+	$(BIN)/realingo export $(STUDY) -o $(OUT)/export
+
+test: $(VENV)/stamp-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: $(VENV)/stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(OUT) studies/quickstart.db
