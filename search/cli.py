@@ -28,6 +28,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a dotted key of the study file; repeatable."),
 ]
+Backend = Annotated[
+    str | None,
+    typer.Option(help="Where evaluations run: inline (one worker's default) or process.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
 
 
@@ -84,14 +88,16 @@ def search(
     study: StudyFile,
     trials: Annotated[int | None, typer.Option(help="Trials in all, over every run of this study.")] = None,
     workers: Annotated[int, typer.Option(help="Trials at a time.")] = 1,
-    backend: Annotated[str, typer.Option(help="Where trials run: inline or process.")] = "inline",
+    backend: Backend = None,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """Run or continue a study; a finished trial is never repeated."""
     from search import run
 
-    emit(run.search(_study(study, overrides), trials, workers, backend), as_json, run.render_status)
+    emit(
+        run.search(_study(study, overrides), trials, workers, backend or _fitting(workers)), as_json, run.render_status
+    )
 
 
 @app.command()
@@ -108,14 +114,14 @@ def confirm(
     top: Annotated[int | None, typer.Option(help="How many of the best subsets to confirm.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Fresh seeds for each row.")] = None,
     workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
-    backend: Annotated[str, typer.Option(help="Where evaluations run: inline or process.")] = "inline",
+    backend: Backend = None,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
     from search import confirm as confirmation
 
-    answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, backend)
+    answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, backend or _fitting(workers))
     emit(answer, as_json, confirmation.render)
 
 
@@ -166,6 +172,23 @@ def pretrain(
     from search import pretraining
 
     pretraining.run(config, output)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark: world.")],
+    seeds: Annotated[int, typer.Option(help="Seeds of each row.")] = 5,
+    workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """The benchmarks behind the numbers in the README."""
+    from search import bench as benches
+
+    emit(benches.run(name, seeds, workers), as_json, benches.render)
+
+
+def _fitting(workers: int) -> str:
+    return "inline" if workers == 1 else "process"
 
 
 def _study(path: Path, overrides: list[str] | None) -> Any:

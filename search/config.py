@@ -202,7 +202,7 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     given = document.get("pool")
     for key in {"budget", "costs"} & set(given if isinstance(given, dict) else ()):
         raise InputError(f"{path.name}: pool.{key} is not there yet", "set the size of the subsets: k = 4")
-    return _resolved(path, check(StudyFile, path, document))
+    return resolved(path, check(StudyFile, path, document))
 
 
 def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
@@ -213,7 +213,7 @@ def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
         raise studyfile.explained(form, path, problem.errors()) from None
 
 
-def _resolved(path: Path, file: StudyFile) -> StudyConfig:
+def resolved(path: Path, file: StudyFile) -> StudyConfig:
     source = _named(path, "pool.source", lambda: parse(file.pool.source))
     pool = _pool(path, "pool.languages", file.pool.languages)
     if file.pool.languages in NAMES:  # a named pool is meant as it is, but for the source
