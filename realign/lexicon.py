@@ -21,8 +21,8 @@ OPEN = ("NOUN", "VERB", "ADJ", "ADV", "PROPN")
 
 # Share of words replaced on the edge to a node of this depth; deeper edges are younger. Sound changes: how many
 # consonants shift on that edge.
-REPLACED = (1.0, 0.4, 0.2, 0.1, 0.05, 0.03)
-SHIFTS = (0, 2, 2, 1, 0)
+REPLACED = (1.0, 0.4, 0.15, 0.1, 0.05, 0.03)
+SHIFTS = (0, 2, 1, 1, 0)
 
 _ALPHABETS = {  # script: (16 consonants, 5 vowels); letters of one Unicode block, sound values only roughly theirs
     "Latn": ("ptkbdgmnszfvlrhj", "aeiou"),

@@ -13,11 +13,11 @@ from random import Random
 from typing import NamedTuple
 
 CLASSES = {  # open and closed word classes (UPOS) and how many concepts each has
-    "NOUN": 160,
-    "VERB": 80,
-    "ADJ": 48,
-    "ADV": 20,
-    "PROPN": 40,
+    "NOUN": 96,
+    "VERB": 48,
+    "ADJ": 32,
+    "ADV": 16,
+    "PROPN": 24,
     "NUM": 8,
     "PRON": 6,
     "ADP": 8,

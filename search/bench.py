@@ -29,7 +29,7 @@ WORLD: Mapping[str, Any] = {
     "pool": {"languages": "world", "source": "eng", "k": 4},
     "targets": {"tune": "pool", "held_out": list(WORLD_HELD_OUT)},
     "task": {"steps": 100, "batch": 32, "lr": 1e-3, "examples": 100},
-    "realign": {"loss": "sentence", "steps": 100, "batch": 16, "lr": 1e-3},
+    "realign": {"loss": "word", "aligner": "gold", "steps": 100, "batch": 16, "lr": 1e-3},
 }
 
 

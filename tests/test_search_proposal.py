@@ -45,8 +45,8 @@ def test_objectives_never_fall_when_a_language_rises(scores: dict[str, float], d
 
 def test_low_resource_looks_at_low_resource_languages_only() -> None:
     world = parse_pool("world")
-    assert set(objective.languages("low-resource", world, world=True)) == {"swh", "yor", "eus"}
-    assert set(objective.languages("low-resource", world, world=False)) == {"swh", "yor"}
+    assert set(objective.languages("low-resource", world, world=True)) == {"jav", "sna", "uzn"}
+    assert set(objective.languages("low-resource", world, world=False)) >= {"swh", "zul"}
     assert len(objective.languages("mean", world, world=True)) == len(world)
 
 

@@ -70,7 +70,7 @@ def test_tags_follow_the_links(world: World) -> None:
         assert sorted(t for t in ours.tags if t in content) == sorted(t for t in theirs.tags if t in content)
 
 
-@pytest.mark.parametrize("code", ["deu", "jpn", "tam", "tur", "hin", "swh", "vie", "spa", "arb", "ind"])
+@pytest.mark.parametrize("code", ["deu", "jpn", "tam", "tur", "hin", "swh", "zul", "spa", "arb", "ind"])
 def test_word_order_follows_uriel(world: World, code: str) -> None:
     def share(first: str, second: str) -> float:
         """Among adjacent words of these two classes, how often `first` comes first."""
@@ -91,7 +91,7 @@ def test_kin_share_words_and_strangers_do_not(world: World) -> None:
         return sum(one[item] == two[item] for item in same) / len(same)
 
     germanic = [shared(a, b) for a, b in combinations(("deu", "nld", "swe", "dan"), 2)]
-    strangers = [shared(a, b) for a, b in combinations(("deu", "jpn", "tam", "swh", "eus"), 2)]
+    strangers = [shared(a, b) for a, b in combinations(("deu", "jpn", "tam", "swh", "fin"), 2)]
     assert min(germanic) > 0.1 > max(strangers)
     assert shared("deu", "nld") > shared("deu", "rus")
 
