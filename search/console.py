@@ -15,7 +15,10 @@ from rich.table import Table
 
 Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
 
-out = Console(soft_wrap=True, emoji=False)  # a code such as :family: is no emoji
+PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
+
+# A code such as :family: is no emoji.
+out = Console(soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 PLAIN_EVERY_SECONDS = 5.0
@@ -76,10 +79,12 @@ def _plain_lines() -> Advance:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> Table:
-    """A plain rich table; `right` names the columns to align right (numbers)."""
-    drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    """A plain rich table; `right` names the columns to align right (numbers). Words are broken only if they must be."""
+    drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_header=any(columns))
+    for number, column in enumerate(columns):
+        words = [word for cell in (column, *(row[number] for row in rows)) for word in cell.split()]
+        longest = min(12, max(map(len, words), default=0))
+        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold", min_width=longest)
     for row in rows:
         drawn.add_row(*row)
     return drawn
