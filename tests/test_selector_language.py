@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -125,7 +126,10 @@ def test_world_constants_do_not_overlap():
     pool = set(pools.NAMED["world"])
     assert not pool & {*pools.WORLD_HELD_OUT, pools.WORLD_SOURCE}
     assert set(pools.WORLD_LOW_RESOURCE) == set(pools.WORLD_HELD_OUT) | {"jav", "sna", "uzn"}
-    assert len({language.family for language in parse_pool("world")}) >= 10
+    everyone = [*parse_pool("world"), *(parse(code) for code in (pools.WORLD_SOURCE, *pools.WORLD_HELD_OUT))]
+    assert len({language.family for language in everyone}) >= 10
+    kin = Counter(language.genus for language in parse_pool("world"))
+    assert sum(count >= 3 for count in kin.values()) >= 4, "one language of a cluster can stand for the others"
 
 
 @given(st.permutations(["deu", "zh", "Turkish", "eus_Latn", "de"]))
