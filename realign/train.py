@@ -17,6 +17,7 @@ from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
 from realign.table import Table
 from selector.errors import InputError, RunError
 
+ALIGN_BATCH = 64  # sentence pairs
 CLIP = 1.0  # largest norm of a gradient step, in realignment and in fine-tuning
 
 
@@ -87,17 +88,23 @@ def _seen(table: Table, row: int) -> set[int]:
 
 @torch.inference_mode()
 def _align(encoder: Encoder, source: Table, target: Table, layer: int) -> list[tuple[tuple[int, int], ...]]:
-    """Mutual nearest words under the starting encoder, pair by pair."""
-    links = []
-    for row in range(len(source)):
-        sides = []
-        for table in (source, target):
-            ids, mask, word = table.take(np.array([row]))
-            words = torch.arange(int(word.max()) + 1)
-            states = hidden_states(encoder.model, ids, mask, layer)
-            sides.append(nn.functional.normalize(word_vectors(states, word, torch.zeros_like(words), words), dim=1))
-        links.append(mutual(sides[0] @ sides[1].T))
+    """Mutual nearest words of each pair under the starting encoder."""
+    links: list[tuple[tuple[int, int], ...]] = []
+    for start in range(0, len(source), ALIGN_BATCH):
+        rows = np.arange(start, min(start + ALIGN_BATCH, len(source)))
+        sides = zip(_unit_words(encoder, source, rows, layer), _unit_words(encoder, target, rows, layer), strict=True)
+        links += [mutual(ours @ theirs.T) for ours, theirs in sides]
     return links
+
+
+def _unit_words(encoder: Encoder, table: Table, rows: np.ndarray, layer: int) -> list[Tensor]:
+    """Per sentence [words, d]: word vectors of length one."""
+    ids, mask, word = table.take(rows)
+    counts = word.max(1).values + 1
+    sentence = torch.repeat_interleave(torch.arange(len(rows)), counts)
+    number = torch.cat([torch.arange(int(count)) for count in counts])
+    vectors = word_vectors(hidden_states(encoder.model, ids, mask, layer), word, sentence, number)
+    return list(nn.functional.normalize(vectors, dim=1).split(counts.tolist()))
 
 
 def realign(model: nn.Module, pairs: Mapping[str, EncodedPairs], how: Realignment, steps: int, seed: int) -> None:
