@@ -195,7 +195,10 @@ def test_writes_where_it_is_told_and_only_there(finished: StudyConfig, tmp_path:
 
 
 def test_command(finished: StudyConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rehearsal.realingo("report", finished.path, "-o", tmp_path / "r.html") == 0
+    assert (
+        rehearsal.realingo("report", finished.path, "-o", tmp_path / "r.html", "--set", "search.storage=trial.journal")
+        == 0
+    )
     assert capsys.readouterr().out.strip() == str(tmp_path / "r.html")
     assert rehearsal.realingo("report", tmp_path / "absent.toml") == 2
     assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["error", "hint"]
