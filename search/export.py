@@ -215,5 +215,10 @@ def render(document: Mapping[str, Any]) -> str:
     score = document["score"]
     lines = [f"best subset: {' '.join(document['languages'])}", f"mean accuracy: {_span(score)} %"]
     lines += [f"gain over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES]
+    lines += [
+        f"note: {name}, chosen unmeasured, was confirmed higher: {_span(row)} % with {' '.join(row['languages'])}"
+        for name, row in document["baselines"].items()
+        if name not in BASELINES and row["mean"] > score["mean"]
+    ]
     lines += [f"report: {Path(document['path']) / 'report.html'}", f"export: {document['path']}"]
     return "\n".join(lines)
