@@ -26,6 +26,7 @@ from search import report
 from search.config import StudyConfig
 from search.console import Advance, out, progress, remark
 from search.findings import joined, points
+from search.interrupts import Interrupts
 from search.report import Story
 from search.study import Study, Trial, open_study
 from selector.errors import InputError
@@ -51,9 +52,10 @@ def serve(config: StudyConfig, host: str, port: int) -> None:
         with progress() as advance:
             annotate(study, report.gather(config, study), advance)
         server.set_app(read_only(board.wsgi(study.storage)))
-        with _refreshing(config, study), suppress(KeyboardInterrupt):
+        with Interrupts() as interrupts, _refreshing(config, study), suppress(KeyboardInterrupt):
             _announce(study, host, server.server_port)
-            server.serve_forever()
+            with interrupts.welcome():
+                server.serve_forever()
 
 
 def annotate(study: Study, story: Story, advance: Advance = lambda what, done, total: None) -> None:

@@ -183,25 +183,26 @@ def fetch(url: str, method: str = "GET") -> tuple[int, str]:
             return problem.code, problem.read().decode()
 
 
-def test_serves_the_study_on_loopback_until_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_the_study_on_loopback_until_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     config, study = filled(tmp_path)
     where = ("--set", "search.storage=trial.journal")
     process = rehearsal.started("dashboard", config.path, "--port", "0", *where, cache=tmp_path / "cache")
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        root, _, number = url.partition("/dashboard/studies/")
+        root, _, key = url.partition("/dashboard/studies/")
         assert root.startswith("http://127.0.0.1:")
         assert fetch(url)[0] == 200
-        status, body = fetch(f"{root}/api/studies/{number}")
+        status, body = fetch(f"{root}/api/studies/{key}")
         detail = json.loads(body)
         assert status == 200
         assert detail["note"]["body"].startswith("## The best score so far, 70.0 %")
         assert {each["id"] for each in detail["plotly_graph_objects"]} == {"progress", "world", "typology"}
         assert [bool(trial["note"]["body"]) for trial in detail["trials"]] == [True, True, True, False]
-        assert fetch(f"{root}/api/studies/{number}/param_importances")[0] == 200
-        assert fetch(f"{root}/api/studies/{number}", "DELETE")[0] == 403
-        process.send_signal(signal.SIGINT)
+        assert fetch(f"{root}/api/studies/{key}/param_importances")[0] == 200
+        assert fetch(f"{root}/api/studies/{key}", "DELETE")[0] == 403
+        process.send_signal(number)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0
         assert "Traceback" not in err
