@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,10 +11,9 @@ import torch
 from filelock import FileLock
 
 from realign.encoder import Encoder, Shape, load, pretrain
+from realign.score import Advance
 from realign.world import World
 from realign.wrap import cache_root
-
-Advance = Callable[[str, int, int], None]
 
 SHAPE = Shape()
 VERSION = 1  # raise when pretraining changes

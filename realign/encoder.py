@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from realign.optimize import CLIP, warmup_decay
+from realign.score import Advance
 from realign.table import Table
 from selector.errors import InputError
 
-Advance = Callable[[str, int, int], None]
 Words = Sequence[tuple[str, ...]]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -217,15 +218,12 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
         advance("reading text", number, len(texts))
     table = Table.stack(tables, tokenizer.pad_token_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=shape.lr, weight_decay=0.01, fused=True)
-    peak = max(1, shape.steps // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / peak, (shape.steps - step) / max(1, shape.steps - peak))
-    )
+    schedule = warmup_decay(optimizer, shape.steps, max(1, shape.steps // 10))
     rng = np.random.default_rng(seed)
     model.train()
     for step, rows in enumerate(table.batches_by_length(shape.batch, shape.steps, rng)):
         _mask_step(model, table, rows, tokenizer, rng).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from selector.subset import Subset
+
+Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
 
 
 @dataclass(frozen=True)

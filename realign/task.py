@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from realign.corpus import Labelled, Split, Tagged
 from realign.encoder import IGNORE, Encoder, hidden_states
+from realign.optimize import CLIP, check_finite, warmup_decay
 from realign.score import Tally
 from realign.table import Table, first_subwords
-from realign.train import CLIP, check_finite
 
 EVALUATION_BATCH = 128  # sentences
 
@@ -70,17 +70,15 @@ class Tagging:
         head = _linear(self._encoder.width, len(self.tags)).to(device)
         trained = [*model.parameters(), *head.parameters()]
         optimizer = torch.optim.AdamW(trained, lr=how.lr, weight_decay=0.0, fused=True)
-        peak = max(1, round(how.warmup * steps))
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / peak, (steps - step) / max(1, steps - peak))
-        )
+        schedule = warmup_decay(optimizer, steps, max(1, round(how.warmup * steps)))
+        tags = labels.tag.to(device)
         model.train()
         loss = torch.zeros(())
         for rows in labels.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2])):
             ids, mask, word = (block.to(device) for block in labels.table.take(rows))
             shown = first_subwords(word)
             row = torch.arange(len(rows), device=device)[:, None].expand_as(word)
-            gold = labels.tag.to(device)[torch.as_tensor(rows, device=device)][row[shown], word[shown]]
+            gold = tags[torch.as_tensor(rows, device=device)][row[shown], word[shown]]
             loss = nn.functional.cross_entropy(head(hidden_states(model, ids, mask)[shown]), gold, ignore_index=IGNORE)
             loss.backward()
             nn.utils.clip_grad_norm_(trained, CLIP)

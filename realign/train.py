@@ -14,11 +14,11 @@ from realign.align import informative, mutual
 from realign.corpus import Pair, Parallel
 from realign.encoder import Encoder, blocks, hidden_states
 from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
+from realign.optimize import CLIP, check_finite
 from realign.table import Table
-from selector.errors import InputError, RunError
+from selector.errors import InputError
 
 ALIGN_BATCH = 64  # sentence pairs
-CLIP = 1.0  # largest norm of a gradient step, in realignment and in fine-tuning
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,6 @@ def linked_vectors(states: Tensor, word: Tensor, links: Sequence[Tensor]) -> Ten
         return states.new_zeros(0, states.shape[-1])
     sides = torch.cat([rows, rows + batch]).to(states.device)
     return word_vectors(states, word, sides, torch.cat([both[:, 0], both[:, 1]]).to(states.device))
-
-
-def check_finite(loss: Tensor, phase: str) -> None:
-    if not torch.isfinite(loss):
-        raise RunError(f"{phase} diverged: its loss is {loss.item()}", "lower the learning rate of this phase")
 
 
 def _one_table(pairs: Sequence[EncodedPairs]):  # type: ignore[no-untyped-def]

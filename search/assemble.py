@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from realign.fake import FakeEvaluator
-from realign.score import Evaluator, Fidelity
+from realign.score import Advance, Evaluator, Fidelity
 from realign.wrap import Cached
 from search.config import Conllu, FakeModel, StudyConfig, Verses
 from selector.language import Pool
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from realign.task import FineTuning
     from realign.train import Realignment
 
-Advance = Callable[[str, int, int], None]  # (what, done, total)
 DevOrTest = Literal["dev", "test"]
 
 

@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
+from realign.score import Advance
 
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
