@@ -29,6 +29,15 @@ class Tagged:
     tags: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Classified:
+    """A sentence, or two (premise and hypothesis), with one label."""
+
+    first: tuple[str, ...]  # words
+    second: tuple[str, ...] | None
+    label: str
+
+
 class Parallel(Protocol):
     """Text aligned with the source language."""
 
@@ -41,12 +50,21 @@ class Parallel(Protocol):
 
 
 class Labelled(Protocol):
-    """Sentences with a label per word."""
+    """Sentences with a label per word: part-of-speech tags, or entities in IOB2."""
 
     @property
     def signature(self) -> str: ...
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]: ...
+
+
+class Examples(Protocol):
+    """Sentences, or pairs of them, with one label each."""
+
+    @property
+    def signature(self) -> str: ...
+
+    def examples(self, language: str, split: Split) -> Sequence[Classified]: ...
 
 
 class Monolingual(Protocol):

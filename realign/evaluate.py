@@ -11,9 +11,11 @@ import torch
 
 from realign.corpus import Labelled, Parallel, Split
 from realign.encoder import Encoder
+from realign.pairs import PairStore
+from realign.recipe import Realignment
 from realign.score import Fidelity, Score, sign
 from realign.task import FineTuning, Tagging
-from realign.train import PairStore, Realignment, realign
+from realign.train import realign
 from selector.subset import Subset
 
 PROTOCOL = 1  # raise when the same settings give other scores

@@ -13,8 +13,8 @@ from selector.language import Pool
 if TYPE_CHECKING:
     from realign.corpus import Labelled, Parallel
     from realign.encoder import Encoder
+    from realign.recipe import Realignment
     from realign.task import FineTuning
-    from realign.train import Realignment
 
 DevOrTest = Literal["dev", "test"]
 
@@ -54,8 +54,8 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
 
 def settings(config: StudyConfig) -> tuple[Realignment, FineTuning]:
     """The study's `[realign]` and `[task]` sections as the core takes them."""
+    from realign.recipe import Realignment
     from realign.task import FineTuning
-    from realign.train import Realignment
 
     how, task = config.realign, config.task
     realignment = Realignment(

@@ -9,10 +9,12 @@ import torch
 
 from realign.encoder import Encoder, Shape, blocks, hidden_states, load, pretrain
 from realign.evaluate import RealignAndTag
+from realign.pairs import PairStore
+from realign.recipe import Realignment
 from realign.score import Fidelity
 from realign.table import Table, first_subwords
 from realign.task import FineTuning, Tagging
-from realign.train import PairStore, Realignment, _plan, linked_vectors, realign
+from realign.train import _plan, linked_vectors, realign
 from realign.world import Sizes, World
 from realign.wrap import Cached
 from selector.errors import InputError, RunError

@@ -1,0 +1,42 @@
+"""What a subset may cost: linear limits on its members. A budget, a quota per family or script are all of this form.
+
+Notations
+    S  the chosen set, indices into the frame of n languages
+    A  weights [m, n], not negative: what language i takes of limit l
+    b  limits [m]:  Σ_{i ∈ S} A_li ≤ b_l
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDING = 1e-9  # a budget met to the last digit is met
+
+
+@dataclass(frozen=True)
+class Limits:
+    """m limits over a frame of n languages; none is the usual case."""
+
+    weights: NDArray[np.float64]  # [m, n]
+    most: NDArray[np.float64]  # [m]
+    names: tuple[str, ...]  # [m], for messages: "budget", "family Turkic"
+
+    @classmethod
+    def none(cls, n: int) -> Limits:
+        return cls(np.zeros((0, n)), np.zeros(0), ())
+
+    def __bool__(self) -> bool:
+        return len(self.most) > 0
+
+    def hold(self, chosen: Sequence[int]) -> bool:
+        """Whether a set keeps every limit."""
+        return bool((self.weights[:, list(chosen)].sum(axis=1) <= self.most + _ROUNDING).all())
+
+    def room(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
+        """For every language of the frame [n], whether adding it to the chosen keeps every limit."""
+        left = self.most - self.weights[:, list(chosen)].sum(axis=1)  # (m,)
+        return np.asarray((self.weights <= left[:, None] + _ROUNDING).all(axis=0))
