@@ -1,4 +1,4 @@
-"""Parallel text as the realignment loop takes it: encoded once per language, with word links where the loss needs them."""
+"""Parallel text as the loop takes it: encoded once per language, with word links where the loss needs them."""
 
 from __future__ import annotations
 
