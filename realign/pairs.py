@@ -68,7 +68,7 @@ class PairStore:
 
 def _seen(table: Table, row: int) -> set[int]:
     """The words of a sentence that still have a sub-word after truncation."""
-    return set(table.word[row].tolist())
+    return set(table.row(row)[1].tolist())
 
 
 @torch.inference_mode()

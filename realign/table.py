@@ -1,58 +1,81 @@
-"""Encoded sentences as one padded block: rows are taken by number and trimmed to the longest of the batch."""
+"""Encoded sentences as ragged rows: flat arrays and offsets, in memory or mapped from disk; no padding is stored.
+
+Rows are taken by number; a batch is padded to its longest row when it is taken.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from selector.errors import InputError
+
+MOST_WORDS = np.iinfo(np.int16).max  # of a sentence
+
 
 @dataclass(frozen=True)
 class Table:
-    """n sentences of at most t sub-words."""
+    """n sentences; sentence i is `ids[offsets[i]:offsets[i + 1]]`."""
 
-    ids: Tensor  # [n, t] sub-word ids, padded
-    word: Tensor  # [n, t] the word each sub-word belongs to; -1 for special tokens and padding
-    length: Tensor  # [n] sub-words with special tokens
+    ids: np.ndarray  # [s] int32: sub-word ids of all sentences, special tokens included
+    word: np.ndarray  # [s] int16: the word each sub-word belongs to; -1 for special tokens
+    offsets: np.ndarray  # [n + 1] int64
+    pad: int  # the id that fills a batch
 
     @classmethod
     def pack(cls, ids: Sequence[Sequence[int]], words: Sequence[Sequence[int]], pad: int) -> Table:
-        length = np.array([len(row) for row in ids], dtype=np.int64)
-        shape = len(ids), int(length.max(initial=0))
-        filled = np.arange(shape[1]) < length[:, None]
-        packed, word = np.full(shape, pad, dtype=np.int32), np.full(shape, -1, dtype=np.int32)
-        packed[filled] = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=length.sum())
-        word[filled] = np.fromiter(itertools.chain.from_iterable(words), dtype=np.int32, count=length.sum())
-        return cls(torch.from_numpy(packed), torch.from_numpy(word), torch.from_numpy(length))
+        offsets = np.zeros(len(ids) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)), out=offsets[1:])
+        flat = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=offsets[-1])
+        word = np.fromiter(itertools.chain.from_iterable(words), dtype=np.int32, count=offsets[-1])
+        if word.max(initial=-1) > MOST_WORDS:
+            raise InputError(f"a sentence has more than {MOST_WORDS} words", "cut the text into sentences")
+        return cls(flat, word.astype(np.int16), offsets, pad)
 
     @classmethod
     def stack(cls, tables: Sequence[Table], pad: int) -> Table:
-        """All rows of all tables, in order, as one table."""
-        widest = max(table.ids.shape[1] for table in tables)
-
-        def widen(block: Tensor, fill: int) -> Tensor:
-            return torch.nn.functional.pad(block, (0, widest - block.shape[1]), value=fill)
-
-        return cls(
-            torch.cat([widen(table.ids, pad) for table in tables]),
-            torch.cat([widen(table.word, -1) for table in tables]),
-            torch.cat([table.length for table in tables]),
-        )
+        """All rows of all tables, in order, as one table in memory."""
+        ids, word = (np.concatenate([getattr(table, name) for table in tables]) for name in ("ids", "word"))
+        return cls(ids, word, stacked_offsets([table.offsets for table in tables]), pad)
 
     def __len__(self) -> int:
-        return self.ids.shape[0]
+        return len(self.offsets) - 1
+
+    @cached_property
+    def length(self) -> Tensor:
+        """[n] sub-words with special tokens, int64."""
+        return torch.from_numpy(np.diff(self.offsets))
+
+    def row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """ids and word numbers of one sentence, unpadded."""
+        span = slice(self.offsets[number], self.offsets[number + 1])
+        return self.ids[span], self.word[span]
+
+    def select(self, rows: np.ndarray) -> Table:
+        """The chosen rows, in that order, as a table in memory: of a mapped table, what one run needs."""
+        places, offsets = spans(self.offsets, np.asarray(rows))
+        return Table(self.ids[places], self.word[places], offsets, self.pad)
 
     def take(self, rows: np.ndarray | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """ids, attention mask and word numbers of `rows`, each [len(rows), longest of them], int64."""
-        rows = torch.as_tensor(rows)
-        length = self.length[rows]
-        longest = int(length.max())
-        mask = (torch.arange(longest) < length[:, None]).long()
-        return self.ids[rows, :longest].long(), mask, self.word[rows, :longest].long()
+        rows = np.asarray(rows)
+        start = self.offsets[rows]
+        length = self.offsets[rows + 1] - start
+        column = np.arange(length.max(initial=0))
+        beyond = column >= length[:, None]
+        places = start[:, None] + column
+        # past the end of a short row lies the next row, past the last row nothing: cut there, then filled
+        ids = self.ids.take(places, mode="clip").astype(np.int64)
+        word = self.word.take(places, mode="clip").astype(np.int64)
+        ids[beyond] = self.pad
+        word[beyond] = -1
+        return torch.from_numpy(ids), torch.from_numpy((~beyond).astype(np.int64)), torch.from_numpy(word)
 
     def batches_by_length(self, size: int, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """`count` batches of `size` rows of similar length (little padding), in random order, over and over."""
@@ -69,6 +92,22 @@ class Table:
         order = np.argsort(self.length.numpy(), kind="stable")
         for start in range(0, len(order), size):
             yield order[start : start + size]
+
+
+def spans(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the elements of ragged `rows` lie in the flat array [s], and the offsets [len(rows) + 1] of the result."""
+    start = offsets[rows]
+    length = offsets[rows + 1] - start
+    ends = np.concatenate([[0], np.cumsum(length)])
+    return np.arange(ends[-1]) + np.repeat(start - ends[:-1], length), ends
+
+
+def stacked_offsets(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Offsets of ragged arrays put end to end."""
+    first = np.cumsum([0, *(part[-1] for part in parts)])
+    return np.concatenate([[0], *(part[1:] + base for part, base in zip(parts, first[:-1], strict=True))]).astype(
+        np.int64
+    )
 
 
 def first_subwords(word: Tensor) -> Tensor:
