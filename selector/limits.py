@@ -34,9 +34,23 @@ class Limits:
 
     def hold(self, chosen: Sequence[int]) -> bool:
         """Whether a set keeps every limit."""
-        return bool((self.weights[:, list(chosen)].sum(axis=1) <= self.most + _ROUNDING).all())
+        return bool((self.left(chosen) >= -_ROUNDING).all())
+
+    def left(self, chosen: Sequence[int]) -> NDArray[np.float64]:
+        """What a set leaves of each limit [m]."""
+        return np.asarray(self.most - self.weights[:, list(chosen)].sum(axis=1))
 
     def room(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
         """For every language of the frame [n], whether adding it to the chosen keeps every limit."""
-        left = self.most - self.weights[:, list(chosen)].sum(axis=1)  # (m,)
-        return np.asarray((self.weights <= left[:, None] + _ROUNDING).all(axis=0))
+        if not self:
+            return np.ones(self.weights.shape[1], dtype=bool)
+        return np.asarray((self.weights <= self.left(chosen)[:, None] + _ROUNDING).all(axis=0))
+
+    def exchangeable(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
+        """For every member [k] and every language of the frame [n], whether the exchange keeps every limit."""
+        allowed = np.ones((len(chosen), self.weights.shape[1]), dtype=bool)
+        left = self.left(chosen)  # (m,)
+        for limit in np.flatnonzero(left < self.weights.max(axis=1, initial=0.0)):  # the others cannot be broken
+            taken = self.weights[limit]  # (n,)
+            allowed &= taken[None, :] <= left[limit] + taken[list(chosen)][:, None] + _ROUNDING
+        return allowed

@@ -1,45 +1,84 @@
-"""What is asked of a strategy: the frame, how many, under which distances, what must and must not be chosen."""
+"""What is asked of a strategy: the frame, how many, whom they are to serve, within which limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selector import demands, targeting
 from selector.distance import Distances, distances
 from selector.errors import InputError
+from selector.feasible import complete
 from selector.language import Language, Pool
+from selector.limits import Limits
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 
-class Options(TypedDict, total=False):
+class Demands(TypedDict, total=False):
+    """What `pose` takes by name besides metric and source; every one may be left out or None."""
+
+    include: Iterable[Language] | None  # must be chosen
+    exclude: Iterable[Language] | None  # must not be chosen
+    targets: Iterable[Language] | None  # whom the chosen serve, inside the pool or not; default: the pool
+    weights: Mapping[Language, float] | None  # of the targets; default: equal
+    transfer: str | None  # a file of measured transfer, donors × targets, in place of the metric towards targets
+    costs: Mapping[Language, float] | None
+    budget: float | None  # the chosen cost no more, in the unit of the costs
+    quotas: Iterable[str] | None  # "family=2": at most two of any family; "script:Latn=2": of that one
+    columns: demands.Columns | None  # a user's table, whose columns quotas may name
+    least_observed: float | None  # no candidates: languages with a smaller share of observed features, unless included
+    radius: float | None  # what "covers" means; default: `graph.usual_radius`
+    count_source: bool | None  # the source counts as already chosen; default: `Problem.counts_source`
+
+
+class Options(Demands, total=False):
     """What `strategy.choose` takes by name."""
 
     metric: str
     source: Language | None
-    include: Iterable[Language]
-    exclude: Iterable[Language]
     seed: int
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Choose k of the n languages of the frame; indices into the frame everywhere."""
+    """Choose k of the n languages of the frame for m targets; indices into the frame everywhere."""
 
     frame: Pool  # [n], sorted by code; the source is not in it
     k: int
+    metric: str
     distances: Distances  # of the frame
-    to_source: NDArray[np.float64] | None  # [n]
+    to_source: Vector | None  # [n]
     source: Language | None
     pinned: tuple[int, ...]  # must be chosen
     free: tuple[int, ...]  # may be chosen besides; languages of unknown place only where the others do not suffice
+    targets: Pool  # [m], sorted by code; the source is not in it
+    weights: Vector  # [m], not negative, sum 1
+    to_targets: Matrix  # [m, n], how far each candidate is from each target; the transpose is contiguous
+    source_to_targets: Vector | None  # [m]; None where there is no source or no transfer from it was measured
+    aimed: bool  # targets were named; otherwise they are the frame
+    limits: Limits  # over the frame
+    costs: Vector | None  # [n]
+    radius: float | None
+    count_source: bool | None
 
     @property
     def forced(self) -> bool:
         """Only one answer is possible."""
         return self.k in (len(self.pinned), len(self.pinned) + len(self.free))
+
+    def counts_source(self, usually: bool) -> bool:
+        """Whether the source counts as already chosen: as asked, else as is usual for the objective."""
+        return self.source is not None and (usually if self.count_source is None else self.count_source)
+
+    def cost(self, chosen: Iterable[int]) -> float | None:
+        """What a set costs; None without costs."""
+        return None if self.costs is None else float(self.costs[list(chosen)].sum())
 
 
 def pose(
@@ -47,36 +86,65 @@ def pose(
     k: int,
     metric: str = "syntactic",
     source: Language | None = None,
-    include: Iterable[Language] = (),
-    exclude: Iterable[Language] = (),
+    **asked: Unpack[Demands],
 ) -> Problem:
     """A checked problem. The source is never a candidate, even where the pool names it.
 
-    Raises InputError for an empty pool, an impossible k, and pins or exclusions that contradict pool, source or k.
+    Raises InputError for an empty pool, an impossible k, pins or exclusions that contradict pool, source or k, and for
+    targets, weights, costs and quotas that make no sense or that no k languages can keep.
     """
     frame = tuple(sorted({language for language in pool if language != source}))
-    pinned, excluded = set(include), set(exclude)
+    pinned, excluded = set(asked.get("include") or ()), set(asked.get("exclude") or ())
     _check(frame, k, source, pinned, excluded)
-    everyone = (*frame, source) if source is not None else frame
+    radius = demands.checked_radius(asked.get("radius"))
+    costs = demands.costs(frame, asked.get("costs"))
+    quotas = demands.quotas(frame, asked.get("quotas") or (), asked.get("columns"))
+    limits = demands.limits(frame, costs, asked.get("budget"), quotas)
+    aim = targeting.aim(frame, source, asked.get("targets"), asked.get("weights"), asked.get("transfer"))
+    everyone = (*frame, *aim.outside, *((source,) if source is not None else ()))
     measured = distances(everyone, metric)
     n = len(frame)
     inside = Distances(measured.matrix[:n, :n], measured.observed[:n], measured.known[:n])
+    far, source_far = aim.distances(everyone, measured.matrix, n, source)
+    pins = tuple(i for i, language in enumerate(frame) if language in pinned)
+    rest = [i for i, language in enumerate(frame) if language not in pinned | excluded]
     return Problem(
         frame=frame,
         k=k,
+        metric=metric,
         distances=inside,
-        to_source=measured.matrix[:n, n] if source is not None else None,
+        to_source=measured.matrix[:n, -1] if source is not None else None,
         source=source,
-        pinned=tuple(i for i, language in enumerate(frame) if language in pinned),
-        free=_free(frame, k - len(pinned), pinned | excluded, inside.known),
+        pinned=pins,
+        free=_free(k, pins, demands.well_observed(rest, inside.observed, asked.get("least_observed")), inside, limits),
+        targets=aim.targets,
+        weights=aim.weights,
+        to_targets=far,
+        source_to_targets=source_far,
+        aimed=aim.named,
+        limits=limits,
+        costs=costs,
+        radius=radius,
+        count_source=asked.get("count_source"),
     )
 
 
-def _free(frame: Pool, wanted: int, taken: set[Language], known: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Candidates besides the pinned; those whose place is unknown only where `wanted` needs them."""
-    candidates = [i for i, language in enumerate(frame) if language not in taken]
-    certain = [i for i in candidates if known[i]]
-    return tuple(certain if len(certain) >= wanted else candidates)
+def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distances, limits: Limits) -> tuple[int, ...]:
+    """Candidates besides the pinned; those whose place is unknown only where the others do not suffice.
+
+    Raises InputError where even all of them do not.
+    """
+    certain = [i for i in candidates if inside.known[i]]
+    if complete(pins, k, certain, limits) is not None:
+        return tuple(certain)
+    if len(pins) + len(candidates) < k:
+        raise InputError(
+            f"k is {k}, but only {len(pins) + len(candidates)} languages are observed well enough",
+            "lower --least-observed or k",
+        )
+    if complete(pins, k, candidates, limits) is None:
+        raise demands.infeasible(k, pins, candidates, limits)
+    return tuple(candidates)
 
 
 def _check(frame: Pool, k: int, source: Language | None, pinned: set[Language], excluded: set[Language]) -> None:
