@@ -93,12 +93,17 @@ class Timed:
 
 
 def write_text(file: Path, text: str) -> None:
+    """`write_bytes` in UTF-8."""
+    write_bytes(file, text.encode("utf-8"))
+
+
+def write_bytes(file: Path, content: bytes) -> None:
     """Write a whole file or nothing: a reader, or a run after a crash, never sees half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         # mkstemp makes the file private; a result is as readable as any other file of the user

@@ -73,7 +73,7 @@ class Yardstick:
 
     def count(self, k: int) -> int:
         """How many random subsets of k languages are drawn."""
-        cost = k * (k + len(self._reach))
+        cost = k * (k + len(self.problem.targets))
         return int(np.clip(_WORK // cost, _FEWEST, RANDOM))
 
     def _drawn(self, k: int) -> Subsets:
@@ -86,7 +86,7 @@ class Yardstick:
     def _measured(self, subsets: Subsets) -> dict[str, Vector]:
         """All measures of many subsets of one size, a block of subsets at a time."""
         k = subsets.shape[1]
-        widest = k * max(len(self._reach), self._features.shape[1])
+        widest = k * max(len(self.problem.targets), self._features.shape[1])
         step = max(1, _BLOCK // widest)
         blocks = [self._block(subsets[i : i + step]) for i in range(0, len(subsets), step)]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -110,25 +110,14 @@ class Yardstick:
 
     def _nearness(self, subsets: Subsets) -> dict[str, Vector]:
         """Of the targets to the chosen, and of the chosen to the source."""
-        near = self._reach.T[subsets].min(axis=1)  # (b, m)
+        near = self.problem.to_targets.T[subsets].min(axis=1)  # (b, m)
         source = self.problem.to_source
         lacking = np.full(len(subsets), np.nan)
         return {
-            "nearest": near @ self._weights,
+            "nearest": near @ self.problem.weights,
             "coverage_radius": near.max(axis=1),
             "source_distance": lacking if source is None else source[subsets].mean(axis=1),
         }
-
-    @cached_property
-    def _reach(self) -> NDArray[Any]:
-        """Distance of target t to candidate i [m, n]."""
-        return self.problem.distances.matrix
-
-    @cached_property
-    def _weights(self) -> Vector:
-        """Of the targets [m], summing to one."""
-        m = len(self._reach)
-        return np.full(m, 1.0 / m)
 
     @cached_property
     def _labels(self) -> dict[str, NDArray[np.intp]]:
