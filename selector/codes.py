@@ -11,6 +11,10 @@ def _pairs(text: str) -> dict[str, str]:
     return dict(item.split(":") for item in text.split())
 
 
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 PREFERRED = _pairs(
     """aka:twi ara:arb aym:ayr aze:azj bal:bgn bik:bcl bnc:lbk bua:bxr chm:mhr cre:crk del:umu den:scs din:dik doi:dgo
     est:ekk fas:pes ful:fuv gba:gya gon:gno grb:grj grn:gug hai:hdn hbs:hrv hmn:mww iku:ike ipk:esi jrb:yhd kau:knc
@@ -53,27 +57,57 @@ NICKNAMES = {
 """Usual English names that ISO 639 does not list."""
 
 STAND_INS = {code: (macro,) for macro, code in PREFERRED.items() if code != macro} | {
-    "arz": ("ara",),
     "acm": ("ara",),
     "acq": ("ara",),
     "aeb": ("ara",),
     "apc": ("ara",),
     "ars": ("ara",),
     "ary": ("ara",),
+    "arz": ("ara",),
+    "awa": ("hin",),
+    "bjn": ("msa",),
     "bos": ("hbs",),
-    "srp": ("hbs",),
+    "ckb": ("kur",),
+    "dyu": ("bam",),
+    "fat": ("aka", "twi"),
+    "hne": ("hin",),
+    "krl": ("fin",),
     "ltg": ("lav",),
     "lvs": ("lav",),
-    "vro": ("est",),
+    "mdf": ("myv",),
+    "min": ("msa",),
     "nno": ("nor", "nob"),
     "prs": ("fas", "pes"),
     "quz": ("que", "quy"),
+    "run": ("kin",),
+    "slk": ("ces",),
+    "srp": ("hbs",),
+    "szl": ("pol",),
+    "tsn": ("sot",),
     "uzs": ("uzb",),
-    "fat": ("aka", "twi"),
+    "vro": ("est",),
 }
-"""Individual language → rows of URIEL that describe it best after its own: its macrolanguage, then a close relative."""
+"""Individual language → rows of URIEL that describe it best after its own: its macrolanguage, then its twin, a variety
+whose speakers understand it. Outside of this package's table the macrolanguage of ISO 639-3 stands in."""
 
-ISOLATES = frozenset(
-    ("bsk", "eus", "hts", "kgg", "kut", "kyh", "myp", "niv", "sad", "sux", "tiw", "tun", "was", "wba", "yuc", "zun")
+ALONE = _set(
+    """akk ast ban bem cjk crh dzo fur glv hsb jav kaz kea kjh kmb lij lim lmo ltz lua mag mlt nhe oci pap pcm san shn
+    snd tso tum umb vec war wuu"""
 )
-"""Languages whose empty family vector in URIEL means no known relative; elsewhere an empty vector means no data."""
+"""Languages of the package's table whose row is thin (under a quarter of the syntax observed) and that have no twin."""
+
+LEARNED = {"als": ("alb",), "cmn": ("zho",)}
+"""Individual language → further rows of lang2vec's learned vectors (`alb` is ISO 639-2's Albanian)."""
+
+SEVERAL = frozenset(["zho", "hmn", "zap", "mwr"])
+"""Macrolanguages whose members differ too much for one row to stand for all (`zho`'s is Mandarin's)."""
+
+ISOLATES = _set(
+    """aes akc ana ano anz aqp ash ata atx auc axg bhf blb boq bsa bsk bue bzu cas caz cbu cid con ctm cyb dba dby dem
+    duc elx esq eus faa fun gbu gdm ggk gpn gta hru hts iar irn ito kbh kgg kgr khh kla knv kol kto kun kut kuz kxo
+    kyh lec lrg lvk mbe mgk moq mrf msl mvs myp myr mzp nce ncz niv nll nrb omc omu oti paz pbb pby ppe prm pue pui
+    puq pwa sad sao sbf sbt sei sii sis sln spc sua sux svs tba tbd tcm tdm tit tiw tjm tkm tpy tqu tqw trr tud tun
+    uhn ule ulf umr ura vil vkj waq was wba wdj wiu wti xad xak xbn xcm xcn xcw xcy xht xib xoo xwa xxm xxt yae yag
+    yet yle ynn yra yuc yuz zkk zun"""
+)
+"""Languages whose empty family vector in URIEL means no known relative (Glottolog); elsewhere it means no data."""

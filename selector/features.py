@@ -1,9 +1,8 @@
-"""What URIEL knows of languages; the only reader of lang2vec's data files (its module itself is never imported).
+"""What URIEL knows of languages: typological features, kinship, place, with whose row was read and what was observed.
 
-Values are URIEL's kNN-completed ones (0 or 1, nothing missing); a mask says which of them some source observed. Where a
-language's own row is thin, a declared stand-in row is used (`codes.STAND_INS`) and the answer says which.
-
-Source: lang2vec 1.1.2, the URIEL typological database (Littell et al. 2017), data CC-BY-SA-4.0.
+Values are URIEL's kNN-completed ones (0 or 1, nothing missing) unless another source is named; a mask says which of
+them some source observed. Where a language's own row is thin, a stand-in row is used (its macrolanguage or a declared
+twin, `codes.STAND_INS`), decided for each feature group, and the answer says which.
 """
 
 from __future__ import annotations
@@ -11,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.codes import ISOLATES, STAND_INS
+from selector import iso, uriel
+from selector.codes import ALONE, ISOLATES, LEARNED, SEVERAL, STAND_INS
 from selector.errors import InputError
+from selector.uriel import KNN, PREFIXES
 
-PREFIXES = {"syntactic": "S_", "phonological": "P_", "inventory": "INV_"}
 SOURCE = "URIEL (lang2vec 1.1.2)"
-_MISSING = -1.0  # how feature_averages.npz marks a value that no source gives
 _BETTER = 2  # a stand-in replaces the own row when it observes at least this many times as many features
 
 
@@ -37,29 +35,25 @@ class Coded(Protocol):
 class Table:
     """Features of n languages: values, which of them were observed, and whose row was read."""
 
-    values: NDArray[np.float64]  # [n, d], 0 or 1
+    values: NDArray[np.float64]  # [n, d], 0 or 1 if completed (0.5 where not known); 0 where a single source is silent
     observed: NDArray[np.bool_]  # [n, d]
     rows: tuple[str, ...]  # [n], the code of the row used
-    known: NDArray[np.bool_]  # [n], False where URIEL has no row at all (values 0.5)
+    known: NDArray[np.bool_]  # [n], False where URIEL has no row at all
     names: tuple[str, ...]  # [d]
 
 
-@dataclass(frozen=True)
-class _Group:
-    row: dict[str, int]  # code → row; every file of lang2vec has its own order
-    names: tuple[str, ...]
-    values: NDArray[np.float32]  # [7970, d]
-    observed: NDArray[np.bool_]  # [7970, d]
+def table(languages: Sequence[Coded], group: str, source: str = KNN) -> Table:
+    """Features of one group (`syntactic`, `phonological`, `inventory`) for `languages`, from one source.
 
-
-def table(languages: Sequence[Coded], group: str) -> Table:
-    """Features of one group (`syntactic`, `phonological`, `inventory`) for `languages`."""
-    data = _group(group)
-    used = tuple(_row_of(language.code, group) for language in languages)
-    index = np.array([data.row.get(code, -1) for code in used], dtype=np.intp)
+    Raises InputError for an unknown source, or one that has no features of this group.
+    """
+    sheet = uriel.sheet(group, source)
+    used = tuple(_row_of(language.code, group, source) for language in languages)
+    index = np.array([sheet.row.get(code, -1) for code in used], dtype=np.intp)
     known = index >= 0
-    values = np.where(known[:, None], data.values[index], 0.5).astype(np.float64)  # (n, d)
-    return Table(values, data.observed[index] & known[:, None], used, known, data.names)
+    neutral = 0.5 if source == KNN else 0.0
+    values = np.where(known[:, None], sheet.values[index], neutral).astype(np.float64)  # (n, d)
+    return Table(values, sheet.observed[index] & known[:, None], used, known, sheet.names)
 
 
 def feature(language: Coded, name: str) -> float:
@@ -90,124 +84,72 @@ def family_path(language: Coded) -> tuple[str, ...]:
 @cache
 def branch(code: str) -> tuple[str, ...]:
     """`family_path` by code: the language's own path, or that of the first stand-in with one."""
-    paths = _paths()
-    for candidate in (code, *STAND_INS.get(code, ())):
-        if paths.get(candidate):
-            return paths[candidate]
-    return (f"{code} (isolate)",) if code in ISOLATES else ()
+    paths = uriel.paths()
+    if code in ISOLATES and not paths.get(code):
+        return (f"{code} (isolate)",)
+    return next((paths[row] for row in (code, *stand_ins(code)) if paths.get(row)), ())
 
 
 def coordinates(languages: Sequence[Coded]) -> NDArray[np.float64]:
-    """Position of each language as a unit vector from the centre of the earth [n, 3]; NaN where unknown.
-
-    URIEL gives great-circle distances to 299 fixed points, as shares of half the equator; the cosine of the angle
-    to a point is linear in the position, so least squares recovers it.
-    """
-    rows, points, angles = _globe()
+    """Position of each language as a unit vector from the centre of the earth [n, 3]; NaN where unknown."""
+    rows, places = uriel.positions()
     found = np.full((len(languages), 3), np.nan)
     for i, language in enumerate(languages):
-        code = next((c for c in (language.code, *STAND_INS.get(language.code, ())) if c in rows), None)
-        if code is not None:
-            position = np.linalg.lstsq(points, np.cos(angles[rows[code]]), rcond=None)[0]  # (3,)
-            found[i] = position / np.linalg.norm(position)
+        for code in (language.code, *stand_ins(language.code)):
+            if code in rows and not np.isnan(places[rows[code]]).any():
+                found[i] = places[rows[code]]
+                break
     return found
+
+
+def degrees(languages: Sequence[Coded]) -> NDArray[np.float64]:
+    """Latitude and longitude of each language in degrees, north and east positive [n, 2]; NaN where unknown."""
+    x, y, z = coordinates(languages).T
+    return np.degrees(np.stack([np.arcsin(np.clip(z, -1.0, 1.0)), np.arctan2(y, x)], axis=1))
+
+
+def learned(languages: Sequence[Coded]) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.bool_]]:
+    """Vectors learned from translation [n, 512], the row used [n], and whether there is one [n] (0 where not)."""
+    rows, vectors = uriel.learned()
+    near = [(item.code, *stand_ins(item.code), *LEARNED.get(item.code, ())) for item in languages]
+    used = tuple(next((code for code in codes if code in rows), codes[0]) for codes in near)
+    index = np.array([rows.get(code, -1) for code in used], dtype=np.intp)
+    return np.where((index >= 0)[:, None], vectors[index], 0.0), used, index >= 0
 
 
 def codes() -> tuple[str, ...]:
     """The code of every row of URIEL, macrolanguages and retired codes included, sorted."""
-    return tuple(sorted(_group("syntactic").row))
+    return tuple(sorted(uriel.sheet("syntactic").row))
 
 
-def _row_of(code: str, group: str) -> str:
+@cache
+def stand_ins(code: str) -> tuple[str, ...]:
+    """Rows that may be read in place of a language's own: those declared, else that of its macrolanguage."""
+    if code in STAND_INS:
+        return STAND_INS[code]
+    macro = None if code in ALONE else iso.macrolanguage(code)
+    return (macro,) if macro is not None and macro not in SEVERAL else ()
+
+
+@cache
+def _row_of(code: str, group: str, source: str) -> str:
     """The row to read: the own one, unless a stand-in observes at least twice as many features of this group."""
-    data = _group(group)
-    seen = {c: int(data.observed[data.row[c]].sum()) for c in (code, *STAND_INS.get(code, ())) if c in data.row}
+    sheet = uriel.sheet(group, source)
+    seen = {row: int(sheet.seen[sheet.row[row]]) for row in (code, *stand_ins(code)) if row in sheet.row}
     own = seen.get(code, 0)
-    best = max(seen, key=lambda c: seen[c], default=code)
+    best = max(seen, key=lambda row: seen[row], default=code)
     return best if seen.get(best, 0) >= max(1, _BETTER * own) or code not in seen else code
 
 
 @cache
 def _vector(code: str, group: str) -> tuple[float, ...]:
-    data = _group(group)
-    row = _row_of(code, group)
-    if row not in data.row:
+    sheet = uriel.sheet(group)
+    row = _row_of(code, group, KNN)
+    if row not in sheet.row:
         raise InputError(f"URIEL has no features for '{code}'", "see what is known with: realingo languages")
-    return tuple(float(value) for value in data.values[data.row[row]])
+    return tuple(float(value) for value in sheet.values[sheet.row[row]])
 
 
 @cache
 def _columns(group: str) -> dict[str, int]:
-    return {name: column for column, name in enumerate(_group(group).names)}
-
-
-@cache
-def _group(group: str) -> _Group:
-    prefix = PREFIXES[group]
-    return _groups()[prefix]
-
-
-@cache
-def _groups() -> dict[str, _Group]:
-    """All groups at once, since they share two files."""
-    completed, means = _load("feature_predictions.npz"), _load("feature_averages.npz")
-    names = [str(name) for name in completed["feats"]]
-    row = {str(code): i for i, code in enumerate(completed["langs"])}
-    order = _positions(means["langs"], row)
-    column = _positions(means["feats"], {name: i for i, name in enumerate(names)})
-    observed = (means["data"][:, :, 0] != _MISSING)[order][:, column]  # (7970, 289), rows and columns as `completed`
-    values = completed["data"][:, :, 0]
-    answer = {}
-    for prefix in PREFIXES.values():
-        keep = [i for i, name in enumerate(names) if name.startswith(prefix)]
-        answer[prefix] = _Group(row, tuple(names[i] for i in keep), values[:, keep], observed[:, keep])
-    return answer
-
-
-def _positions(labels: Any, wanted: dict[str, int]) -> NDArray[np.intp]:
-    """Where each key of `wanted` stands in `labels`."""
-    place = {str(label): i for i, label in enumerate(labels)}
-    return np.array([place[key] for key in wanted], dtype=np.intp)
-
-
-@cache
-def _paths() -> dict[str, tuple[str, ...]]:
-    """Code → nodes from root to leaf: the node that more languages share stands nearer to the root."""
-    tree = _load("family_features.npz")
-    member = tree["data"][:, :, 0] > 0  # (7970, 3718)
-    names = [str(name).removeprefix("F_") for name in tree["feats"]]
-    size = member.sum(axis=0)
-    order = np.lexsort((np.arange(len(names)), -size))  # equal size: URIEL's own order, parents first
-    rank = np.empty(len(names), dtype=np.intp)
-    rank[order] = np.arange(len(names))
-    found: dict[str, list[int]] = {str(code): [] for code in tree["langs"]}
-    listed = list(found)
-    for i, node in zip(*np.nonzero(member), strict=True):
-        found[listed[i]].append(node)
-    return {code: tuple(names[j] for j in sorted(nodes, key=lambda j: rank[j])) for code, nodes in found.items()}
-
-
-@cache
-def _globe() -> tuple[dict[str, int], NDArray[np.float64], NDArray[np.float64]]:
-    """Rows by code, the fixed points [299, 3], and every language's angle to every point [7970, 299] (radians)."""
-    data = _load("geocoord_features.npz")
-    degrees = np.array([[float(x) for x in str(name).split("_")[1:]] for name in data["feats"]])  # latitude, longitude
-    latitude, longitude = np.radians(degrees).T
-    flat = np.cos(latitude)
-    points = np.stack([flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)], axis=1)
-    rows = {str(code): i for i, code in enumerate(data["langs"])}
-    return rows, points, np.pi * data["data"][:, :, 0].astype(np.float64)
-
-
-def _load(name: str) -> dict[str, Any]:
-    """One of lang2vec's files, found by its distribution: its wheel also puts a *script* lang2vec.py beside ours, which
-    hides the package from every import made by an installed command."""
-    try:
-        place = str(metadata.distribution("lang2vec").locate_file(f"lang2vec/data/{name}"))
-        with np.load(place) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (metadata.PackageNotFoundError, FileNotFoundError):
-        raise InputError(
-            f"URIEL's file {name} is missing: typological features need the package lang2vec",
-            "install it with: pip install lang2vec==1.1.2",
-        ) from None
+    return {name: column for column, name in enumerate(uriel.sheet(group).names)}

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from selector import codes, pools
+from selector import codes, iso, pools, tables
 from selector.errors import InputError
 
 
@@ -32,6 +31,7 @@ class Language:
 
 Pool = tuple[Language, ...]  # the sampling frame, sorted by code, unique
 
+NO_SCRIPT = "Zyyy"  # the script where none is known
 UNKNOWN = "Unclassified"  # family and genus where nothing is known: one group, so that ignorance never looks diverse
 
 # A code, then optionally the subtags of BCP-47 or FLORES: extended language, script, region, variants.
@@ -75,6 +75,12 @@ def parse_pool(given: str | Iterable[str]) -> Pool:
     return found
 
 
+def scripts(language: Language) -> tuple[str, ...]:
+    """Every script the language is written in (ISO 15924, Unicode CLDR), its main one first; () where unknown."""
+    main = () if language.script == NO_SCRIPT else (language.script,)
+    return tuple(dict.fromkeys((*main, *_scripts().get(language.code, ()))))
+
+
 def known() -> Pool:
     """Every language of the package's own table."""
     return tuple(_table().values())
@@ -87,9 +93,7 @@ def _table() -> dict[str, Language]:
 
 @cache
 def _rows() -> tuple[tuple[str, ...], ...]:
-    text = (resources.files("selector") / "data" / "languages.tsv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return tuple(sorted(tuple(line.split("\t")) for line in lines[1:]))
+    return tuple(sorted(map(tuple, tables.rows("languages.tsv"))))
 
 
 @cache
@@ -118,49 +122,24 @@ def _from_code(code: str) -> str | None:
     code = codes.RETIRED.get(code, code)
     code = _two_letter().get(code, code)
     code = codes.PREFERRED.get(code, code)
-    return code if code in _table() else _from_iso(code)
+    return code if code in _table() else iso.individual(code)
 
 
 def _from_name(name: str) -> str | None:
     if len(name) < 3:
         return None
-    return _names().get(name.casefold()) or _from_iso(name) or _from_iso(name.title()) or _any_case(name)
-
-
-def _from_iso(text: str) -> str | None:
-    """An individual language by code or exact name, from the whole of ISO 639-3."""
-    import iso639
-    from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
-
-    try:
-        entry = iso639.Lang(text)
-    except DeprecatedLanguageValue as gone:
-        return _from_iso(gone.change_to) if gone.change_to else None
-    except InvalidLanguageValue:
-        return None
-    if entry.scope() == "Macrolanguage":
-        return codes.PREFERRED.get(entry.pt3)
-    return entry.pt3 if entry.scope() == "Individual" else None
+    return _names().get(name.casefold()) or iso.individual(name) or iso.individual(name.title()) or _any_case(name)
 
 
 def _any_case(name: str) -> str | None:
-    code = _iso_names().get(name.casefold())
+    code = iso.names().get(name.casefold())
     return _from_code(code) if code else None
-
-
-@cache
-def _iso_names() -> dict[str, str]:
-    import iso639
-
-    named = [(entry.name.casefold(), entry.pt3) for entry in iso639.iter_langs() if entry.pt3]
-    short = {name.split(" (")[0]: code for name, code in named}  # "modern greek" for "Modern Greek (1453-)"
-    return short | dict(named)
 
 
 def _guesses(wanted: str) -> list[str]:
     """The nearest codes and names, the package's own languages first."""
     own = {row[0]: row[0] for row in _rows()} | _names()
-    everything = own | {name: code for name, code in _iso_names().items() if name not in own}
+    everything = own | {name: code for name, code in iso.names().items() if name not in own}
     found: dict[str, str] = {}
     for candidates, cutoff in ((own, 0.6), (everything, 0.6), (own, 0.3)):
         for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=cutoff):
@@ -174,17 +153,29 @@ def _guesses(wanted: str) -> list[str]:
 def _language(code: str) -> Language:
     if code in _table():
         return _table()[code]
-    import iso639
-
     from selector import features
+    from selector.genus import genus
 
-    name = iso639.Lang(code).name
+    name, script = iso.name(code), (_scripts().get(code) or (NO_SCRIPT,))[0]
     if code in codes.ISOLATES:
-        return Language(code, name, name, name, "Zyyy")
+        return Language(code, name, name, name, script)
     path = features.branch(code)
-    family = path[0] if path else UNKNOWN
-    genus = path[min(1, len(path) - 1)] if path else UNKNOWN
-    return Language(code, name, family, genus, "Zyyy")
+    if not path:
+        return Language(code, name, UNKNOWN, UNKNOWN, script)
+    return Language(code, name, path[0], genus(path, _landmarks()), script)
+
+
+@cache
+def _landmarks() -> dict[str, str]:
+    from selector.genus import landmarks
+
+    return landmarks({language.code: language.genus for language in known()})
+
+
+@cache
+def _scripts() -> dict[str, tuple[str, ...]]:
+    """Code → scripts of CLDR, the main one first."""
+    return {code: tuple(listed.split()) for listed, users in tables.rows("scripts.tsv") for code in users.split()}
 
 
 def _uriel() -> Pool:

@@ -19,8 +19,8 @@ BEHIND = {  # a heavy or replaceable library → the files that may import it
     "rich": {"search/console.py"},
     "plotly": {"search/figures.py"},
     "matplotlib": {"search/chart.py"},
-    "lang2vec": {"selector/features.py"},
-    "iso639": {"selector/language.py"},
+    "lang2vec": {"selector/uriel.py"},
+    "iso639": {"selector/iso.py"},
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
