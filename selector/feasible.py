@@ -25,6 +25,18 @@ def complete(chosen: Sequence[int], k: int, free: Sequence[int], limits: Limits)
     return _cheapest(chosen, k, rest, limits) or _solved(chosen, k, rest, limits)
 
 
+def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) -> list[int]:
+    """`chosen` and then the first of `order` that still leave a way to k members within the limits."""
+    taken = list(chosen)
+    for place, i in enumerate(order):
+        if len(taken) == k:
+            break
+        if i in taken or (limits and complete([*taken, i], k, order[place:], limits) is None):
+            continue  # what does not fit now never fits later
+        taken.append(i)
+    return sorted(taken)
+
+
 def _short(chosen: Sequence[int], wanted: int, rest: np.ndarray, limits: Limits) -> bool:
     """Even the least that `wanted` languages take of some limit is too much."""
     least = np.sort(limits.weights[:, rest], axis=1)[:, :wanted].sum(axis=1)  # (m,)

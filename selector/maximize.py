@@ -1,82 +1,176 @@
 """Ways to maximize a set function: greedy, then swaps until none helps, from several starts.
 
 Deterministic: ties go to the first code. The frame is in order of its codes, so the order of the input never matters.
+Limits are kept throughout: greedy takes nothing that would leave no way to k members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.objective import SetFunction
+from selector.feasible import complete, fill
+from selector.limits import Limits
+from selector.setfunction import Index, SetFunction, Vector
 
-_EQUAL = 1e-12  # values nearer than this are equal: rounding must not decide
-_STARTS = 24  # further first languages tried, evenly spaced over the frame: as many as
-_WORK = 40_000  # this number of candidates times members allows, so that large problems stay a matter of seconds
-_SWAPS = 500  # a bound on improvements, never reached in practice
+_EQUAL = 1e-11  # relative: values nearer than this are equal, so that rounding does not decide
+_STARTS = 60  # further starts, as many as
+_WORK = 4e8  # this number of elementary steps in one pass of exchanges from each allows: about a second
+_PASSES = 500  # a bound on passes of exchanges, never reached in practice
+_BATCH = 64  # candidates evaluated at a time by lazy greedy
+
+Key = tuple[float, float]  # a value and what decides between equal ones
 
 
-def search(function: SetFunction, k: int, pinned: Sequence[int], free: Sequence[int]) -> list[int]:
-    """The best of greedy and swaps from greedy's own first language and, in small frames, from other first ones."""
-    best = swap(function, greedy(function, k, pinned, free), pinned, free)
-    starts = min(_STARTS, len(free), _WORK // max(1, len(free) * k))
-    if k - len(pinned) <= 1 or not starts:
+def search(
+    function: SetFunction, k: int, pinned: Sequence[int], free: Sequence[int], limits: Limits | None = None
+) -> list[int]:
+    """The best of greedy and swaps from greedy's own first language and, as far as size allows, from other starts."""
+    bounds = Limits.none(function.size) if limits is None else limits
+    best = swap(function, greedy(function, k, pinned, free, bounds), pinned, free, bounds)
+    if k - len(pinned) <= 1 or k == len(pinned) + len(free):
         return best
-    for first in free[:: -(-len(free) // starts)]:
-        rival = swap(function, greedy(function, k, [*pinned, first], free), pinned, free)
-        if function.value(rival) > function.value(best) + _EQUAL:
+    for start in _starts(function, k, pinned, free, bounds):
+        rival = swap(function, start, pinned, free, bounds)
+        if _beats(_key(function, rival), _key(function, best)):
             best = rival
     return best
 
 
-def greedy(function: SetFunction, k: int, pinned: Sequence[int], free: Sequence[int]) -> list[int]:
-    """`pinned` and then, one at a time, the language of `free` that helps most, up to k."""
+def _starts(
+    function: SetFunction, k: int, pinned: Sequence[int], free: Sequence[int], limits: Limits
+) -> Iterator[list[int]]:
+    """Greedy from other first languages, evenly spaced over the frame, and between them random sets."""
+    number = min(_STARTS, len(free), int(_WORK / function.work(k)))
+    rng = np.random.default_rng(0)
+    for i, first in enumerate(free[:: -(-len(free) // number)] if number else ()):
+        order = [int(j) for j in rng.permutation(free)]
+        if i % 2:
+            yield fill(pinned, k, order, limits)
+        elif complete([*pinned, first], k, free, limits) is not None:
+            yield greedy(function, k, [*pinned, first], free, limits)
+
+
+def greedy(
+    function: SetFunction,
+    k: int,
+    pinned: Sequence[int],
+    free: Sequence[int],
+    limits: Limits | None = None,
+    lazy: bool = True,
+) -> list[int]:
+    """`pinned` and then, one at a time, the language of `free` that helps most, up to k. In order of choice: `ranked`.
+
+    Submodular functions are evaluated lazily (Minoux 1978), which gives the same answer.
+    """
+    return sorted(ranked(function, k, pinned, free, limits, lazy))
+
+
+def ranked(
+    function: SetFunction,
+    k: int,
+    pinned: Sequence[int],
+    free: Sequence[int],
+    limits: Limits | None = None,
+    lazy: bool = True,
+) -> list[int]:
+    """What `greedy` chooses, in the order in which it does."""
+    bounds = Limits.none(function.size) if limits is None else limits
     chosen = list(pinned)
+    gains = np.full(function.size, np.inf) if lazy and function.submodular else None
+    rest = np.asarray(free, dtype=np.intp)
     while len(chosen) < k:
-        rest = np.array([i for i in free if i not in chosen])
-        values, ties = function.with_each(chosen)
-        chosen.append(_best(rest, values, ties))
-    return sorted(chosen)
+        rest = rest[bounds.room(chosen)[rest] & ~np.isin(rest, chosen)]  # what has no room now never has it later
+        best = _next(function, chosen, rest, gains)
+        if bounds and complete([*chosen, best], k, rest.tolist(), bounds) is None:
+            rest = rest[rest != best]
+            continue
+        chosen.append(best)
+    return chosen
 
 
-def swap(function: SetFunction, start: Sequence[int], pinned: Sequence[int], free: Sequence[int]) -> list[int]:
-    """The best single exchange, again and again, while one helps. Never worse than `start`."""
+def _next(function: SetFunction, chosen: list[int], rest: Index, gains: Vector | None) -> int:
+    """The language of `rest` that helps most. `gains` [n] bound what each can add, and are brought up to date."""
+    if gains is None:
+        values, ties = function.with_each(chosen, rest)
+        return int(rest[_first_best(values, ties)])
+    now = function.value(chosen)
+    values, ties = np.full(function.size, -np.inf), np.full(function.size, -np.inf)
+    stale = rest
+    while True:
+        reach = values[rest].max() - now
+        stale = stale[gains[stale] >= reach - 2 * _EQUAL]  # the others cannot be the best, nor as good
+        if not len(stale):
+            return int(rest[_first_best(values[rest], ties[rest])])
+        order = stale[np.argsort(-gains[stale], kind="stable")]
+        due = np.sort(order[: max(_BATCH, int(np.isinf(gains[stale]).sum()))])
+        values[due], ties[due] = function.with_each(chosen, due)
+        gains[due] = values[due] - now
+        stale = np.setdiff1d(stale, due)
+
+
+def swap(
+    function: SetFunction,
+    start: Sequence[int],
+    pinned: Sequence[int],
+    free: Sequence[int],
+    limits: Limits | None = None,
+) -> list[int]:
+    """Exchanges of one member for one outsider while one helps. Never worse than `start`."""
+    bounds = Limits.none(function.size) if limits is None else limits
     chosen = sorted(start)
-    for _ in range(_SWAPS):
-        better = _exchange(function, chosen, pinned, free)
-        if better is None:
+    for _ in range(_PASSES):
+        better = _pass(function, chosen, pinned, free, bounds)
+        if better == chosen:
             break
         chosen = better
     return chosen
 
 
-def _exchange(function: SetFunction, chosen: list[int], pinned: Sequence[int], free: Sequence[int]) -> list[int] | None:
-    """The best improving exchange of one member for one outsider, or None."""
-    outside = np.array([i for i in free if i not in chosen], dtype=np.intp)
-    movable = [i for i in chosen if i not in pinned]
+def _pass(
+    function: SetFunction, chosen: list[int], pinned: Sequence[int], free: Sequence[int], limits: Limits
+) -> list[int]:
+    """The best exchange of every member, the most helpful first, each made if it helps after those before it."""
+    outside = np.setdiff1d(np.asarray(free, dtype=np.intp), chosen)
+    movable = [place for place, i in enumerate(chosen) if i not in pinned]
     if not len(outside) or not movable:
-        return None
-    best: tuple[float, float, list[int]] | None = None
-    for out in movable:
-        rest = [i for i in chosen if i != out]
-        values, ties = function.with_each(rest)
-        into = _best(outside, values, ties)
-        rival = (float(values[into]), float(ties[into]), sorted([*rest, into]))
-        helps = _beats(rival[:2], (float(values[out]), float(ties[out])))
-        if helps and (best is None or _beats(rival[:2], best[:2])):
-            best = rival
-    return None if best is None else best[2]
+        return chosen
+    values, ties = (table[:, outside] for table in function.exchanges(chosen))
+    values = np.where(limits.exchangeable(chosen)[:, outside], values, -np.inf)
+    offers = []
+    for place in movable:
+        j = _first_best(values[place], ties[place])
+        offers.append(((float(values[place, j]), float(ties[place, j])), chosen[place], int(outside[j])))
+    offers.sort(key=lambda offer: (-offer[0][0], -offer[0][1], offer[1], offer[2]))
+    current, key = chosen, _key(function, chosen)
+    for offered, out, into in offers:
+        rival = sorted([*(i for i in current if i != out), into])
+        if not np.isfinite(offered[0]) or into in current or not limits.hold(rival):
+            continue
+        rival_key = _key(function, rival)
+        if _beats(rival_key, key):
+            current, key = rival, rival_key
+    return current
 
 
-def _best(rest: NDArray[np.intp], values: NDArray[np.float64], ties: NDArray[np.float64]) -> int:
-    top = rest[values[rest] >= values[rest].max() - _EQUAL]
-    top = top[ties[top] >= ties[top].max() - _EQUAL]
+def _key(function: SetFunction, chosen: Sequence[int]) -> Key:
+    return function.value(chosen), function.second(chosen)
+
+
+def _first_best(values: NDArray[np.float64], ties: NDArray[np.float64]) -> int:
+    """The place of the best value; among equal ones of the best tie; among those the first."""
+    top = np.flatnonzero(values >= values.max() - _slack(values.max()))
+    top = top[ties[top] >= ties[top].max() - _slack(ties[top].max())]
     return int(top[0])
 
 
-def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    if abs(one[0] - other[0]) > _EQUAL:
+def _beats(one: Key, other: Key) -> bool:
+    if abs(one[0] - other[0]) > _slack(other[0]):
         return one[0] > other[0]
-    return one[1] > other[1] + _EQUAL
+    return one[1] > other[1] + _slack(other[1])
+
+
+def _slack(value: float) -> float:
+    return _EQUAL * max(1.0, abs(float(value))) if np.isfinite(value) else 0.0

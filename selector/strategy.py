@@ -6,20 +6,26 @@ A strategy is pure: the same arguments give the same subset, whatever order the 
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Unpack
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 import numpy as np
 from numpy.random import Generator
 
-from selector import features, graph, maximize, objective
+from selector import demands, graph, maximize, stratify
 from selector.errors import InputError
+from selector.feasible import fill
 from selector.language import Language, Pool
-from selector.objective import SetFunction
+from selector.objective import feature_matrix as feature_matrix
+from selector.objective import objective_of
 from selector.problem import Options, Problem, pose
 from selector.subset import Subset
+
+if TYPE_CHECKING:  # SciPy's optimizer takes a third of a second to import: only exact answers and bounds pay for it
+    from selector.milp import Effort
+
+_PROVEN = 1e-9  # relative: a value this near to its bound is the best
 
 
 class Strategy(Protocol):
@@ -38,7 +44,8 @@ class Static:
     pick: Pick
     objective: str  # the set function its answer is reported under
     about: str
-    largest: int | None = None  # frame that it can take
+    maximizes: bool = True  # the objective; otherwise it is only reported under it
+    exact: bool = False  # the answer of `pick` is where a proof starts
 
 
 @dataclass(frozen=True)
@@ -49,34 +56,79 @@ class Choice:
     objective: str
     value: float
     bound: float | None  # no subset exceeds it; None where no bound is proven
-    optimal: bool  # proven, not hoped
+    status: str  # "optimal" | "bounded" | "heuristic" (no bound) | "limit" (effort spent before the proof)
+    seed: int | None  # None where the caller brought a generator of its own
+    imputed: float  # mean over the chosen of the share of the metric's features that no source observed
+    cost: float | None  # None without costs
+
+    @property
+    def gap(self) -> float | None:
+        """(bound - value) / |bound|, at least 0; None without a bound."""
+        return None if self.bound is None else relative_gap(self.value, self.bound)
+
+    @property
+    def optimal(self) -> bool:
+        """Proven, not hoped."""
+        return self.status == "optimal"
 
 
 def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
-    """k languages of the pool by the named strategy. Options: metric, source, include, exclude, seed.
+    """k languages of the pool by the named strategy. Options: `problem.Options`.
 
     Raises InputError for an unknown strategy or metric and for impossible demands.
     """
     seed = options.pop("seed", 0)
-    find(name)  # an unknown name is the first thing to say
-    return solve(name, pose(pool, k, **options), np.random.default_rng(seed)).subset  # type: ignore[misc]
+    static = find(name)  # an unknown name is the first thing to say
+    problem = pose(pool, k, **options)  # type: ignore[misc]
+    picked, _, _ = _picked(static, problem, np.random.default_rng(seed), None)
+    return _subset(problem, picked)
 
 
-def solve(name: str, problem: Problem, rng: Generator) -> Choice:
-    """The subset that the named strategy picks for a problem, with its objective."""
+def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort | None = None) -> Choice:
+    """The subset that the named strategy picks for a problem, its objective, and how sure that is.
+
+    `effort` is what an exact strategy may spend.
+    """
     static = find(name)
-    if static.largest is not None and len(problem.frame) > static.largest:
-        raise InputError(
-            f"the strategy {name} takes at most {static.largest} languages, and the pool has {len(problem.frame)}",
-            "name a smaller pool, or use the strategy facility",
-        )
-    picked = static.pick(problem, rng)
+    picked, bound, status = _picked(static, problem, np.random.default_rng(seed), effort)
     value = objective_of(static.objective, problem).value(picked)
-    greedy = static.pick in _SEARCHES and problem.k - len(problem.pinned) <= 1  # one step of greedy tries everything
-    full = static.objective == "coverage" and value >= 1.0
-    optimal = problem.forced or greedy or full or name == "nearest"
-    subset = Subset.of(problem.frame[i] for i in picked)
-    return Choice(subset, static.objective, value, value if optimal else None, optimal)
+    if bound is None and (problem.forced or (name == "nearest" and not problem.limits)):
+        bound = value
+    elif bound is None and static.maximizes:
+        bound = _upper(static, problem, picked, value)
+    if status is None:
+        proven = bound is not None and relative_gap(value, bound) < _PROVEN
+        status = "optimal" if proven else "heuristic" if bound is None else "bounded"
+    return Choice(
+        subset=_subset(problem, picked),
+        objective=static.objective,
+        value=value,
+        bound=None if bound is None else max(bound, value),
+        status=status,
+        seed=seed if isinstance(seed, int) else None,
+        imputed=float(1.0 - problem.distances.observed[picked].mean()),
+        cost=problem.cost(picked),
+    )
+
+
+def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
+    """Greedy's order of choice up to k, after what is included, with what each language adds: the next best to add.
+
+    Raises InputError for a strategy that maximizes no set function.
+    """
+    static = find(name)
+    if not static.maximizes or name == "predicted":
+        raise InputError(f"the strategy {name} has no marginal gains", "rank by facility, coverage, max-sum or entropy")
+    function = objective_of(static.objective, problem)
+    order = maximize.ranked(function, problem.k, problem.pinned, problem.free, problem.limits)
+    first = len(problem.pinned)
+    values = [function.value(order[:size]) for size in range(first, len(order) + 1)]
+    return [(problem.frame[i], values[at + 1] - values[at]) for at, i in enumerate(order[first:])]
+
+
+def relative_gap(value: float, bound: float) -> float:
+    """How far a value may be from the best, relative to its bound."""
+    return max(0.0, bound - value) / max(abs(bound), 1e-12)
 
 
 def find(name: str) -> Static:
@@ -90,90 +142,124 @@ def find(name: str) -> Static:
 
 def named(name: str, **options: Unpack[Options]) -> Strategy:
     """The named strategy under the signature `Strategy`: `past` is ignored, `rng` replaces the seed."""
-    find(name)
+    static = find(name)
     fixed = {key: value for key, value in options.items() if key != "seed"}
 
     def strategy(pool: Pool, k: int, past: Mapping[Subset, float], rng: Generator) -> Subset:
-        return solve(name, pose(pool, k, **fixed), rng).subset  # type: ignore[arg-type]
+        problem = pose(pool, k, **fixed)  # type: ignore[arg-type]
+        return _subset(problem, _picked(static, problem, rng, None)[0])
 
     return strategy
 
 
-def objective_of(name: str, problem: Problem) -> SetFunction:
-    """The set function of that name on the frame of a problem."""
-    d, source = problem.distances.matrix, problem.to_source
-    if name == "max-sum":
-        return objective.MaxSum(d, source)
-    if name == "max-min":
-        return objective.MaxMin(d, source)
-    if name == "facility":
-        return objective.Facility(d)
-    if name == "k-center":
-        return objective.KCenter(d)
-    if name == "coverage":
-        return objective.Coverage(d, graph.usual_radius(d), source)
-    if name == "entropy":
-        return objective.Entropy(feature_matrix(problem.frame))
-    return objective.Nearness(d, source)
+def _subset(problem: Problem, picked: list[int]) -> Subset:
+    return Subset.of(problem.frame[i] for i in picked)
 
 
-def feature_matrix(languages: Pool) -> np.ndarray:
-    """All typological features of the languages [n, 289], completed."""
-    return np.concatenate([features.table(languages, group).values for group in features.PREFIXES], axis=1)
+def _picked(
+    static: Static, problem: Problem, rng: Generator, effort: Effort | None
+) -> tuple[list[int], float | None, str | None]:
+    """What the strategy picks; for an exact one also its bound and status."""
+    start = static.pick(problem, rng)
+    if not static.exact or problem.forced:
+        return start, None, None
+    try:
+        from selector import exact
+    except ImportError:
+        return start, None, "limit"
+    from selector.milp import Effort
+
+    found = exact.solve(static.objective, problem, start, Effort() if effort is None else effort)
+    return found.chosen, found.bound, found.status
+
+
+def _upper(static: Static, problem: Problem, picked: list[int], value: float) -> float | None:
+    """A bound that is cheap to prove, or none."""
+    if static.objective in ("coverage", "facility", "k-center") and value >= 1.0:
+        return value  # nobody can be served better
+    if problem.k - len(problem.pinned) == 1 and static.pick in _SEARCHES:
+        return value  # one step of greedy tries everything
+    try:
+        from selector import bound
+    except ImportError:
+        return None
+    return bound.upper(static.objective, problem, picked)
 
 
 def _random(problem: Problem, rng: Generator) -> list[int]:
-    drawn = rng.choice(problem.free, problem.k - len(problem.pinned), replace=False)
-    return sorted([*problem.pinned, *map(int, drawn)])
+    order = [int(i) for i in rng.permutation(problem.free)]
+    return fill(problem.pinned, problem.k, order, problem.limits)
 
 
-def _stratified(group: Callable[[Language], str]) -> Pick:
-    """Random, from as many groups as possible: always from a group that was used least, the source's own counted."""
-
-    def pick(problem: Problem, rng: Generator) -> list[int]:
-        order = [int(i) for i in rng.permutation(problem.free)]
-        chosen = list(problem.pinned)
-        used = Counter(group(problem.frame[i]) for i in chosen)
-        if problem.source is not None:
-            used[group(problem.source)] += 1
-        while len(chosen) < problem.k:
-            best = min(order, key=lambda i: used[group(problem.frame[i])])  # the first of the least used
-            order.remove(best)
-            chosen.append(best)
-            used[group(problem.frame[best])] += 1
-        return sorted(chosen)
-
-    return pick
+def _stratified(kind: str) -> Pick:
+    return lambda problem, rng: stratify.stratified(problem, demands.grouping(kind), rng)
 
 
 def _search(name: str) -> Pick:
     """Greedy, then swaps, on a set function."""
 
     def pick(problem: Problem, rng: Generator) -> list[int]:
-        return maximize.search(objective_of(name, problem), problem.k, problem.pinned, problem.free)
+        return maximize.search(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
 
     return pick
 
 
-def _dominating(problem: Problem, rng: Generator) -> list[int]:
-    """A dominating set at the smallest radius that k allows; what is left of k goes to the average language."""
-    _, core = graph.smallest_radius(problem.distances.matrix, problem.k, problem.pinned, problem.free)
-    return maximize.greedy(objective_of("facility", problem), problem.k, core, problem.free)
+def _center(problem: Problem, rng: Generator) -> list[int]:
+    """The better of two searches: from greedy, and from a dominating set at the smallest radius."""
+    function = objective_of("k-center", problem)
+    demand = (problem.k, problem.pinned, problem.free, problem.limits)
+    found = [
+        maximize.search(function, *demand),
+        maximize.swap(function, _dominating(problem, rng), *demand[1:]),
+    ]
+    return max(found, key=lambda chosen: (function.value(chosen), function.second(chosen)))
 
+
+def _dominating(problem: Problem, rng: Generator) -> list[int]:
+    """A dominating set at the smallest radius that k allows; what is left of k goes to the average target."""
+    _, core = graph.smallest_radius(problem.to_targets.T, problem.k, problem.pinned, problem.free, problem.limits)
+    start = fill(problem.pinned, problem.k, [*core, *problem.free], problem.limits)
+    kept = [i for i in core if i in start]
+    return maximize.greedy(objective_of("facility", problem), problem.k, kept, problem.free, problem.limits)
+
+
+def _predicted(problem: Problem, rng: Generator) -> list[int]:
+    try:
+        from selector import transfer
+    except ImportError:
+        raise InputError("the transfer model is not there", "use another strategy") from None
+    return transfer.predicted(problem, rng)
+
+
+def _drawn(kind: str, many: str) -> Static:
+    return Static(_stratified(kind), "max-sum", f"random, as many {many} as possible", maximizes=False)
+
+
+_max_sum, _max_min, _facility = _search("max-sum"), _search("max-min"), _search("facility")
+_coverage, _entropy = _search("coverage"), _search("entropy")
 
 STRATEGIES: dict[str, Static] = {
-    "random": Static(_random, "max-sum", "uniform"),
-    "family": Static(_stratified(lambda language: language.family), "max-sum", "random, as many families as possible"),
-    "genus": Static(_stratified(lambda language: language.genus), "max-sum", "random, as many genera as possible"),
-    "script": Static(_stratified(lambda language: language.script), "max-sum", "random, as many scripts as possible"),
-    "nearest": Static(_search("nearest"), "nearest", "nearest to the source"),
-    "max-sum": Static(_search("max-sum"), "max-sum", "greatest sum of pairwise distances (arXiv 2511.06497)"),
-    "max-min": Static(_search("max-min"), "max-min", "no two alike (typdiv, Ploeger et al. 2024)"),
-    "k-center": Static(_search("k-center"), "k-center", "the worst-off language has a near relative"),
-    "facility": Static(_search("facility"), "facility", "every language has a near relative (p-median)"),
-    "coverage": Static(_search("coverage"), "coverage", "as many languages as possible within a radius"),
-    "dominating": Static(_dominating, "k-center", "a dominating set at the smallest radius", largest=1000),
-    "entropy": Static(_search("entropy"), "entropy", "feature values in equal shares"),
+    "random": Static(_random, "max-sum", "uniform", maximizes=False),
+    "family": _drawn("family", "families"),
+    "genus": _drawn("genus", "genera"),
+    "script": _drawn("script", "scripts"),
+    "resource": _drawn("resource", "classes of resources (Joshi et al. 2020)"),
+    "nearest": Static(_search("nearest"), "nearest", "nearest to the source, or to the targets named"),
+    "max-sum": Static(_max_sum, "max-sum", "greatest sum of pairwise distances (arXiv 2511.06497)"),
+    "max-min": Static(_max_min, "max-min", "no two alike (typdiv, Ploeger et al. 2024)"),
+    "k-center": Static(_center, "k-center", "the worst-off target has a near relative"),
+    "facility": Static(_facility, "facility", "every target has a near relative (p-median)"),
+    "coverage": Static(_coverage, "coverage", "as many targets as possible within a radius"),
+    "dominating": Static(_dominating, "k-center", "a dominating set at the smallest radius"),
+    "dpp": Static(_search("log-det"), "log-det", "the greatest volume (determinantal point process, Chen et al. 2018)"),
+    "exact-max-sum": Static(_max_sum, "max-sum", "max-sum, proven", exact=True),
+    "exact-max-min": Static(_max_min, "max-min", "max-min, proven", exact=True),
+    "exact-facility": Static(_facility, "facility", "facility, proven", exact=True),
+    "exact-k-center": Static(_center, "k-center", "k-center, proven", exact=True),
+    "exact-coverage": Static(_coverage, "coverage", "coverage, proven", exact=True),
+    "entropy": Static(_entropy, "entropy", "feature values in equal shares"),
+    "exact-entropy": Static(_entropy, "entropy", "entropy, proven", exact=True),
+    "predicted": Static(_predicted, "facility", "best for the targets by the transfer model", maximizes=False),
 }
 
-_SEARCHES = {static.pick for name, static in STRATEGIES.items() if name == static.objective}
+_SEARCHES = {static.pick for static in STRATEGIES.values() if static.maximizes} - {_dominating}

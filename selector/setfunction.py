@@ -1,0 +1,74 @@
+"""What every set function can do: its value, and its value with each language added or exchanged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Index = NDArray[np.intp]
+Chosen = Sequence[int]
+
+_BLOCK = 256  # rows at a time where an [n, m] intermediate would be large
+
+
+class SetFunction(ABC):
+    """A set function over a frame of n languages, and a second one that decides between sets of equal value."""
+
+    submodular: ClassVar[bool] = False  # monotone and submodular: a gain never grows with the set
+    size: int  # n
+
+    @abstractmethod
+    def value(self, chosen: Chosen) -> float:
+        """The function at S."""
+
+    @abstractmethod
+    def second(self, chosen: Chosen) -> float:
+        """What decides between sets of equal value; greater is better."""
+
+    @abstractmethod
+    def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
+        """For every i of `among` (default: the frame), `value` and `second` at S∪{i}, two of [len(among)]."""
+
+    def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
+        """For every member out [k] and every language in [n], `value` and `second` of the set so changed, two [k, n].
+
+        Columns of members themselves mean nothing.
+        """
+        pairs = [self.with_each([i for i in chosen if i != out]) for out in chosen]
+        return np.stack([values for values, _ in pairs]), np.stack([ties for _, ties in pairs])
+
+    def work(self, k: int) -> float:
+        """About how many elementary steps `exchanges` takes for k members."""
+        return float(k * self.size)
+
+    def everyone(self, among: Index | None) -> Index:
+        return np.arange(self.size) if among is None else among
+
+
+def bits(share: Vector) -> Vector:
+    """Binary entropy of shares in [0, 1], elementwise."""
+    inside = np.clip(share, 1e-300, 1.0)
+    outside = np.clip(1.0 - share, 1e-300, 1.0)
+    return np.asarray(-(share * np.log2(inside) + (1.0 - share) * np.log2(outside)))
+
+
+def two_least(rows: Matrix) -> tuple[Vector, Index, Vector]:
+    """In every column of [k, m]: the least, the row it is in, and the second least (infinite where k is 1)."""
+    where = rows.argmin(axis=0)
+    column = np.arange(rows.shape[1])
+    rest = rows.astype(np.float64)
+    least = rest[where, column]
+    rest[where, column] = np.inf
+    return least, where, rest.min(axis=0)
+
+
+def blocks(among: Index) -> Iterator[Index]:
+    """Parts of an index, so that what is computed for each stays small."""
+    for start in range(0, len(among), _BLOCK):
+        yield among[start : start + _BLOCK]
