@@ -1,0 +1,117 @@
+"""Comparing all pairs of n languages feature by feature, in blocks of rows so that n = 8,000 fits in memory.
+
+Notations
+    x    values [n, d], 0 where not observed
+    m    observed [n, d]
+    o    overlap [n, n]: how many features were observed for both
+A pair on fewer than `least` shared features is not compared: NaN, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.floating]
+Counts = NDArray[np.uint16]
+
+LARGE = 2048  # languages from which on matrices are float32: half the memory, seven digits
+_BLOCK = 512  # rows at a time
+
+
+def precision(n: int) -> type[np.floating]:
+    """The type of an [n, n] matrix."""
+    return np.float32 if n > LARGE else np.float64
+
+
+def cosine(x: NDArray[np.float64]) -> Matrix:
+    """1 - cosine of the angle between rows [n, n]; a row of zeros gives NaN. No mask: every value counts."""
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    unit = np.divide(x, length, out=np.full_like(x, np.nan), where=length > 0).astype(precision(len(x)))
+    answer = unit @ unit.T
+    return np.subtract(1.0, answer, out=answer)
+
+
+def hamming(x: NDArray[np.float64]) -> Matrix:
+    """Share of the features in which two rows of zeros and ones differ [n, n]."""
+    x = x.astype(precision(len(x)))
+    ones = x.sum(axis=1)
+    answer = x @ x.T
+    answer *= -2.0
+    answer += ones[:, None]
+    answer += ones
+    answer /= x.shape[1]
+    return answer
+
+
+def masked_cosine(x: NDArray[np.float64], m: NDArray[np.bool_], o: Counts, least: int) -> Matrix:
+    """1 - cosine over the features observed for both [n, n]."""
+    kind = precision(len(x))
+    x, mask = np.where(m, x, 0.0).astype(kind), m.astype(kind)
+    squares = x * x
+    answer = np.empty((len(x), len(x)), kind)
+    for rows in _blocks(len(x)):
+        length = np.sqrt((squares[rows] @ mask.T) * (mask[rows] @ squares.T))  # (b, n)
+        compared = (o[rows] >= least) & (length > 0)
+        answer[rows] = 1.0 - np.divide(x[rows] @ x.T, length, out=np.full_like(length, np.nan), where=compared)
+    return _symmetric(answer)
+
+
+def masked_mismatch(states: NDArray[np.intp], m: NDArray[np.bool_], o: Counts, least: int) -> Matrix:
+    """Share of differing states among the features observed for both [n, n] (Gower 1971, nominal)."""
+    kind = precision(len(states))
+    coded = [(states == state) & m for state in range(int(states.max(initial=0)) + 1)]
+    x = np.concatenate(coded, axis=1).astype(kind)  # (n, d · states), a one for each observed state
+    answer = np.empty((len(x), len(x)), kind)
+    for rows in _blocks(len(x)):
+        shared = o[rows].astype(kind)
+        share = np.divide(x[rows] @ x.T, shared, out=np.full_like(shared, np.nan), where=shared >= max(1, least))
+        answer[rows] = 1.0 - share
+    return answer
+
+
+def overlap(m: NDArray[np.bool_], sources: Sequence[str]) -> Counts:
+    """How many features were observed for both [n, n]; on the diagonal for one.
+
+    0 for two languages that are read from the same row: that row says nothing of how they differ.
+    """
+    mask = m.astype(np.float32)
+    _, source = np.unique(np.array(sources, dtype=object).astype(str), return_inverse=True)
+    answer = np.empty((len(m), len(m)), np.uint16)
+    for rows in _blocks(len(m)):
+        answer[rows] = np.where(source[rows, None] == source, 0.0, mask[rows] @ mask.T)
+    np.fill_diagonal(answer, m.sum(axis=1))
+    return answer
+
+
+def complete(matrix: Matrix, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill a matrix in place; returns which pairs nothing tells of [n, n].
+
+    Zero diagonal, values within 0 and 1, and the mean of the compared pairs where one is NaN or a language unknown.
+    """
+    matrix[~known] = np.nan
+    matrix[:, ~known] = np.nan
+    np.fill_diagonal(matrix, np.nan)  # no pair
+    np.clip(matrix, 0.0, 1.0, out=matrix)
+    unknown = np.isnan(matrix)
+    neutral = 0.5 if unknown.all() else float(np.mean(matrix, where=~unknown, dtype=np.float64))
+    matrix[unknown] = neutral
+    np.fill_diagonal(matrix, 0.0)
+    np.fill_diagonal(unknown, False)
+    return unknown
+
+
+def _symmetric(matrix: Matrix) -> Matrix:
+    """The upper triangle copied to the lower, in place: rounding may differ between blocks."""
+    for rows in _blocks(len(matrix)):
+        matrix[rows.stop :, rows] = matrix[rows, rows.stop :].T
+        square = matrix[rows, rows]
+        below = np.tril_indices(len(square), -1)
+        square[below] = square.T[below]
+    return matrix
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(n, start + _BLOCK)) for start in range(0, n, _BLOCK))
