@@ -4,11 +4,15 @@ Notations
     N   translation pairs in the batch (sentences, or aligned words)
     d   width of the encoder;  p = 128, width of the projection
     u   [2N, d] vectors, sources first, then their translations in the same order
-    z   [2N, p] = g(u), g = Linear(d, d) → ReLU → Linear(d, p), both without bias
+    z   [2N, p] = g(u), g = Linear(d, d) → ReLU → Linear(d, p), both without bias; or z = u without a projection
     s   [2N, 2N] = cos(z_i, z_j) / temperature, the diagonal set to −∞
     loss = − mean_i log softmax(s_i)[partner of i]          (NT-Xent, Chen et al. 2020, eq. 1; as in arXiv 2511.06497)
 
-Sentences of the same language stay in the denominator: they are negatives too.
+Sentences of the same side stay in the denominator: they are negatives too (negatives = "all"). With "cross" they are
+set to −∞ as well, which leaves the symmetric InfoNCE of source against translation (Radford et al. 2021, figure 3).
+
+Pooling of a sentence: "mean" over its true sub-words, or "reference-prefix", the mean over its first m sub-words with
+m = its number of words, as the public code of arXiv 2511.06497 has it. Of a word: "mean", or its "first" sub-word.
 """
 
 from __future__ import annotations
@@ -29,29 +33,39 @@ def projection(width: int, generator: torch.Generator) -> nn.Sequential:
     return head
 
 
-def nt_xent(z: Tensor, temperature: float) -> Tensor:
+def nt_xent(z: Tensor, temperature: float, negatives: str = "all") -> Tensor:
     """Contrastive loss of 2N projected vectors, sources first. Scalar."""
     pairs = z.shape[0] // 2
     z = nn.functional.normalize(z, dim=1)
     s = z @ z.T / temperature
-    s = s.masked_fill(torch.eye(2 * pairs, dtype=torch.bool, device=z.device), float("-inf"))
-    partner = torch.arange(2 * pairs, device=z.device).roll(pairs)
-    return nn.functional.cross_entropy(s, partner)
+    index = torch.arange(2 * pairs, device=z.device)
+    side = index // pairs if negatives == "cross" else index
+    s = s.masked_fill(side[:, None] == side, float("-inf"))
+    return nn.functional.cross_entropy(s, index.roll(pairs))
 
 
-def sentence_vectors(states: Tensor, word: Tensor) -> Tensor:
-    """Mean over true sub-words. states [n, t, d], word [n, t] (−1 for special tokens and padding) → [n, d]."""
-    mask = (word >= 0).to(states.dtype)
+def sentence_vectors(states: Tensor, word: Tensor, pooling: str = "mean") -> Tensor:
+    """Mean over sub-words. states [n, t, d], word [n, t] (−1 for special tokens and padding) → [n, d]."""
+    shown = word >= 0
+    if pooling == "reference-prefix":  # sub-words counted from 1, up to the number of words
+        shown &= shown.cumsum(1) <= word.max(1, keepdim=True).values + 1
+    mask = shown.to(states.dtype)
     return torch.einsum("ntd,nt->nd", states, mask) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
-def word_vectors(states: Tensor, word: Tensor, rows: Tensor, words: Tensor) -> Tensor:
-    """Mean over the sub-words of chosen words. rows, words [m]: sentence and word numbers → [m, d]."""
+def word_vectors(states: Tensor, word: Tensor, rows: Tensor, words: Tensor, pooling: str = "mean") -> Tensor:
+    """Vectors of chosen words. states [n, t, d], word [n, t]; rows, words [m]: sentence and word numbers → [m, d].
+
+    A word without a sub-word in `word` (cut off) is zero.
+    """
     n, _, d = states.shape
     width = int(word.max()) + 1
-    slot = torch.arange(n, device=word.device)[:, None] * width + word
-    real = word >= 0
-    sums = states.new_zeros(n * width, d).index_add(0, slot[real], states[real])
-    counts = states.new_zeros(n * width).index_add(0, slot[real], states.new_ones(int(real.sum())))
+    shown = word >= 0
+    if pooling == "first":
+        shown = shown & (word != nn.functional.pad(word[:, :-1], (1, 0), value=-1))
+    nowhere = n * width  # where the sub-words go that no word is made of
+    slot = torch.where(shown, torch.arange(n, device=word.device)[:, None] * width + word, nowhere).flatten()
+    sums = states.new_zeros(nowhere + 1, d).index_add(0, slot, states.flatten(0, 1))
+    counts = states.new_zeros(nowhere + 1).index_add(0, slot, states.new_ones(len(slot)))
     at = rows * width + words
     return sums[at] / counts[at].clamp(min=1)[:, None]

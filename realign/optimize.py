@@ -1,6 +1,11 @@
-"""What every training loop here shares: the clip, the warm-up and decay, and the look at the loss."""
+"""What every training loop here shares: the schedule, the clip, precision, chance, and the look at the loss."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -9,14 +14,105 @@ from selector.errors import RunError
 
 CLIP = 1.0  # largest norm of a gradient step
 
+Schedule = Literal["constant", "linear"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def rate(schedule: Schedule, step: int, steps: int, peak: int) -> float:
+    """The learning rate of `step` (from 0) as a share of the highest.
+
+    It rises linearly until step `peak` (0: no warm-up), then stays, or falls linearly to zero at `steps`.
+    """
+    risen = (step + 1) / peak if peak else 1.0
+    left = (steps - step) / max(1, steps - peak) if schedule == "linear" else 1.0
+    return min(1.0, risen, left)
+
 
 def warmup_decay(optimizer: torch.optim.Optimizer, steps: int, peak: int) -> torch.optim.lr_scheduler.LambdaLR:
     """The learning rate rises linearly until step `peak` and falls linearly to zero at `steps`."""
-    return torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / peak, (steps - step) / max(1, steps - peak))
-    )
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate("linear", step, steps, peak))
 
 
 def check_finite(loss: Tensor, phase: str) -> None:
     if not torch.isfinite(loss):
         raise RunError(f"{phase} diverged: its loss is {loss.item()}", "lower the learning rate of this phase")
+
+
+class LossGuard:
+    """Looks at the losses of a phase every so many steps (a look waits for the device) and names the first bad one."""
+
+    EVERY = 50  # steps
+
+    def __init__(self, phase: str) -> None:
+        self._phase = phase
+        self._held: list[tuple[int, Tensor]] = []
+
+    def watch(self, step: int, loss: Tensor) -> None:
+        """RunError, at the latest EVERY steps later, where the loss is not a number or infinite."""
+        self._held.append((step, loss.detach()))
+        if len(self._held) >= self.EVERY:
+            self.look()
+
+    def look(self) -> None:
+        losses = torch.stack([loss for _, loss in self._held]).tolist() if self._held else []
+        for (step, _), value in zip(self._held, losses, strict=True):
+            if not torch.isfinite(torch.tensor(value)):
+                message = f"{self._phase} diverged: its loss is {value} at step {step + 1}"
+                raise RunError(message, "lower the learning rate of this phase, or raise its temperature or warm-up")
+        self._held.clear()
+
+
+@contextmanager
+def seeded(device: torch.device, *seed: int) -> Iterator[None]:
+    """Torch's chance (dropout) as a function of `seed` alone; the state outside is as before afterwards."""
+    mixed = 0
+    for part in seed:  # Knuth's multiplicative hash, so that neighbouring steps share nothing
+        mixed = ((mixed ^ part) * 2654435761 + 1) % 2**63
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(mixed)
+        yield
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The forward pass in bf16 where asked for; "auto" asks for it on CUDA. Weights and optimizer stay in fp32."""
+    half = precision == "bf16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
+
+
+@contextmanager
+def deterministic(device: torch.device, wanted: bool = True) -> Iterator[None]:
+    """Only algorithms that give the same bits each time. On a CPU all of ours do; on CUDA it costs some speed."""
+    if device.type != "cuda" or not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def out_of_memory(problem: RuntimeError) -> bool:
+    """Whether the device, or the machine, had no room for a tensor."""
+    return isinstance(problem, torch.OutOfMemoryError) or "not enough memory" in str(problem)
+
+
+class Anchor:
+    """Holds weights near their start: adds weight/2 · ‖θ − θ₀‖² to the loss (L2-SP, Li et al. 2018, eq. 2)."""
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], weight: float) -> None:
+        self._parameters, self._weight = list(parameters), weight
+        self._start = [parameter.detach().clone() for parameter in parameters] if weight else []
+
+    @property
+    def start(self) -> list[Tensor]:
+        return self._start
+
+    @torch.no_grad()
+    def pull(self) -> None:
+        """Add the gradient of the penalty to those of the loss."""
+        for parameter, start in zip(self._parameters, self._start, strict=False):
+            pulled = (parameter - start) * self._weight
+            parameter.grad = pulled if parameter.grad is None else parameter.grad.add_(pulled)

@@ -2,105 +2,180 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.encoder import blocks, hidden_states
+from realign.encoder import hidden_states
+from realign.freeze import held, trained
 from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
-from realign.optimize import CLIP, check_finite
+from realign.lora import adapt, merge
+from realign.optimize import CLIP, Anchor, LossGuard, autocast, deterministic, out_of_memory, rate, seeded
 from realign.pairs import EncodedPairs
+from realign.plan import Batch, Plan
 from realign.recipe import Realignment
-from realign.table import Table
+from realign.score import Advance
+from selector.errors import InputError, RunError
+
+DROPOUT_STREAM = 3  # of the seed; 0 is the head's, 1 the plan's, 2 the fine-tuning's
 
 
-def realign(model: nn.Module, pairs: Mapping[str, EncodedPairs], how: Realignment, steps: int, seed: int) -> None:
+def realign(
+    model: nn.Module,
+    pairs: Mapping[str, EncodedPairs],
+    how: Realignment,
+    steps: int,
+    seed: int,
+    advance: Advance | None = None,
+) -> None:
     """Realign `model` in place on the union of `pairs` (language → its pairs), `steps` batches in all.
 
     Equal arguments give equal weights, bit for bit, on one machine with one number of threads.
     """
-    names = sorted(pairs)
-    if not names or steps == 0:
+    if not pairs or steps == 0:
         return
-    device = next(model.parameters()).device
-    table, row_of = _one_table([pairs[name] for name in names])
-    head = projection(model.config.hidden_size, torch.Generator().manual_seed(seed)).to(device)  # type: ignore
-    trained = [*_freeze(model, how.freeze), *head.parameters()]
-    optimizer = torch.optim.AdamW(trained, lr=how.lr, weight_decay=0.0, fused=True)
-    rng = np.random.default_rng([seed, 1])
-    model.train()
-    loss = torch.zeros(())
-    for choice in _plan([len(pairs[name].source) for name in names], steps, how.batch, rng):
-        rows = row_of(choice)
-        ids, mask, word = (block.to(device) for block in table.take(rows))
-        states = hidden_states(model, ids, mask, how.layer)
-        if how.loss == "sentence":
-            vectors = sentence_vectors(states, word)
-        else:
-            links = [pairs[names[language]].links[pair] for language, pair in choice]
-            vectors = linked_vectors(states, word, links)
-        if not len(vectors):
-            continue
-        loss = nt_xent(head(vectors), how.temperature)
+    realigner = Realigner(model, pairs, how, steps, seed)
+    for _ in range(steps):
+        realigner.step()
+        if advance:
+            advance("realigning", realigner.position, steps)
+    realigner.finish()
+
+
+class Realigner:
+    """One realignment of `model`, in place, a step at a time: so that it can take turns, be saved and go on later.
+
+    What changes is the model, `head`, the optimizer, `position` and `micro`; all else follows from the arguments.
+    """
+
+    def __init__(
+        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], how: Realignment, steps: int, seed: int
+    ) -> None:
+        """`pairs` (language → its pairs) must not be empty."""
+        names = sorted(pairs)
+        self.model, self.how, self.steps, self.seed = model, how, steps, seed
+        self.position = 0  # steps taken
+        self.micro = 2 * how.batch  # most sentences in one pass: less after the device had no room for more
+        self._device = next(model.parameters()).device
+        self._plan = Plan([pairs[name] for name in names], steps, how.batch, seed, how.loss == "word")
+        self._guard = LossGuard(f"realignment on {', '.join(names)}")
+        self._adapted: Any = adapt(model, how.lora, seed) if how.lora else None
+        free = trained(model, how.freeze) if how.lora is None else [p for p in model.parameters() if p.requires_grad]
+        kept = {id(parameter) for parameter in free}
+        self._held = [p for p in model.parameters() if p.requires_grad and id(p) not in kept]
+        width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        g = projection(width, torch.Generator().manual_seed(seed)) if how.projection else nn.Identity()
+        self.head: nn.Module = g.to(self._device)
+        self._trained = [*free, *self.head.parameters()]
+        self.optimizer = torch.optim.AdamW(self._trained, lr=how.lr, weight_decay=0.0, fused=True)
+        self._anchor = Anchor(free, how.anchor)
+        self._check_reach()
+
+    @property
+    def pairs_seen(self) -> int:
+        return self.position * self.how.batch
+
+    def step(self) -> None:
+        """Take the next step. RunError: the loss diverged, or the device has no room for one sentence."""
+        batch = self._plan.batch(self.position)
+        self.model.train()
+        with held(self._held), deterministic(self._device, self.how.deterministic):
+            if len(batch.rows):  # no word of these sentences may be linked
+                self._guard.watch(self.position, self._gradients(batch))
+                self._anchor.pull()
+                nn.utils.clip_grad_norm_(self._trained, CLIP)
+                self._set_rate()
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        self.position += 1
+
+    def beside(self, steps: int) -> Callable[[int], None]:
+        """What to call before each of `steps` steps of another training: takes its share of the steps left."""
+
+        def follow(step: int) -> None:
+            while self.position < (step + 1) * self.steps // steps:
+                self.step()
+
+        return follow
+
+    def finish(self) -> None:
+        """After the last step: look at the last losses, leave a plain encoder."""
+        self._guard.look()
+        if self._adapted is not None:
+            merge(self._adapted)
+            self._adapted = None
+
+    def _set_rate(self) -> None:
+        peak = round(self.how.warmup * self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.how.lr * rate(self.how.schedule, self.position, self.steps, peak)
+
+    def _gradients(self, batch: Batch) -> Tensor:
+        """The loss of a batch, its gradient left in the parameters; in smaller pieces where the device has no room."""
+        while True:
+            try:
+                return self._at_once(batch) if self.micro >= len(batch.ids) else self._in_pieces(batch)
+            except RuntimeError as problem:
+                if not out_of_memory(problem):
+                    raise
+                full = problem
+            if self.micro == 1:
+                message = f"no room on {self._device.type} for one sentence at step {self.position + 1}: {full}"
+                raise RunError(message, "use a smaller encoder, or a device with more memory")
+            self.optimizer.zero_grad()
+            self.micro = min(self.micro, len(batch.ids)) // 2
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _at_once(self, batch: Batch) -> Tensor:
+        loss = self._loss(self._vectors(batch, 0))
         loss.backward()
-        nn.utils.clip_grad_norm_(trained, CLIP)
-        optimizer.step()
-        optimizer.zero_grad()
-    _unfreeze(model)
-    check_finite(loss, "realignment")
+        return loss
 
+    def _in_pieces(self, batch: Batch) -> Tensor:
+        """The same gradient with `micro` sentences in memory at a time (gradient caching, Gao et al. 2021).
 
-def linked_vectors(states: Tensor, word: Tensor, links: Sequence[Tensor]) -> Tensor:
-    """[2N, d] vectors of linked words, sources first. states [2b, t, d]: b sources, then their b translations."""
-    batch = len(links)
-    rows = torch.repeat_interleave(torch.arange(batch), torch.tensor([len(some) for some in links]))
-    both = torch.cat(list(links))
-    if not len(both):
-        return states.new_zeros(0, states.shape[-1])
-    sides = torch.cat([rows, rows + batch]).to(states.device)
-    return word_vectors(states, word, sides, torch.cat([both[:, 0], both[:, 1]]).to(states.device))
+        A first pass without gradients yields all vectors, the loss its gradient for each; a second pass takes these to
+        the weights, piece by piece. With dropout each piece draws the same mask in both passes.
+        """
+        pieces = list(batch.pieces(self.micro))
+        with torch.no_grad():
+            found = [self._vectors(piece, number) for number, (_, piece) in enumerate(pieces)]
+        order = torch.cat([inside for inside, _ in pieces]).argsort()
+        vectors = torch.cat(found)[order.to(self._device)].requires_grad_()
+        loss = self._loss(vectors)
+        loss.backward()
+        assert vectors.grad is not None
+        for number, (inside, piece) in enumerate(pieces):
+            (self._vectors(piece, number) * vectors.grad[inside.to(self._device)]).sum().backward()
+        return loss
 
+    def _vectors(self, batch: Batch, number: int) -> Tensor:
+        """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
+        batch = batch.to(self._device)
+        chance = seeded(self._device, self.seed, DROPOUT_STREAM, self.position, number)
+        with chance, autocast(self._device, self.how.precision):
+            states = hidden_states(self.model, batch.ids, batch.mask, self.how.layer)
+        states = states.float()
+        if batch.words is None:
+            return sentence_vectors(states, batch.word, self.how.pooling)
+        return word_vectors(states, batch.word, batch.rows, batch.words, self.how.pooling)
 
-def _one_table(pairs: Sequence[EncodedPairs]):  # type: ignore[no-untyped-def]
-    """All sentences in one table, and a function from chosen pairs [b, 2] to its rows [2b], sources first."""
-    table = Table.stack([each.source for each in pairs] + [each.target for each in pairs], pad=0)
-    sizes = np.array([len(each.source) for each in pairs])
-    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    def _loss(self, vectors: Tensor) -> Tensor:
+        return nt_xent(self.head(vectors), self.how.temperature, self.how.negatives)
 
-    def rows(choice: np.ndarray) -> np.ndarray:
-        sources = first[choice[:, 0]] + choice[:, 1]
-        return np.concatenate([sources, sources + sizes.sum()])
-
-    return table, rows
-
-
-def _plan(sizes: Sequence[int], steps: int, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """[steps, batch, 2] (language, pair): languages take turns in random order, each walks through its own pairs."""
-    count = steps * batch
-    rounds = -(-count // len(sizes))
-    language = np.concatenate([rng.permutation(len(sizes)) for _ in range(rounds)])[:count]
-    pair = np.empty(count, dtype=np.int64)
-    for number, size in enumerate(sizes):
-        places = np.flatnonzero(language == number)
-        laps = -(-len(places) // size)
-        walk = np.concatenate([rng.permutation(size) for _ in range(laps)]) if laps else np.empty(0, dtype=np.int64)
-        pair[places] = walk[: len(places)]
-    return np.stack([language, pair], axis=1).reshape(steps, batch, 2)
-
-
-def _freeze(model: nn.Module, mode: str) -> list[nn.Parameter]:
-    """Freeze half of the blocks (the embeddings count as lower); returns what is still trained."""
-    if mode != "none":
-        stack = blocks(model)
-        half = len(stack) // 2
-        upper = {id(p) for block in stack[half:] for p in block.parameters()}
-        for parameter in model.parameters():
-            parameter.requires_grad_((id(parameter) in upper) == (mode == "lower"))
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def _unfreeze(model: nn.Module) -> None:
-    for parameter in model.parameters():
-        parameter.requires_grad_(True)
+    def _check_reach(self) -> None:
+        """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
+        depth = int(self.model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
+        if not -depth - 1 <= self.how.layer <= depth:
+            raise InputError(
+                f"there is no layer {self.how.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …"
+            )
+        ids = torch.zeros(1, 3, dtype=torch.long, device=self._device)
+        with held(self._held), seeded(self._device, self.seed):
+            reached = hidden_states(self.model, ids, torch.ones_like(ids), self.how.layer).requires_grad
+        if not reached:
+            message = f"freeze leaves nothing to train below layer {self.how.layer}"
+            raise InputError(message, "freeze fewer blocks, or compare a higher layer")
