@@ -10,12 +10,14 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import __version__ as tokenizers_version
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
@@ -47,15 +49,26 @@ class Encoder:
     def width(self) -> int:
         return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
+    @cached_property
+    def tokenizer_signature(self) -> str:
+        """Hash of what turns words into sub-words; the truncation that was asked for last is no part of it."""
+        core = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        facts = [tokenizers_version, {key: core[key] for key in core.keys() - {"truncation", "padding"}}]
+        return "tokenizer:" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
     def copy(self) -> nn.Module:
         """The starting weights in a model of its own, ready to be trained."""
         return copy.deepcopy(self.model)
 
-    def encode(self, sentences: Words, max_length: int) -> Table:
-        """Sub-word ids of sentences given as words; longer sentences are cut at `max_length` tokens."""
+    def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> Table:
+        """Sub-word ids of sentences given as words; longer sentences are cut at `max_length` tokens.
+
+        `seconds` makes pairs: the longer of two is cut first, and the words of each are numbered from 0.
+        """
         limit = min(max_length, self.tokenizer.model_max_length)
         fast = self.tokenizer(
             [list(words) for words in sentences],
+            [list(words) for words in seconds] if seconds is not None else None,
             is_split_into_words=True,
             truncation=True,
             max_length=limit,

@@ -9,46 +9,42 @@ from typing import Any
 
 import torch
 
-from realign.corpus import Labelled, Parallel, Split
+from realign.corpus import Parallel, Split
 from realign.encoder import Encoder
 from realign.pairs import PairStore
 from realign.recipe import Realignment
 from realign.score import Fidelity, Score, sign
-from realign.task import FineTuning, Tagging
+from realign.task import Task
 from realign.train import realign
 from selector.subset import Subset
 
-PROTOCOL = 1  # raise when the same settings give other scores
+PROTOCOL = 2  # raise when the same settings give other scores
 
 
-class RealignAndTag:
-    """Scores subsets by zero-shot tagging accuracy on `targets`, in `split`. Answers are pure functions of the seed."""
+class RealignAndTransfer:
+    """Scores subsets by zero-shot performance on `targets`, in `split`. Answers are pure functions of the seed."""
 
     def __init__(
         self,
         encoder: Encoder,
         parallel: Parallel,
-        labelled: Labelled,
-        source: str,
+        task: Task,
         targets: Sequence[str],
         split: Split,
-        how: tuple[Realignment, FineTuning],
+        how: Realignment,
     ) -> None:
         self._encoder, self._targets, self._split = encoder, tuple(targets), split
-        self._realignment, tuning = how
-        self._pairs = PairStore(encoder, parallel, self._realignment)
-        self._task = Tagging(encoder, labelled, source, tuning)
+        self._realignment, self._task = how, task
+        self._pairs = PairStore(encoder, parallel, how)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._facts: dict[str, Any] = {
             "protocol": PROTOCOL,
             "encoder": encoder.signature,
             "parallel": parallel.signature,
-            "labelled": labelled.signature,
-            "source": source,
+            "task": dict(task.facts),
             "targets": list(self._targets),
             "split": split,
-            "realignment": asdict(self._realignment),
-            "fine-tuning": asdict(tuning),
+            "realignment": asdict(how),
             "torch": torch.__version__,
             "device": self._device.type,
         }
@@ -62,9 +58,7 @@ class RealignAndTag:
         pairs = {code: self._pairs.of(code) for code in subset.codes}
         realign(model, pairs, self._realignment, fidelity.pairs // self._realignment.batch, seed)
         head = self._task.finetune(model, fidelity.steps, seed)
-        tallies = {
-            code: self._task.evaluate(model, head, code, self._split, fidelity.examples) for code in self._targets
-        }
+        tallies = self._task.evaluate(model, head, self._targets, self._split, fidelity.examples)
         per_language = {code: tally.value for code, tally in tallies.items()}
         return Score(
             value=sum(per_language.values()) / len(per_language),

@@ -116,6 +116,8 @@ class Grammar:
     def _noun(self, noun: Noun, at: Slot, case: str | None = None) -> list[Word]:
         rules = self.rules
         words = [self._head(noun, at, case)]
+        if noun.name:  # the specific goes before the general where owners go before what they own
+            words = _beside(words, [self._word(noun.name, (*at, "name"))], rules["possessor_first"])
         if noun.adjective:
             words = _beside(words, [self._word(noun.adjective, (*at, "adjective"))], rules["adjective_first"])
         if noun.numeral:

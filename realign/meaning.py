@@ -52,6 +52,7 @@ class Noun:
     numeral: Concept | None = None
     adjective: Concept | None = None
     possessor: Noun | None = None
+    name: Concept | None = None  # a second word of a name: of a family beside a person's, or the name beside its class
 
 
 @dataclass(frozen=True)

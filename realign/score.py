@@ -27,14 +27,18 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Tally:
-    """Per-sentence outcome for one language: enough for bootstrap and paired tests without a second run."""
+    """Per-sentence outcome for one language: enough for bootstrap and paired tests without a second run.
 
-    correct: tuple[int, ...]  # correct units (tokens) of each sentence, in the order of the data
-    total: tuple[int, ...]  # units of each sentence
+    Every metric here is a ratio of sums over sentences. Accuracy: correct units of all units (words, sentences). F1 of
+    spans: twice the spans found of the spans said plus the spans there are; then `total` depends on what was said.
+    """
+
+    correct: tuple[int, ...]  # of each sentence, in the order of the data
+    total: tuple[int, ...]
 
     @property
     def value(self) -> float:
-        """Micro-averaged accuracy in [0, 1]."""
+        """Micro-averaged accuracy or F1 in [0, 1]."""
         return sum(self.correct) / max(1, sum(self.total))
 
 
@@ -43,7 +47,7 @@ class Score:
     """What an evaluator answers. A score never travels without its signature."""
 
     value: float  # macro-average over the target languages, in [0, 1]
-    per_language: Mapping[str, float]  # ISO 639-3 → accuracy in [0, 1]
+    per_language: Mapping[str, float]  # ISO 639-3 → accuracy or F1 in [0, 1]
     signature: str
     tallies: Mapping[str, Tally] = field(default_factory=dict, repr=False, compare=False)
     seconds: float = field(default=0.0, compare=False)

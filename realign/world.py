@@ -2,7 +2,8 @@
 
 Word order and marking follow URIEL's features, words are inherited down URIEL's family tree (realign/lexicon.py), so
 kinship and typology carry real signal. Sentences are parallel by construction, with gold alignment and gold UPOS tags.
-Everything is a function of the world's seed. It implements `Parallel`, `Labelled` and `Monolingual`.
+Everything is a function of the world's seed. It implements `Parallel`, `Labelled` (parts of speech), `Monolingual` and
+`Examples` (topics); `entities` is another `Labelled`, with sentences of its own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from random import Random
 
-from realign.corpus import Pair, Split, Tagged
+from realign import naming
+from realign.corpus import Classified, Pair, Split, Tagged
 from realign.grammar import Grammar, Word
 from realign.lexicon import lexicon
-from realign.meaning import Clause, clause
+from realign.meaning import FIELDS, Clause, clause
 from selector.errors import InputError
 from selector.features import family_path, feature
 from selector.language import Language, parse, parse_pool
@@ -54,21 +56,22 @@ class World:
         """Of what the world says, not of how it was made: a change that yields the same sentences changes nothing."""
         meanings = _meanings(self.seed, "signature", SIGNED)
         said = {code: [_grammar(self.seed, x).say(m) for m in meanings] for code, x in self.languages.items()}
-        facts = [self.seed, asdict(self.sizes), said]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return _digest([self.seed, asdict(self.sizes), said])
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         count = self.sizes.parallel if split == "train" else self.sizes.evaluation
         return _pairs(self.seed, self.source, self._language(language), split, count)
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        if split == "train" and language != self.source.code:
-            raise InputError(
-                f"the world labels training sentences in {self.source.code} only, not in {language}",
-                "zero-shot transfer trains on the source language; ask for the dev or test split instead",
-            )
-        count = self.sizes.source if split == "train" else self.sizes.evaluation
-        return _tagged(self.seed, self._language(language), split, count)
+        return _tagged(self.seed, self._language(language), split, self._count(language, split))
+
+    @property
+    def entities(self) -> Entities:
+        return Entities(self)
+
+    def examples(self, language: str, split: Split) -> Sequence[Classified]:
+        """Sentences with their topic: the semantic field that verb and nouns prefer, one of FIELDS."""
+        return _topics(self.seed, self._language(language), split, self._count(language, split))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         """Monolingual text for pretraining; low-resource languages have a tenth of the others'."""
@@ -80,10 +83,37 @@ class World:
         meanings = _meanings(self.seed, f"text {language}", count)
         return [tuple(word.form for word in grammar.say(meaning)) for meaning in meanings]
 
+    def _count(self, language: str, split: Split) -> int:
+        """Labelled sentences of a language; InputError where there are none."""
+        if split == "train" and language != self.source.code:
+            raise InputError(
+                f"the world labels training sentences in {self.source.code} only, not in {language}",
+                "zero-shot transfer trains on the source language; ask for the dev or test split instead",
+            )
+        return self.sizes.source if split == "train" else self.sizes.evaluation
+
     def _language(self, code: str) -> Language:
         if code not in self.languages:
             raise InputError(f"the world does not speak {code}", f"choose from: {' '.join(self.languages)}")
         return self.languages[code]
+
+
+class Entities:
+    """Sentences of the world rich in names, with entities in IOB2 (`Labelled`)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        said = [_entities(world.seed, language, "dev", SIGNED) for language in world.languages.values()]
+        facts = [world.signature, [[(one.words, one.tags) for one in some] for some in said]]
+        self.signature = f"{world.signature}:entities:{_digest(facts)}"
+
+    def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
+        world = self._world
+        return _entities(world.seed, world._language(language), split, world._count(language, split))
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @cache
@@ -116,3 +146,23 @@ def _tagged(seed: int, language: Language, split: Split, count: int) -> tuple[Ta
     grammar = _grammar(seed, language)
     said = [grammar.say(meaning) for meaning in _meanings(seed, f"labelled {split}", count)]
     return tuple(Tagged(tuple(w.form for w in words), tuple(w.upos for w in words)) for words in said)
+
+
+@cache
+def _entities(seed: int, language: Language, split: Split, count: int) -> tuple[Tagged, ...]:
+    rng = Random(f"entities {seed} {split}")
+    found = []
+    for meaning in [naming.named(rng) for _ in range(count)]:
+        words = _grammar(seed, language).say(meaning)
+        found.append(Tagged(tuple(word.form for word in words), naming.tags(meaning, words)))
+    return tuple(found)
+
+
+@cache
+def _topics(seed: int, language: Language, split: Split, count: int) -> tuple[Classified, ...]:
+    meanings = _meanings(seed, f"topics {split}", count)
+    said = [_grammar(seed, language).say(meaning) for meaning in meanings]
+    topics = [f"field {meaning.verb.index % FIELDS}" for meaning in meanings]
+    return tuple(
+        Classified(tuple(w.form for w in words), None, topic) for words, topic in zip(said, topics, strict=True)
+    )

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from realign.fake import FakeEvaluator
 from realign.score import Advance, Evaluator, Fidelity
 from realign.wrap import Cached
-from search.config import Conllu, FakeModel, StudyConfig, Verses
+from search import sources, tasks
+from search.config import FakeModel, StudyConfig
 from selector.language import Pool
 
 if TYPE_CHECKING:
-    from realign.corpus import Labelled, Parallel
     from realign.encoder import Encoder
     from realign.recipe import Realignment
-    from realign.task import FineTuning
 
 DevOrTest = Literal["dev", "test"]
 
@@ -31,34 +30,33 @@ def evaluator(config: StudyConfig, targets: Pool, split: DevOrTest, advance: Adv
 
 
 def fidelity(config: StudyConfig) -> Fidelity:
-    """The full fidelity of the study."""
-    return Fidelity(config.realign.steps * config.realign.batch, config.task.steps, config.task.examples)
+    """The full fidelity of the study. Epochs are counted in steps, for which the training data is looked at."""
+    return Fidelity(config.realign.steps * config.realign.batch, tasks.steps(config), config.task.examples)
 
 
 def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advance: Advance | None) -> Evaluator:
     import torch
 
-    from realign.evaluate import RealignAndTag
+    from realign.evaluate import RealignAndTransfer
 
-    parallel, labelled = _parallel(config), _labelled(config)
+    parallel, data = sources.parallel(config, config.data.parallel, config.pool), tasks.data(config)
     codes = [language.code for language in targets]
     for code in codes:  # before anything expensive: is there data for every target?
-        labelled.sentences(code, split)
+        data.rows(code, split)
     for language in config.pool:
         parallel.pairs(language.code, "train")
     if not torch.cuda.is_available():
         torch.set_num_threads(1)  # scores must not depend on the number of cores; more cores run more trials
     encoder = _encoder(config, base, advance)
-    return RealignAndTag(encoder, parallel, labelled, config.source.code, codes, split, settings(config))
+    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, settings(config))
 
 
-def settings(config: StudyConfig) -> tuple[Realignment, FineTuning]:
-    """The study's `[realign]` and `[task]` sections as the core takes them."""
+def settings(config: StudyConfig) -> Realignment:
+    """The study's `[realign]` section as the core takes it."""
     from realign.recipe import Realignment
-    from realign.task import FineTuning
 
-    how, task = config.realign, config.task
-    realignment = Realignment(
+    how = config.realign
+    return Realignment(
         loss=how.loss,
         aligner=how.aligner if how.loss == "word" else None,
         batch=how.batch,
@@ -67,7 +65,6 @@ def settings(config: StudyConfig) -> tuple[Realignment, FineTuning]:
         layer=how.layer,
         freeze=how.freeze,
     )
-    return realignment, FineTuning(batch=task.batch, lr=task.lr)
 
 
 def _encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder:
@@ -87,27 +84,3 @@ def _encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder
             torch.set_num_threads(threads)
     folder = config.home / base
     return load(str(folder) if folder.is_dir() else base)
-
-
-def _parallel(config: StudyConfig) -> Parallel:
-    from realign.files import Verses as VerseFiles
-    from realign.files import find_folder
-    from realign.world import World
-
-    given = config.data.parallel
-    if isinstance(given, Verses):
-        codes = [language.code for language in config.pool]
-        return VerseFiles(find_folder(given.folder, config.home), config.source.code, codes)
-    return World()
-
-
-def _labelled(config: StudyConfig) -> Labelled:
-    from realign.files import Conllu as Treebanks
-    from realign.files import find_folder
-    from realign.world import World
-
-    given = config.task.data
-    if isinstance(given, Conllu):
-        codes = [language.code for language in (config.source, *config.tune, *config.held_out)]
-        return Treebanks(find_folder(given.folder, config.home), codes)
-    return World()

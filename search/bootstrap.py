@@ -25,7 +25,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Sampled:
-    """Accuracy of one row: as measured and under resampling, per language."""
+    """Scores of one row: as measured and under resampling, per language."""
 
     codes: tuple[str, ...]
     observed: Array  # (n_seeds, L), mean over the replicates of each seed
@@ -59,8 +59,7 @@ def resample(rows: Mapping[str, Sequence[Sequence[Score]]], rng: Generator, draw
     first = next(iter(rows.values()))
     codes = tuple(sorted(first[0][0].tallies))
     seeds = len(first)
-    totals = {code: np.array(first[0][0].tallies[code].total, dtype=float) for code in codes}
-    weights = {code: _weights(rng, draws, len(total)) for code, total in totals.items()}  # (B, n_l)
+    weights = {code: _weights(rng, draws, len(first[0][0].tallies[code].total)) for code in codes}  # (B, n_l)
     by_seed = _weights(rng, draws, seeds) / seeds  # (B, s)
     sampled = {}
     for name, scores in rows.items():
@@ -68,8 +67,9 @@ def resample(rows: Mapping[str, Sequence[Sequence[Score]]], rng: Generator, draw
         observed = np.empty((seeds, len(codes)))
         for column, code in enumerate(codes):
             correct = np.array([[run.tallies[code].correct for run in runs] for runs in scores], dtype=float)
-            observed[:, column] = (correct.sum(axis=2) / max(1.0, totals[code].sum())).mean(axis=1)
-            resampled[:, column] = _accuracy(correct, totals[code], weights[code], by_seed)
+            total = np.array([[run.tallies[code].total for run in runs] for runs in scores], dtype=float)
+            observed[:, column] = _ratio(correct.sum(axis=2), total.sum(axis=2)).mean(axis=1)
+            resampled[:, column] = _redrawn(correct, total, weights[code], by_seed)
         sampled[name] = Sampled(codes, observed, resampled)
     return sampled
 
@@ -110,16 +110,22 @@ def regressions(row: Sampled, baseline: Sampled) -> list[str]:
     return [code for code in row.codes if corrected[code] < LEVEL / 2]
 
 
-def _accuracy(correct: Array, total: Array, weights: Array, by_seed: Array) -> Array:
-    """Accuracy of one language in every draw, (B,); `correct` is (s, d, n_l).
+def _redrawn(correct: Array, total: Array, weights: Array, by_seed: Array) -> Array:
+    """Score of one language in every draw, (B,); `correct` and `total` are (s, d, n_l).
 
     Two parts: the mean over seeds on resampled sentences, and resampled seeds on the sentences as they are. Resampling
-    both at once would count the luck of a seed with a sentence as often as there are seeds.
+    both at once would count the luck of a seed with a sentence as often as there are seeds. The total of F1 differs
+    between runs, so the ratio is taken run by run.
     """
-    per_seed = correct.mean(axis=1).sum(axis=1) / max(1.0, total.sum())  # (s,); the draws of a seed stay together
-    sentences = weights @ correct.mean(axis=(0, 1)) / np.maximum(weights @ total, 1.0)  # (B,)
+    per_seed = _ratio(correct.sum(axis=2), total.sum(axis=2)).mean(axis=1)  # (s,); the draws of a seed stay together
+    sentences = _ratio(correct @ weights.T, total @ weights.T).mean(axis=(0, 1))  # (s, d, B) → (B,)
     seeds = by_seed @ (per_seed - per_seed.mean())  # (B,)
     return np.asarray(sentences + _widening(len(per_seed)) * seeds)
+
+
+def _ratio(correct: Array, total: Array) -> Array:
+    """0 where there was nothing to get right, as in `Tally.value`."""
+    return np.asarray(correct / np.maximum(total, 1.0))
 
 
 def _widening(count: int) -> float:

@@ -79,13 +79,46 @@ class DataSection(Section):
     parallel: Literal["world"] | Verses = "world"
 
 
+METRICS = {"pos": "accuracy", "ner": "span F1", "classification": "accuracy", "retrieval": "accuracy"}
+STEPS = 200  # of fine-tuning, where the file says neither steps nor epochs
+ONLY_FOR = {"pooling": "classification", "layer": "retrieval"}
+LABELS = {"conllu": ("pos",), "verses": ("retrieval",)}  # kind of data → the tasks it has labels for
+
+
 class TaskSection(Section):
-    kind: Literal["pos"] = "pos"
-    data: Literal["world"] | Conllu = "world"
-    steps: Count = 200  # optimizer steps of fine-tuning on the source language
+    kind: Literal["pos", "ner", "classification", "retrieval"] = "pos"
+    data: Literal["world"] | Conllu | Verses | None = None  # of retrieval: [data] parallel; of the others: the world
+    steps: Count | None = None  # optimizer steps of fine-tuning on the source language
+    epochs: Annotated[float, Field(gt=0, le=1000)] | None = None  # instead of steps
     batch: Count = 16  # sentences a step
     lr: Rate = 1e-3
+    max_length: Annotated[int, Field(ge=8, le=8192)] = 128  # sub-words a sentence
     examples: Count = 100  # development or test sentences per language, at most
+    pooling: Literal["first", "mean"] | None = None  # classification: the first token, or the mean over sub-words
+    layer: int | None = None  # retrieval: whose states are compared; -1 is the last block's output
+
+    @model_validator(mode="after")
+    def _fitting(self) -> TaskSection:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give steps or epochs, not both")
+        for key, kind in ONLY_FOR.items():
+            if getattr(self, key) is not None and self.kind != kind:
+                raise ValueError(f'{key} is for kind = "{kind}", not "{self.kind}"')
+        if isinstance(self.data, Section) and self.kind not in LABELS[self.data.kind]:
+            raise ValueError(f'data of kind "{self.data.kind}" has no labels for kind = "{self.kind}"')
+        if self.kind == "retrieval" and (self.steps or self.epochs):
+            raise ValueError("retrieval is not fine-tuned: leave steps and epochs out")
+        return self
+
+    @property
+    def metric(self) -> str:
+        """What the score of a language is."""
+        return METRICS[self.kind]
+
+    @property
+    def training(self) -> str:
+        """How long is fine-tuned, for people."""
+        return f"{self.epochs:g} epochs" if self.epochs is not None else f"{self.steps or STEPS} steps"
 
 
 class RealignSection(Section):
@@ -176,6 +209,11 @@ class StudyConfig:
     def folder(self) -> Path:
         """Where results go: confirm.json, report.html."""
         return self.home / self.name
+
+    @property
+    def task_data(self) -> Any:
+        """What the task is measured on, where the file leaves it out too."""
+        return self.task.data or (self.data.parallel if self.task.kind == "retrieval" else "world")
 
     @property
     def storage(self) -> str:

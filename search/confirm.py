@@ -161,6 +161,8 @@ def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
         "targets": [language.code for language in config.tune],
         "held_out": [language.code for language in config.held_out],
         "split": "test",
+        "task": config.task.kind,
+        "metric": config.task.metric,
         "seeds": list(fresh),
         "fidelity": asdict(assemble.fidelity(config)),
         "versions": versions(),
@@ -265,7 +267,7 @@ def render(document: Mapping[str, Any]) -> Any:
         worse = " ".join(row["regressions"])
         drawn.append([row["name"], languages, f"{100 * row['mean']:.1f}", span, held_out, *versus, worse])
     luck = 100 * document["luck"]["difference"]
-    title = f"{len(document['seeds'])} fresh seeds, test split; winner's luck in the search {luck:+.1f} points"
+    title = f"{document['metric']}, {len(document['seeds'])} fresh seeds, test split; winner's luck in the search {luck:+.1f} points"
     return console.table(title, columns, drawn, right=("mean", "held out", "vs none", "vs all", "vs random"))
 
 

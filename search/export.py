@@ -80,6 +80,7 @@ def _subset(config: StudyConfig, confirmed: Mapping[str, Any]) -> dict[str, Any]
         "name": config.name,
         "languages": best["languages"],
         "source": config.source.code,
+        "metric": config.task.metric,
         "score": {**score, **gains, "per_language": best["per_language"], "regressions": best["regressions"]},
         "baselines": {
             name: {key: rows[name][key] for key in ("languages", "mean", "ci95", "held_out")} for name in others
@@ -139,7 +140,7 @@ def _card(config: StudyConfig, subset: Mapping[str, Any], confirmed: Mapping[str
     names = {language.code: language for language in (*config.pool, *config.tune, *config.held_out)}
     score = subset["score"]
     members = "\n".join(
-        f"| {code} | {names[code].name} | {names[code].family} | {names[code].script} | {_accuracy(score, code)} |"
+        f"| {code} | {names[code].name} | {names[code].family} | {names[code].script} | {_measured(score, code)} |"
         for code in subset["languages"]
     )
     rows = "\n".join(_row_line(row) for row in confirmed["rows"])
@@ -152,16 +153,16 @@ def _card(config: StudyConfig, subset: Mapping[str, Any], confirmed: Mapping[str
 
 Source language {config.source.name} (`{config.source.code}`), encoder {encoder}, task {config.task.kind}.
 
-| code | language | family | script | accuracy |
+| code | language | family | script | {config.task.metric} |
 |---|---|---|---|---|
 {members}
 
 ## Confirmed
 
-{len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot; in percent.
+{len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot; {config.task.metric} in percent.
 Intervals hold 95 %: {confirmed["method"]}.
 
-Mean {_span(score)}. Gain:
+Mean {config.task.metric} {_span(score)}. Gain:
 {gains}
 
 | subset | languages | mean | held-out languages |
@@ -173,9 +174,9 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 
 ## Data and settings
 
-- Parallel text: {_told(config.data.parallel)}; labelled text: {_told(config.task.data)}
+- Parallel text: {_told(config.data.parallel)}; {_tested(config)}: {_told(config.task_data)}
 - Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs, in all
-- Fine-tuning: {config.task.steps} steps of {config.task.batch} sentences of {config.source.name}
+- Fine-tuning: {_tuning(config)}
 - Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
 - Signature `{subset["signature"]}`; versions: {", ".join(f"{k} {v}" for k, v in subset["versions"].items())}
 
@@ -190,11 +191,22 @@ def _told(source: Any) -> str:
     return source if isinstance(source, str) else f"{source.kind} in {source.folder}"
 
 
+def _tested(config: StudyConfig) -> str:
+    return "sentences to retrieve" if config.task.kind == "retrieval" else "labelled text"
+
+
+def _tuning(config: StudyConfig) -> str:
+    task = config.task
+    if task.kind == "retrieval":
+        return "none"
+    return f"{task.training} of {task.batch} sentences of {config.source.name}"
+
+
 def _span(cell: Mapping[str, Any]) -> str:
     return f"{100 * cell['mean']:.1f} ({100 * cell['ci95'][0]:.1f} to {100 * cell['ci95'][1]:.1f})"
 
 
-def _accuracy(score: Mapping[str, Any], code: str) -> str:
+def _measured(score: Mapping[str, Any], code: str) -> str:
     return f"{100 * score['per_language'].get(code, math.nan):.1f}"
 
 
@@ -213,7 +225,7 @@ def _row_line(row: Mapping[str, Any]) -> str:
 def render(document: Mapping[str, Any]) -> str:
     """What was found and where it lies, in a few lines."""
     score = document["score"]
-    lines = [f"best subset: {' '.join(document['languages'])}", f"mean accuracy: {_span(score)} %"]
+    lines = [f"best subset: {' '.join(document['languages'])}", f"mean {document['metric']}: {_span(score)} %"]
     lines += [f"gain over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES]
     lines += [
         f"note: {name}, chosen unmeasured, was confirmed higher: {_span(row)} % with {' '.join(row['languages'])}"

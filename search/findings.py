@@ -1,6 +1,6 @@
 """What the trials and the confirmation say, as plain numbers and sentences: study → findings → report and dashboard.
 
-Nothing here draws. Scores are accuracies in [0, 1]; differences are told in points (hundredths of that scale).
+Nothing here draws. Scores are accuracies or F1 in [0, 1]; differences are told in points (hundredths of that scale).
 """
 
 from __future__ import annotations

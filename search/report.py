@@ -202,7 +202,7 @@ def _facts(config: StudyConfig, study: Study, proof: Mapping[str, Any]) -> list[
         ("Source language", config.source.name),
         ("Held out", findings.joined([each.name for each in config.held_out], most=100) if config.held_out else "none"),
         ("Encoder", base if isinstance(base, str) else f"{base.kind}: a closed form, no encoder was trained"),
-        ("Task", config.task.kind),
+        ("Task", f"{config.task.kind}, scored by {config.task.metric}"),
         ("Realignment", f"{config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs"),
         ("Search", f"{config.search.strategy}, objective {config.search.objective}, seed {config.seed}"),
         ("Confirmation", f"{len(seeds)} fresh seeds; {proof.get('method', '')}" if seeds else "not yet"),

@@ -21,6 +21,7 @@ def document(model_free: float) -> dict[str, Any]:
             "max-min": cell(model_free, ("deu",)),
         },
         "path": "/somewhere/chosen",
+        "metric": "accuracy",
     }
 
 
