@@ -1,7 +1,7 @@
 """Where languages lie, by distance or on the globe, with a chosen subset marked. Drawn by `chart` (PNG), `page` (HTML).
 
-    typology   near means alike under the metric: classical multidimensional scaling (Torgerson 1952)
-    world      where languages are spoken, in the Equal Earth projection (Šavrič, Patterson and Jenny 2018)
+typology   near means alike under the metric: classical multidimensional scaling (Torgerson 1952)
+world      where languages are spoken, in the Equal Earth projection (Šavrič, Patterson and Jenny 2018)
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from search import findings
 from selector import features
-from selector.errors import InputError
 from selector.language import Language
 from selector.problem import Problem
 
@@ -58,9 +57,7 @@ class Atlas:
 
 
 def atlas(problem: Problem, chosen: Sequence[int], view: str, title: str) -> Atlas:
-    """The named view of a problem's frame. InputError for a view that does not exist."""
-    if view not in VIEWS:
-        raise InputError(f"unknown view '{view}'", f"views are {', '.join(VIEWS)}")
+    """One of the VIEWS of a problem's frame."""
     known = problem.source is not None
     languages = (*problem.frame, problem.source) if problem.source is not None else problem.frame
     spots, note = _world(languages) if view == "world" else _typology(problem)
@@ -76,7 +73,7 @@ def atlas(problem: Problem, chosen: Sequence[int], view: str, title: str) -> Atl
         near=near[nearest, np.arange(n)],
         relative=tuple(problem.frame[chosen[j]] for j in nearest),
         title=title,
-        note=note,
+        note=f"{note} {problem.metric.capitalize()} distances.",
     )
 
 
@@ -85,7 +82,7 @@ def _with_source(problem: Problem, rows: Sequence[int]) -> Array:
     inside = problem.distances.matrix[list(rows)]
     if problem.to_source is None:
         return inside
-    return np.column_stack([inside, problem.to_source[list(rows)]])
+    return np.asarray(np.column_stack([inside, problem.to_source[list(rows)]]), dtype=np.float64)
 
 
 def _typology(problem: Problem) -> tuple[Array, str]:
@@ -162,7 +159,9 @@ def graticule() -> list[Array]:
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 
 
-def place(anchors: Array, sizes: Array, offsets: Sequence[Array], taken: list[Box], strict: Sequence[bool]) -> list[int]:
+def place(
+    anchors: Array, sizes: Array, offsets: Sequence[Array], taken: list[Box], strict: Sequence[bool]
+) -> list[int]:
     """For each word, in the order given, the offset at which it covers least of what was there before it.
 
     anchors  [n, 2] of the marks, and sizes [n, 2] of the words, in one unit of length

@@ -1,100 +1,127 @@
-"""A map of languages where near means similar: classical scaling to two dimensions, as PNG (imports matplotlib)."""
+"""An atlas as a PNG picture (imports matplotlib)."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Set
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search import atlas
+from search.atlas import Atlas
 from selector.errors import InputError
-from selector.problem import Problem
 
-_LABELS = 80  # with more languages only the chosen and the source are named
-_INCHES = (10.0, 8.0)
-_GREY, _BLUE, _ORANGE = "#8a8f98", "#0b5cad", "#c2410c"
+_INCHES = {"typology": (10.0, 8.6), "world": (13.0, 7.2)}
+_BLUE, _ORANGE, _INK, _GREY = "#0072B2", "#E69F00", "#1f2328", "#57606a"  # as in the report (Okabe and Ito 2008)
+_NEAR, _FAR = "#d5dae0", "#b3450a"  # of a language by the distance to its nearest chosen one
+_LAND, _SEA, _LINE = "#e9e6de", "#f7f9fb", "#e3e8ed"
+_GAP = 7.5  # points from the middle of a mark to its word
 
 
-def language_map(problem: Problem, chosen: Set[str], caption: str) -> bytes:
-    """PNG bytes: the frame as dots, the chosen codes as large labelled dots, the source as a star.
-
-    Raises InputError where matplotlib is not installed.
-    """
-    figure_class = _figure_class()
-    d, codes = _with_source(problem)
-    places, share = scaled(d)
-    figure = figure_class(figsize=_INCHES, dpi=150, layout="constrained")
+def png(drawn: Atlas) -> bytes:
+    """The picture. Raises InputError where matplotlib is not installed."""
+    figure = _figure(drawn)
     axes = figure.subplots()
-    source = problem.source.code if problem.source is not None else None
-    marked = np.array([code in chosen for code in codes])
-    plain = ~marked & np.array([code != source for code in codes])
-    axes.scatter(*places[plain].T, s=22, color=_GREY, label="pool")
-    axes.scatter(*places[marked].T, s=90, color=_BLUE, label="chosen")
-    if source is not None:
-        axes.scatter(*places[-1:].T, s=170, color=_ORANGE, marker="*", label="source")
-    axes.set(
-        title=caption, xlabel=f"two dimensions that keep {share:.0%} of the squared distances", xticks=[], yticks=[]
-    )
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(loc="best", frameon=False)
+    axes.set_axis_off()
+    axes.set_aspect("equal", adjustable="datalim" if drawn.view == "typology" else "box")
+    if drawn.view == "world":
+        _ground(axes)
+    shades = _marks(axes, drawn)
+    figure.suptitle(drawn.title, x=0.015, ha="left", fontsize=15, fontweight="bold", color=_INK)
+    figure.supxlabel(drawn.note, x=0.015, ha="left", fontsize=9.5, color=_GREY)
+    _legend(figure, axes, shades)
     figure.draw_without_rendering()  # fixes the layout, so that labels can be placed in points
-    _label(axes, codes, places, marked | ~plain)
+    _label(axes, drawn)
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()
 
 
-def scaled(d: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Classical multidimensional scaling (Torgerson 1952): distances [n, n] → places [n, 2] and the share kept.
-
-    Signs are fixed, so that the same distances give the same picture.
-    """
-    n = len(d)
-    centring = np.eye(n) - 1.0 / n
-    values, vectors = np.linalg.eigh(-0.5 * centring @ d**2 @ centring)  # ascending
-    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    top = np.zeros((n, 2))
-    top[:, : min(2, n)] = vectors[:, :2] * np.sqrt(values[:2])
-    top *= np.where(top[np.abs(top).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
-    return top, float(values[:2].sum() / values.sum()) if values.sum() > 0 else 1.0
-
-
-def _with_source(problem: Problem) -> tuple[NDArray[np.float64], list[str]]:
-    """Distances and codes of the frame and, last, of the source."""
-    d, codes = problem.distances.matrix, [language.code for language in problem.frame]
-    if problem.source is None or problem.to_source is None:
-        return d, codes
-    row = problem.to_source[:, None]
-    return np.block([[d, row], [row.T, np.zeros((1, 1))]]), [*codes, problem.source.code]
-
-
-def _label(axes: Any, codes: list[str], places: NDArray[np.float64], strong: NDArray[np.bool_]) -> None:
-    """Names beside the dots, the chosen and the source first, each where it covers no earlier name or large dot."""
-    spots = axes.transData.transform(places) * 72 / axes.figure.dpi  # (n, 2), points
-    taken = [(*(spot - 4.0), *(spot + 4.0)) for spot in spots[strong]]
-    for i in sorted(range(len(codes)), key=lambda i: not strong[i]):
-        if not strong[i] and len(codes) > _LABELS:
-            continue
-        size = 11.0 if strong[i] else 8.0
-        width, height = 0.65 * size * len(codes[i]), size
-        offsets = [(x, y) for y in (4.0, -4.0 - height, 16.0, -28.0) for x in (4.0, -4.0 - width)]
-        boxes = [(*(spots[i] + offset), *(spots[i] + offset + (width, height))) for offset in offsets]
-        best = next((j for j, box in enumerate(boxes) if not any(_overlap(box, other) for other in taken)), 0)
-        taken.append(boxes[best])
-        look = {"fontweight": "bold"} if strong[i] else {"color": "#4b5563"}
-        axes.annotate(codes[i], places[i], xytext=offsets[best], textcoords="offset points", fontsize=size, **look)
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    """Whether two boxes (left, bottom, right, top) share a point."""
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _figure_class() -> Any:
+def _figure(drawn: Atlas) -> Any:
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ModuleNotFoundError:
-        raise InputError("drawing needs matplotlib", "install it with: pip install 'realingo[plot]'") from None
-    return Figure
+        raise InputError("a PNG needs matplotlib", "install it with: pip install 'realingo[plot]'") from None
+    return Figure(figsize=_INCHES[drawn.view], dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.12))
+
+
+def _ground(axes: Any) -> None:
+    """Sea, land and degrees."""
+    axes.fill(*atlas.globe().T, color=_SEA, zorder=0)
+    for line in atlas.graticule():
+        axes.plot(*line.T, color=_LINE, linewidth=0.6, zorder=1)
+    for outline in atlas.land():
+        axes.fill(*outline.T, color=_LAND, linewidth=0, zorder=2)
+    low, high = atlas.globe().min(axis=0), atlas.globe().max(axis=0)
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+
+
+def _marks(axes: Any, drawn: Atlas) -> Any:
+    """All languages; answers the shaded ones, for the colour bar."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shade = LinearSegmentedColormap.from_list("near", [_NEAR, "#d9b38c", _FAR])
+    plain, chosen, source = drawn.plain, drawn.placed & drawn.chosen, drawn.placed & drawn.source
+    order = np.flatnonzero(plain)[np.argsort(drawn.near[plain], kind="stable")]  # the far ones on top
+    size = float(np.clip(6000 / max(1, len(order)), 5, 34))
+    edge = {"linewidth": 0.4 if size > 10 else 0.0, "edgecolor": "white"}
+    most = float(drawn.near[plain].max(initial=1e-9))
+    look = {"cmap": shade, "vmin": 0.0, "vmax": most, "zorder": 3, "label": "pool"}
+    shades = axes.scatter(*drawn.spots[order].T, s=size, c=drawn.near[order], **look, **edge)
+    dot = float(np.clip(3000 / max(1, chosen.sum()), 36, 110))
+    axes.scatter(*drawn.spots[chosen].T, s=dot, color=_BLUE, edgecolor="white", linewidth=0.9, zorder=4, label="chosen")
+    if source.any():
+        star = {"marker": "*", "s": 240, "color": _ORANGE, "edgecolor": _INK, "linewidth": 0.7}
+        axes.scatter(*drawn.spots[source].T, **star, zorder=5, label="source")
+    return shades
+
+
+def _legend(figure: Any, axes: Any, shades: Any) -> None:
+    bar = figure.colorbar(shades, ax=axes, location="bottom", shrink=0.3, aspect=40, pad=0.01, anchor=(1.0, 0.5))
+    bar.set_label("pool: distance to the nearest chosen language", fontsize=9, color=_GREY)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, color=_GREY, labelcolor=_GREY, length=2)
+    handles, names = axes.get_legend_handles_labels()
+    kept = [(handle, name) for handle, name in zip(handles, names, strict=True) if name != "pool"]
+    look = {"frameon": False, "fontsize": 10, "ncols": len(kept), "handletextpad": 0.3}
+    figure.legend(*zip(*kept, strict=True), loc="upper right", bbox_to_anchor=(0.99, 0.995), **look)
+
+
+def _label(axes: Any, drawn: Atlas) -> None:
+    """Words beside the marks, the chosen and the source first; one of the pool only where it covers nothing."""
+    spots = axes.transData.transform(drawn.spots) * 72 / axes.figure.dpi  # (n, 2), points
+    strong = drawn.chosen | drawn.source
+    order = [i for i in np.argsort(~strong, kind="stable") if drawn.placed[i] and drawn.label(i)]
+    if not order:
+        return
+    many = drawn.chosen.sum() > atlas.MOST_NAMES
+    fonts = np.where(strong[order], 8.5 if many else 10.5, 7.5)
+    words = [drawn.label(i) for i in order]
+    sizes = np.stack([0.7 * fonts * [len(word) for word in words], 1.15 * fonts], axis=1)
+    taken = [(*(spot - 6.0), *(spot + 6.0)) for spot in spots[strong & drawn.placed]]
+    taken += [(*(spot - 2.0), *(spot + 2.0)) for spot in spots[drawn.plain]]
+    around = atlas.around(sizes, _GAP)
+    chosen = atlas.place(spots[order], sizes, around, taken, [not strong[i] for i in order])
+    for j, (i, position) in enumerate(zip(order, chosen, strict=True)):
+        if position >= 0:
+            _write(axes, drawn.spots[i], words[j], fonts[j], around[position][j], bool(strong[i]))
+
+
+def _write(axes: Any, spot: Any, word: str, font: float, offset: Any, strong: bool) -> None:
+    from matplotlib.patheffects import withStroke
+
+    look = {"fontweight": "bold", "color": _INK} if strong else {"color": _GREY}
+    halo = [withStroke(linewidth=2.2 if strong else 1.4, foreground="white", alpha=0.85)]
+    axes.annotate(
+        word,
+        spot,
+        xytext=tuple(offset),
+        textcoords="offset points",
+        verticalalignment="bottom",
+        fontsize=font,
+        path_effects=halo,
+        zorder=6,
+        annotation_clip=False,
+        **look,
+    )

@@ -1,201 +1,133 @@
-"""`realingo languages`, `distances` and `select`: questions about languages that need no encoder."""
+"""`realingo languages` and `distances`: what is known of languages, and how far apart they are."""
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search.console import RenderableType, stack, table
-from selector import features, strategy
-from selector.distance import distances
-from selector.diversity import diversity
+from search.console import RenderableType, table
+from selector import columns, features
+from selector.distance import LEAST_OVERLAP, distances
 from selector.errors import InputError
-from selector.language import Language, known, parse, parse_pool
-from selector.problem import Problem, pose
+from selector.language import Language, known, parse, parse_pool, scripts
+from selector.resources import resource_class
+from selector.uriel import PREFIXES
 
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Request:
-    """`realingo select`, as typed."""
+def describe(codes: Sequence[str], pool: str | None, path: str | None = None) -> Document:
+    """What is known of the languages named, of a pool, or of every language that a named pool holds.
 
-    pool: str
-    k: int
-    strategy: str
-    metric: str
-    source: str
-    include: str
-    exclude: str
-    seed: int
-
-
-def describe(codes: Sequence[str], pool: str | None) -> Document:
-    """What is known of the languages named, of a pool, or of every language that a named pool holds."""
+    `path` is a user's table (CSV, the code first): its columns are shown too, and its languages where none are named.
+    """
     asked = [parse(code) for code in codes]
     if pool is not None:
         asked += parse_pool(pool)
-    unique = dict.fromkeys(asked or known())
-    return {"languages": [_described(language) for language in unique]}
+    own = columns.read(path) if path is not None else None
+    if own is not None and not asked:
+        asked = [parse(code) for code in own.cells]
+    unique = tuple(dict.fromkeys(asked or known()))
+    return {"languages": _described(unique, own)}
 
 
-def _described(language: Language) -> Document:
-    used = {group: features.table([language], group).rows[0] for group in features.PREFIXES}
-    return {
-        "code": language.code,
-        "name": language.name,
-        "family": language.family,
-        "genus": language.genus,
-        "script": language.script,
-        "observed": features.observed_share(language),
-        "stand_ins": {group: row for group, row in used.items() if row != language.code},
-    }
+def _described(languages: tuple[Language, ...], own: columns.Columns | None) -> list[Document]:
+    """One entry a language. `rows` says whose row of URIEL was read for each feature group."""
+    tables = {group: features.table(languages, group) for group in PREFIXES}
+    whole = np.concatenate([found.observed for found in tables.values()], axis=1).mean(axis=1)  # (n,)
+    shares = {group: found.observed.mean(axis=1) for group, found in tables.items()}
+    places = features.degrees(languages)  # (n, 2)
+    answer = []
+    for i, language in enumerate(languages):
+        used = {group: found.rows[i] for group, found in tables.items()}
+        latitude, longitude = (None if math.isnan(x) else round(float(x), 2) for x in places[i])
+        entry: Document = {
+            "code": language.code,
+            "name": language.name,
+            "family": language.family,
+            "genus": language.genus,
+            "script": language.script,
+            "scripts": list(scripts(language)),
+            "resource": resource_class(language),
+            "latitude": latitude,
+            "longitude": longitude,
+            "observed": float(whole[i]),
+            "observed_by_group": {group: float(share[i]) for group, share in shares.items()},
+            "rows": used,
+            "stand_ins": {group: row for group, row in used.items() if row != language.code},
+        }
+        if own is not None:
+            entry["columns"] = {name: own.label(name, language) for name in own.names}
+        answer.append(entry)
+    return answer
 
 
 def render_languages(document: Mapping[str, Any]) -> RenderableType:
-    rows = [
-        [*(entry[key] for key in ("code", "name", "family", "genus", "script")), f"{entry['observed']:.0%}"]
-        for entry in document["languages"]
+    entries = document["languages"]
+    own = list(entries[0].get("columns", {}))
+    titles = ["code", "name", "family", "genus", "scripts", "class", "place", "observed", "S P I %", "rows", *own]
+    rows = [_cells(entry) for entry in entries]
+    title = f"{len(rows)} languages; observed: of URIEL's syntax (S), phonology (P), inventories (I)"
+    return table(title, titles, rows, right=("class", "place", "observed", "S P I %"))
+
+
+def _cells(entry: Mapping[str, Any]) -> list[str]:
+    scripts_ = " ".join(entry["scripts"][:2]) + (" …" if len(entry["scripts"]) > 2 else "")
+    place = "–" if entry["latitude"] is None else f"{entry['latitude']:.1f} {entry['longitude']:.1f}"
+    stand_ins = entry["stand_ins"]
+    borrowed = " ".join(
+        f"{''.join(g[0].upper() for g in stand_ins if stand_ins[g] == row)}:{row}"
+        for row in dict.fromkeys(stand_ins.values())
+    )
+    return [
+        *(entry[key] for key in ("code", "name", "family", "genus")),
+        scripts_ or "–",
+        "–" if entry["resource"] is None else str(entry["resource"]),
+        place,
+        f"{entry['observed']:.0%}",
+        " ".join(f"{share:.0%}".removesuffix("%") for share in entry["observed_by_group"].values()),
+        borrowed,
+        *("–" if cell is None else cell for cell in entry.get("columns", {}).values()),
     ]
-    columns = ["code", "name", "family", "genus", "script", "observed"]
-    return table(f"{len(rows)} languages", columns, rows, right=("observed",))
 
 
-def measure(codes: Sequence[str], metric: str) -> Document:
-    """Pairwise distances of at least two languages, in the order given."""
+def measure(codes: Sequence[str], metric: str, least_overlap: int = LEAST_OVERLAP) -> Document:
+    """Pairwise distances of at least two languages, in the order given.
+
+    `overlap` counts the features observed for both languages of a pair (null where the metric has no features),
+    `unknown` lists the pairs that rest on too few and got the mean, `rows` says whose row of URIEL was read.
+    """
     languages = tuple(dict.fromkeys(parse(code) for code in codes))
     if len(languages) < 2:
         raise InputError("distances need at least two different languages", "for example: realingo distances deu tur")
-    found = distances(languages, metric)
+    found = distances(languages, metric, least_overlap)
+    listed = [language.code for language in languages]
+    pairs = [] if found.unknown is None else np.argwhere(np.triu(found.unknown, 1)).tolist()
     return {
         "metric": metric,
-        "languages": [language.code for language in languages],
+        "languages": listed,
         "matrix": found.matrix.tolist(),
         "observed": found.observed.tolist(),
+        "overlap": None if found.overlap is None else found.overlap.tolist(),
+        "unknown": [[listed[i], listed[j]] for i, j in pairs],
+        "rows": {group: list(rows) for group, rows in found.rows.items()},
     }
 
 
 def render_distances(document: Mapping[str, Any]) -> RenderableType:
+    """The matrix; `?` behind a distance that is only the mean, since too few features tell of the pair."""
     codes = document["languages"]
+    unknown = {frozenset(pair) for pair in document["unknown"]}
     rows = [
-        [code, *(f"{value:.3f}" for value in line), f"{share:.0%}"]
+        [
+            code,
+            *(f"{x:.3f}{'?' * (frozenset((code, other)) in unknown)}" for other, x in zip(codes, line, strict=True)),
+            f"{share:.0%}",
+        ]
         for code, line, share in zip(codes, document["matrix"], document["observed"], strict=True)
     ]
-    columns = ["", *codes, "observed"]
-    return table(f"{document['metric']} distances", columns, rows, right=tuple(columns[1:]))
-
-
-def choose(request: Request) -> Document:
-    """The subset that the requested strategy picks, its objective and how diverse it is."""
-    strategy.find(request.strategy)
-    return _answer(request, request.strategy, _pose(request))
-
-
-def compare(request: Request) -> Document:
-    """Every strategy on the same problem, side by side; `rows` are the answers of `choose`."""
-    strategy.find(request.strategy)
-    problem = _pose(request)
-    size = len(problem.frame)
-    able = [name for name, static in strategy.STRATEGIES.items() if static.largest is None or size <= static.largest]
-    rows = [_answer(request, name, problem) for name in able]
-    shared = ("metric", "k", "seed", "source")
-    return {key: rows[0][key] for key in shared} | {"rows": rows}
-
-
-def _pose(request: Request) -> Problem:
-    return pose(
-        parse_pool(request.pool),
-        request.k,
-        request.metric,
-        parse(request.source),
-        include=_listed(request.include),
-        exclude=_listed(request.exclude),
-    )
-
-
-def _listed(codes: str) -> list[Language]:
-    return [parse(code) for code in codes.split(",") if code.strip()]
-
-
-def _answer(request: Request, name: str, problem: Problem) -> Document:
-    if request.seed < 0:
-        raise InputError(f"the seed is {request.seed}, below zero", "give a seed of 0 or more")
-    choice = strategy.solve(name, problem, np.random.default_rng(request.seed))
-    index = [i for i, language in enumerate(problem.frame) if language in choice.subset]
-    return {
-        "strategy": name,
-        "metric": request.metric,
-        "k": request.k,
-        "seed": request.seed,
-        "source": problem.source.code if problem.source is not None else None,
-        "languages": list(choice.subset.codes),
-        "objective": {
-            "name": choice.objective,
-            "value": choice.value,
-            "bound": choice.bound,
-            "optimal": choice.optimal,
-        },
-        "diversity": diversity(problem, index),
-        "cost": None,
-    }
-
-
-def render_choice(document: Mapping[str, Any]) -> RenderableType:
-    languages = [parse(code) for code in document["languages"]]
-    rows = [[entry.code, entry.name, entry.family, entry.genus, entry.script] for entry in languages]
-    goal = document["objective"]
-    sure = " (proven best)" if goal["optimal"] else ""
-    title = f"{document['strategy']}: {goal['name']} {goal['value']:.4f}{sure}, source {document['source']}"
-    measures = [[name.replace("_", " "), _number(value)] for name, value in document["diversity"].items()]
-    return stack(
-        table(title, ["code", "name", "family", "genus", "script"], rows),
-        table("diversity", ["measure", "value"], measures, right=("value",)),
-        ",".join(document["languages"]),
-    )
-
-
-def render_comparison(document: Mapping[str, Any]) -> RenderableType:
-    shown = ("mean_pairwise", "min_pairwise", "nearest", "families", "scripts", "entropy")
-    rows = [
-        [row["strategy"], " ".join(row["languages"]), *(_number(row["diversity"][name]) for name in shown)]
-        for row in document["rows"]
-    ]
-    columns = ["strategy", "languages", "mean", "min", "near", "fam", "scr", "bits"]  # short: eighty characters wide
-    title = f"k = {document['k']}, {document['metric']} distances, source {document['source']}"
-    return table(title, columns, rows, right=tuple(columns[2:]))
-
-
-def _number(value: float | int | None) -> str:
-    return "–" if value is None else str(value) if isinstance(value, int) else f"{value:.3f}"
-
-
-def draw(request: Request, answer: Mapping[str, Any], path: Path) -> None:
-    """A map of the pool by distance, the chosen languages marked, written to a PNG file in one step.
-
-    Raises InputError where matplotlib is missing, the name does not end in .png, or the folder cannot be written.
-    """
-    from search import chart
-
-    if path.suffix.lower() != ".png":
-        raise InputError(f"'{path}' is no PNG file name", "end the name in .png")
-    row = next((row for row in answer.get("rows", []) if row["strategy"] == request.strategy), answer)
-    picture = chart.language_map(_pose(request), set(row["languages"]), _caption(row))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(picture)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as problem:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write '{path}': {problem.strerror}", "name a file in a folder that exists") from None
-
-
-def _caption(row: Mapping[str, Any]) -> str:
-    return f"{row['k']} languages by {row['strategy']}, {row['metric']} distances, source {row['source']}"
+    names = ["", *codes, "observed"]
+    return table(f"{document['metric']} distances", names, rows, right=tuple(names[1:]))

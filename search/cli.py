@@ -39,48 +39,90 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout 
 def languages(
     codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]...", help="Any usual code or name.")] = None,
     pool: Annotated[str | None, typer.Option(help="Codes, a file of codes, or a named pool.")] = None,
+    own: Annotated[
+        str | None, typer.Option("--table", metavar="FILE.csv", help="Your own columns; the code is the first.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List languages: code, name, family, genus, script, observed share of typological features."""
+    """List languages: kinship, scripts, resource class, place, and what URIEL observed of them."""
     from search import choose
 
-    emit(choose.describe(codes or [], pool), as_json, choose.render_languages)
+    emit(choose.describe(codes or [], pool, own), as_json, choose.render_languages)
 
 
 @app.command()
 def distances(
     codes: Annotated[list[str], typer.Argument(metavar="CODE CODE...", help="At least two languages.")],
-    metric: Annotated[str, typer.Option(help="A metric, a weighted mix, or FILE.csv.")] = "syntactic",
+    metric: Annotated[
+        str, typer.Option(help="A metric, one source (syntactic:wals), a weighted mix, features:FILE.csv, or a matrix.")
+    ] = "syntactic",
+    least_overlap: Annotated[
+        int, typer.Option(help="Pairs with fewer shared observed features get the mean (one source, features:FILE).")
+    ] = 15,
     as_json: Json = False,
 ) -> None:
     """Pairwise distances between languages."""
     from search import choose
 
-    emit(choose.measure(codes, metric), as_json, choose.render_distances)
+    emit(choose.measure(codes, metric, least_overlap), as_json, choose.render_distances)
 
 
 @app.command()
 def select(
     pool: Annotated[str, typer.Option(help="Codes, a file of codes, or a named pool.")],
-    k: Annotated[int, typer.Option("-k", help="How many languages to choose.")],
+    k: Annotated[int | None, typer.Option("-k", help="How many languages to choose.")] = None,
     strategy: Annotated[str, typer.Option(help="How to choose.")] = "facility",
     metric: Annotated[str, typer.Option(help="A metric, a weighted mix, or FILE.csv.")] = "syntactic",
     source: Annotated[str, typer.Option(help="The language of fine-tuning; never chosen.")] = "eng",
     include: Annotated[str, typer.Option(help="Codes that must be chosen, comma-separated.")] = "",
     exclude: Annotated[str, typer.Option(help="Codes that must not be chosen, comma-separated.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    targets: Annotated[str | None, typer.Option(help="Whom the chosen serve; the pool if not given.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Weights of the targets: code,weight a line.")
+    ] = None,
+    transfer: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Measured transfer, donors × targets, as CSV or NPZ.")
+    ] = None,
+    costs: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Costs of the languages: code,cost a line.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(help="What the chosen may cost in all.")] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP=N", help="At most N of any family, genus, script, resource; or script:Latn=2."),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Your own columns, usable as groups of a quota.")
+    ] = None,
+    least_observed: Annotated[
+        float | None, typer.Option(help="Leave out languages with less of their features observed, 0 to 1.")
+    ] = None,
+    radius: Annotated[float | None, typer.Option(help="The distance within which a language is covered.")] = None,
+    count_source: Annotated[
+        bool | None,
+        typer.Option("--count-source/--no-count-source", help="Whether the source counts as already chosen."),
+    ] = None,
+    subset: Annotated[str | None, typer.Option(help="Measure these languages instead of choosing.")] = None,
+    rank: Annotated[bool, typer.Option(help="What each language adds after those included, in greedy order.")] = False,
     compare: Annotated[bool, typer.Option(help="All strategies side by side.")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the pool with the chosen marked.")] = None,
+    parity: Annotated[
+        str | None, typer.Option(metavar="typdiv", help="max-sum and max-min exactly as typdiv-sampling does them.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="What an exact strategy may take.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|FILE.html", help="Draw the pool with the chosen marked.")
+    ] = None,
+    view: Annotated[str | None, typer.Option(help="What to draw: typology (the default) or world.")] = None,
     as_json: Json = False,
 ) -> None:
     """Choose languages without measuring."""
-    from search import choose
+    from search import asked, selecting
 
-    request = choose.Request(pool, k, strategy, metric, source, include, exclude, seed)
-    answer = choose.compare(request) if compare else choose.choose(request)
-    if plot is not None:
-        choose.draw(request, answer, plot)
-    emit(answer, as_json, choose.render_comparison if compare else choose.render_choice)
+    given = {name: value for name, value in locals().items() if name in asked.Request.__dataclass_fields__}
+    request = asked.Request(**given, quotas=tuple(quota or ()))
+    mode = selecting.mode(request, compare, rank)
+    emit(selecting.run(mode, request, plot, view), as_json, mode.show)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.markup import render as marked
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -82,7 +83,8 @@ def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[st
     """A plain rich table; `right` names the columns to align right (numbers). Words are broken only if they must be."""
     drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_header=any(columns))
     for number, column in enumerate(columns):
-        words = [word for cell in (column, *(row[number] for row in rows)) for word in cell.split()]
+        cells = [marked(cell).plain for cell in (column, *(row[number] for row in rows))]
+        words = [word for cell in cells for word in cell.split()]
         longest = min(12, max(map(len, words), default=0))
         drawn.add_column(column, justify="right" if column in right else "left", overflow="fold", min_width=longest)
     for row in rows:

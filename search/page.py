@@ -17,8 +17,10 @@ _SHADES = [[0.0, "#d5dae0"], [0.5, "#d9b38c"], [1.0, "#b3450a"]]
 _SEA, _LINE = "#f7f9fb", "#e3e8ed"
 _HEIGHT = {"typology": 780, "world": 640}
 _PIXELS = {"typology": (1100.0, 700.0), "world": (1190.0, 580.0)}  # of the marks on a common screen
-_SIDES = ("middle right", "middle left", "top center", "bottom center")
-_SIDES += ("top right", "bottom right", "top left", "bottom left")
+_SIDES = (  # in the order of `atlas.around`
+    *("middle right", "middle left", "top center", "bottom center"),
+    *("top right", "bottom right", "top left", "bottom left"),
+)
 
 
 def html(drawn: Atlas) -> str:
@@ -57,7 +59,8 @@ def _ground(canvas: Canvas) -> None:
     for line in atlas.graticule():
         canvas.line(*_columns(line), {"color": _LINE, "width": 1})
     x, y = zip(*(_columns(outline) for outline in atlas.land()), strict=True)
-    canvas.area(*([value for ring in axis for value in (*ring, None)] for axis in (x, y)), LAND)
+    parted = [[value for ring in axis for value in (*ring, None)] for axis in (x, y)]
+    canvas.area(parted[0], parted[1], LAND)
 
 
 def _pool(canvas: Canvas, drawn: Atlas) -> None:

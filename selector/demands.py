@@ -23,7 +23,7 @@ _QUOTA = "give a quota as family=2, genus=1, script=3, resource=4 or script:Latn
 class Columns(Protocol):
     """A user's table of languages; `selector.columns`."""
 
-    def label(self, column: str, language: Language) -> str: ...
+    def label(self, column: str, language: Language) -> str | None: ...
 
 
 def costs(frame: Pool, given: Mapping[Language, float] | None) -> Vector | None:
@@ -62,7 +62,7 @@ def grouping(kind: str, columns: Columns | None = None) -> Callable[[Language], 
         return resource
     if columns is None:
         raise InputError(f"'{kind}' is no kind of group", _QUOTA)
-    return lambda language: columns.label(kind, language)
+    return lambda language: columns.label(kind, language) or "unknown"
 
 
 def resource(language: Language) -> str:
