@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from realign.corpus import Split
 from realign.encoder import hidden_states
-from realign.optimize import CLIP, check_finite, warmup_decay
+from realign.optimize import CLIP, LossGuard, Precision, autocast, seeded, warmup_decay
 from realign.score import Tally
 from realign.table import Table
 
 EVALUATION_BATCH = 128  # sentences
+DROPOUT_STREAM = 4  # of chance; 2 is the order of the sentences
 
 
 class Task(Protocol):
@@ -63,6 +64,7 @@ class FineTuning:
     lr: float = 1e-3  # at the peak
     warmup: float = 0.1  # share of the steps
     max_length: int = 128  # sub-words a sentence
+    precision: Precision = "auto"  # auto: bf16 on CUDA
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Tuner:
         """`steps` in all: the learning rate falls to zero at the last."""
         device = next(model.parameters()).device
         self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
-        self._model, self._lessons, self._device = model, lessons, device
+        self._model, self._lessons, self._how, self._device = model, lessons, how, device
+        self._seed, self._step = seed, 0
         self._trained = [*model.parameters(), *self.head.parameters()]
         self._optimizer = torch.optim.AdamW(self._trained, lr=how.lr, weight_decay=0.0, fused=True)
         self._schedule = warmup_decay(self._optimizer, steps, max(1, round(how.warmup * steps)))
@@ -95,24 +98,28 @@ class Tuner:
         """Take one step; returns the loss before it, a scalar."""
         rows = next(self._batches)
         ids, mask, word = self._lessons.table.take(rows)
-        states = hidden_states(self._model, ids.to(self._device), mask.to(self._device))
         gold = self._lessons.gold(rows, word).to(self._device)
-        loss = nn.functional.cross_entropy(self.head(self._lessons.read(states, word)), gold)
+        # a model with dropout must give the same score each time
+        with seeded(self._device, self._seed, DROPOUT_STREAM, self._step), autocast(self._device, self._how.precision):
+            states = hidden_states(self._model, ids.to(self._device), mask.to(self._device))
+            answers = self.head(self._lessons.read(states, word))
+        loss = nn.functional.cross_entropy(answers.float(), gold)
         loss.backward()
         nn.utils.clip_grad_norm_(self._trained, CLIP)
         self._optimizer.step()
         self._schedule.step()
         self._optimizer.zero_grad()
+        self._step += 1
         return loss.detach()
 
 
 def train(model: nn.Module, tuner: Tuner, steps: int) -> nn.Linear:
     """Take all steps; returns the trained head. RunError where the loss diverged."""
     model.train()
-    loss = torch.zeros(())
-    for _ in range(steps):
-        loss = tuner.step()
-    check_finite(loss, "fine-tuning")
+    guard = LossGuard("fine-tuning")
+    for step in range(steps):
+        guard.watch(step, tuner.step())
+    guard.look()
     return tuner.head
 
 
