@@ -5,11 +5,13 @@ A corpus is anything with the methods of `Parallel`, `Labelled` or `Monolingual`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from itertools import islice
+from typing import Generic, Literal, Protocol, TypeVar, overload
 
 Split = Literal["train", "dev", "test"]
+Item = TypeVar("Item", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,40 @@ class Monolingual(Protocol):
     def signature(self) -> str: ...
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]: ...
+
+
+class Stream(Sequence[Item], Generic[Item]):
+    """A sequence that is read anew each time and never held: for text that does not fit in memory.
+
+    Going through it is cheap; its length and its items by number take a reading up to there.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[Item]]) -> None:
+        self._open = read
+        self._length: int | None = None
+
+    def __iter__(self) -> Iterator[Item]:
+        return self._open()
+
+    def __bool__(self) -> bool:
+        return next(self._open(), None) is not None
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = sum(1 for _ in self._open())
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        if isinstance(index, slice):
+            ends = (index.start or 0, index.stop or 0, index.step or 1)
+            if min(ends) < 0:  # counted from the end
+                return list(self._open())[index]
+            return list(islice(self._open(), index.start, index.stop, index.step))
+        place = index + len(self) if index < 0 else index
+        for item in islice(self._open(), place, None) if place >= 0 else ():
+            return item
+        raise IndexError(index)

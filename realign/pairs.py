@@ -1,23 +1,36 @@
-"""Parallel text as the loop takes it: encoded once per language, with word links where the loss needs them."""
+"""Parallel text as the loop takes it: encoded once, with word links where the loss needs them, mapped from the store.
+
+A side's text is stored under a hash of itself, so the source side that many languages share is encoded once. What the
+pairs of a language are made of is stored under the corpus's signature: the text is not even read a second time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from realign.align import informative, mutual
+from realign.align import Linked, informative
+from realign.aligners import aligner
 from realign.corpus import Pair, Parallel
-from realign.encoder import Encoder, hidden_states
-from realign.loss import word_vectors
+from realign.encoder import Encoder
+from realign.filters import dropped
 from realign.recipe import Realignment
+from realign.store import Arrays, Chunks, Shelf, kept, key_of
 from realign.table import Table
 from selector.errors import InputError
 
-ALIGN_BATCH = 64  # sentence pairs
+CHUNK = 4096  # sentences encoded at a time: what is in memory of a corpus
+
+log = logging.getLogger("realingo.pairs")
+
+Item = TypeVar("Item")
+Texts = Callable[[], Iterator[tuple[str, ...]]]  # a side of a corpus, read anew at each call
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class EncodedPairs:
 
     source: Table
     target: Table
-    links: Sequence[Tensor]  # per pair [m, 2]: (source word, target word); empty for the sentence loss
+    links: Linked  # (source word, target word); no rows for the sentence loss
 
 
 class PairStore:
@@ -34,59 +47,110 @@ class PairStore:
 
     def __init__(self, encoder: Encoder, parallel: Parallel, how: Realignment) -> None:
         self._encoder, self._parallel, self._how = encoder, parallel, how
+        self._align = aligner(how, encoder) if how.loss == "word" else None
+        self._text = encoding_facts(encoder, how.max_length)
         self._known: dict[str, EncodedPairs] = {}
 
     def of(self, language: str) -> EncodedPairs:
+        """The training pairs of a language. InputError: there are none, or the filter left none."""
         if language not in self._known:
-            self._known[language] = self._encode(language)
+            self._known[language] = self._load(language)
         return self._known[language]
 
-    def _encode(self, language: str) -> EncodedPairs:
+    def _load(self, language: str) -> EncodedPairs:
         pairs = self._parallel.pairs(language, "train")
-        if not pairs:
-            raise InputError(f"there are no parallel sentences for {language}", "take it out of the pool, or add data")
-        source = self._encoder.encode([pair.source for pair in pairs], self._how.max_length)
-        target = self._encoder.encode([pair.target for pair in pairs], self._how.max_length)
-        links = self._links(pairs, source, target) if self._how.loss == "word" else []
-        return EncodedPairs(source, target, links)
+        links = self._align.signature if self._align else None
+        key = key_of("pairs", self._parallel.signature, language, self._text, links)
+        shelf = kept("pairs", key, lambda: self._describe(language, pairs))
+        source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"])
+        return EncodedPairs(source, target, _linked(shelf))
 
-    def _links(self, pairs: Sequence[Pair], source: Table, target: Table) -> list[Tensor]:
-        if self._how.aligner == "gold":
-            if any(pair.links is None for pair in pairs):
-                raise InputError("this parallel text has no gold word alignment", 'use aligner = "mutual"')
-            found = [pair.links or () for pair in pairs]
-        else:
-            found = _align(self._encoder, source, target, self._how.layer)
-        links = []
-        for row, (pair, some) in enumerate(zip(pairs, found, strict=True)):
-            kept = informative(some, pair.source, pair.target)
-            seen = _seen(source, row), _seen(target, row)
-            visible = [(i, j) for i, j in kept if i in seen[0] and j in seen[1]]
-            links.append(torch.tensor(visible, dtype=torch.long).reshape(-1, 2))
-        return links
+    def _describe(self, language: str, pairs: Sequence[Pair]) -> Chunks:
+        """What the two sides hash to, what the filter dropped, and the links: all that is kept of the pairs."""
+        ours, theirs, count = hashlib.sha256(), hashlib.sha256(), 0
+        for pair in pairs:
+            count += 1
+            ours.update(_bytes(pair.source))
+            theirs.update(_bytes(pair.target))
+        lost = dict(dropped(pairs))
+        if lost:
+            reasons = ", ".join(f"{number} {reason}" for reason, number in lost.items())
+            log.warning("%s: kept %d of %d pairs; dropped %s", language, count, count + sum(lost.values()), reasons)
+        if not count:
+            raise InputError(
+                f"there are no parallel sentences for {language}"
+                + (f": the filter dropped all {sum(lost.values())} ({reasons})" if lost else ""),
+                "take it out of the pool, or " + ('loosen data.filter, or set it to "none"' if lost else "add data"),
+            )
+        facts: dict[str, Any] = {"source": ours.hexdigest(), "target": theirs.hexdigest()}
+        facts |= {"pairs": count, "dropped": lost}
+        if self._align is None:
+            return Chunks([], facts)
+        return Chunks(self._link(language, pairs, *self._sides(pairs, facts["source"], facts["target"])), facts)
+
+    def _sides(self, pairs: Sequence[Pair], source: str, target: str) -> tuple[Table, Table]:
+        ours = self._table(source, lambda: (pair.source for pair in pairs))
+        return ours, self._table(target, lambda: (pair.target for pair in pairs))
+
+    def _table(self, digest: str, texts: Texts) -> Table:
+        pad = self._encoder.tokenizer.pad_token_id
+        shelf = kept("text", key_of("text", digest, self._text), lambda: Chunks(self._pieces(texts()), {}))
+        return Table(shelf.arrays["ids"], shelf.arrays["word"], shelf.arrays["offsets"], pad)
+
+    def _pieces(self, texts: Iterable[tuple[str, ...]]) -> Iterator[Arrays]:
+        yield {"offsets": np.zeros(1, dtype=np.int64)}
+        base = 0
+        for chunk in _chunked(texts):
+            table = self._encoder.encode(chunk, self._how.max_length)
+            yield {"ids": table.ids, "word": table.word, "offsets": table.offsets[1:] + base}
+            base += len(table.ids)
+
+    def _link(self, language: str, pairs: Iterable[Pair], source: Table, target: Table) -> Iterator[Arrays]:
+        """Links of informative words that are still there after truncation."""
+        assert self._align is not None
+        yield {"offsets": np.zeros(1, dtype=np.int64)}
+        start = base = 0
+        for chunk in _chunked(pairs):
+            rows = np.arange(start, start + len(chunk))
+            sides = source.select(rows), target.select(rows)
+            found = self._align(language, chunk, *sides)
+            some = [informative(links, pair.source, pair.target) for links, pair in zip(found, chunk, strict=True)]
+            linked = _visible(Linked.of(some), *sides)
+            yield {"words": linked.words.ravel(), "offsets": linked.offsets[1:] + base}
+            start, base = start + len(chunk), base + len(linked.words)
 
 
-def _seen(table: Table, row: int) -> set[int]:
-    """The words of a sentence that still have a sub-word after truncation."""
-    return set(table.row(row)[1].tolist())
+def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:
+    """Everything that says which sub-words a text becomes."""
+    return [encoder.tokenizer_signature, min(max_length, encoder.tokenizer.model_max_length)]
 
 
-@torch.inference_mode()
-def _align(encoder: Encoder, source: Table, target: Table, layer: int) -> list[tuple[tuple[int, int], ...]]:
-    """Mutual nearest words of each pair under the starting encoder."""
-    links: list[tuple[tuple[int, int], ...]] = []
-    for start in range(0, len(source), ALIGN_BATCH):
-        rows = np.arange(start, min(start + ALIGN_BATCH, len(source)))
-        sides = zip(_unit_words(encoder, source, rows, layer), _unit_words(encoder, target, rows, layer), strict=True)
-        links += [mutual(ours @ theirs.T) for ours, theirs in sides]
-    return links
+def _bytes(words: Sequence[str]) -> bytes:
+    return ("\0".join(words) + "\n").encode("utf-8", "surrogatepass")
 
 
-def _unit_words(encoder: Encoder, table: Table, rows: np.ndarray, layer: int) -> list[Tensor]:
-    """Per sentence [words, d]: word vectors of length one."""
-    ids, mask, word = table.take(rows)
-    counts = word.max(1).values + 1
-    sentence = torch.repeat_interleave(torch.arange(len(rows)), counts)
-    number = torch.cat([torch.arange(int(count)) for count in counts])
-    vectors = word_vectors(hidden_states(encoder.model, ids, mask, layer), word, sentence, number)
-    return list(nn.functional.normalize(vectors, dim=1).split(counts.tolist()))
+def _chunked(items: Iterable[Item]) -> Iterator[list[Item]]:
+    stream = iter(items)
+    while chunk := list(islice(stream, CHUNK)):
+        yield chunk
+
+
+def _linked(shelf: Shelf) -> Linked:
+    if not shelf.arrays:
+        return Linked.of([])
+    return Linked(shelf.arrays["words"].reshape(-1, 2), shelf.arrays["offsets"])
+
+
+def _visible(linked: Linked, source: Table, target: Table) -> Linked:
+    """Without the links of words that lost their sub-words to truncation."""
+    pair = np.repeat(np.arange(len(linked)), np.diff(linked.offsets))
+    seen = _contains(source, pair, linked.words[:, 0]) & _contains(target, pair, linked.words[:, 1])
+    counts = np.bincount(pair[seen], minlength=len(linked))
+    return Linked(linked.words[seen], np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _contains(table: Table, row: np.ndarray, word: np.ndarray) -> np.ndarray:
+    """Has sentence row[i] a sub-word of word[i]? [m], [m] → [m]."""
+    owner = np.repeat(np.arange(len(table)), np.diff(table.offsets))
+    scale = int(max(table.word.max(initial=0), word.max(initial=0))) + 2
+    return np.isin(row * scale + word, owner * scale + table.word)

@@ -44,7 +44,7 @@ class Shelf:
 
 @dataclass
 class Chunks:
-    """A stream of pieces of the arrays (equal names and types in each), and facts that are complete at its end."""
+    """A stream of pieces of flat arrays, each of one type throughout, and facts about the whole."""
 
     pieces: Iterable[Arrays]
     facts: dict[str, Any]
@@ -148,6 +148,8 @@ def _pour(pieces: Iterable[Arrays], workshop: Path) -> dict[str, dict[str, Any]]
 
 
 def _in_memory(chunks: Chunks) -> Shelf:
-    pieces = list(chunks.pieces)
-    arrays = {name: np.concatenate([piece[name].ravel() for piece in pieces]) for name in pieces[0]}
-    return Shelf(arrays, chunks.facts)
+    parts: dict[str, list[np.ndarray]] = {}
+    for piece in chunks.pieces:
+        for name, array in piece.items():
+            parts.setdefault(name, []).append(array)
+    return Shelf({name: np.concatenate(arrays) for name, arrays in parts.items()}, chunks.facts)
