@@ -114,7 +114,7 @@ def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
 
 
 def share(text: str, script: str) -> float:
-    """Share in [0, 1] of the letters that belong to an ISO 15924 script; 1 without letters or where it is not listed."""
+    """Share in [0, 1] of the letters that belong to an ISO 15924 script; 1 without letters or where not listed."""
     names = SCRIPTS.get(script)
     found = [_script(c) in names for c in text[:SHOWN] if c.isalpha()] if names else []
     return sum(found) / len(found) if found else 1.0

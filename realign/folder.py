@@ -22,21 +22,22 @@ def fail(message: str, hint: str) -> NoReturn:
     raise InputError(message, hint)
 
 
-def by_language(folder: Path, suffix: str, required: bool = True) -> dict[str, Path]:
-    """Individual ISO 639-3 code → file `<code><suffix>[.gz]`, sorted by code.
+def by_language(folder: Path, suffix: str, required: bool = True, prefix: str = "") -> dict[str, Path]:
+    """Individual ISO 639-3 code → file `<prefix><code><suffix>[.gz]`, sorted by code.
 
     A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed.
     """
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
-    pattern = re.compile(r"([a-z]{3})" + re.escape(suffix) + r"(\.gz)?")
+    pattern = re.compile(re.escape(prefix) + r"([a-z]{3})" + re.escape(suffix) + r"(\.gz)?")
     with readable(folder):
         found = [(match, path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
     files: dict[str, Path] = {}
     for match, path in sorted(found, key=lambda pair: (pair[0][1] in PREFERRED, pair[1].name)):
         files.setdefault(PREFERRED.get(match[1], match[1]), path)
     if required and not files:
-        fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, code in ISO 639-3")
+        name = f"{prefix}<code>{suffix}"
+        fail(f"no data in {folder}", f"files are named {name} or {name}.gz, code in ISO 639-3")
     return dict(sorted(files.items()))
 
 

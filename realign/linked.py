@@ -10,7 +10,7 @@ can mix them up. Codes are ISO 639-3; a file may carry the macrolanguage's code.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -73,6 +73,10 @@ class Linking(Sequence[Pair]):
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    def __iter__(self) -> Iterator[Pair]:  # not by number: a corpus that is read from a file has no quick way there
+        for number, pair in enumerate(self._pairs):
+            yield replace(pair, links=self._links(number, pair))
 
     @overload
     def __getitem__(self, at: int) -> Pair: ...
