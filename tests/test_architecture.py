@@ -14,6 +14,7 @@ BEHIND = {  # a heavy or replaceable library → the files that may import it
     "optuna_dashboard": {"search/dashboard.py"},
     "transformers": {"realign/encoder.py"},
     "tokenizers": {"realign/encoder.py"},
+    "seqeval": {"realign/tagging.py"},
     "pydantic": {"search/config.py"},
     "typer": {"search/cli.py"},
     "rich": {"search/console.py"},
