@@ -73,16 +73,16 @@ def atlas(problem: Problem, chosen: Sequence[int], view: str, title: str) -> Atl
         near=near[nearest, np.arange(n)],
         relative=tuple(problem.frame[chosen[j]] for j in nearest),
         title=title,
-        note=f"{note} {problem.metric.capitalize()} distances.",
+        note=f"{note} Distances: {problem.metric}.",
     )
 
 
 def _with_source(problem: Problem, rows: Sequence[int]) -> Array:
     """Distances of some of the frame to all of it and, last, to the source [len(rows), n]."""
-    inside = problem.distances.matrix[list(rows)]
+    inside = np.asarray(problem.distances.matrix[list(rows)], dtype=np.float64)
     if problem.to_source is None:
         return inside
-    return np.asarray(np.column_stack([inside, problem.to_source[list(rows)]]), dtype=np.float64)
+    return np.column_stack([inside, problem.to_source[list(rows)]])
 
 
 def _typology(problem: Problem) -> tuple[Array, str]:
@@ -120,7 +120,7 @@ def _world(languages: Sequence[Language]) -> tuple[Array, str]:
     where = features.coordinates(languages)  # (n, 3), unit vectors
     east, north = np.degrees(np.arctan2(where[:, 1], where[:, 0])), np.degrees(np.arcsin(np.clip(where[:, 2], -1, 1)))
     lost = int(np.isnan(east).sum())
-    left_out = f" {lost} without known coordinates are left out." if lost else ""
+    left_out = f" Left out for want of coordinates: {lost}." if lost else ""
     return equal_earth(east, north), f"One point stands for a whole language; coordinates from URIEL.{left_out}"
 
 
@@ -157,24 +157,25 @@ def graticule() -> list[Array]:
 
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top
+_DOT = 0.1  # how much covering a dot of the pool weighs against covering a word or a chosen one
 
 
 def place(
-    anchors: Array, sizes: Array, offsets: Sequence[Array], taken: list[Box], strict: Sequence[bool]
+    anchors: Array, sizes: Array, offsets: Sequence[Array], taken: list[Box], dots: Array, strict: Sequence[bool]
 ) -> list[int]:
     """For each word, in the order given, the offset at which it covers least of what was there before it.
 
     anchors  [n, 2] of the marks, and sizes [n, 2] of the words, in one unit of length
     offsets  [n, 2] of the words' lower left corners from their marks, one array for each possible position
     taken    boxes covered from the start; those of the words are added
+    dots     boxes [m, 4] of which a word may cover some, if it must
     strict   [n] words to leave out (-1) rather than to cover anything
     """
     found = []
     for i, (anchor, size) in enumerate(zip(anchors, sizes, strict=True)):
-        corners = [anchor + offset[i] for offset in offsets]
-        boxes = [(*corner, *(corner + size)) for corner in corners]
+        boxes = [(*(anchor + offset[i]), *(anchor + offset[i] + size)) for offset in offsets]
         others = np.array(taken).reshape(-1, 4)
-        cover = [_covered(box, others) for box in boxes]
+        cover = [_covered(box, others) + _DOT * _covered(box, dots) for box in boxes]
         best = int(np.argmin(cover))  # the first of equals
         if cover[best] > 0 and strict[i]:
             found.append(-1)
@@ -182,6 +183,11 @@ def place(
         found.append(best)
         taken.append(boxes[best])
     return found
+
+
+def boxes(spots: Array, reach: float) -> Array:
+    """Squares [n, 4] around places [n, 2], from middle to side as far as `reach`."""
+    return np.hstack([spots - reach, spots + reach])
 
 
 def _covered(box: Box, others: Array) -> float:

@@ -99,10 +99,10 @@ def _label(axes: Any, drawn: Atlas) -> None:
     fonts = np.where(strong[order], 8.5 if many else 10.5, 7.5)
     words = [drawn.label(i) for i in order]
     sizes = np.stack([0.7 * fonts * [len(word) for word in words], 1.15 * fonts], axis=1)
-    taken = [(*(spot - 6.0), *(spot + 6.0)) for spot in spots[strong & drawn.placed]]
-    taken += [(*(spot - 2.0), *(spot + 2.0)) for spot in spots[drawn.plain]]
+    taken = [tuple(box) for box in atlas.boxes(spots[strong & drawn.placed], 6.0)]
+    dots = atlas.boxes(spots[drawn.plain], 2.0)
     around = atlas.around(sizes, _GAP)
-    chosen = atlas.place(spots[order], sizes, around, taken, [not strong[i] for i in order])
+    chosen = atlas.place(spots[order], sizes, around, taken, dots, [not strong[i] for i in order])
     for j, (i, position) in enumerate(zip(order, chosen, strict=True)):
         if position >= 0:
             _write(axes, drawn.spots[i], words[j], fonts[j], around[position][j], bool(strong[i]))

@@ -118,9 +118,9 @@ def _names(canvas: Canvas, drawn: Atlas) -> None:
     pixels = (drawn.spots - low) * scale
     words = [drawn.label(int(i)) for i in strong]
     sizes = np.array([[7.4 * len(word), 16.0] for word in words])
-    taken = [(*(spot - 6), *(spot + 6)) for spot in pixels[strong]]
-    taken += [(*(spot - 3), *(spot + 3)) for spot in pixels[drawn.plain]]
-    positions = atlas.place(pixels[strong], sizes, atlas.around(sizes, 8.0), taken, [False] * len(words))
+    taken = [tuple(box) for box in atlas.boxes(pixels[strong], 6.0)]
+    dots = atlas.boxes(pixels[drawn.plain], 3.0)
+    positions = atlas.place(pixels[strong], sizes, atlas.around(sizes, 8.0), taken, dots, [False] * len(words))
     sides = [_SIDES[position] for position in positions]
     canvas.names(*_columns(drawn.spots[strong]), [plain(word) for word in words], sides, {"size": 13, "color": INK})
 

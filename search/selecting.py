@@ -17,6 +17,7 @@ from selector.diversity import Yardstick
 from selector.errors import InputError
 from selector.problem import Problem
 from selector.strategy import Choice
+from selector.subset import Subset
 
 Document = dict[str, Any]
 
@@ -72,6 +73,8 @@ def choose(request: Request) -> tuple[Document, Problem]:
 def compare(request: Request) -> tuple[Document, Problem]:
     """Every strategy on the same problem: answers of `choose` as `rows`, those that could not run as `skipped`."""
     strategy.find(request.strategy)
+    if request.parity is not None:
+        raise InputError("--parity concerns one strategy", "leave out --compare or --parity")
     problem = asked.problem(request)
     yardstick = Yardstick(problem, request.seed)
     rows, skipped = [], []
@@ -89,6 +92,8 @@ def compare(request: Request) -> tuple[Document, Problem]:
 
 def rank(request: Request) -> tuple[Document, Problem]:
     """Languages in the order in which greedy choice takes them, after those included: what to add next."""
+    if request.parity is not None:
+        raise InputError("--parity concerns a choice, not a ranking", "leave out --rank or --parity")
     problem = asked.problem(request, everyone=True)
     ranked = strategy.ranking(request.strategy, problem)
     rows = [{"rank": i, "code": each.code, "name": each.name, "gain": gain} for i, (each, gain) in enumerate(ranked, 1)]
@@ -153,11 +158,35 @@ def _unwritable(path: Path, reason: str) -> InputError:
 
 def _solved(request: Request, name: str, problem: Problem, seconds: float) -> Choice:
     """The strategy's answer; of an exact one, what it has when the seconds are over."""
+    if request.parity is not None:
+        return _as_typdiv(request, problem)
     if not strategy.find(name).exact:
         return strategy.solve(name, problem, request.seed)
     from selector.milp import Effort  # SciPy's optimizer: only who asks for proofs waits for it
 
     return strategy.solve(name, problem, request.seed, Effort(seconds=seconds))
+
+
+def _as_typdiv(request: Request, problem: Problem) -> Choice:
+    """The set that typdiv-sampling's own greedy gives, under our objective of the same name."""
+    from selector import parity
+
+    if request.strategy not in parity.METHODS:
+        methods = " and ".join(parity.METHODS)
+        raise InputError(f"typdiv-sampling has no {request.strategy}", f"--parity typdiv goes with {methods}")
+    if len(problem.pinned) + len(problem.limits.most) or request.exclude or request.least_observed is not None:
+        raise InputError("typdiv-sampling knows no conditions", "leave out --parity or what limits the choice")
+    picked = parity.typdiv(problem.distances.matrix, problem.k, request.strategy)
+    return Choice(
+        subset=Subset.of(problem.frame[i] for i in picked),
+        objective=request.strategy,
+        value=strategy.objective_of(request.strategy, problem).value(sorted(picked)),
+        bound=None,
+        status="heuristic",
+        seed=request.seed,
+        imputed=float(1.0 - problem.distances.observed[picked].mean()),
+        cost=problem.cost(picked),
+    )
 
 
 def _answer(request: Request, name: str, choice: Choice, problem: Problem, yardstick: Yardstick) -> Document:
