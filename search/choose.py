@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from search.console import RenderableType, table
+from search.console import RenderableType, escape, listing, table
 from selector import columns, features
 from selector.distance import LEAST_OVERLAP, distances
 from selector.errors import InputError
@@ -17,6 +18,8 @@ from selector.resources import resource_class
 from selector.uriel import PREFIXES
 
 Document = dict[str, Any]
+
+FRAMED = 300  # rows up to which a table is drawn; more are listed plainly
 
 
 def describe(codes: Sequence[str], pool: str | None, path: str | None = None) -> Document:
@@ -71,17 +74,19 @@ def render_languages(document: Mapping[str, Any]) -> RenderableType:
     titles = ["code", "name", "family", "genus", "scripts", "class", "place", "observed", "S P I %", "rows", *own]
     rows = [_cells(entry) for entry in entries]
     title = f"{len(rows)} languages; observed: of URIEL's syntax (S), phonology (P), inventories (I)"
-    return table(title, titles, rows, right=("class", "place", "observed", "S P I %"))
+    right = ("class", "place", "observed", "S P I %")
+    if len(rows) > FRAMED:
+        return listing(title, titles, rows, right)
+    return table(title, [escape(cell) for cell in titles], [[escape(cell) for cell in row] for row in rows], right)
 
 
 def _cells(entry: Mapping[str, Any]) -> list[str]:
     scripts_ = " ".join(entry["scripts"][:2]) + (" …" if len(entry["scripts"]) > 2 else "")
     place = "–" if entry["latitude"] is None else f"{entry['latitude']:.1f} {entry['longitude']:.1f}"
-    stand_ins = entry["stand_ins"]
-    borrowed = " ".join(
-        f"{''.join(g[0].upper() for g in stand_ins if stand_ins[g] == row)}:{row}"
-        for row in dict.fromkeys(stand_ins.values())
-    )
+    lent = entry["stand_ins"]
+    borrowed = [
+        (row, [group[0].upper() for group in lent if lent[group] == row]) for row in dict.fromkeys(lent.values())
+    ]
     return [
         *(entry[key] for key in ("code", "name", "family", "genus")),
         scripts_ or "–",
@@ -89,7 +94,7 @@ def _cells(entry: Mapping[str, Any]) -> list[str]:
         place,
         f"{entry['observed']:.0%}",
         " ".join(f"{share:.0%}".removesuffix("%") for share in entry["observed_by_group"].values()),
-        borrowed,
+        " ".join(f"{''.join(groups)}:{row}" for row, groups in borrowed),
         *("–" if cell is None else cell for cell in entry.get("columns", {}).values()),
     ]
 
@@ -98,36 +103,44 @@ def measure(codes: Sequence[str], metric: str, least_overlap: int = LEAST_OVERLA
     """Pairwise distances of at least two languages, in the order given.
 
     `overlap` counts the features observed for both languages of a pair (null where the metric has no features),
-    `unknown` lists the pairs that rest on too few and got the mean, `rows` says whose row of URIEL was read.
+    `unknown` lists the pairs that rest on too few and got the mean, `rows` says whose row of URIEL was read, and
+    `same_row` lists the pairs at distance 0 only because one row serves both.
     """
     languages = tuple(dict.fromkeys(parse(code) for code in codes))
     if len(languages) < 2:
         raise InputError("distances need at least two different languages", "for example: realingo distances deu tur")
     found = distances(languages, metric, least_overlap)
     listed = [language.code for language in languages]
-    pairs = [] if found.unknown is None else np.argwhere(np.triu(found.unknown, 1)).tolist()
     return {
         "metric": metric,
         "languages": listed,
         "matrix": found.matrix.tolist(),
         "observed": found.observed.tolist(),
         "overlap": None if found.overlap is None else found.overlap.tolist(),
-        "unknown": [[listed[i], listed[j]] for i, j in pairs],
+        "unknown": _pairs(listed, found.unknown),
+        "same_row": _pairs(listed, found.same_row()),
         "rows": {group: list(rows) for group, rows in found.rows.items()},
     }
 
 
+def _pairs(codes: Sequence[str], marked: NDArray[np.bool_] | None) -> list[list[str]]:
+    places = [] if marked is None else np.argwhere(np.triu(marked, 1)).tolist()
+    return [[codes[i], codes[j]] for i, j in places]
+
+
 def render_distances(document: Mapping[str, Any]) -> RenderableType:
-    """The matrix; `?` behind a distance that is only the mean, since too few features tell of the pair."""
+    """The matrix; `?` behind a distance that is only the mean, `=` where one row of URIEL serves both languages."""
     codes = document["languages"]
-    unknown = {frozenset(pair) for pair in document["unknown"]}
-    rows = [
-        [
-            code,
-            *(f"{x:.3f}{'?' * (frozenset((code, other)) in unknown)}" for other, x in zip(codes, line, strict=True)),
-            f"{share:.0%}",
-        ]
-        for code, line, share in zip(codes, document["matrix"], document["observed"], strict=True)
-    ]
+    marks = {frozenset(pair): mark for name, mark in (("unknown", "?"), ("same_row", "=")) for pair in document[name]}
+    rows = []
+    for code, line, share in zip(codes, document["matrix"], document["observed"], strict=True):
+        cells = [f"{x:.3f}{marks.get(frozenset((code, other)), '')}" for other, x in zip(codes, line, strict=True)]
+        rows.append([code, *cells, f"{share:.0%}"])
     names = ["", *codes, "observed"]
-    return table(f"{document['metric']} distances", names, rows, right=tuple(names[1:]))
+    title = f"{document['metric']} distances{_legend(document)}"
+    return table(escape(title), names, rows, right=tuple(names[1:]))
+
+
+def _legend(document: Mapping[str, Any]) -> str:
+    notes = {"unknown": "? too little is known: the mean", "same_row": "= read from one row"}
+    return "".join(f"; {note}" for name, note in notes.items() if document[name])

@@ -3,7 +3,8 @@
 Typological distances compare URIEL's kNN-completed vectors by default; how many features of a pair were really
 observed travels along. With another source (`syntactic:average`, `syntactic:wals`) or a user's own table only the
 features observed for both languages are compared. A pair about which too little is known gets the mean of the known
-pairs and is marked, so that no strategy prefers or shuns it for being unknown.
+pairs and is marked, so that no strategy prefers or shuns it for being unknown. Two languages read from one row of
+URIEL (a macrolanguage's, a twin's) are at distance 0, with an overlap of 0 and listed by `same_row`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class Distances:
     overlap: pairs.Counts | None = None  # [n, n], features observed for both; None where the metric has no features
     unknown: NDArray[np.bool_] | None = None  # [n, n], pairs that got the mean; None where every pair was compared
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # feature group → [n], whose row was read
+
+    def same_row(self) -> NDArray[np.bool_] | None:
+        """Pairs [n, n] for whom every feature was read from one and the same row; None where no row is read."""
+        return _shared([np.array(rows) for rows in self.rows.values()]) if self.rows else None
 
 
 Languages = Sequence[Language]
@@ -85,10 +90,20 @@ def _typological(groups: tuple[str, ...], source: str, compare: Callable[..., Ma
         else:
             matrix = pairs.masked_cosine(values, observed, shared, least)
             known = np.asarray(observed.any(axis=1))
+            same = _shared([np.array(table.rows) for table in tables])
+            matrix[same & np.outer(known, known)] = 0.0
         rows = {group: table.rows for group, table in zip(groups, tables, strict=True)}
         return _completed(matrix, observed.mean(axis=1), known, shared, rows)
 
     return measure
+
+
+def _shared(rows: Sequence[NDArray[np.str_]]) -> NDArray[np.bool_]:
+    """Which two languages are read from the same row in every feature group [n, n]."""
+    indices = [np.unique(codes, return_inverse=True)[1] for codes in rows]
+    same = np.logical_and.reduce([index[:, None] == index for index in indices])
+    np.fill_diagonal(same, False)
+    return np.asarray(same)
 
 
 def _genetic(languages: Languages, least: int) -> Distances:
