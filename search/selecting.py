@@ -32,6 +32,7 @@ class Mode:
 
 
 PATIENCE = 2.0  # seconds of work before a bar is shown
+TYPDIV = ("max-sum", "max-min")  # what typdiv-sampling has, in our names
 HURRY = 3.0  # seconds that an exact strategy may take in a comparison
 
 
@@ -169,13 +170,13 @@ def _solved(request: Request, name: str, problem: Problem, seconds: float) -> Ch
 
 def _as_typdiv(request: Request, problem: Problem) -> Choice:
     """The set that typdiv-sampling's own greedy gives, under our objective of the same name."""
-    from selector import parity
-
-    if request.strategy not in parity.METHODS:
-        methods = " and ".join(parity.METHODS)
-        raise InputError(f"typdiv-sampling has no {request.strategy}", f"--parity typdiv goes with {methods}")
+    if request.strategy not in TYPDIV:
+        hint = f"--parity typdiv goes with --strategy {' or '.join(TYPDIV)}"
+        raise InputError(f"typdiv-sampling has no {request.strategy}", hint)
     if len(problem.pinned) + len(problem.limits.most) or request.exclude or request.least_observed is not None:
         raise InputError("typdiv-sampling knows no conditions", "leave out --parity or what limits the choice")
+    from selector import parity
+
     picked = parity.typdiv(problem.distances.matrix, problem.k, request.strategy)
     return Choice(
         subset=Subset.of(problem.frame[i] for i in picked),
