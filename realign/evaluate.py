@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import nn
 
 from realign.corpus import Parallel, Split
 from realign.encoder import Encoder
-from realign.pairs import PairStore
+from realign.optimize import LossGuard
+from realign.pairs import EncodedPairs, PairStore
 from realign.recipe import Realignment
 from realign.score import Fidelity, Score, sign
-from realign.task import Task
-from realign.train import realign
+from realign.task import Task, Tuner
+from realign.train import Realigner, realign
 from selector.subset import Subset
 
 PROTOCOL = 2  # raise when the same settings give other scores
@@ -55,9 +57,7 @@ class RealignAndTransfer:
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
         started = time.perf_counter()
         model = self._encoder.copy().to(self._device)
-        pairs = {code: self._pairs.of(code) for code in subset.codes}
-        realign(model, pairs, self._realignment, fidelity.pairs // self._realignment.batch, seed)
-        head = self._task.finetune(model, fidelity.steps, seed)
+        head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed)
         tallies = self._task.evaluate(model, head, self._targets, self._split, fidelity.examples)
         per_language = {code: tally.value for code, tally in tallies.items()}
         return Score(
@@ -67,3 +67,29 @@ class RealignAndTransfer:
             tallies=tallies,
             seconds=time.perf_counter() - started,
         )
+
+    def _train(
+        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], fidelity: Fidelity, seed: int
+    ) -> nn.Module | None:
+        """Realign and fine-tune, one before the other or in turns; returns the task's head."""
+        steps = fidelity.pairs // self._realignment.batch
+        tuner = self._task.tuner(model, fidelity.steps, seed) if self._realignment.order == "during" else None
+        if tuner is None or not (pairs and steps and fidelity.steps):
+            realign(model, pairs, self._realignment, steps, seed)
+            return self._task.finetune(model, fidelity.steps, seed)
+        return in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps)
+
+
+def in_turns(realigner: Realigner, tuner: Tuner, steps: int) -> nn.Module:
+    """All realignment steps spread evenly over `steps` of fine-tuning, each with an optimizer of its own.
+
+    One realignment batch for each batch of the task where there are as many of one as of the other: the strategy
+    "during" of Gaschi et al. (2023, arXiv 2306.02790), with two optimizers instead of a sum of losses.
+    """
+    guard, follow = LossGuard("fine-tuning"), realigner.beside(steps)
+    for step in range(steps):
+        follow(step)
+        guard.watch(step, tuner.step())
+    guard.look()
+    realigner.finish()
+    return tuner.head

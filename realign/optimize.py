@@ -106,10 +106,6 @@ class Anchor:
         self._parameters, self._weight = list(parameters), weight
         self._start = [parameter.detach().clone() for parameter in parameters] if weight else []
 
-    @property
-    def start(self) -> list[Tensor]:
-        return self._start
-
     @torch.no_grad()
     def pull(self) -> None:
         """Add the gradient of the penalty to those of the loss."""

@@ -41,9 +41,9 @@ class Batch:
                 continue
             some = slice(start, start + size)
             width = int(self.mask[some].sum(1).max())
-            blocks = (block[some, :width] for block in (self.ids, self.mask, self.word))
+            ids, mask, word = (block[some, :width] for block in (self.ids, self.mask, self.word))
             words = None if self.words is None else self.words[inside]
-            yield inside, Batch(*blocks, self.rows[inside] - start, words)
+            yield inside, Batch(ids, mask, word, self.rows[inside] - start, words)
 
 
 class Plan:

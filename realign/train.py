@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from realign.encoder import hidden_states
 from realign.freeze import held, trained
-from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
 from realign.lora import adapt, merge
+from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
 from realign.optimize import CLIP, Anchor, LossGuard, autocast, deterministic, out_of_memory, rate, seeded
 from realign.pairs import EncodedPairs
 from realign.plan import Batch, Plan
@@ -100,9 +100,13 @@ class Realigner:
 
         return follow
 
+    def look(self) -> None:
+        """RunError where a loss since the last look was not a number: nothing after it is worth keeping."""
+        self._guard.look()
+
     def finish(self) -> None:
         """After the last step: look at the last losses, leave a plain encoder."""
-        self._guard.look()
+        self.look()
         if self._adapted is not None:
             merge(self._adapted)
             self._adapted = None

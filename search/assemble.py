@@ -12,8 +12,8 @@ from search.config import FakeModel, StudyConfig
 from selector.language import Pool
 
 if TYPE_CHECKING:
+    from realign.corpus import Parallel
     from realign.encoder import Encoder
-    from realign.recipe import Realignment
 
 DevOrTest = Literal["dev", "test"]
 
@@ -39,7 +39,7 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
 
     from realign.evaluate import RealignAndTransfer
 
-    parallel, data = sources.parallel(config, config.data.parallel, config.pool), tasks.data(config)
+    parallel, data = linked(config), tasks.data(config)
     codes = [language.code for language in targets]
     for code in codes:  # before anything expensive: is there data for every target?
         data.rows(code, split)
@@ -48,23 +48,20 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
     if not torch.cuda.is_available():
         torch.set_num_threads(1)  # scores must not depend on the number of cores; more cores run more trials
     encoder = _encoder(config, base, advance)
-    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, settings(config))
+    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe())
 
 
-def settings(config: StudyConfig) -> Realignment:
-    """The study's `[realign]` section as the core takes it."""
-    from realign.recipe import Realignment
+def linked(config: StudyConfig) -> Parallel:
+    """The study's parallel text, with word links from outside where its aligner takes them from there."""
+    from realign.files import find_folder
+    from realign.linked import ByDictionary, ByPharaoh
 
-    how = config.realign
-    return Realignment(
-        loss=how.loss,
-        aligner=how.aligner if how.loss == "word" else None,
-        batch=how.batch,
-        lr=how.lr,
-        temperature=how.temperature,
-        layer=how.layer,
-        freeze=how.freeze,
-    )
+    text, how = sources.parallel(config, config.data.parallel, config.pool), config.realign
+    if how.loss == "word" and how.dictionary:
+        return ByDictionary(text, find_folder(how.dictionary, config.home))
+    if how.loss == "word" and how.alignments:
+        return ByPharaoh(text, find_folder(how.alignments, config.home))
+    return text
 
 
 def _encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from realign.fake import Terms
+from realign.recipe import LoRA, Realignment
 from search import objective, studyfile
 from selector.errors import InputError
 from selector.language import Language, Pool, parse, parse_pool
@@ -121,21 +122,52 @@ class TaskSection(Section):
         return f"{self.epochs:g} epochs" if self.epochs is not None else f"{self.steps or STEPS} steps"
 
 
+class LoRASection(Section):
+    rank: Count = 8
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+
+
 class RealignSection(Section):
+    """The settings of `realign.recipe.Realignment`, which says what excludes what, and where outside links are."""
+
     loss: Literal["sentence", "word"] = "sentence"
-    aligner: Literal["mutual", "gold"] | None = None
+    aligner: Literal["mutual", "itermax", "dictionary", "gold", "pharaoh"] | None = None
+    dictionary: str = ""  # folder of aligner "dictionary": beside the study file, or under $REALINGO_DATA
+    alignments: str = ""  # folder of aligner "pharaoh"
+    pooling: Literal["mean", "first", "reference-prefix"] = "mean"
+    negatives: Literal["all", "cross"] = "all"
+    projection: bool = True
+    anchor: Annotated[float, Field(ge=0)] = 0.0
     steps: Count = 200
     batch: Count = 16  # sentence pairs a step; steps × batch is the budget in total over the subset
     lr: Rate = 1e-3
+    schedule: Literal["constant", "linear"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the steps
     temperature: Annotated[float, Field(gt=0)] = 0.1
     layer: int = -1
-    freeze: Literal["none", "lower", "upper"] = "none"
+    freeze: Literal["none", "lower", "upper"] | tuple[Annotated[int, Field(ge=0)], ...] = "none"
+    lora: LoRASection | None = None
+    order: Literal["before", "during"] = "before"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    deterministic: bool = True
+    max_length: Annotated[int, Field(ge=8, le=8192)] = 96  # sub-words a sentence
 
     @model_validator(mode="after")
-    def _aligned(self) -> RealignSection:
-        if self.loss == "word" and self.aligner is None:
-            raise ValueError('loss = "word" needs aligner = "mutual" or "gold"')
+    def _possible(self) -> RealignSection:
+        for name, key in (("dictionary", "dictionary"), ("pharaoh", "alignments")):
+            if (self.aligner == name) != bool(getattr(self, key)):
+                raise ValueError(f'aligner = "{name}" and {key} = "FOLDER" go together')
+        try:
+            self.recipe()
+        except InputError as problem:
+            raise ValueError(f"{problem.message} ({problem.hint})") from None
         return self
+
+    def recipe(self) -> Realignment:
+        given = {key: getattr(self, key) for key in type(self).model_fields.keys() & Realignment.__annotations__.keys()}
+        given["aligner"] = self.aligner if self.loss == "word" else None
+        given["lora"] = LoRA(self.lora.rank, self.lora.alpha) if self.lora else None
+        return Realignment(**given)
 
 
 class SearchSection(Section):
@@ -268,6 +300,9 @@ def resolved(path: Path, file: StudyFile) -> StudyConfig:
             raise InputError(
                 message, "held-out languages must stay unseen by the search: take them out of one of the two"
             )
+    if file.realign.order == "during" and file.task.kind == "retrieval":
+        message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
+        raise InputError(message, "use order = 'before'")
     sizes = _sizes(path, file.pool.k, len(pool))
     sections = {name: getattr(file, name) for name in ("model", "data", "task", "realign", "search", "confirm")}
     config = StudyConfig(path, file.name, file.seed, pool, source, sizes, tune, held_out, **sections)

@@ -15,6 +15,8 @@ BEHIND = {  # a heavy or replaceable library → the files that may import it
     "transformers": {"realign/encoder.py"},
     "tokenizers": {"realign/encoder.py"},
     "seqeval": {"realign/tagging.py"},
+    "peft": {"realign/lora.py"},
+    "datasets": {"realign/hub.py"},
     "pydantic": {"search/config.py"},
     "typer": {"search/cli.py"},
     "rich": {"search/console.py"},
