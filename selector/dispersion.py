@@ -19,8 +19,9 @@ class MaxSum(SetFunction):
         self.total = d.sum(axis=1, dtype=np.float64)  # [n], decides where nothing is chosen yet
 
     def value(self, chosen: Chosen) -> float:
-        inside = self.d[np.ix_(chosen, chosen)].sum(dtype=np.float64) / 2 if len(chosen) else 0.0
-        return float(inside + self.source[list(chosen)].sum(dtype=np.float64))
+        members = list(chosen)
+        inside = self.d[members][:, members].sum(dtype=np.float64) / 2
+        return float(inside + self.source[members].sum(dtype=np.float64))
 
     def second(self, chosen: Chosen) -> float:
         return float(self.total[list(chosen)].sum())
@@ -40,6 +41,9 @@ class MaxSum(SetFunction):
 
 class MaxMin(SetFunction):
     """Smallest pairwise distance, source included; 0 where there is no pair. Equal minima: the larger sum."""
+
+    def work(self, k: int) -> float:
+        return 2 * super().work(k)
 
     def __init__(self, d: Matrix, source: Vector | None = None) -> None:
         self.d = d
@@ -113,14 +117,17 @@ class LogDet(SetFunction):
     def value(self, chosen: Chosen) -> float:
         if not len(chosen):
             return 0.0
-        spectrum = np.linalg.eigvalsh(self._kernel(chosen, list(chosen)))
-        return float(np.log(np.maximum(spectrum, _NUGGET)).sum())  # clipped: a user's matrix may be of no type
+        kernel = self._kernel(chosen, list(chosen))
+        sign, logarithm = np.linalg.slogdet(kernel)
+        if sign <= 0:  # a user's matrix may be of no type
+            return float(np.log(np.maximum(np.linalg.eigvalsh(kernel), _NUGGET)).sum())
+        return float(logarithm)
 
     def second(self, chosen: Chosen) -> float:
         return float(self.total[list(chosen)].sum())
 
     def work(self, k: int) -> float:
-        return float(k**3 * self.size)
+        return 2e6 + (100.0 + k) * k * self.size
 
     def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
         """By the Schur complement: each adds the log of what the chosen leave unexplained of it."""
@@ -130,6 +137,17 @@ class LogDet(SetFunction):
             across = self._kernel(chosen, index)  # (k, n)
             left = left - (across * np.linalg.solve(self._kernel(chosen, list(chosen)), across)).sum(axis=0)
         return self.value(chosen) + np.log(np.maximum(left, _NUGGET)), self.second(chosen) + self.total[index]
+
+    def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
+        """By the inverse P of the kernel of S: without i its determinant is P_ii times as large, and more is left."""
+        members = list(chosen)
+        inverse = np.linalg.inv(self._kernel(members, members))
+        across = self._kernel(members, np.arange(self.size))  # (k, n)
+        solved = inverse @ across  # (k, n)
+        left = 1.0 + _NUGGET - (across * solved).sum(axis=0)  # (n,)
+        own = np.maximum(np.diag(inverse), _NUGGET)[:, None]  # (k, 1)
+        values = self.value(members) + np.log(own) + np.log(np.maximum(left + solved**2 / own, _NUGGET))
+        return values, self.second(members) - self.total[members][:, None] + self.total
 
 
 class Entropy(SetFunction):
@@ -160,7 +178,7 @@ class Entropy(SetFunction):
         return self._with_one_more(count, len(members)).T, second
 
     def work(self, k: int) -> float:
-        return float(k * self.x.size)
+        return 1e6 + 0.7 * k * self.x.size
 
     def _with_one_more(self, count: Vector, size: int) -> Vector:
         """Mean entropy when each language joins those counted [(k,) f]: its level picks the entropy of a feature."""
@@ -170,6 +188,8 @@ class Entropy(SetFunction):
 
 class Nearness(SetFunction):
     """How near the average chosen language is to the source, the targets or the middle of the frame."""
+
+    modular = True
 
     def __init__(self, near: Vector) -> None:
         self.near = near  # [n]

@@ -53,7 +53,7 @@ class Facility(SetFunction):
         return values, self.second(members) + self.total[members][:, None] - self.total
 
     def work(self, k: int) -> float:
-        return float((k + 10) * self.reach.size)
+        return 1e6 + (0.4 * k + 6.0) * self.reach.size
 
     def owners(self, chosen: Chosen) -> tuple[Vector, Index, Vector]:
         """For every target: distance to S, which member is the nearest (k where the source is), and to the rest [m]."""
@@ -85,6 +85,9 @@ class KCenter(Facility):
             ties[block] = 1.0 - left @ self.weights
         return values, ties
 
+    def work(self, k: int) -> float:
+        return 3 * super().work(k)
+
     def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
         """The worst-off if nobody leaves, over the targets that others own, against those that lose their owner."""
         members = list(chosen)
@@ -96,10 +99,11 @@ class KCenter(Facility):
             reach = self.reach[block][:, order]  # (b, m), target by target of one owner after the other
             kept = np.maximum.reduceat(np.minimum(reach, nearest[order]), starts, axis=1)  # (b, owners)
             lost = np.maximum.reduceat(np.minimum(reach, following[order]), starts, axis=1)
-            values[:, block] = 1.0 - kept.max(axis=1)
-            for place in np.flatnonzero(owners < len(members)):
-                others = np.delete(kept, place, axis=1).max(axis=1, initial=0.0)
-                values[owners[place], block] = 1.0 - np.maximum(others, lost[:, place])
+            least, where, following_least = two_least(-kept.T)  # the worst-off of all owners, and of all but that one
+            values[:, block] = 1.0 + least
+            others = -np.where(where == np.arange(len(owners))[:, None], following_least, least)  # (owners, b)
+            own = owners < len(members)
+            values[np.ix_(owners[own], block)] = 1.0 - np.maximum(others, lost.T)[own]
         return values, super().exchanges(members)[0]
 
 

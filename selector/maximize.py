@@ -16,8 +16,8 @@ from selector.limits import Limits
 from selector.setfunction import Index, SetFunction, Vector
 
 _EQUAL = 1e-11  # relative: values nearer than this are equal, so that rounding does not decide
-_STARTS = 60  # further starts, as many as
-_WORK = 4e8  # this number of elementary steps in one pass of exchanges from each allows: about a second
+_STARTS = 40  # further starts, as many as
+_WORK = 1e8  # this number of nanoseconds for one pass of exchanges from each allows: ten passes make a second
 _PASSES = 500  # a bound on passes of exchanges, never reached in practice
 _BATCH = 64  # candidates evaluated at a time by lazy greedy
 
@@ -29,7 +29,10 @@ def search(
 ) -> list[int]:
     """The best of greedy and swaps from greedy's own first language and, as far as size allows, from other starts."""
     bounds = Limits.none(function.size) if limits is None else limits
-    best = swap(function, greedy(function, k, pinned, free, bounds), pinned, free, bounds)
+    first = greedy(function, k, pinned, free, bounds)
+    if function.modular and not bounds:
+        return first
+    best = swap(function, first, pinned, free, bounds)
     if k - len(pinned) <= 1 or k == len(pinned) + len(free):
         return best
     for start in _starts(function, k, pinned, free, bounds):
@@ -108,7 +111,7 @@ def _next(function: SetFunction, chosen: list[int], rest: Index, gains: Vector |
         due = np.sort(order[: max(_BATCH, int(np.isinf(gains[stale]).sum()))])
         values[due], ties[due] = function.with_each(chosen, due)
         gains[due] = values[due] - now
-        stale = np.setdiff1d(stale, due)
+        stale = stale[np.isinf(values[stale])]
 
 
 def swap(
@@ -133,21 +136,18 @@ def _pass(
     function: SetFunction, chosen: list[int], pinned: Sequence[int], free: Sequence[int], limits: Limits
 ) -> list[int]:
     """The best exchange of every member, the most helpful first, each made if it helps after those before it."""
-    outside = np.setdiff1d(np.asarray(free, dtype=np.intp), chosen)
-    movable = [place for place, i in enumerate(chosen) if i not in pinned]
-    if not len(outside) or not movable:
-        return chosen
-    values, ties = (table[:, outside] for table in function.exchanges(chosen))
-    values = np.where(limits.exchangeable(chosen)[:, outside], values, -np.inf)
-    offers = []
-    for place in movable:
-        j = _first_best(values[place], ties[place])
-        offers.append(((float(values[place, j]), float(ties[place, j])), chosen[place], int(outside[j])))
-    offers.sort(key=lambda offer: (-offer[0][0], -offer[0][1], offer[1], offer[2]))
+    allowed = np.zeros(function.size, dtype=bool)
+    allowed[list(free)] = True
+    allowed[chosen] = False
     current, key = chosen, _key(function, chosen)
-    for offered, out, into in offers:
-        rival = sorted([*(i for i in current if i != out), into])
-        if not np.isfinite(offered[0]) or into in current or not limits.hold(rival):
+    values, ties = function.exchanges(chosen)
+    values = np.where(allowed & limits.exchangeable(chosen), values, -np.inf)
+    into = _first_best(values, ties)  # (k,)
+    offers = [((values[out, j], ties[out, j]), chosen[out], j) for out, j in enumerate(into.tolist())]
+    helpful = [offer for offer in offers if offer[1] not in pinned and _beats(offer[0], key)]
+    for _, out, entrant in sorted(helpful, key=lambda offer: (-offer[0][0], -offer[0][1], *offer[1:])):
+        rival = sorted([*(i for i in current if i != out), entrant])
+        if entrant in current or not limits.hold(rival):
             continue
         rival_key = _key(function, rival)
         if _beats(rival_key, key):
@@ -159,18 +159,19 @@ def _key(function: SetFunction, chosen: Sequence[int]) -> Key:
     return function.value(chosen), function.second(chosen)
 
 
-def _first_best(values: NDArray[np.float64], ties: NDArray[np.float64]) -> int:
-    """The place of the best value; among equal ones of the best tie; among those the first."""
-    top = np.flatnonzero(values >= values.max() - _slack(values.max()))
-    top = top[ties[top] >= ties[top].max() - _slack(ties[top].max())]
-    return int(top[0])
+def _first_best(values: NDArray[np.float64], ties: NDArray[np.float64]) -> NDArray[np.intp]:
+    """In each row [..., n] the place of the best value; among equal ones of the best tie; among those the first."""
+    best = values.max(axis=-1, keepdims=True)
+    ties = np.where(values >= best - _slack(best), ties, -np.inf)
+    best = ties.max(axis=-1, keepdims=True)
+    return np.asarray((ties >= best - _slack(best)).argmax(axis=-1))
 
 
 def _beats(one: Key, other: Key) -> bool:
-    if abs(one[0] - other[0]) > _slack(other[0]):
+    if abs(one[0] - other[0]) > _EQUAL * max(1.0, abs(other[0])):
         return one[0] > other[0]
-    return one[1] > other[1] + _slack(other[1])
+    return one[1] > other[1] + _EQUAL * max(1.0, abs(other[1]))
 
 
-def _slack(value: float) -> float:
-    return _EQUAL * max(1.0, abs(float(value))) if np.isfinite(value) else 0.0
+def _slack(best: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _EQUAL * np.maximum(1.0, np.where(np.isfinite(best), np.abs(best), 0.0))

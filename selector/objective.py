@@ -18,6 +18,7 @@ Notations
     coverage   Σ_t w_t [min_{i ∈ S∪{s}} d_ti ≤ r]            maximum coverage
     nearest    mean_{i ∈ S} (1 - d_si)                       the convenient neighbours of the source, or of the targets
     entropy    mean_f H(mean_{i ∈ S} x_if)                   feature values in equal shares, in bits
+    predicted  Σ_t w_t of the gain that the transfer model expects from realigning on S (`transfer.py`)
     log-det    log det(exp(-d_ij / σ))_{i,j ∈ S}             the most probable set of a determinantal point process
 
 A set function and the way to maximize it are two things: the functions are in `dispersion.py` and `location.py`, the
@@ -56,6 +57,10 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
         return Entropy(feature_matrix(problem.frame))
     if name == "log-det":
         return LogDet(problem.distances.matrix)
+    if name == "predicted":
+        from selector import transfer  # loads published results and fits nothing, but takes a moment
+
+        return transfer.MeanGain(problem.frame, problem.targets, problem.weights)
     return Nearness(_nearness(problem))
 
 

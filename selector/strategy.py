@@ -163,10 +163,7 @@ def _picked(
     start = static.pick(problem, rng)
     if not static.exact or problem.forced:
         return start, None, None
-    try:
-        from selector import exact
-    except ImportError:
-        return start, None, "limit"
+    from selector import exact
     from selector.milp import Effort
 
     found = exact.solve(static.objective, problem, start, Effort() if effort is None else effort)
@@ -179,10 +176,8 @@ def _upper(static: Static, problem: Problem, picked: list[int], value: float) ->
         return value  # nobody can be served better
     if problem.k - len(problem.pinned) == 1 and static.pick in _SEARCHES:
         return value  # one step of greedy tries everything
-    try:
-        from selector import bound
-    except ImportError:
-        return None
+    from selector import bound
+
     return bound.upper(static.objective, problem, picked)
 
 
@@ -224,10 +219,8 @@ def _dominating(problem: Problem, rng: Generator) -> list[int]:
 
 
 def _predicted(problem: Problem, rng: Generator) -> list[int]:
-    try:
-        from selector import transfer
-    except ImportError:
-        raise InputError("the transfer model is not there", "use another strategy") from None
+    from selector import transfer
+
     return transfer.predicted(problem, rng)
 
 
@@ -259,7 +252,7 @@ STRATEGIES: dict[str, Static] = {
     "exact-coverage": Static(_coverage, "coverage", "coverage, proven", exact=True),
     "entropy": Static(_entropy, "entropy", "feature values in equal shares"),
     "exact-entropy": Static(_entropy, "entropy", "entropy, proven", exact=True),
-    "predicted": Static(_predicted, "facility", "best for the targets by the transfer model", maximizes=False),
+    "predicted": Static(_predicted, "predicted", "greatest gain of the targets by the transfer model"),
 }
 
 _SEARCHES = {static.pick for static in STRATEGIES.values() if static.maximizes} - {_dominating}
