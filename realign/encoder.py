@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import GatedRepoError
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import __version__ as tokenizers_version
 from torch import Tensor, nn
@@ -31,6 +33,7 @@ Words = Sequence[tuple[str, ...]]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 IGNORE = -100
+ANSWER = 10  # seconds the hub has to say which commit a revision is
 DROPOUT = 0.0  # of small encoders: it would cost a quarter of the time on a CPU
 
 transformers_logging.set_verbosity_error()
@@ -44,6 +47,7 @@ class Encoder:
     model: nn.Module
     tokenizer: Any
     signature: str  # hash of configuration, weights and tokenizer
+    origin: str = ""  # a folder, or hub id and commit
 
     @property
     def width(self) -> int:
@@ -103,26 +107,47 @@ def blocks(model: nn.Module) -> list[nn.Module]:
 
 
 def load(base: str, revision: str | None = None) -> Encoder:
-    """An encoder from a folder or the hub. Only safetensors are read and no code from the model's repository is run."""
+    """An encoder from a folder or the hub. Only safetensors are read and no code from the model's repository is run.
+
+    On the hub a revision (a branch, a tag or a commit; none: main) is resolved to its commit once, and tokenizer and
+    weights are taken from that one. What is in the cache already loads without the hub.
+    """
+    commit = None if Path(base).is_dir() else _commit(base, revision)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision, trust_remote_code=False, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=commit, trust_remote_code=False, use_fast=True)
         with torch.random.fork_rng(devices=[]):
             # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
             torch.manual_seed(0)
             model = AutoModel.from_pretrained(
-                base, revision=revision, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+                base, revision=commit, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
             )
-    except (OSError, ValueError, KeyError) as problem:
-        first = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise InputError(
-            f"cannot load the encoder {base!r}: {first}",
-            "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
-        ) from problem
+    except Exception as problem:  # broken files raise of every kind
+        raise _refused(base, problem) from problem
     if not tokenizer.is_fast:
         raise InputError(
             f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer"
         )
-    return Encoder(model.eval(), tokenizer, _signature(model, tokenizer))
+    origin = f"{base}@{commit}" if commit else base
+    return Encoder(model.eval(), tokenizer, _signature(model, tokenizer), origin)
+
+
+def _commit(base: str, revision: str | None) -> str:
+    """The commit of a model on the hub, or of its copy in the cache where the hub does not answer within seconds."""
+    try:
+        return Path(hf_hub_download(base, "config.json", revision=revision, etag_timeout=ANSWER)).parent.name
+    except GatedRepoError as problem:
+        message = f"cannot load the encoder {base!r}: it is gated, its owners want to be asked"
+        raise InputError(message, "ask on its page, then log in: hf auth login") from problem
+    except Exception as problem:
+        raise _refused(base, problem) from problem
+
+
+def _refused(base: str, problem: Exception) -> InputError:
+    first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+    return InputError(
+        f"cannot load the encoder {base!r}: {first}",
+        "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
+    )
 
 
 def _signature(model: nn.Module, tokenizer: Any) -> str:

@@ -3,7 +3,7 @@
     empty       a side without a letter or digit
     length      a side longer than `longest` characters: two paragraphs, or markup
     ratio       one side more than `ratio` times as long as the other: not a translation of it
-    script      fewer than the share `script` of the letters of a side are of the language's script: another language
+    script      fewer than the share `script` of the letters of a side are of the language's scripts: another language
     duplicate   the same pair again
 
 A pair counts for the first of them that holds. The checks are those of corpus cleaning since Moses
@@ -48,7 +48,7 @@ class Rules:
     script: float = 0.5  # share of the letters; 0: any script
     duplicates: bool = False  # keep them
 
-    def reason(self, pair: Pair, scripts: tuple[str, str]) -> str | None:
+    def reason(self, pair: Pair, scripts: tuple[Sequence[str], Sequence[str]]) -> str | None:
         """Why a pair is dropped whatever else there is; None: it is not. `scripts` are of source and target."""
         sides = " ".join(pair.source), " ".join(pair.target)
         short, long = sorted(map(len, sides))
@@ -58,7 +58,7 @@ class Rules:
             return "length"
         if long + SLACK > self.ratio * (short + SLACK):
             return "ratio"
-        if any(share(side, script) < self.script for side, script in zip(sides, scripts, strict=True)):
+        if any(share(side, some) < self.script for side, some in zip(sides, scripts, strict=True)):
             return "script"
         return None
 
@@ -66,8 +66,8 @@ class Rules:
 class Filtered:
     """Parallel text without the training pairs that the rules drop (a `Parallel` around a `Parallel`)."""
 
-    def __init__(self, parallel: Parallel, rules: Rules, source: str, scripts: Mapping[str, str]) -> None:
-        """`scripts`: ISO 639-3 → ISO 15924, of the source language and all others; without one any script will do."""
+    def __init__(self, parallel: Parallel, rules: Rules, source: str, scripts: Mapping[str, Sequence[str]]) -> None:
+        """`scripts`: language → those it is written in (ISO 15924); of one that is missing any script will do."""
         self._parallel, self._rules, self._source, self._scripts = parallel, rules, source, scripts
         facts = json.dumps([asdict(rules), sorted(scripts.items())])
         self._name = f"filtered:{sha256(facts.encode()).hexdigest()[:16]}"
@@ -80,14 +80,14 @@ class Filtered:
         every = self._parallel.pairs(language, split)
         if split != "train":
             return every
-        scripts = self._scripts.get(self._source, ""), self._scripts.get(language, "")
+        scripts = self._scripts.get(self._source, ()), self._scripts.get(language, ())
         return Kept(every, self._rules, scripts)
 
 
 class Kept(Stream[Pair]):
     """The pairs that the rules leave. `dropped` counts the others by reason, once all were read."""
 
-    def __init__(self, pairs: Sequence[Pair], rules: Rules, scripts: tuple[str, str]) -> None:
+    def __init__(self, pairs: Sequence[Pair], rules: Rules, scripts: tuple[Sequence[str], Sequence[str]]) -> None:
         super().__init__(self._read)
         self._pairs, self._rules, self._scripts = pairs, rules, scripts
         self.dropped: Counter[str] = Counter()
@@ -113,10 +113,12 @@ def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
     return pairs.dropped if isinstance(pairs, Kept) else {}
 
 
-def share(text: str, script: str) -> float:
-    """Share in [0, 1] of the letters that belong to an ISO 15924 script; 1 without letters or where not listed."""
-    names = SCRIPTS.get(script)
-    found = [_script(c) in names for c in text[:SHOWN] if c.isalpha()] if names else []
+def share(text: str, scripts: Sequence[str]) -> float:
+    """Share in [0, 1] of the letters that belong to the scripts (ISO 15924); 1 without letters, or one not listed."""
+    if not scripts or not all(script in SCRIPTS for script in scripts):
+        return 1.0
+    names = {name for script in scripts for name in SCRIPTS[script]}
+    found = [_script(c) in names for c in text[:SHOWN] if c.isalpha()]
     return sum(found) / len(found) if found else 1.0
 
 

@@ -39,7 +39,7 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
 
     from realign.evaluate import RealignAndTransfer
 
-    parallel, data = linked(config), tasks.data(config)
+    parallel, data = sources.filtered(config, linked(config)), tasks.data(config)
     codes = [language.code for language in targets]
     for code in codes:  # before anything expensive: is there data for every target?
         data.rows(code, split)
@@ -80,4 +80,4 @@ def _encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder
         finally:
             torch.set_num_threads(threads)
     folder = config.home / base
-    return load(str(folder) if folder.is_dir() else base)
+    return load(str(folder)) if folder.is_dir() else load(base, config.model.revision)

@@ -64,6 +64,7 @@ class FakeModel(Section):
 
 class ModelSection(Section):
     base: str | FakeModel = "world"  # "world", a folder or a hub id, or {kind = "fake"}
+    revision: str | None = None  # of a hub id: a branch, a tag or a commit
 
 
 class Verses(Section):
@@ -76,19 +77,81 @@ class Conllu(Section):
     folder: str
 
 
+class Bitext(Section):
+    """Parallel text, a pair a line; realign/bitext.py says how the files are named."""
+
+    kind: Literal["moses", "tsv"]
+    folder: str
+
+
+class Labels(Section):
+    """Entities in columns, or classified sentences; realign/labels.py says how the files are named."""
+
+    kind: Literal["conll", "table"]
+    folder: str
+
+
+class Hub(Section):
+    """A data set of the hub: one of realign/data/hub.toml by name, or described in the same words."""
+
+    kind: Literal["hub"]
+    name: str | None = None
+    id: str | None = None
+    columns: dict[str, str] | None = None
+    config: str | None = None
+    codes: Literal["iso1", "iso3", "flores"] | None = None
+    names: dict[str, str] | None = None  # ISO 639-3 → code in the data set
+    splits: dict[Literal["train", "dev", "test"], str] | None = None
+    labels: tuple[str, ...] | None = None
+    revision: str | None = None
+    folders: bool | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Hub:
+        if (self.name is None) == (self.id is None):
+            raise ValueError("give the name of a known data set, or an id with columns")
+        if self.id is not None and not self.columns:
+            raise ValueError("an id needs columns, such as {words = 'tokens', tags = 'upos'}")
+        return self
+
+
+class Filter(Section):
+    """The rules of realign/filters.py."""
+
+    longest: Count = 1000  # characters of a side
+    ratio: Annotated[float, Field(gt=1)] = 4.0  # longer by shorter side
+    script: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of letters of the language's scripts; 0: any
+    duplicates: bool = False  # keep them
+
+
 class DataSection(Section):
-    parallel: Literal["world"] | Verses = "world"
+    parallel: Literal["world"] | Verses | Bitext | Hub = "world"
+    filter: Literal["none"] | Filter | None = None  # None: the defaults for moses, tsv and hub, none for the others
+
+    @property
+    def rules(self) -> Filter | None:
+        """How training pairs are filtered. The world's never are."""
+        if self.filter == "none" or self.parallel == "world":
+            return None
+        return self.filter or (None if isinstance(self.parallel, Verses) else Filter())
 
 
 METRICS = {"pos": "accuracy", "ner": "span F1", "classification": "accuracy", "retrieval": "accuracy"}
 STEPS = 200  # of fine-tuning, where the file says neither steps nor epochs
 ONLY_FOR = {"pooling": "classification", "layer": "retrieval"}
-LABELS = {"conllu": ("pos",), "verses": ("retrieval",)}  # kind of data → the tasks it has labels for
+LABELS = {  # kind of data → the tasks it has labels for
+    "conllu": ("pos",),
+    "conll": ("ner",),
+    "table": ("classification",),
+    **dict.fromkeys(("verses", "moses", "tsv"), ("retrieval",)),
+    "hub": ("pos", "ner", "classification", "retrieval"),
+}
 
 
 class TaskSection(Section):
     kind: Literal["pos", "ner", "classification", "retrieval"] = "pos"
-    data: Literal["world"] | Conllu | Verses | None = None  # of retrieval: [data] parallel; of the others: the world
+    # None: of retrieval the [data] parallel, of the others the world
+    data: Literal["world"] | Conllu | Labels | Verses | Bitext | Hub | None = None
     steps: Count | None = None  # optimizer steps of fine-tuning on the source language
     epochs: Annotated[float, Field(gt=0, le=1000)] | None = None  # instead of steps
     batch: Count = 16  # sentences a step

@@ -4,40 +4,78 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from search.config import Conllu, StudyConfig, Verses
-from selector.language import Pool
+from search.config import Bitext, Conllu, Hub, Labels, StudyConfig, Verses
+from selector.language import Pool, scripts
 
 if TYPE_CHECKING:
     from realign.corpus import Examples, Labelled, Parallel
+    from realign.hub import Hub as HubData
 
 
 def parallel(config: StudyConfig, given: object, languages: Pool) -> Parallel:
     """Text aligned with the source; the signature covers `languages`."""
+    from realign import bitext
     from realign.files import Verses as VerseFiles
     from realign.files import find_folder
     from realign.world import World
 
+    codes = [language.code for language in languages]
     if isinstance(given, Verses):
-        codes = [language.code for language in languages]
         return VerseFiles(find_folder(given.folder, config.home), config.source.code, codes)
-    return World()
+    if isinstance(given, Bitext):
+        reader = bitext.Moses if given.kind == "moses" else bitext.Tsv
+        return reader(find_folder(given.folder, config.home), config.source.code, codes)
+    return _hub(config, given, "parallel", codes) if isinstance(given, Hub) else World()
+
+
+def filtered(config: StudyConfig, text: Parallel) -> Parallel:
+    """Parallel text without the training pairs that `[data] filter` drops."""
+    from realign.filters import Filtered, Rules
+
+    if config.data.rules is None:
+        return text
+    written = {language.code: scripts(language) for language in (config.source, *config.pool)}
+    return Filtered(text, Rules(**dict(config.data.rules)), config.source.code, written)
 
 
 def labelled(config: StudyConfig) -> Labelled:
     """Sentences with a label per word: tags, or entities in IOB2 where the task is NER."""
+    from realign import labels
     from realign.files import Conllu as Treebanks
     from realign.files import find_folder
     from realign.world import World
 
-    given = config.task_data
+    given, codes = config.task_data, _codes(config)
     if isinstance(given, Conllu):
-        codes = [language.code for language in (config.source, *config.tune, *config.held_out)]
         return Treebanks(find_folder(given.folder, config.home), codes)
+    if isinstance(given, Labels):
+        return labels.Conll(find_folder(given.folder, config.home), codes)
+    if isinstance(given, Hub):
+        return _hub(config, given, config.task.kind, codes)
     return World().entities if config.task.kind == "ner" else World()
 
 
 def examples(config: StudyConfig) -> Examples:
     """Sentences, or pairs of them, with one label each."""
+    from realign import labels
+    from realign.files import find_folder
     from realign.world import World
 
-    return World()
+    given, codes = config.task_data, _codes(config)
+    if isinstance(given, Labels):
+        return labels.Table(find_folder(given.folder, config.home), codes)
+    return _hub(config, given, "classification", codes) if isinstance(given, Hub) else World()
+
+
+def _codes(config: StudyConfig) -> list[str]:
+    return [language.code for language in (config.source, *config.tune, *config.held_out)]
+
+
+def _hub(config: StudyConfig, given: Hub, task: str, codes: list[str]) -> HubData:
+    from dataclasses import asdict
+
+    from realign import hub
+
+    own = given.model_dump(exclude={"kind", "name"}, exclude_none=True)
+    known = asdict(hub.named(given.name, task)) if given.name else {"tasks": (task,)}
+    return hub.Hub(hub.spec_of({**known, **own}), config.source.code, codes)

@@ -86,6 +86,17 @@ def known() -> Pool:
     return tuple(_table().values())
 
 
+def two_letter(code: str) -> str | None:
+    """ISO 639-1 of an individual language: its own code, else the one of a macrolanguage it stands for."""
+    return _by_individual().get(code)
+
+
+@cache
+def _by_individual() -> dict[str, str]:
+    own = {three: two for two, three in _two_letter().items()}
+    return {codes.PREFERRED[three]: two for three, two in own.items() if three in codes.PREFERRED} | own
+
+
 @cache
 def _table() -> dict[str, Language]:
     return {row[0]: Language(*row[:5]) for row in _rows()}
@@ -137,10 +148,11 @@ def _any_case(name: str) -> str | None:
 
 
 def _guesses(wanted: str) -> list[str]:
-    """The nearest codes and names, the package's own languages first."""
+    """Where a code was split, its parts; else the nearest codes and names, the package's own languages first."""
     own = {row[0]: row[0] for row in _rows()} | _names()
     everything = own | {name: code for name, code in iso.names().items() if name not in own}
-    found: dict[str, str] = {}
+    parts = [code for code in iso.successors(wanted) if _from_code(code) == code]
+    found = {code: f"{code} ({_language(code).name})" for code in parts}
     for candidates, cutoff in ((own, 0.6), (everything, 0.6), (own, 0.3)):
         for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=cutoff):
             code = _from_code(candidates[match])
