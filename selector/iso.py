@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from selector import codes
@@ -25,6 +26,21 @@ def individual(text: str) -> str | None:
     if entry.scope() == "Macrolanguage":
         return codes.PREFERRED.get(entry.pt3)
     return entry.pt3 if entry.scope() == "Individual" else None
+
+
+@cache
+def successors(code: str) -> tuple[str, ...]:
+    """Today's codes for the parts of a language whose code was split; () for any other code."""
+    import iso639
+    from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
+
+    try:
+        iso639.Lang(code)
+    except DeprecatedLanguageValue as gone:
+        return tuple(re.findall(r"\[([a-z]{3})\]", gone.ret_remedy or ""))
+    except InvalidLanguageValue:
+        pass
+    return ()
 
 
 @cache

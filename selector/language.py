@@ -149,16 +149,22 @@ def _any_case(name: str) -> str | None:
 
 def _guesses(wanted: str) -> list[str]:
     """Where a code was split, its parts; else the nearest codes and names, the package's own languages first."""
+    parts = [code for code in iso.successors(wanted) if _from_code(code) == code]
+    if parts:
+        return [_introduced(code) for code in parts]
     own = {row[0]: row[0] for row in _rows()} | _names()
     everything = own | {name: code for name, code in iso.names().items() if name not in own}
-    parts = [code for code in iso.successors(wanted) if _from_code(code) == code]
-    found = {code: f"{code} ({_language(code).name})" for code in parts}
+    found: dict[str, str] = {}
     for candidates, cutoff in ((own, 0.6), (everything, 0.6), (own, 0.3)):
         for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=cutoff):
             code = _from_code(candidates[match])
             if code is not None and len(found) < _GUESSES:
-                found[code] = f"{code} ({_language(code).name})"
+                found[code] = _introduced(code)
     return list(found.values())
+
+
+def _introduced(code: str) -> str:
+    return f"{code} ({_language(code).name})"
 
 
 @cache

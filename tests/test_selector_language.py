@@ -81,6 +81,37 @@ def test_nearest_guess_leads():
     assert "deu (German)" in caught.value.hint
 
 
+def test_a_split_code_names_its_parts():
+    with pytest.raises(InputError) as caught:
+        parse("eml")
+    assert "egl (Emilian), rgn (Romagnol)" in caught.value.hint
+
+
+@pytest.mark.parametrize("code", pools.NAMED["flores-200"])
+def test_flores_tags(code):
+    """Every FLORES language under its tag, in whatever script it comes."""
+    for script in (parse(code).script, "Latn", "Arab"):
+        assert parse(f"{code}_{script}").code == code
+
+
+def test_every_row_of_uriel_that_iso_knows_is_a_language():
+    """Of 7,970 rows the others are special codes, codes retired without a successor, and codes of no standard."""
+    import iso639
+    from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
+
+    from selector import features
+
+    parsed = 0
+    for code in features.codes():
+        try:
+            scope = iso639.Lang(code).scope()
+        except (DeprecatedLanguageValue, InvalidLanguageValue):
+            continue
+        if scope in ("Individual", "Macrolanguage"):
+            parsed += len(parse(code).code) == 3
+    assert parsed > 7700
+
+
 @given(st.text(max_size=12))
 def test_any_text_is_a_language_or_an_input_error(text):
     try:
