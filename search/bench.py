@@ -12,7 +12,7 @@ from numpy.random import default_rng
 from scipy.stats import t as student
 
 from search import backend as backends
-from search import console
+from search import bench_select, console
 from search.batch import Bench
 from search.config import StudyConfig, StudyFile, check, resolved
 from search.interrupts import Interrupts
@@ -40,7 +40,7 @@ def run(name: str, seeds: int, workers: int) -> dict[str, Any]:
     if not 2 <= seeds <= 100:
         raise InputError(f"--seeds {seeds} is out of range", "take a number from 2 to 100")
     backends.check("process", workers)
-    return BENCHES[name](seeds, workers)
+    return {"bench": name, **BENCHES[name][0](seeds, workers)}
 
 
 def world(seeds: int, workers: int) -> dict[str, Any]:
@@ -120,6 +120,10 @@ def _spread(runs: Sequence[Sequence[float]]) -> dict[str, Any]:
 
 
 def render(document: Mapping[str, Any]) -> Any:
+    return BENCHES[document["bench"]][1](document)
+
+
+def render_world(document: Mapping[str, Any]) -> Any:
     def percent(cell: Mapping[str, Any]) -> list[str]:
         return [f"{100 * cell['mean']:.1f}", f"{100 * cell['ci95'][0]:.1f} to {100 * cell['ci95'][1]:.1f}"]
 
@@ -140,4 +144,9 @@ def render(document: Mapping[str, Any]) -> Any:
     return console.table(title, ["subset", "languages", "mean", "95 %", "held out"], rows, ("mean", "held out"))
 
 
-BENCHES: Mapping[str, Callable[[int, int], dict[str, Any]]] = {"world": world}
+Measure = Callable[[int, int], dict[str, Any]]  # of seeds and workers
+Render = Callable[[Mapping[str, Any]], Any]
+BENCHES: Mapping[str, tuple[Measure, Render]] = {
+    "world": (world, render_world),
+    "select": (bench_select.select, bench_select.render),
+}
