@@ -267,7 +267,8 @@ def render(document: Mapping[str, Any]) -> Any:
         worse = " ".join(row["regressions"])
         drawn.append([row["name"], languages, f"{100 * row['mean']:.1f}", span, held_out, *versus, worse])
     luck = 100 * document["luck"]["difference"]
-    title = f"{document['metric']}, {len(document['seeds'])} fresh seeds, test split; winner's luck in the search {luck:+.1f} points"
+    title = f"{document['metric']}, {len(document['seeds'])} fresh seeds, test split; "
+    title += f"winner's luck in the search {luck:+.1f} points"
     return console.table(title, columns, drawn, right=("mean", "held out", "vs none", "vs all", "vs random"))
 
 

@@ -159,7 +159,8 @@ Source language {config.source.name} (`{config.source.code}`), encoder {encoder}
 
 ## Confirmed
 
-{len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot; {config.task.metric} in percent.
+{len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot;
+{config.task.metric} in percent.
 Intervals hold 95 %: {confirmed["method"]}.
 
 Mean {config.task.metric} {_span(score)}. Gain:

@@ -437,6 +437,8 @@ def test_a_study_of_each_task_from_search_to_export(
     document = answer("confirm")
     assert document["metric"] == metric
     assert all(math.isfinite(row["mean"]) for row in document["rows"])
+    if kind != "ner":  # the rest tells all metrics in the same words
+        return
     exported = answer("export", "-o", str(tmp_path / "chosen"))
     assert exported["metric"] == metric
     assert f"| {metric} |" in (tmp_path / "chosen" / "README.md").read_text(encoding="utf-8")
