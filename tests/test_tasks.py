@@ -25,9 +25,11 @@ from realign.tagging import Tagging, right_spans, right_words
 from realign.task import FineTuning, Task
 from realign.windows import windows
 from realign.world import Sizes, World
+from search import assemble
 from search.bootstrap import resample
 from search.cli import _status
 from search.config import TaskSection
+from search.config import load as load_study
 from selector.errors import InputError
 from selector.language import parse
 from selector.subset import Subset
@@ -444,3 +446,36 @@ def test_a_study_of_each_task_from_search_to_export(
     assert f"| {metric} |" in (tmp_path / "chosen" / "README.md").read_text(encoding="utf-8")
     assert metric in (tmp_path / "chosen" / "report.html").read_text(encoding="utf-8")
     assert f'kind = "{kind}"' in (tmp_path / "chosen" / "realign.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("kind", "form"), [("ner", "conll"), ("classification", "table")])
+def test_local_files_score_what_the_same_text_scores_otherwise(
+    world: World, encoder: Encoder, folder: Path, tmp_path: Path, kind: str, form: str
+) -> None:
+    """Entities in columns and JSON lines, written from the world and read back through a study file."""
+    (tmp_path / "encoder").symlink_to(folder)
+    (tmp_path / "labels").mkdir()
+    places: list[tuple[str, Split]] = [("eng", "train"), ("deu", "dev"), ("fin", "dev"), ("swh", "dev")]
+    for code, split in places:
+        name = tmp_path / "labels" / f"{code}.{split}.{'conll' if kind == 'ner' else 'jsonl'}"
+        if kind == "ner":
+            said = [zip(one.words, one.tags, strict=True) for one in world.entities.sentences(code, split)]
+            name.write_text("\n\n".join("\n".join(f"{w}\t{t}" for w, t in one) for one in said) + "\n", "utf-8")
+        else:
+            rows = [{"text": " ".join(one.first), "label": one.label} for one in world.examples(code, split)]
+            name.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    path = tmp_path / "small.toml"
+    more = f'steps = 4\ndata = {{kind = "{form}", folder = "labels"}}'
+    path.write_text(STUDY.format(kind=kind, more=more), encoding="utf-8")
+    config = load_study(path)
+    found = assemble.evaluator(config, config.pool, "dev").evaluator(Subset(), assemble.fidelity(config), 0)
+
+    how = FineTuning(batch=config.task.batch)
+    own = (
+        Tagging(encoder, world.entities, "eng", how, right_spans)
+        if kind == "ner"
+        else Classification(encoder, world, "eng", how)
+    )
+    model = encoder.copy()
+    head = own.finetune(model, 4, 0)
+    assert found.tallies == own.evaluate(model, head, ("deu", "fin", "swh"), "dev", 10)
