@@ -12,7 +12,7 @@ from numpy.random import default_rng
 from scipy.stats import t as student
 
 from search import backend as backends
-from search import bench_select, console
+from search import bench_select, bench_transfer, console
 from search.batch import Bench
 from search.config import StudyConfig, StudyFile, check, resolved
 from search.interrupts import Interrupts
@@ -41,6 +41,15 @@ def run(name: str, seeds: int, workers: int) -> dict[str, Any]:
         raise InputError(f"--seeds {seeds} is out of range", "take a number from 2 to 100")
     backends.check("process", workers)
     return {"bench": name, **BENCHES[name][0](seeds, workers)}
+
+
+def run_table(name: str, results: str | None, subsets: str | None, codes: str | None) -> dict[str, Any]:
+    """The benchmark `transfer` on a user's table."""
+    if name != "transfer":
+        raise InputError(f"the benchmark '{name}' takes no table", "tables are for the benchmark transfer")
+    if results is None or subsets is None:
+        raise InputError("a table needs --results and --subsets", "give both, or none for the published results")
+    return {"bench": name, **bench_transfer.given(results, subsets, codes)}
 
 
 def world(seeds: int, workers: int) -> dict[str, Any]:
@@ -149,4 +158,5 @@ Render = Callable[[Mapping[str, Any]], Any]
 BENCHES: Mapping[str, tuple[Measure, Render]] = {
     "world": (world, render_world),
     "select": (bench_select.select, bench_select.render),
+    "transfer": (lambda seeds, workers: bench_transfer.shipped(), bench_transfer.render),
 }

@@ -218,15 +218,21 @@ def pretrain(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark: world.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark: world, select or transfer.")],
     seeds: Annotated[int, typer.Option(help="Seeds of each row.")] = 5,
     workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
+    results: Annotated[str | None, typer.Option(help="transfer: CSV with strategy, language, mean, std.")] = None,
+    subsets: Annotated[str | None, typer.Option(help="transfer: JSON, strategy to its languages.")] = None,
+    codes: Annotated[str | None, typer.Option(help="transfer: JSON, names in the table to codes.")] = None,
     as_json: Json = False,
 ) -> None:
     """The benchmarks behind the numbers in the README."""
     from search import bench as benches
 
-    emit(benches.run(name, seeds, workers), as_json, benches.render)
+    if results or subsets or codes:
+        emit(benches.run_table(name, results, subsets, codes), as_json, benches.render)
+    else:
+        emit(benches.run(name, seeds, workers), as_json, benches.render)
 
 
 def _fitting(workers: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,11 @@ class TransferModel:
         M = self._kernels(self.members, self.members)
         data = mixed.Data(observations.gain.T, X, groups, M, self.response, observations.variance.T)
         self.posterior = mixed.fit(data, scales)
-        self.M, self.width = M, design.shape[2]
-        self.inflation = _inflation(self.posterior)
+        self.width = design.shape[2]
+
+    @cached_property
+    def inflation(self) -> float:
+        return _inflation(self.posterior)
 
     @property
     def scales(self) -> mixed.Scales:

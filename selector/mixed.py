@@ -17,6 +17,7 @@ their logarithms (type II maximum likelihood; Rasmussen & Williams 2006, section
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Posterior:
     X: Array  # [T, L, p]
     y: Array  # [T, L], 0 where nothing was measured
 
-    @property
+    @cached_property
     def weights(self) -> Array:
         """Σ_t⁻¹ (y_t - X_t β), [T, L]: u at a new subset is its kernel to the measured ones times these."""
         return np.asarray(np.einsum("tlm,tm->tl", self.precision, self.y - self.X @ self.mean))

@@ -74,7 +74,7 @@ def read(results: str, subsets: str, codes: str | None = None, source: str = "en
     """A user's table (CSV: strategy, language, mean, std), its lists (JSON: strategy → languages) and, where they are
     no usual codes, what the printed names stand for (JSON: name → code).
 
-    Strategies without a list are left out. Raises InputError for whatever cannot be read, with the line where it has one.
+    Strategies without a list are left out. Raises InputError for what cannot be read, with the line where it has one.
     """
     known = {} if codes is None else _object(codes)
 
@@ -105,7 +105,7 @@ def _joined(
     lists: Mapping[str, Draws],
     source: str,
 ) -> Results:
-    """Lists with the same draws as one: the mean of what was measured; equal rows are one measurement, printed twice."""
+    """Equal lists as one: the mean of what was measured. Equal rows are one measurement, printed twice."""
     targets = tuple(sorted(parse(code) for code in scores[BASELINE] if code != source))
     if not targets:
         raise InputError("the table has no language besides the source", "score at least one target")

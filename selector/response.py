@@ -18,7 +18,7 @@ _FEW = 3  # subsets' worth of belief that a target responds as the average one d
 
 @dataclass(frozen=True)
 class Response:
-    """The spread of a target's gains over subsets, 1 on average; of a new target by regression on what is known of it."""
+    """The spread of a target's gains over subsets, 1 on average; of a new target by regression."""
 
     measured: Mapping[str, float]
     base: Mapping[str, float]  # standardized baseline

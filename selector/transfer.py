@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 import numpy as np
@@ -23,7 +23,7 @@ from selector import maximize, mixed, published
 from selector.affinity import Affinity
 from selector.errors import InputError
 from selector.gains import COLUMNS, KERNELS, Observations, Prediction, TransferModel
-from selector.language import Language, parse
+from selector.language import Language, Pool, parse
 from selector.pools import NAMED
 from selector.problem import Problem
 from selector.setfunction import Chosen, Index, SetFunction, Vector, blocks
@@ -147,7 +147,12 @@ def _models(languages: Iterable[Language], tasks: Sequence[str]) -> list[tuple[s
     for task in tasks:
         results = published.shipped(task)
         everyone |= {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
-    affinity = Affinity(sorted(everyone), parse(SOURCE), PRETRAINED)
+    return _fitted(tuple(sorted(everyone)), tuple(tasks))
+
+
+@lru_cache(maxsize=4)
+def _fitted(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
+    affinity = Affinity(languages, parse(SOURCE), PRETRAINED)
     scales = shipped_scales()
     return [(task, TransferModel(Observations.of(published.shipped(task)), affinity, scales[task])) for task in tasks]
 
