@@ -41,7 +41,7 @@ def dominate(
     """
     chosen = list(pinned)
     bare = ~covers[chosen].any(axis=0)  # (m,), not yet covered
-    counts = covers[:, bare].sum(axis=1)  # (n,), of the uncovered that each would cover
+    counts = covers.sum(axis=1) - covers[:, ~bare].sum(axis=1)  # (n,), of the uncovered that each would cover
     allowed = np.zeros(len(covers), dtype=bool)
     allowed[list(free)] = True
     while bare.any():

@@ -18,7 +18,8 @@ from selector.setfunction import Index, SetFunction, Vector
 _EQUAL = 1e-11  # relative: values nearer than this are equal, so that rounding does not decide
 _STARTS = 40  # further starts, as many as
 _WORK = 1e8  # this number of nanoseconds for one pass of exchanges from each allows: ten passes make a second
-_PASSES = 500  # a bound on passes of exchanges, never reached in practice
+_PASSES = 500  # a bound on passes of exchanges, never reached in practice; where a pass takes long, as many as
+_PATIENCE = 1e10  # this number of nanoseconds allows
 _BATCH = 64  # candidates evaluated at a time by lazy greedy
 
 Key = tuple[float, float]  # a value and what decides between equal ones
@@ -124,7 +125,7 @@ def swap(
     """Exchanges of one member for one outsider while one helps. Never worse than `start`."""
     bounds = Limits.none(function.size) if limits is None else limits
     chosen = sorted(start)
-    for _ in range(_PASSES):
+    for _ in range(max(1, min(_PASSES, int(_PATIENCE / function.work(len(chosen)))))):
         better = _pass(function, chosen, pinned, free, bounds)
         if better == chosen:
             break

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # SciPy's optimizer takes a third of a second to import: only
     from selector.milp import Effort
 
 _PROVEN = 1e-9  # relative: a value this near to its bound is the best
+_SLOW = 3000  # languages from which greedy on the worst-off target takes more than some seconds
 
 
 class Strategy(Protocol):
@@ -200,13 +201,12 @@ def _search(name: str) -> Pick:
 
 
 def _center(problem: Problem, rng: Generator) -> list[int]:
-    """The better of two searches: from greedy, and from a dominating set at the smallest radius."""
+    """From a dominating set at the smallest radius and, where the frame is not large, also from greedy."""
     function = objective_of("k-center", problem)
     demand = (problem.k, problem.pinned, problem.free, problem.limits)
-    found = [
-        maximize.search(function, *demand),
-        maximize.swap(function, _dominating(problem, rng), *demand[1:]),
-    ]
+    found = [maximize.swap(function, _dominating(problem, rng), *demand[1:])]
+    if len(problem.frame) <= _SLOW:
+        found.append(maximize.search(function, *demand))
     return max(found, key=lambda chosen: (function.value(chosen), function.second(chosen)))
 
 
