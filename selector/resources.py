@@ -10,7 +10,9 @@ from selector.language import Language
 
 
 def resource_class(language: Language) -> int | None:
-    """5 (the most) to 1; None where the language is not in the table, which has nothing of class 0 (see the data file).
+    """5 (the most) to 1; None where the language is not in the table, which lacks class 0.
+
+    The data file names its source and its gaps.
 
     A class published for a macrolanguage is its usual individual language's.
     """
