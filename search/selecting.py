@@ -12,7 +12,7 @@ from typing import Any
 from search import asked, atlas, printing
 from search.asked import Request
 from search.console import RenderableType, progress
-from selector import features, strategy
+from selector import features, parity, strategy
 from selector.diversity import Yardstick
 from selector.errors import InputError
 from selector.problem import Problem
@@ -32,7 +32,6 @@ class Mode:
 
 
 PATIENCE = 2.0  # seconds of work before a bar is shown
-TYPDIV = ("max-sum", "max-min")  # what typdiv-sampling has, in our names
 HURRY = 3.0  # seconds that an exact strategy may take in a comparison
 
 
@@ -170,13 +169,11 @@ def _solved(request: Request, name: str, problem: Problem, seconds: float) -> Ch
 
 def _as_typdiv(request: Request, problem: Problem) -> Choice:
     """The set that typdiv-sampling's own greedy gives, under our objective of the same name."""
-    if request.strategy not in TYPDIV:
-        hint = f"--parity typdiv goes with --strategy {' or '.join(TYPDIV)}"
+    if request.strategy not in parity.METHODS:
+        hint = f"--parity typdiv goes with --strategy {' or '.join(parity.METHODS)}"
         raise InputError(f"typdiv-sampling has no {request.strategy}", hint)
     if len(problem.pinned) + len(problem.limits.most) or request.exclude or request.least_observed is not None:
         raise InputError("typdiv-sampling knows no conditions", "leave out --parity or what limits the choice")
-    from selector import parity
-
     picked = parity.typdiv(problem.distances.matrix, problem.k, request.strategy)
     return Choice(
         subset=Subset.of(problem.frame[i] for i in picked),

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+from search import console, printing
 from search.cli import main
+from selector.distance import distances
+from selector.language import parse_pool
 from selector.strategy import STRATEGIES
 
 
@@ -174,13 +177,24 @@ def test_compare_puts_every_strategy_side_by_side(realingo):
     value = {row["strategy"]: row["diversity"]["mean_pairwise"] for row in found["rows"]}
     assert value["max-sum"] > value["random"] > value["nearest"]
     assert all(row["k"] == found["k"] == 4 for row in found["rows"])
+    printed = table_text(printing.comparison(found))
+    assert max(map(len, printed[: printed.index("gap: ")].splitlines())) <= 80
 
 
-def test_comparison_for_people_is_eighty_columns_wide(realingo):
-    status, out, _ = realingo("select", "--pool", "world", "-k", "4", "--compare", "--seconds", "1")
-    assert (status, "k-center" in out) == (0, True)
-    first = out[: out.index("gap: ")]
-    assert max(map(len, first.splitlines())) <= 80
+def table_text(renderable):
+    with console.out.capture() as captured:
+        console.out.print(renderable)
+    return captured.get()
+
+
+@pytest.mark.parametrize("strategy", ["max-sum", "max-min"])
+def test_parity_with_typdiv_starts_from_the_largest_sum(realingo, strategy):
+    asked = ("select", "--pool", "world", "--strategy", strategy, "--parity", "typdiv", "--json")
+    d = distances(parse_pool("world"), "syntactic").matrix
+    first = parse_pool("world")[int(d.sum(axis=1).argmax())].code
+    assert answer(realingo(*asked, "-k", "1"))["languages"] == [first]
+    grown = [set(answer(realingo(*asked, "-k", str(k)))["languages"]) for k in (2, 3, 6)]
+    assert grown[0] < grown[1] < grown[2]
 
 
 def test_select_for_people(realingo):
