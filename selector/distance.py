@@ -13,6 +13,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from selector.language import Language
 from selector.matrix_file import read_matrix
 from selector.uriel import KNN, PREFIXES
 
-Matrix = NDArray[np.floating]
+Matrix = NDArray[Any]  # float64, or float32 for many languages (`pairs.precision`)
 
 LEAST_OVERLAP = 15  # below it masked distances are noise: r = .63 with the completed ones, .93 from 50 features on
 
