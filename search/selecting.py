@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from search import asked, atlas, printing
 from search.asked import Request
 from search.console import RenderableType, progress
@@ -174,7 +176,7 @@ def _as_typdiv(request: Request, problem: Problem) -> Choice:
         raise InputError(f"typdiv-sampling has no {request.strategy}", hint)
     if len(problem.pinned) + len(problem.limits.most) or request.exclude or request.least_observed is not None:
         raise InputError("typdiv-sampling knows no conditions", "leave out --parity or what limits the choice")
-    picked = parity.typdiv(problem.distances.matrix, problem.k, request.strategy)
+    picked = parity.typdiv(np.asarray(problem.distances.matrix, dtype=np.float64), problem.k, request.strategy)
     return Choice(
         subset=Subset.of(problem.frame[i] for i in picked),
         objective=request.strategy,
