@@ -26,7 +26,7 @@ OBJECTIVES = (
     ("max-sum", "hamming:syntactic"),
     ("entropy", "syntactic"),
 )
-EFFORT = exact.Effort(nodes=1000, seconds=40.0)
+EFFORT = exact.Effort(nodes=1000, seconds=20.0)
 BOUNDED = 1e-3  # from this size on a bound within this gap is enough
 LARGE = 1000
 

@@ -136,10 +136,14 @@ class Clock:
     def over(self) -> bool:
         return self.nodes >= self.effort.nodes or time.monotonic() >= self._end
 
-    def left(self, gap: float | None = None) -> Effort:
+    def enough(self, value: float, bound: float) -> bool:
+        """Whether the gap asked for is proven."""
+        return met(value, bound) or bound - value <= self.effort.gap * abs(bound)
+
+    def left(self) -> Effort:
         """The effort that remains, at least one node and a moment."""
         seconds = max(0.05, self._end - time.monotonic())
-        return Effort(self.effort.gap if gap is None else gap, max(1, self.effort.nodes - self.nodes), seconds)
+        return Effort(self.effort.gap, max(1, self.effort.nodes - self.nodes), seconds)
 
 
 class Program:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert
 from scipy.sparse import csr_array, diags_array, hstack
 
-from selector.milp import Answer, Candidates, Clock, Found, Matrix, Method, Program, Vector, met
+from selector.milp import Answer, Candidates, Clock, Found, Matrix, Method, Program, Vector
 
 _STEPS = 3000  # of Frank-Wolfe
 _EQUAL = 1e-9  # gradients nearer than this are equal: the continuous optimum is found
@@ -58,7 +58,7 @@ class Dispersion(Method):
         """Rounds of HiGHS; each adds tangents where its answer lies, until value and bound meet."""
         y, bound = self._continuous()
         best, value = start, self.value(start)
-        if self.v.size > _LARGEST or met(value, bound):
+        if self.v.size > _LARGEST or clock.enough(value, bound):
             return Found(best, bound, True)
         touched = [step * np.sqrt(self.candidates.k / len(y)) * np.ones(len(self.bend)) for step in _TANGENTS]
         touched.append(self.v.T @ (_indicator(best, len(y)) - y))
@@ -69,10 +69,10 @@ class Dispersion(Method):
             bound = max(value, min(bound, answer.bound))
             if (rival := self.value(answer.chosen)) > value:
                 best, value = answer.chosen, rival
-            if met(value, bound) or clock.over or not answer.optimal:
+            if clock.enough(value, bound) or clock.over or not answer.optimal:
                 break
             touched.append(self.v.T @ (_indicator(answer.chosen, len(y)) - y))
-        return Found(best, max(value, bound), not clock.over)
+        return Found(best, max(value, bound), answer.optimal and not clock.over)
 
     def _continuous(self) -> tuple[Vector, float]:
         """The continuous optimum ȳ as far as pairwise steps reach it, and the least upper bound on the way."""

@@ -48,6 +48,8 @@ class Counts(Method):
         program, constant = self._program()
         relaxed = program.relax()
         value = self.value(start)
+        if clock.enough(value, constant + relaxed.bound):
+            return Found(start, constant + relaxed.bound, True)
         program.fix(relaxed, value - constant, np.arange(program.width))
         answer = program.solve(clock.left())
         clock.spend(answer.nodes)
