@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def save(file: Path, realigner: Realigner, run: str) -> None:
             os.fsync(written.fileno())
         os.replace(draft, file)
     except (OSError, SafetensorError) as problem:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise RunError(f"cannot write the checkpoint {file}: {problem}", "free some disk space") from problem
 
 

@@ -25,7 +25,8 @@ PROJECTION = 128
 
 def projection(width: int, generator: torch.Generator) -> nn.Sequential:
     """The head g, initialized from `generator` alone (uniform in ±1/√d, torch's default for linear layers)."""
-    head = nn.Sequential(nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, PROJECTION, bias=False))
+    with torch.random.fork_rng(devices=[]):  # layers draw a first, unused start from the global state
+        head = nn.Sequential(nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, PROJECTION, bias=False))
     bound = width**-0.5
     with torch.no_grad():
         for weight in head.parameters():

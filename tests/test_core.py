@@ -10,12 +10,13 @@ import torch
 from realign.encoder import Encoder, Shape, blocks, hidden_states, load, pretrain
 from realign.evaluate import RealignAndTransfer
 from realign.pairs import PairStore
+from realign.plan import draw
 from realign.recipe import Realignment
 from realign.score import Fidelity
 from realign.table import Table, first_subwords
 from realign.tagging import Tagging
 from realign.task import FineTuning
-from realign.train import _plan, linked_vectors, realign
+from realign.train import realign
 from realign.world import Sizes, World
 from realign.wrap import Cached
 from selector.errors import InputError, RunError
@@ -173,12 +174,12 @@ def test_divergence_is_a_clear_failure(world: World, encoder: Encoder) -> None:
     pairs = {"fin": PairStore(encoder, world, Realignment()).of("fin")}
     with torch.no_grad():
         next(iter(model.parameters())).fill_(float("nan"))
-    with pytest.raises(RunError, match="realignment diverged"):
+    with pytest.raises(RunError, match="realignment on fin diverged: its loss is nan at step 1"):
         realign(model, pairs, Realignment(), 2, 0)
 
 
 def test_plan_shares_the_budget_evenly_and_walks_through_all_pairs() -> None:
-    plan = _plan([10, 50, 4], 20, 6, np.random.default_rng(0))
+    plan = draw([10, 50, 4], 20, 6, np.random.default_rng(0))
     assert plan.shape == (20, 6, 2)
     counts = np.bincount(plan[..., 0].ravel(), minlength=3)
     assert counts.tolist() == [40, 40, 40]
@@ -238,11 +239,3 @@ def test_broken_checkpoints_and_unknown_models_are_refused(folder: Path, tmp_pat
     torch.save(load(str(folder)).model.state_dict(), pickled / "pytorch_model.bin")
     with pytest.raises(InputError, match="cannot load the encoder"):
         load(str(pickled))
-
-
-def test_pairs_without_a_visible_link_are_harmless() -> None:
-    states = torch.randn(4, 3, 6, generator=torch.Generator().manual_seed(0))
-    word = torch.tensor([[-1, 0, -1]] * 4)
-    links = [torch.empty(0, 2, dtype=torch.long), torch.tensor([[0, 0]])]
-    assert linked_vectors(states, word, links).equal(states[[1, 3], 1])
-    assert len(linked_vectors(states, word, links[:1] * 2)) == 0
