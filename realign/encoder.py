@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import GatedRepoError
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import __version__ as tokenizers_version
 from torch import Tensor, nn
@@ -134,12 +134,26 @@ def load(base: str, revision: str | None = None) -> Encoder:
 def _commit(base: str, revision: str | None) -> str:
     """The commit of a model on the hub, or of its copy in the cache where the hub does not answer within seconds."""
     try:
-        return Path(hf_hub_download(base, "config.json", revision=revision, etag_timeout=ANSWER)).parent.name
+        cached = not _answers(base, revision)  # asked once: a download tries again for half a minute
+        return Path(hf_hub_download(base, "config.json", revision=revision, local_files_only=cached)).parent.name
     except GatedRepoError as problem:
         message = f"cannot load the encoder {base!r}: it is gated, its owners want to be asked"
         raise InputError(message, "ask on its page, then log in: hf auth login") from problem
+    except LocalEntryNotFoundError as problem:
+        raise _refused(base, OSError("the hub does not answer, and it is not in the cache")) from problem
     except Exception as problem:
         raise _refused(base, problem) from problem
+
+
+def _answers(base: str, revision: str | None) -> bool:
+    """Does the hub answer, be it with a refusal?"""
+    try:
+        get_hf_file_metadata(hf_hub_url(base, "config.json", revision=revision), timeout=ANSWER)
+    except HfHubHTTPError:
+        return True
+    except Exception:  # no network, no such host, offline by choice
+        return False
+    return True
 
 
 def _refused(base: str, problem: Exception) -> InputError:
