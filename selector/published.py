@@ -63,11 +63,21 @@ def shipped(task: str, source: str = "eng") -> Results:
         name: {code: float(cell[0]) for code, cell in zip(codes, row, strict=True)} for name, row in cells.items()
     }
     stds = {name: {code: float(cell[1]) for code, cell in zip(codes, row, strict=True)} for name, row in cells.items()}
-    lists = {
+    return _joined(scores, stds, _published_lists(), source)
+
+
+def unmeasured() -> dict[tuple[str, ...], Draws]:
+    """The published lists without results, in the form of `Results`: names → draws."""
+    measured = {name for names in shipped("pos").names for name in names}
+    return {(name,): draws for name, draws in _published_lists().items() if name not in measured}
+
+
+@cache
+def _published_lists() -> dict[str, Draws]:
+    return {
         row["strategy"]: tuple(tuple(parse(code) for code in draw.split()) for draw in row["languages"].split("|"))
         for row in csv.DictReader(_lines("published-lists.csv"))
     }
-    return _joined(scores, stds, lists, source)
 
 
 def read(results: str, subsets: str, codes: str | None = None, source: str = "eng") -> Results:
