@@ -403,7 +403,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_clear_failure(encoder: Encoder
 
 @pytest.mark.slow
 def test_fine_tuning_reaches_what_a_plain_trainer_reaches(world: World, encoder: Encoder, tmp_path: Path) -> None:
-    """Same encoder, data, steps and learning rate; other batches, and the Trainer starts with a random head, we at zero.
+    """Same encoder, data, steps and learning rate; other batches; the Trainer starts with a random head.
 
     The two agree once training is long enough: our start costs the first steps (at 60 steps 0.73 against 0.96).
     """
