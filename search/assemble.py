@@ -8,7 +8,8 @@ from realign.fake import FakeEvaluator
 from realign.score import Advance, Evaluator, Fidelity
 from realign.wrap import Cached
 from search import sources, tasks
-from search.config import FakeModel, StudyConfig
+from search.config import StudyConfig
+from search.sections import FakeModel
 from selector.language import Pool
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
         parallel.pairs(language.code, "train")
     if not torch.cuda.is_available():
         torch.set_num_threads(1)  # scores must not depend on the number of cores; more cores run more trials
-    encoder = _encoder(config, base, advance)
+    encoder = load_encoder(config, base, advance)
     return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe())
 
 
@@ -64,7 +65,8 @@ def linked(config: StudyConfig) -> Parallel:
     return text
 
 
-def _encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder:
+def load_encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder:
+    """The encoder of a study: `base` is "world", a folder (from the study file on) or a hub id."""
     from realign.encoder import load
 
     if base == "world":

@@ -9,8 +9,9 @@ from typing import Literal
 
 from realign.corpus import Monolingual
 from search import studyfile
-from search.config import Count, Rate, Section, check
+from search.config import check
 from search.console import progress, remark
+from search.sections import Count, Rate, Section
 from selector.errors import InputError
 from selector.language import parse_pool
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from search.config import Bitext, Conllu, Hub, Labels, StudyConfig, Verses
+from search.config import StudyConfig
+from search.sections import Bitext, Conllu, Hub, Labels, Verses
 from selector.language import Pool, scripts
 
 if TYPE_CHECKING:

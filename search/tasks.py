@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from search import sources
-from search.config import STEPS, StudyConfig
+from search.config import StudyConfig
+from search.sections import STEPS
 
 if TYPE_CHECKING:
     from realign.corpus import Split

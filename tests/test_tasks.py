@@ -28,8 +28,8 @@ from realign.world import Sizes, World
 from search import assemble
 from search.bootstrap import resample
 from search.cli import _status
-from search.config import TaskSection
 from search.config import load as load_study
+from search.sections import TaskSection
 from selector.errors import InputError
 from selector.language import parse
 from selector.subset import Subset
