@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from realign.wrap import write_text
-from search.config import FakeModel, StudyConfig
+from search.config import StudyConfig
 from search.confirm import versions
+from search.sections import FakeModel
 from selector.errors import InputError
 
 BASELINES = ("none", "all", "random-k")
