@@ -57,7 +57,7 @@ def load(file: Path, realigner: Realigner, run: str) -> None:
 
 
 def complete(realigner: Realigner, file: Path, run: str, every: float = 300.0, advance: Advance | None = None) -> None:
-    """Take all steps that are left, going on from `file` if it is there; a checkpoint each `every` seconds.
+    """Take all steps that are left, going on from `file` if it is there; a checkpoint each `every` seconds, and last.
 
     The file stays, so that the caller can delete it once the result is safe.
     """
@@ -72,6 +72,8 @@ def complete(realigner: Realigner, file: Path, run: str, every: float = 300.0, a
             saved = time.monotonic()
         if advance:
             advance("realigning", realigner.position, realigner.steps)
+    realigner.look()
+    save(file, realigner, run)
     realigner.finish()
 
 

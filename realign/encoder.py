@@ -194,9 +194,7 @@ def pretrain(texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, 
     try:
         tokenizer = _train_tokenizer(texts, shape)
         model = _train_model(texts, tokenizer, shape, seed, advance or (lambda *_: None))
-        model.base_model.save_pretrained(workshop)
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.save_pretrained(workshop)
+        save(model.base_model, tokenizer, workshop)
         facts = {
             "shape": asdict(shape),
             "seed": seed,
@@ -204,7 +202,7 @@ def pretrain(texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, 
             "sentences": {code: len(text) for code, text in texts.items()},
         }
         (workshop / "pretraining.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        _publish(workshop, output)
+        publish(workshop, output)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     return output
@@ -219,7 +217,14 @@ def text_signature(texts: Mapping[str, Words]) -> str:
     return "text:" + digest.hexdigest()[:16]
 
 
-def _publish(workshop: Path, output: Path) -> None:
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write weights and tokenizer as `transformers` loads them. The length sentences were last cut at is left out."""
+    model.save_pretrained(folder)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.save_pretrained(folder)
+
+
+def publish(workshop: Path, output: Path) -> None:
     """Flush every file to disk, then put the whole folder in place; readable by others, as `mkdtemp` is not."""
     for file in workshop.iterdir():
         file.chmod(0o644)

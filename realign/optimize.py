@@ -45,6 +45,7 @@ class LossGuard:
 
     def __init__(self, phase: str) -> None:
         self._phase = phase
+        self.recent = float("nan")  # mean of the losses looked at last
         self._held: list[tuple[int, Tensor]] = []
 
     def watch(self, step: int, loss: Tensor) -> None:
@@ -59,6 +60,8 @@ class LossGuard:
             if not torch.isfinite(torch.tensor(value)):
                 message = f"{self._phase} diverged: its loss is {value} at step {step + 1}"
                 raise RunError(message, "lower the learning rate of this phase, or raise its temperature or warm-up")
+        if losses:
+            self.recent = sum(losses) / len(losses)
         self._held.clear()
 
 

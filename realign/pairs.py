@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -50,6 +50,7 @@ class PairStore:
         self._align = aligner(how, encoder) if how.loss == "word" else None
         self._text = encoding_facts(encoder, how.max_length)
         self._known: dict[str, EncodedPairs] = {}
+        self._about: dict[str, Mapping[str, Any]] = {}
 
     def of(self, language: str) -> EncodedPairs:
         """The training pairs of a language. InputError: there are none, or the filter left none."""
@@ -57,11 +58,17 @@ class PairStore:
             self._known[language] = self._load(language)
         return self._known[language]
 
+    def about(self, language: str) -> Mapping[str, Any]:
+        """Of the training pairs: `pairs`, how many; `dropped`, reason → how many; `source`, `target`, hashes."""
+        self.of(language)
+        return self._about[language]
+
     def _load(self, language: str) -> EncodedPairs:
         pairs = self._parallel.pairs(language, "train")
         links = self._align.signature if self._align else None
         key = key_of("pairs", self._parallel.signature, language, self._text, links)
         shelf = kept("pairs", key, lambda: self._describe(language, pairs))
+        self._about[language] = shelf.facts
         source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"])
         return EncodedPairs(source, target, _linked(shelf))
 

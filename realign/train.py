@@ -77,6 +77,11 @@ class Realigner:
     def pairs_seen(self) -> int:
         return self.position * self.how.batch
 
+    @property
+    def loss(self) -> float:
+        """Mean over some of the last steps; not a number before the first look."""
+        return self._guard.recent
+
     def step(self) -> None:
         """Take the next step. RunError: the loss diverged, or the device has no room for one sentence."""
         batch = self._plan.batch(self.position)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape as escape  # for cells that are not ours
@@ -16,8 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from realign.score import Advance
-
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
 # A code such as :family: is no emoji.
@@ -25,6 +23,12 @@ out = Console(soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() els
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 PLAIN_EVERY_SECONDS = 5.0
+
+
+class Advance(Protocol):
+    """`realign.score.Advance` with room for a note on how it goes."""
+
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None: ...
 
 
 def emit(document: Mapping[str, Any], as_json: bool, render: Callable[[Mapping[str, Any]], RenderableType]) -> None:
@@ -52,13 +56,14 @@ def progress() -> Iterator[Advance]:
         yield _plain_lines()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=err) as bars:
+    left = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, *left, console=err) as bars:
         tasks: dict[str, Any] = {}
 
-        def advance(what: str, done: int, total: int) -> None:
+        def advance(what: str, done: int, total: int, note: str = "") -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+                tasks[what] = bars.add_task(what, total=total, note=note)
+            bars.update(tasks[what], completed=done, total=total, note=note)
 
         yield advance
 
@@ -67,7 +72,7 @@ def _plain_lines() -> Advance:
     started: dict[str, float] = {}
     last: dict[str, float] = {}
 
-    def advance(what: str, done: int, total: int) -> None:
+    def advance(what: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         started.setdefault(what, now)
         finished = done >= total and what in last
@@ -76,7 +81,7 @@ def _plain_lines() -> Advance:
         last[what] = now
         spent = now - started[what]
         left = f", about {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
-        remark(f"{what}: {done}/{total} in {spent:.0f} s{left}")
+        remark(f"{what}: {done}/{total} in {spent:.0f} s{left}{', ' if note else ''}{note}")
 
     return advance
 

@@ -20,6 +20,11 @@ class Interrupts:
         self._welcome = False
         self._before: dict[signal.Signals, Any] = {}
 
+    @property
+    def asked(self) -> bool:
+        """Whether an interrupt was held back."""
+        return self._asked > 0
+
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
             for number in (signal.SIGINT, signal.SIGTERM):

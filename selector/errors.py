@@ -2,7 +2,8 @@
 
 RealingoError
 ├── InputError    what was given is wrong: the command line prints `error:` and `hint:` and exits 2
-└── RunError      the input was fine but the run failed: `error:` and `hint:`, exit 1
+├── RunError      the input was fine but the run failed: `error:` and `hint:`, exit 1
+└── StopError     somebody stopped the work and its state is kept; the hint says how to go on: exit 130
 """
 
 
@@ -21,3 +22,7 @@ class InputError(RealingoError):
 
 class RunError(RealingoError):
     """The input was accepted, but the work could not be completed."""
+
+
+class StopError(RealingoError):
+    """The work was stopped from outside at a point where it can go on."""
