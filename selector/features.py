@@ -15,8 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from selector import iso, uriel
-from selector.codes import ALONE, ISOLATES, LEARNED, SEVERAL, STAND_INS
+from selector import iso, tables, uriel
+from selector.codes import ISOLATES, LEARNED, SEVERAL, STAND_INS
 from selector.errors import InputError
 from selector.uriel import KNN, PREFIXES
 
@@ -123,11 +123,17 @@ def codes() -> tuple[str, ...]:
 
 
 @cache
+def _own() -> frozenset[str]:
+    """The languages of the package's table, whose stand-ins are all declared."""
+    return frozenset(row[0] for row in tables.rows("languages.tsv"))
+
+
+@cache
 def stand_ins(code: str) -> tuple[str, ...]:
     """Rows that may be read in place of a language's own: those declared, else that of its macrolanguage."""
-    if code in STAND_INS:
-        return STAND_INS[code]
-    macro = None if code in ALONE else iso.macrolanguage(code)
+    if code in STAND_INS or code in _own():
+        return STAND_INS.get(code, ())
+    macro = iso.macrolanguage(code)
     return (macro,) if macro is not None and macro not in SEVERAL else ()
 
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, vstack
 
 from selector.limits import Limits
@@ -186,6 +185,8 @@ class Program:
 
     def solve(self, effort: Effort) -> Answer:
         """The best candidates and an upper bound."""
+        from scipy.optimize import Bounds, LinearConstraint, milp  # a quarter of a second: only who solves pays for it
+
         gain, scale = self._objective()
         c = len(self.candidates)
         with quiet():
@@ -206,6 +207,8 @@ class Program:
 
     def relax(self, seconds: float = 60.0) -> Relaxed:
         """The linear relaxation: every variable continuous."""
+        from scipy.optimize import linprog
+
         gain, scale = self._objective()
         matrix, least, most = self._constraints()
         equal, above, below = least == most, (least != most) & np.isfinite(least), (least != most) & np.isfinite(most)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import helmert
 from scipy.sparse import csr_array, diags_array, hstack
 
 from selector.milp import Answer, Candidates, Clock, Found, Matrix, Method, Program, Vector
@@ -120,6 +119,8 @@ class Dispersion(Method):
 
 def _keeping_sum(size: int) -> Matrix:
     """An orthonormal basis of the vectors that sum to 0 [size, size - 1]."""
+    from scipy.linalg import helmert
+
     return helmert(size).T if size > 1 else np.zeros((size, 0))
 
 
