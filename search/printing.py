@@ -27,7 +27,8 @@ _COMPARED = {  # measure → heading, short: eighty columns
 def choice(document: Document) -> RenderableType:
     goal = document["objective"]
     title = f"{document['strategy']}: {goal['name']} {goal['value']:.4f}, {sureness(goal)}"
-    return stack(_chosen(document, title), _measures(document), _remarks(document), ",".join(document["languages"]))
+    parts = [_chosen(document, title), *_prediction(document), _measures(document), _remarks(document)]
+    return stack(*parts, ",".join(document["languages"]))
 
 
 def given(document: Document) -> RenderableType:
@@ -95,6 +96,28 @@ def _measures(document: Document) -> RenderableType:
     ]
     title = f"diversity, and the percentile among {document['random_subsets']} random subsets"
     return table(title, ["measure", "value", "percentile", ""], rows, right=("value", "percentile"))
+
+
+def _prediction(document: Document) -> list[RenderableType]:
+    """What the transfer model promises, how sure it is, and what its promise rests on."""
+    if "prediction" not in document:
+        return []
+    rows = [
+        [
+            each["task"],
+            f"{each['gain']:+.1f}",
+            f"{each['ci90'][0]:+.1f} to {each['ci90'][1]:+.1f}",
+            f"{len(each['published'])} of {len(each['per_target'])}",
+        ]
+        for each in document["prediction"]
+    ]
+    title = "predicted gain over no realignment, in points: mean of the targets"
+    known = "targets with published results"
+    limits = (
+        "Predicted from published results of XLM-R-base (arXiv 2511.06497): another encoder, data budget or task may"
+        " rank subsets differently, and the best of many predictions promises too much. A study measures it."
+    )
+    return [table(title, ["task", "gain", "90 %", known], rows, right=("gain", known)), limits]
 
 
 def _ranked(percentile: float | None) -> list[str]:

@@ -69,7 +69,26 @@ def choose(request: Request) -> tuple[Document, Problem]:
     strategy.find(request.strategy)
     problem = asked.problem(request)
     choice = _solved(request, request.strategy, problem, request.seconds)
-    return _answer(request, request.strategy, choice, problem, Yardstick(problem, request.seed)), problem
+    document = _answer(request, request.strategy, choice, problem, Yardstick(problem, request.seed))
+    if request.strategy == "predicted":
+        document["prediction"] = _prediction(choice.subset, problem)
+    return document, problem
+
+
+def _prediction(subset: Subset, problem: Problem) -> list[Document]:
+    """What the transfer model expects of each published task: points gained over no realignment."""
+    from selector import transfer
+
+    return [
+        {
+            "task": each.task,
+            "gain": each.average.mean,
+            "ci90": [each.average.low, each.average.high],
+            "per_target": {code: [gain.mean, gain.low, gain.high] for code, gain in each.targets.items()},
+            "published": sorted(each.measured),
+        }
+        for each in transfer.explain(subset.languages, problem.targets, weights=problem.weights)
+    ]
 
 
 def compare(request: Request) -> tuple[Document, Problem]:

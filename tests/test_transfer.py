@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import bench_transfer
+from search import bench_transfer, cli
 from selector import mixed, published, transfer
 from selector.affinity import GROUPS, Affinity
 from selector.errors import InputError
@@ -177,6 +177,21 @@ def test_with_each_is_the_value_of_each():
     expected = [function.value(sorted({2, 7, i})) for i in range(len(SMALL))]
     np.testing.assert_allclose(values, expected, rtol=1e-9)
     assert function.value([]) == 0.0
+
+
+def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
+    given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k", "2", "--strategy", "predicted", "--targets", "hau,fao,spa"]
+    assert cli._status([*given, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [each["task"] for each in answer["prediction"]] == list(published.TASKS)
+    for each in answer["prediction"]:
+        assert each["ci90"][0] < each["gain"] < each["ci90"][1]
+        assert each["gain"] == pytest.approx(np.mean([gain for gain, _, _ in each["per_target"].values()]))
+    pos = answer["prediction"][0]
+    assert set(pos["per_target"]) == {"hau", "fao", "spa"}
+    assert "spa" in pos["published"]
+    assert cli._status(given) == 0
+    assert "A study measures it" in " ".join(capsys.readouterr().out.split())
 
 
 def test_predicted_refuses_another_source_and_too_many_languages():
