@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from search.console import complain, emit
-from selector.errors import InputError, RealingoError
+from selector.errors import InputError, RealingoError, StopError
 
 app = typer.Typer(
     name="realingo",
@@ -62,6 +62,7 @@ def distances(
     as_json: Json = False,
 ) -> None:
     """Pairwise distances between languages."""
+    _one_thread()
     from search import choose
 
     emit(choose.measure(codes, metric, least_overlap), as_json, choose.render_distances)
@@ -117,9 +118,11 @@ def select(
     as_json: Json = False,
 ) -> None:
     """Choose languages without measuring."""
+    options = locals()
+    _one_thread()
     from search import asked, selecting
 
-    given = {name: value for name, value in locals().items() if name in asked.Request.__dataclass_fields__}
+    given = {name: value for name, value in options.items() if name in asked.Request.__dataclass_fields__}
     request = asked.Request(**given, quotas=tuple(quota or ()))
     mode = selecting.mode(request, compare, rank)
     emit(selecting.run(mode, request, plot, view), as_json, mode.show)
@@ -206,6 +209,50 @@ def export(
 
 
 @app.command()
+def realign(
+    given: Annotated[Path, typer.Argument(metavar="DIR_OR_TOML", help="An export, or a TOML file with its keys.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="A new or empty folder.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
+    every: Annotated[float, typer.Option(metavar="MINUTES", help="Time between two checkpoints.")] = 10.0,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Realign at full fidelity: an encoder that transformers loads, with its model card."""
+    from search import production
+
+    emit(production.realign(given, output, resume, every, overrides or []), as_json, production.render)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL_DIR", help="Any encoder: a folder, or a hub id.")],
+    study: Annotated[Path, typer.Option("--study", metavar="STUDY.toml", help="Whose task to score it under.")],
+    split: Annotated[str, typer.Option(help="test, or dev: what the search sees.")] = "test",
+    seeds: Annotated[int, typer.Option(help="How often to fine-tune; the first seed is the study's.")] = 1,
+    against: Annotated[str | None, typer.Option(metavar="MODEL", help="Another encoder to compare with.")] = None,
+    workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Zero-shot scores of any encoder under a study's task, fine-tuned as the study does."""
+    from search import evaluating
+
+    wanted = evaluating.Wanted(model, against, split, seeds, workers)
+    emit(evaluating.evaluate(_study(study, overrides), wanted), as_json, evaluating.render)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What works on this machine: versions, devices, caches, storages, the hub; with a way out of what does not."""
+    from search import doctor as examination
+
+    document = examination.examine()
+    emit(document, as_json, examination.render)
+    if not document["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def pretrain(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train on, and how large.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR")],
@@ -235,6 +282,11 @@ def bench(
         emit(benches.run(name, seeds, workers), as_json, benches.render)
 
 
+def _one_thread() -> None:
+    """Before NumPy is loaded: on matrices this small further threads only wait, at full load, for each other."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def _fitting(workers: int) -> str:
     return "inline" if workers == 1 else "process"
 
@@ -261,6 +313,8 @@ def _status(arguments: list[str] | None) -> int:
         return 2
     except RealingoError as problem:
         complain(problem.message, problem.hint)
+        if isinstance(problem, StopError):
+            return INTERRUPTED
         return 2 if isinstance(problem, InputError) else 1
     except (KeyboardInterrupt, typer.Abort):
         result = INTERRUPTED

@@ -7,7 +7,6 @@ same from every working directory.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from selector.pools import NAMES
 
 STRATEGIES = ("random", "tpe", "greedy", "swap", "diversity:<select strategy>")
 LATER = ("surrogate", "gp", "exhaustive", "nsga2")
-DATA_ROOT = "REALINGO_DATA"
 
 Checked = TypeVar("Checked", bound=Section)
 
@@ -124,12 +122,6 @@ class StudyConfig:
         if text.startswith("sqlite:///"):
             return f"sqlite:///{self.home / text.removeprefix('sqlite:///')}"
         return text if "://" in text else str(self.home / text)
-
-    def locate(self, text: str) -> Path:
-        """A path of the study file: absolute as it is, else beside the file, else under REALINGO_DATA."""
-        here = self.home / Path(text).expanduser()
-        root = os.environ.get(DATA_ROOT)
-        return Path(root) / text if root and not here.exists() and (Path(root) / text).exists() else here
 
 
 def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:

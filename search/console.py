@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from realign.score import Advance as Advance  # what `progress` gives can be called as
+
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
 # A code such as :family: is no emoji.
@@ -25,8 +27,8 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 PLAIN_EVERY_SECONDS = 5.0
 
 
-class Advance(Protocol):
-    """`realign.score.Advance` with room for a note on how it goes."""
+class Noted(Protocol):
+    """`Advance` with room for a note on how it goes."""
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None: ...
 
@@ -50,7 +52,7 @@ def complain(message: str, hint: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Advance]:
+def progress() -> Iterator[Noted]:
     """Bars with time left on a terminal; one plain line per label every few seconds elsewhere."""
     if not err.is_terminal:
         yield _plain_lines()
@@ -68,7 +70,7 @@ def progress() -> Iterator[Advance]:
         yield advance
 
 
-def _plain_lines() -> Advance:
+def _plain_lines() -> Noted:
     started: dict[str, float] = {}
     last: dict[str, float] = {}
 

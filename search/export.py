@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 from realign.wrap import write_text
 from search.config import StudyConfig
 from search.confirm import versions
+from search.output import vacant
 from search.sections import FakeModel
 from selector.errors import InputError
 
 BASELINES = ("none", "all", "random-k")
+FOLDERS = ("base", "folder", "dictionary", "alignments")  # keys of a study file that may name one
 CALLED = {"none": "no realignment", "all": "all languages", "random-k": "random of the same size"}
 
 
@@ -27,14 +29,11 @@ def export(config: StudyConfig, output: Path) -> dict[str, Any]:
 
     Answers with subset.json plus the paths written. InputError if the study is not confirmed or the folder is in use.
     """
-    output = Path(output).absolute()
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output} is not an empty folder", "name a new folder; nothing is ever overwritten")
-    if not output.parent.is_dir():
-        raise InputError(f"there is no folder {output.parent}", "create it first, or name another folder")
+    output = vacant(Path(output))
     confirmed = _confirmed(config)
     subset = _subset(config, confirmed)
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
     except OSError as problem:
         raise InputError(f"cannot write to {output.parent}: {problem}", "name a folder you may write to") from None
@@ -69,13 +68,19 @@ def _confirmed(config: StudyConfig) -> dict[str, Any]:
 
 
 def _subset(config: StudyConfig, confirmed: Mapping[str, Any]) -> dict[str, Any]:
-    """The best row by confirmed mean among those the search found; of equals the one it ranked higher."""
-    found = [row for row in confirmed["rows"] if row["name"].startswith("best")]
+    """The candidate with the highest confirmed mean; of equals the one that the search ranked higher.
+
+    Candidates are the subsets the search found and the one chosen without measuring: all were named before a fresh
+    seed was drawn. All languages, none, and random draws are what they are compared with.
+    """
+    rows = {row["name"]: row for row in confirmed["rows"]}
+    named = [row for name, row in rows.items() if name not in BASELINES]
+    # the search may have found again what was chosen without measuring; the first name then stands for both
+    found = list({tuple(row["languages"]): row for row in reversed(named)}.values())[::-1]
     best = max(found, key=lambda row: row["mean"])
     score = {key: best[key] for key in ("mean", "std", "ci95", "seeds", "held_out", "members", "non_members")}
     gains = {f"vs_{name.removesuffix('-k')}": best[f"vs_{name.removesuffix('-k')}"] for name in BASELINES}
-    rows = {row["name"]: row for row in confirmed["rows"]}
-    others = [name for name in rows if not name.startswith("best")]
+    others = [name for name in rows if not name.startswith("best") and name != best["name"]]
     return {
         "schema": 1,
         "name": config.name,
@@ -87,11 +92,24 @@ def _subset(config: StudyConfig, confirmed: Mapping[str, Any]) -> dict[str, Any]
             name: {key: rows[name][key] for key in ("languages", "mean", "ci95", "held_out")} for name in others
         },
         "row": best["name"],
+        "reason": _reason(best, found),
         "signature": best["signature"],
         "study": config.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {**confirmed["versions"], **versions()},
     }
+
+
+def _reason(best: Mapping[str, Any], candidates: Sequence[Mapping[str, Any]]) -> str:
+    """Why this subset, in plain words. Choosing the highest of several confirmed means is again a small selection."""
+    if len(candidates) == 1:
+        return "it is the only candidate that was confirmed"
+    how = "found by the search" if best["name"].startswith("best") else "chosen without measuring"
+    others = ", ".join(f"{row['name']} {100 * row['mean']:.1f}" for row in candidates if row is not best)
+    return (
+        f"{best['name']}, {how}, has the highest mean of {len(candidates)} candidates on fresh seeds, "
+        f"{100 * best['mean']:.1f} (others: {others}); as the highest of several it may be a little lower in truth"
+    )
 
 
 def _realignment(config: StudyConfig, subset: Mapping[str, Any], output: Path) -> str:
@@ -104,21 +122,21 @@ def _realignment(config: StudyConfig, subset: Mapping[str, Any], output: Path) -
     for name in ("model", "data", "task", "realign"):
         section = getattr(config, name).model_dump(mode="json", exclude_none=True)
         lines += ["", f"[{name}]"]
-        lines += [f"{key} = {_toml(_placed(config, value, output))}" for key, value in section.items()]
+        said = {key: _placed(config, key, value, output) for key, value in section.items() if value != ""}
+        lines += [f"{key} = {_toml(value)}" for key, value in said.items()]
     return "\n".join(lines) + "\n"
 
 
-def _placed(config: StudyConfig, value: Any, output: Path) -> Any:
-    """Paths that were relative to the study file become relative to the exported one; absolute ones stay."""
+def _placed(config: StudyConfig, key: str, value: Any, output: Path) -> Any:
+    """Folders that were relative to the study file become relative to the exported one; others stay as they are."""
     if isinstance(value, dict):
-        return {key: _path(config, item, output) if key == "folder" else item for key, item in value.items()}
-    local = isinstance(value, str) and ("/" in value or value.startswith(".")) and (config.home / value).is_dir()
-    return _path(config, value, output) if local else value
-
-
-def _path(config: StudyConfig, text: str, output: Path) -> str:
-    absolute = Path(text).is_absolute() or text.startswith("~")
-    return text if absolute or not (config.home / text).exists() else os.path.relpath(config.home / text, output)
+        return {inner: _placed(config, inner, item, output) for inner, item in value.items()}
+    named = key in FOLDERS and isinstance(value, str) and value != "world"
+    absolute = named and (Path(value).is_absolute() or value.startswith("~"))
+    if not named or not value or absolute or not (config.home / value).is_dir():
+        return value
+    # ".." in a path that goes through a link would lead elsewhere
+    return os.path.relpath(os.path.realpath(config.home / value), os.path.realpath(output))
 
 
 def _toml(value: Any) -> str:
@@ -163,6 +181,8 @@ Source language {config.source.name} (`{config.source.code}`), encoder {encoder}
 {len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot;
 {config.task.metric} in percent.
 Intervals hold 95 %: {confirmed["method"]}.
+
+Why this subset: {subset["reason"]}.
 
 Mean {config.task.metric} {_span(score)}. Gain:
 {gains}
@@ -227,12 +247,11 @@ def _row_line(row: Mapping[str, Any]) -> str:
 def render(document: Mapping[str, Any]) -> str:
     """What was found and where it lies, in a few lines."""
     score = document["score"]
-    lines = [f"best subset: {' '.join(document['languages'])}", f"mean {document['metric']}: {_span(score)} %"]
-    lines += [f"gain over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES]
-    lines += [
-        f"note: {name}, chosen unmeasured, was confirmed higher: {_span(row)} % with {' '.join(row['languages'])}"
-        for name, row in document["baselines"].items()
-        if name not in BASELINES and row["mean"] > score["mean"]
+    lines = [
+        f"best subset: {' '.join(document['languages'])}",
+        f"why: {document['reason']}",
+        f"mean {document['metric']}: {_span(score)} %",
     ]
+    lines += [f"gain over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES]
     lines += [f"report: {Path(document['path']) / 'report.html'}", f"export: {document['path']}"]
     return "\n".join(lines)

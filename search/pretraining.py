@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from realign.corpus import Monolingual
 from search import studyfile
 from search.config import check
 from search.console import progress, remark
+from search.output import vacant
 from search.sections import Count, Rate, Section
 from selector.errors import InputError
 from selector.language import parse_pool
@@ -88,7 +88,7 @@ def run(config_path: Path, output: Path) -> None:
     """Train as the configuration says; `output`, a new or empty folder, is written at the end in one step."""
     config_path, output = config_path.absolute(), output.absolute()
     config = load_pretrain(config_path)
-    _refuse_occupied(output)
+    vacant(output)
     texts = read_texts(config.data, config_path.parent)
     remark(f"{sum(map(len, texts.values()))} sentences in {len(texts)} languages")
 
@@ -122,13 +122,3 @@ def _open(data: DataSection, base: Path) -> tuple[Monolingual, Sequence[str]]:
     folder = find_folder(data.folder, base)
     files = Plain(folder) if data.kind == "text" else Verses(folder, "eng")
     return files, files.languages()
-
-
-def _refuse_occupied(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file", "name a new or empty folder with -o")
-    if output.is_dir() and any(output.iterdir()):
-        raise InputError(f"{output} is not empty", "name a new or empty folder with -o")
-    above = next(parent for parent in output.parents if parent.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(f"cannot write in {above}", "name a folder that you may write with -o")

@@ -122,16 +122,6 @@ def test_relative_paths_start_at_the_study_file(tmp_path: Path, monkeypatch: pyt
     assert len(config.pool) == 3
     assert config.storage == f"sqlite:///{tmp_path}/x.db"
     assert config.folder == tmp_path / "trial"
-    assert config.locate("data") == tmp_path / "data"
-
-
-def test_data_is_looked_for_under_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = rehearsal.study(tmp_path / "study")
-    (tmp_path / "root" / "verses").mkdir(parents=True)
-    monkeypatch.setenv("REALINGO_DATA", str(tmp_path / "root"))
-    assert config.locate("verses") == tmp_path / "root" / "verses"
-    (tmp_path / "study" / "verses").mkdir()
-    assert config.locate("verses") == tmp_path / "study" / "verses"
 
 
 def test_config_is_frozen_and_travels_to_worker_processes(tmp_path: Path) -> None:

@@ -367,7 +367,7 @@ def test_export_needs_a_confirmation_and_a_free_folder(tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "mine.txt").write_text("keep", encoding="utf-8")
     before = rehearsal.tree(tmp_path)
-    for wrong in (tmp_path / "used", tmp_path / "used" / "mine.txt", tmp_path / "no" / "such"):
+    for wrong in (tmp_path / "used", tmp_path / "used" / "mine.txt", tmp_path / "used" / "mine.txt" / "inside"):
         with pytest.raises(InputError):
             export.export(config, wrong)
     assert rehearsal.tree(tmp_path) == before
