@@ -12,10 +12,12 @@ from torch import nn
 
 from realign.corpus import Parallel, Split
 from realign.encoder import Encoder
+from realign.merge import FORMAT, Merger
 from realign.optimize import LossGuard
 from realign.pairs import EncodedPairs, PairStore
 from realign.recipe import Realignment
 from realign.score import Fidelity, Score, sign
+from realign.stopping import finetune
 from realign.task import Task, Tuner
 from realign.train import Realigner, realign
 from selector.subset import Subset
@@ -34,7 +36,9 @@ class RealignAndTransfer:
         targets: Sequence[str],
         split: Split,
         how: Realignment,
+        pool: Sequence[str] = (),
     ) -> None:
+        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it."""
         self._encoder, self._targets, self._split = encoder, tuple(targets), split
         self._realignment, self._task = how, task
         self._pairs = PairStore(encoder, parallel, how)
@@ -50,14 +54,20 @@ class RealignAndTransfer:
             "torch": torch.__version__,
             "device": self._device.type,
         }
+        self._pool = sorted(pool)
+        self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts)
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
-        return sign(self._facts, subset, fidelity, seed)
+        merged = {"pool": self._pool, "vectors": FORMAT} if fidelity.merging else {}
+        return sign({**self._facts, **merged}, subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
         started = time.perf_counter()
-        model = self._encoder.copy().to(self._device)
-        head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed)
+        if fidelity.merging:
+            model, head = self._merger(subset.codes, fidelity, seed)
+        else:
+            model = self._encoder.copy().to(self._device)
+            head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed)
         tallies = self._task.evaluate(model, head, self._targets, self._split, fidelity.examples)
         per_language = {code: tally.value for code, tally in tallies.items()}
         return Score(
@@ -76,7 +86,7 @@ class RealignAndTransfer:
         tuner = self._task.tuner(model, fidelity.steps, seed) if self._realignment.order == "during" else None
         if tuner is None or not (pairs and steps and fidelity.steps):
             realign(model, pairs, self._realignment, steps, seed)
-            return self._task.finetune(model, fidelity.steps, seed)
+            return finetune(self._task, model, fidelity, seed)
         return in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps)
 
 

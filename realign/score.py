@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from selector.subset import Subset
 
@@ -17,12 +17,51 @@ Advance = Callable[[str, int, int], None]  # (what, done, total): the one progre
 
 
 @dataclass(frozen=True)
+class Merging:
+    """How a subset is scored from what was measured of each of its languages alone, without realigning on it.
+
+    "scores": from the scores of the languages (realign/alone.py). The others: from their vectors, of which an encoder
+    is put together and evaluated (realign/merge.py).
+    """
+
+    method: Literal["scores", "average", "touched", "ties", "dare"] = "scores"
+    seeds: int = 1  # realignments of each language, on seed, seed + 1, …
+    sharpness: float = 10.0  # of the soft maximum over scores; 0 is their mean
+    scale: float = 1.0  # of the combined vector
+    density: float = 1.0  # share of each vector's weights that ties and dare keep
+    tuned: Literal["once", "each"] = "once"  # fine-tuned once for all subsets, or each merged encoder on its own
+    precision: Literal["bf16", "fp32"] = "bf16"  # of the vectors on disk
+
+
+@dataclass(frozen=True)
 class Fidelity:
-    """How much work one evaluation may do. Scores of different fidelities are not comparable."""
+    """How much work one evaluation may do. Scores of different fidelities are not comparable.
+
+    With `merging`, `pairs` are those of each language, and there is no patience in tuning once.
+    """
 
     pairs: int  # sentence pairs seen in realignment, in total over the subset (arXiv 2511.06497 holds this constant)
     steps: int  # optimizer steps of fine-tuning on the source language
     examples: int  # sentences evaluated per target language, at most
+    patience: int = 0  # looks at the source's development split without a gain before fine-tuning stops; 0: no looks
+    merging: Merging | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As JSON values; what is not asked for is left out."""
+        optional = {"patience": self.patience, "merging": asdict(self.merging) if self.merging else None}
+        given = {key: value for key, value in optional.items() if value}
+        return {"pairs": self.pairs, "steps": self.steps, "examples": self.examples, **given}
+
+    def share(self, pairs: float, steps: float, examples: float) -> Fidelity:
+        """The same with shares of the work, each in (0, 1]; at least one of what there was."""
+
+        def part(whole: int, of: float) -> int:
+            return max(min(1, whole), round(whole * of))
+
+        return replace(
+            self, pairs=part(self.pairs, pairs), steps=part(self.steps, steps), examples=part(self.examples, examples)
+        )
 
 
 @dataclass(frozen=True)
@@ -69,5 +108,5 @@ def sign(facts: Mapping[str, Any], subset: Subset, fidelity: Fidelity, seed: int
     `facts` holds the model, data, task, losses, optimizer settings, targets, split and versions (JSON values).
     Equal signature = comparable and interchangeable; it keys every cache.
     """
-    whole = {**facts, "subset": subset.key, "fidelity": asdict(fidelity), "seed": seed}
+    whole = {**facts, "subset": subset.key, "fidelity": fidelity.facts, "seed": seed}
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:24]

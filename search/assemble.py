@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from realign.alone import Alone
 from realign.fake import FakeEvaluator
 from realign.score import Advance, Evaluator, Fidelity
 from realign.wrap import Cached
@@ -26,8 +27,8 @@ def evaluator(config: StudyConfig, targets: Pool, split: DevOrTest, advance: Adv
     """
     base = config.model.base
     if isinstance(base, FakeModel):
-        return Cached(FakeEvaluator(config.pool, targets, base.terms, split))
-    return Cached(_real(config, base, targets, split, advance))
+        return Cached(Alone(FakeEvaluator(config.pool, targets, base.terms, split)))
+    return Cached(Alone(_real(config, base, targets, split, advance)))
 
 
 def fidelity(config: StudyConfig) -> Fidelity:
@@ -49,7 +50,8 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
     if not torch.cuda.is_available():
         torch.set_num_threads(1)  # scores must not depend on the number of cores; more cores run more trials
     encoder = load_encoder(config, base, advance)
-    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe())
+    pool = [language.code for language in config.pool]
+    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool)
 
 
 def linked(config: StudyConfig) -> Parallel:

@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from realign.score import Score
+from realign.score import Fidelity, Score
 from search import assemble, console
 from search import backend as backends
 from search.interrupts import Interrupts
 from selector.errors import RunError
 from selector.subset import Subset
 
-Wanted = tuple[Subset, int]  # a subset and a seed, at the full fidelity of the study
+Wanted = tuple[Subset, int]  # a subset and a seed
 AGAIN = "run the same command again: what was measured is kept"
 
 
@@ -29,15 +29,19 @@ class Bench:
     advance: console.Advance
     interrupts: Interrupts
 
-    def measure(self, what: str, view: backends.View, wanted: Sequence[Wanted]) -> dict[Wanted, Score]:
+    def measure(
+        self, what: str, view: backends.View, wanted: Sequence[Wanted], fidelity: Fidelity | None = None
+    ) -> dict[Wanted, Score]:
         """The score of everything wanted; `what` names it in the progress. No worker starts for what is cached.
+
+        `fidelity` is the full one of the study where none is given.
 
         RunError names the first evaluation that failed, or whose worker died twice; KeyboardInterrupt on SIGINT and
         SIGTERM. Either way what was measured before is in the cache.
         """
         with self.interrupts.welcome():
             evaluator = view.evaluator(self.advance)
-        fidelity = assemble.fidelity(view.config)
+        fidelity = fidelity or assemble.fidelity(view.config)
         each = enumerate(dict.fromkeys(wanted))
         jobs = [backends.Job(number, subset, fidelity, seed) for number, (subset, seed) in each]
         known = {job: evaluator.known(job.subset, job.fidelity, job.seed) for job in jobs}
