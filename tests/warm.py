@@ -1,0 +1,12 @@
+"""What every process of `test_cli_production` would load for itself: loaded once by the server that forks them."""
+
+from importlib import import_module
+
+from realign.world import World
+
+for module in ("realign.checkpoint", "realign.pairs", "search.cli", "search.production"):
+    import_module(module)
+for model in ("BertModel", "PreTrainedTokenizerFast"):  # transformers loads them when they are asked for
+    getattr(import_module("transformers"), model)
+for code in ("deu", "fin"):
+    World().pairs(code, "train")
