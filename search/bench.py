@@ -12,7 +12,7 @@ from numpy.random import default_rng
 from scipy.stats import t as student
 
 from search import backend as backends
-from search import bench_select, bench_transfer, console
+from search import bench_fidelity, bench_select, bench_transfer, console
 from search.batch import Bench
 from search.config import StudyConfig, StudyFile, check, resolved
 from search.interrupts import Interrupts
@@ -158,5 +158,6 @@ Render = Callable[[Mapping[str, Any]], Any]
 BENCHES: Mapping[str, tuple[Measure, Render]] = {
     "world": (world, render_world),
     "select": (bench_select.select, bench_select.render),
+    "fidelity": (bench_fidelity.fidelity, bench_fidelity.render),
     "transfer": (lambda seeds, workers: bench_transfer.shipped(), bench_transfer.render),
 }
