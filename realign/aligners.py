@@ -93,7 +93,8 @@ class Nearest:
 def _unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
     """[b, m, d] word vectors of length one and [b, m] which of them there are; m: the most words of a sentence."""
     device = next(model.parameters()).device
-    ids, mask, word = (block.to(device) for block in table.take(rows))
+    ids, mask, word = table.take(rows)
+    word = word.to(device)
     many = int(word.max()) + 1
     row, number = torch.meshgrid(torch.arange(len(rows)), torch.arange(many), indexing="ij")
     states = hidden_states(model, ids, mask, layer)

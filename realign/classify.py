@@ -56,7 +56,7 @@ class Classification:
         def answers(rows: np.ndarray, _: Tensor) -> Tensor:
             return gold[torch.as_tensor(rows)]
 
-        self._lessons = Lessons(self._encode(taught), len(self.labels), self._read, answers)
+        self._lessons = Lessons(self._encode(taught), len(self.labels), self._wanted, self._read, answers)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -81,10 +81,13 @@ class Classification:
         assert head is not None
         known = self._encoded(tuple(languages), split, limit)
         guess = torch.empty(len(known.gold), dtype=torch.long)
-        for rows, word, states in states_of(model, known.table):
+        for rows, word, states in states_of(model, known.table, self._wanted):
             guess[rows] = head(self._read(states, word)).argmax(1).cpu()
         right = [self.labels[number] == label for number, label in zip(guess.tolist(), known.gold, strict=True)]
         return by_language([(int(hit), 1) for hit in right], known.sizes)
+
+    def _wanted(self, word: Tensor) -> Tensor:
+        return (torch.arange(word.shape[1]) < 1).expand(word.shape) if self._pooling == "first" else word >= 0
 
     def _read(self, states: Tensor, word: Tensor) -> Tensor:
         return states[:, 0] if self._pooling == "first" else sentence_vectors(states, word.to(states.device))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from realign.compact import narrow
 from realign.corpus import Parallel, Split
 from realign.encoder import Encoder
 from realign.merge import FORMAT, Merger
@@ -19,10 +20,10 @@ from realign.recipe import Realignment
 from realign.score import Fidelity, Score, sign
 from realign.stopping import finetune
 from realign.task import Task, Tuner
-from realign.train import Realigner, realign
+from realign.train import Realigner, realign, vocabularies
 from selector.subset import Subset
 
-PROTOCOL = 2  # raise when the same settings give other scores
+PROTOCOL = 3  # raise when the same settings give other scores
 
 
 class RealignAndTransfer:
@@ -87,7 +88,10 @@ class RealignAndTransfer:
         if tuner is None or not (pairs and steps and fidelity.steps):
             realign(model, pairs, self._realignment, steps, seed)
             return finetune(self._task, model, fidelity, seed)
-        return in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps)
+        widen = narrow(model, [tuner.vocabulary, *vocabularies(pairs)])
+        head = in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps)
+        widen()
+        return head
 
 
 def in_turns(realigner: Realigner, tuner: Tuner, steps: int) -> nn.Module:
@@ -102,4 +106,5 @@ def in_turns(realigner: Realigner, tuner: Tuner, steps: int) -> nn.Module:
         guard.watch(step, tuner.step())
     guard.look()
     realigner.finish()
+    tuner.finish()
     return tuner.head

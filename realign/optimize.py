@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from selector.errors import RunError
 
@@ -71,9 +71,13 @@ def seeded(device: torch.device, *seed: int) -> Iterator[None]:
     mixed = 0
     for part in seed:  # Knuth's multiplicative hash, so that neighbouring steps share nothing
         mixed = ((mixed ^ part) * 2654435761 + 1) % 2**63
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(mixed)
+    generator = torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
+    before = generator.get_state()
+    generator.manual_seed(mixed)
+    try:
         yield
+    finally:
+        generator.set_state(before)
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
@@ -97,6 +101,67 @@ def deterministic(device: torch.device, wanted: bool = True) -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
+class Descent:
+    """AdamW without weight decay on clipped gradients (Loshchilov and Hutter 2019).
+
+    The parameters are laid end to end in memory, and so are their gradients: one kernel each for the norm, the clip,
+    the update and the zeros, whatever the number of layers.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], head: Sequence[nn.Parameter], lr: float) -> None:
+        """parameters: of the model; another descent may follow other losses on the same ones, in turns."""
+        self._parameters, self._lr = [*parameters, *head], lr
+        self._trained = [*end_to_end(parameters), *end_to_end(head)]
+        self.optimizer = torch.optim.AdamW(self._trained, lr=lr, weight_decay=0.0, fused=True)
+
+    def step(self, share: float) -> None:
+        """Follow the gradients that are there, at `share` of the learning rate, and forget them."""
+        nn.utils.clip_grad_norm_(self._trained, CLIP)
+        self.optimizer.param_groups[0]["lr"] = self._lr * share
+        self.optimizer.step()
+        self.forget()
+
+    def forget(self) -> None:
+        for parameter in self._trained:
+            if parameter.grad is not None:
+                parameter.grad.zero_()
+
+    def finish(self) -> None:
+        """Each parameter on its own again, without a gradient."""
+        for parameter in self._parameters:
+            parameter.data, parameter.grad = parameter.data.clone(), None
+
+
+@torch.no_grad()
+def end_to_end(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    """All values as one parameter, its gradient zero; the given ones become parts of it, and so do their gradients.
+
+    Parameters that are parts of one already stay so: the same one, where they are all of it, else they themselves.
+    """
+    if not parameters:
+        return []
+    if any(parameter.untyped_storage().nbytes() != parameter.nbytes for parameter in parameters):
+        return _shared(parameters)
+    whole = nn.Parameter(torch.cat([parameter.reshape(-1) for parameter in parameters]))
+    whole.grad = torch.zeros_like(whole)
+    start = 0
+    for parameter in parameters:
+        part = slice(start, start + parameter.numel())
+        parameter.data, parameter.grad = whole.data[part].view_as(parameter), whole.grad[part].view_as(parameter)
+        start = part.stop
+    return [whole]
+
+
+def _shared(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    first, size = parameters[0], sum(parameter.numel() for parameter in parameters)
+    one = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+    if len(one) > 1 or first.untyped_storage().nbytes() != size * first.element_size() or first.grad is None:
+        return list(parameters)
+    whole = nn.Parameter(first.detach().as_strided((size,), (1,), 0))
+    whole.grad = first.grad.as_strided((size,), (1,), 0)
+    return [whole]
+
+
 def out_of_memory(problem: RuntimeError) -> bool:
     """Whether the device, or the machine, had no room for a tensor."""
     return isinstance(problem, torch.OutOfMemoryError) or "not enough memory" in str(problem)
@@ -105,7 +170,7 @@ def out_of_memory(problem: RuntimeError) -> bool:
 class Anchor:
     """Holds weights near their start: adds weight/2 · ‖θ − θ₀‖² to the loss (L2-SP, Li et al. 2018, eq. 2)."""
 
-    def __init__(self, parameters: Sequence[torch.nn.Parameter], weight: float) -> None:
+    def __init__(self, parameters: Sequence[nn.Parameter], weight: float) -> None:
         self._parameters, self._weight = list(parameters), weight
         self._start = [parameter.detach().clone() for parameter in parameters] if weight else []
 

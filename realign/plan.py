@@ -29,9 +29,15 @@ class Batch:
     rows: Tensor  # [2N]
     words: Tensor | None  # [2N]; None for the sentence loss
 
-    def to(self, device: torch.device) -> Batch:
-        words = None if self.words is None else self.words.to(device)
-        return Batch(self.ids.to(device), self.mask.to(device), self.word.to(device), self.rows.to(device), words)
+    @property
+    def compared(self) -> Tensor:
+        """[2b, t] the sub-words that the loss looks at: all, or those of linked words."""
+        shown = self.word >= 0
+        if self.words is None:
+            return shown
+        linked = torch.zeros(len(self.word), int(self.word.max()) + 1, dtype=torch.bool)
+        linked[self.rows, self.words] = True
+        return linked.gather(1, self.word.clamp(min=0)) & shown
 
     def pieces(self, size: int) -> Iterator[tuple[Tensor, Batch]]:
         """Cut into batches of at most `size` sentences, each with the numbers [m] of the vectors it holds."""

@@ -90,7 +90,7 @@ class Retrieval:
         """[sentences, d] on the CPU: mean states over all sub-words of a sentence, whatever windows they are in."""
         sums = torch.zeros(int(cut.owner.max()) + 1, self._encoder.width)
         count = torch.zeros(len(sums))
-        for rows, word, states in states_of(model, cut.table, self._layer):
+        for rows, word, states in states_of(model, cut.table, lambda word: word >= 0, self._layer):
             real = (word >= 0).float()
             part = torch.einsum("ntd,nt->nd", states, real.to(states.device)).float().cpu()
             sums.index_add_(0, cut.owner[rows], part)

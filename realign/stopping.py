@@ -24,6 +24,7 @@ def finetune(task: Task, model: nn.Module, fidelity: Fidelity, seed: int) -> nn.
     best, waited = -1.0, 0
     every = max(1, fidelity.steps // LOOKS)
     model.train()
+    tuner.begin()
     for step in range(fidelity.steps):
         guard.watch(step, tuner.step())
         if (step + 1) % every == 0:

@@ -52,6 +52,13 @@ class Table:
         """[n] sub-words with special tokens, int64."""
         return torch.from_numpy(np.diff(self.offsets))
 
+    @cached_property
+    def vocabulary(self) -> np.ndarray:
+        """The ids that occur in batches, ascending."""
+        seen = np.zeros(self.ids.max(initial=self.pad) + 1, dtype=bool)
+        seen[self.ids] = seen[self.pad] = True
+        return np.flatnonzero(seen)
+
     def row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """ids and word numbers of one sentence, unpadded."""
         span = slice(self.offsets[number], self.offsets[number + 1])

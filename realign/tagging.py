@@ -93,7 +93,7 @@ class Tagging:
         """[sentences, words] tag numbers; −1 for a word without any sub-word."""
         cut = sentences.windows
         guess = torch.full((len(sentences.gold), max(map(len, sentences.gold), default=0)), -1)
-        for rows, word, states in states_of(model, cut.table):
+        for rows, word, states in states_of(model, cut.table, first_subwords):
             shown = first_subwords(word)
             best = head(states[shown]).argmax(1).cpu()
             row = rows[:, None].expand(word.shape)[shown]
@@ -113,7 +113,7 @@ class Tagging:
             row = torch.as_tensor(rows)[:, None].expand(word.shape)[shown]
             return tags[row, word[shown]]
 
-        return Lessons(table, len(self.tags), lambda states, word: states[first_subwords(word)], gold)
+        return Lessons(table, len(self.tags), first_subwords, lambda states, word: states[first_subwords(word)], gold)
 
 
 def right_words(gold: Tags, guess: Tags) -> tuple[int, int]:

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from realign.compact import narrow
 from realign.corpus import Split
 from realign.encoder import hidden_states
-from realign.optimize import CLIP, LossGuard, Precision, autocast, seeded, warmup_decay
+from realign.optimize import Descent, LossGuard, Precision, autocast, rate, seeded
 from realign.score import Tally
 from realign.table import Table
 
@@ -76,6 +77,7 @@ class Lessons:
 
     table: Table
     outputs: int  # number of labels
+    wanted: Callable[[Tensor], Tensor]  # word [n, t] → [n, t] true at the tokens that answers are read off
     read: Callable[[Tensor, Tensor], Tensor]  # states [n, t, d], word [n, t] → [m, d]
     gold: Callable[[np.ndarray, Tensor], Tensor]  # rows [n], word [n, t] → [m] label numbers, on the CPU
 
@@ -89,26 +91,40 @@ class Tuner:
         self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
         self._model, self._lessons, self._how, self._device = model, lessons, how, device
         self._seed, self._step = seed, 0
-        self._trained = [*model.parameters(), *self.head.parameters()]
-        self._optimizer = torch.optim.AdamW(self._trained, lr=how.lr, weight_decay=0.0, fused=True)
-        self._schedule = warmup_decay(self._optimizer, steps, max(1, round(how.warmup * steps)))
+        self._steps, self._peak = steps, max(1, round(how.warmup * steps))
+        self._descent: Descent | None = None
+        self._widen: Callable[[], None] = lambda: None
         self._batches = lessons.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2]))
+
+    def begin(self) -> None:
+        """Before the first step, where only this trains the model until `finish`: steps are faster then."""
+        self._widen = narrow(self._model, [self.vocabulary])
+
+    @property
+    def vocabulary(self) -> np.ndarray:
+        """The sub-words of the text it learns from."""
+        return self._lessons.table.vocabulary
+
+    def finish(self) -> None:
+        """After the last step: leave a plain encoder."""
+        if self._descent:
+            self._descent.finish()
+        self._widen()
 
     def step(self) -> Tensor:
         """Take one step; returns the loss before it, a scalar."""
+        if self._descent is None:
+            self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self._how.lr)
         rows = next(self._batches)
         ids, mask, word = self._lessons.table.take(rows)
         gold = self._lessons.gold(rows, word).to(self._device)
         # a model with dropout must give the same score each time
         with seeded(self._device, self._seed, DROPOUT_STREAM, self._step), autocast(self._device, self._how.precision):
-            states = hidden_states(self._model, ids.to(self._device), mask.to(self._device))
+            states = hidden_states(self._model, ids, mask, wanted=self._lessons.wanted(word))
             answers = self.head(self._lessons.read(states, word))
         loss = nn.functional.cross_entropy(answers.float(), gold)
         loss.backward()
-        nn.utils.clip_grad_norm_(self._trained, CLIP)
-        self._optimizer.step()
-        self._schedule.step()
-        self._optimizer.zero_grad()
+        self._descent.step(rate("linear", self._step, self._steps, self._peak))
         self._step += 1
         return loss.detach()
 
@@ -117,22 +133,25 @@ def train(model: nn.Module, tuner: Tuner, steps: int) -> nn.Linear:
     """Take all steps; returns the trained head. RunError where the loss diverged."""
     model.train()
     guard = LossGuard("fine-tuning")
+    tuner.begin()
     for step in range(steps):
         guard.watch(step, tuner.step())
     guard.look()
+    tuner.finish()
     return tuner.head
 
 
-def states_of(model: nn.Module, table: Table, layer: int = -1) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def states_of(
+    model: nn.Module, table: Table, wanted: Callable[[Tensor], Tensor], layer: int = -1
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Every sentence once, in batches of similar length: rows [n], word [n, t] and token states [n, t, d].
 
-    To be walked through in `torch.inference_mode()`.
+    States are right where `wanted` is true (word [n, t] → [n, t]). To be walked through in `torch.inference_mode()`.
     """
-    device = next(model.parameters()).device
     model.eval()
     for rows in table.chunks(EVALUATION_BATCH):
         ids, mask, word = table.take(rows)
-        yield torch.as_tensor(rows), word, hidden_states(model, ids.to(device), mask.to(device), layer)
+        yield torch.as_tensor(rows), word, hidden_states(model, ids, mask, layer, wanted(word))
 
 
 def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from realign.compact import narrow
 from realign.encoder import hidden_states
 from realign.freeze import held, trained
 from realign.lora import adapt, merge
 from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
-from realign.optimize import CLIP, Anchor, LossGuard, autocast, deterministic, out_of_memory, rate, seeded
+from realign.optimize import Anchor, Descent, LossGuard, autocast, deterministic, out_of_memory, rate, seeded
 from realign.pairs import EncodedPairs
 from realign.plan import Batch, Plan
 from realign.recipe import Realignment
@@ -44,6 +46,11 @@ def realign(
     realigner.finish()
 
 
+def vocabularies(pairs: Mapping[str, EncodedPairs]) -> list[np.ndarray]:
+    """The sub-words of each side of each language."""
+    return [side.vocabulary for each in pairs.values() for side in (each.source, each.target)]
+
+
 class Realigner:
     """One realignment of `model`, in place, a step at a time: so that it can take turns, be saved and go on later.
 
@@ -58,20 +65,20 @@ class Realigner:
         self.model, self.how, self.steps, self.seed = model, how, steps, seed
         self.position = 0  # steps taken
         self.micro = 2 * how.batch  # most sentences in one pass: less after the device had no room for more
+        self._peak = round(how.warmup * steps)
         self._device = next(model.parameters()).device
         self._plan = Plan([pairs[name] for name in names], steps, how.batch, seed, how.loss == "word")
         self._guard = LossGuard(f"realignment on {', '.join(names)}")
         self._adapted: Any = adapt(model, how.lora, seed) if how.lora else None
-        free = trained(model, how.freeze) if how.lora is None else [p for p in model.parameters() if p.requires_grad]
-        kept = {id(parameter) for parameter in free}
-        self._held = [p for p in model.parameters() if p.requires_grad and id(p) not in kept]
+        self._check_reach()
+        self._widen = narrow(model, vocabularies(pairs)) if how.lora is None else lambda: None
+        free, self._held = self._parted()
         width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
         g = projection(width, torch.Generator().manual_seed(seed)) if how.projection else nn.Identity()
         self.head: nn.Module = g.to(self._device)
-        self._trained = [*free, *self.head.parameters()]
-        self.optimizer = torch.optim.AdamW(self._trained, lr=how.lr, weight_decay=0.0, fused=True)
+        self._descent = Descent(free, list(self.head.parameters()), how.lr)
+        self.optimizer = self._descent.optimizer
         self._anchor = Anchor(free, how.anchor)
-        self._check_reach()
 
     @property
     def pairs_seen(self) -> int:
@@ -90,10 +97,7 @@ class Realigner:
             if len(batch.rows):  # no word of these sentences may be linked
                 self._guard.watch(self.position, self._gradients(batch))
                 self._anchor.pull()
-                nn.utils.clip_grad_norm_(self._trained, CLIP)
-                self._set_rate()
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+                self._descent.step(rate(self.how.schedule, self.position, self.steps, self._peak))
         self.position += 1
 
     def beside(self, steps: int) -> Callable[[int], None]:
@@ -112,14 +116,11 @@ class Realigner:
     def finish(self) -> None:
         """After the last step: look at the last losses, leave a plain encoder."""
         self.look()
+        self._descent.finish()
+        self._widen()
         if self._adapted is not None:
             merge(self._adapted)
             self._adapted = None
-
-    def _set_rate(self) -> None:
-        peak = round(self.how.warmup * self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.how.lr * rate(self.how.schedule, self.position, self.steps, peak)
 
     def _gradients(self, batch: Batch) -> Tensor:
         """The loss of a batch, its gradient left in the parameters; in smaller pieces where the device has no room."""
@@ -133,7 +134,7 @@ class Realigner:
             if self.micro == 1:
                 message = f"no room on {self._device.type} for one sentence at step {self.position + 1}: {full}"
                 raise RunError(message, "use a smaller encoder, or a device with more memory")
-            self.optimizer.zero_grad()
+            self._descent.forget()
             self.micro = min(self.micro, len(batch.ids)) // 2
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -163,17 +164,24 @@ class Realigner:
 
     def _vectors(self, batch: Batch, number: int) -> Tensor:
         """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
-        batch = batch.to(self._device)
+        word, rows = batch.word.to(self._device), batch.rows.to(self._device)
         chance = seeded(self._device, self.seed, DROPOUT_STREAM, self.position, number)
         with chance, autocast(self._device, self.how.precision):
-            states = hidden_states(self.model, batch.ids, batch.mask, self.how.layer)
+            states = hidden_states(self.model, batch.ids, batch.mask, self.how.layer, batch.compared)
         states = states.float()
         if batch.words is None:
-            return sentence_vectors(states, batch.word, self.how.pooling)
-        return word_vectors(states, batch.word, batch.rows, batch.words, self.how.pooling)
+            return sentence_vectors(states, word, self.how.pooling)
+        return word_vectors(states, word, rows, batch.words.to(self._device), self.how.pooling)
 
     def _loss(self, vectors: Tensor) -> Tensor:
         return nt_xent(self.head(vectors), self.how.temperature, self.how.negatives)
+
+    def _parted(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The weights of the model to train, and those to hold. InputError: freeze names what is not there."""
+        wanting = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        free = trained(self.model, self.how.freeze) if self.how.lora is None else wanting
+        kept = {id(parameter) for parameter in free}
+        return free, [parameter for parameter in wanting if id(parameter) not in kept]
 
     def _check_reach(self) -> None:
         """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
@@ -182,8 +190,8 @@ class Realigner:
             raise InputError(
                 f"there is no layer {self.how.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …"
             )
-        ids = torch.zeros(1, 3, dtype=torch.long, device=self._device)
-        with held(self._held), seeded(self._device, self.seed):
+        ids = torch.zeros(1, 3, dtype=torch.long)
+        with held(self._parted()[1]), seeded(self._device, self.seed):
             reached = hidden_states(self.model, ids, torch.ones_like(ids), self.how.layer).requires_grad
         if not reached:
             message = f"freeze leaves nothing to train below layer {self.how.layer}"

@@ -194,6 +194,12 @@ class Narrow(nn.Module):
         self.inner, self.room, self.config = inner, room, inner.config
         self.refused = 0
 
+    def get_input_embeddings(self) -> nn.Module:
+        return self.inner.get_input_embeddings()
+
+    def set_input_embeddings(self, embeddings: nn.Module) -> None:
+        self.inner.set_input_embeddings(embeddings)
+
     def forward(self, input_ids: torch.Tensor, **rest: object) -> object:
         if len(input_ids) > self.room:
             self.refused += 1

@@ -1,0 +1,243 @@
+"""The forward pass of BERT-like encoders on the tokens of a batch alone: nothing is computed for padding.
+
+Linear layers, norms and the feed-forward part take tokens [s, d], whatever sentence they are of. For the attention they
+are laid out in rows of several whole sentences, each token seeing those of its own sentence only. Of the last block
+only the states asked for are computed. The same code runs several encoders of one shape side by side (realign/many.py):
+weights and tokens then have one dimension more, in front.
+
+Notations
+    n, t    sentences of a batch, tokens of the longest
+    s       tokens of all sentences, one sentence after the other
+    r, w    rows of the attention, their width in tokens
+    d, h    width of the encoder, its attention heads
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+ROW = 64  # tokens a row of the attention at least has room for: shorter rows make many tiny products
+
+Affine = tuple[Tensor, Tensor]  # weight and bias of a linear layer or a norm
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The tokens of a batch and where they lie. All tensors on one device."""
+
+    ids: Tensor  # [s]
+    place: Tensor  # [s] in the sentence, from 0
+    slot: Tensor  # [s] in the rows of the attention, of r · w
+    apart: Tensor | None  # [r, 1, w, w] −∞ between tokens of different sentences, else 0; None where there are none
+    rows: int
+    width: int
+    longest: int  # t
+    wanted: Tensor | None = None  # [m] the tokens whose last state is asked for; None: all
+
+    def to(self, device: torch.device) -> Packed:
+        if device.type == "cpu":
+            return self
+        ids, place, slot = (x.to(device, non_blocking=True) for x in (self.ids, self.place, self.slot))
+        apart, wanted = (x if x is None else x.to(device, non_blocking=True) for x in (self.apart, self.wanted))
+        return Packed(ids, place, slot, apart, self.rows, self.width, self.longest, wanted)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One transformer block with the norm after each part (Vaswani et al. 2017)."""
+
+    query: Affine
+    key: Affine
+    value: Affine
+    output: Affine
+    first_norm: Affine
+    up: Affine
+    down: Affine
+    second_norm: Affine
+
+
+@dataclass(frozen=True)
+class Net:
+    """What the forward pass needs of an encoder: its weights, or those of m encoders stacked."""
+
+    words: Callable[[Tensor], Tensor]  # ids → [s, d]
+    positions: Tensor  # [t or more, d] of the first place on
+    kind: Tensor | None  # [d] added to all: BERT's type of the first sentence
+    norm: Affine
+    blocks: Sequence[Block]
+    heads: int
+    epsilon: float  # of the norms
+    activation: Callable[[Tensor], Tensor]
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+
+
+def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packed, Tensor]:
+    """Padded ids, attention mask and the tokens asked for, [n, t] each on the CPU → the tokens alone, and where of
+    [n · t] each state that comes out belongs. Sentences begin at the left."""
+    n, t = ids.shape
+    real = mask.numpy().astype(bool).ravel()
+    kept = np.flatnonzero(real)
+    lengths = mask.numpy().sum(1)
+    place = kept % t
+    starts, rows, width = layout(lengths.tolist())
+    slot = np.repeat(starts, lengths) + place
+    flat = torch.from_numpy(kept)
+    asked = None if wanted is None else torch.from_numpy(np.flatnonzero(wanted.numpy().ravel()[kept]))
+    tokens = Packed(
+        ids.reshape(-1)[flat],
+        torch.from_numpy(place),
+        torch.from_numpy(slot),
+        borders(np.repeat(np.arange(n), lengths), slot, rows, width),
+        rows,
+        width,
+        int(lengths.max(initial=0)),
+        asked,
+    )
+    return tokens, flat if asked is None else flat[asked]
+
+
+def layout(lengths: Sequence[int]) -> tuple[np.ndarray, int, int]:
+    """Sentences into rows, one after the other: the first slot of each [n], the number of rows and their width."""
+    room = max(ROW, *lengths)
+    row, column, places = 0, 0, []
+    for length in lengths:
+        if column + length > room:
+            row, column = row + 1, 0
+        places.append((row, column))
+        column += length
+    width = max(column + length for (_, column), length in zip(places, lengths, strict=True))
+    return np.array([row * width + column for row, column in places]), row + 1, width
+
+
+def borders(sentence: np.ndarray, slot: np.ndarray, rows: int, width: int) -> Tensor | None:
+    """What is added to the attention's scores. sentence, slot: [s]. Empty slots see each other, so no row is void."""
+    owner = np.full((rows, width), -1)
+    owner.reshape(-1)[slot] = sentence
+    if (owner == owner[:, :1]).all():
+        return None
+    apart = owner[:, None, :, None] != owner[:, None, None, :]
+    return torch.from_numpy(np.where(apart, np.float32(-np.inf), np.float32(0)))
+
+
+def forward(net: Net, tokens: Packed, depth: int) -> Tensor:
+    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted."""
+    positions = net.positions[..., : tokens.longest, :]
+    if net.kind is not None:
+        positions = positions + net.kind[..., None, :]
+    x = net.words(tokens.ids) + rows_of(positions, tokens.place)
+    x = _dropout(_normed(x, net.norm, net.epsilon), net.dropout)
+    for block in net.blocks[: max(0, depth - 1)]:
+        x = _block(net, block, tokens, x, None)
+    if depth:
+        return _block(net, net.blocks[depth - 1], tokens, x, tokens.wanted)
+    return x if tokens.wanted is None else pick(x, tokens.wanted)
+
+
+def rows_of(table: Tensor, index: Tensor) -> Tensor:
+    """Rows [.., s, d] of a table [.., v, d]."""
+    if table.dim() == 2:
+        return nn.functional.embedding(index, table)
+    m, v, d = table.shape
+    first = torch.arange(m, device=index.device)[:, None] * v
+    return nn.functional.embedding(index + first, table.reshape(m * v, d))
+
+
+def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | None) -> Tensor:
+    """One block; of its output only the tokens `wanted`."""
+    if wanted is None:
+        here, slot = x, tokens.slot
+        q, k, v = _in_rows(tokens, _linear(x, _joined(block.query, block.key, block.value)), slot, 3, net.heads)
+    else:
+        here, slot = pick(x, wanted), pick(tokens.slot[..., None], wanted)[..., 0]
+        (q,) = _in_rows(tokens, _linear(here, block.query), slot, 1, net.heads)
+        k, v = _in_rows(tokens, _linear(x, _joined(block.key, block.value)), tokens.slot, 2, net.heads)
+    # eq. 1 of Vaswani et al. 2017
+    apart = None if tokens.apart is None else tokens.apart.to(q.dtype)
+    seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart, dropout_p=net.attention_dropout)
+    y = _linear(pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot), block.output)
+    y = _normed(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
+    z = _linear(net.activation(_linear(y, block.up)), block.down)
+    return _normed(_dropout(z, net.dropout) + y, block.second_norm, net.epsilon)
+
+
+def _in_rows(tokens: Packed, x: Tensor, slot: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """Tokens [.., s, parts · d] → for each part [r, h, w, d / h]."""
+    laid = lay(x, slot, tokens.rows * tokens.width)
+    return laid.view(tokens.rows, tokens.width, parts, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def _linear(x: Tensor, layer: Affine) -> Tensor:
+    weight, bias = layer
+    if weight.dim() == 2:
+        return nn.functional.linear(x, weight, bias)
+    return torch.baddbmm(bias[:, None], x, weight.mT)
+
+
+def _joined(*layers: Affine) -> Affine:
+    """Layers of one input as one layer: a larger product uses the machine better."""
+    return torch.cat([weight for weight, _ in layers], dim=-2), torch.cat([bias for _, bias in layers], dim=-1)
+
+
+def _normed(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
+    weight, bias = norm
+    if weight.dim() == 1:
+        return nn.functional.layer_norm(x, weight.shape, weight, bias, epsilon)
+    return nn.functional.layer_norm(x, weight.shape[-1:], eps=epsilon) * weight[:, None] + bias[:, None]
+
+
+def _dropout(x: Tensor, chance: float) -> Tensor:
+    return nn.functional.dropout(x, chance) if chance else x
+
+
+def pick(x: Tensor, index: Tensor) -> Tensor:
+    """Rows of x [s, f] by different numbers: index [m] → [m, f]; of each of several x side by side [.., s, f]."""
+    if x.dim() == 3:
+        first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+        return _Pick.apply(x.flatten(0, 1), index + first)
+    return _Pick.apply(x, index)
+
+
+def lay(x: Tensor, index: Tensor, size: int) -> Tensor:
+    """The reverse: rows [*index.shape, f] put at different places among `size` rows, zeros elsewhere."""
+    return _Lay.apply(x, index, size)
+
+
+class _Pick(torch.autograd.Function):
+    """Rows [s, f] by different numbers → [*index.shape, f]. No two gradients meet: cheap, and the same bits always."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.size = len(x)
+        return x.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        return _laid(grad, index, ctx.size), None
+
+
+class _Lay(torch.autograd.Function):
+    """As `_Pick`, the other way round."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor, size: int) -> Tensor:
+        ctx.save_for_backward(index)
+        return _laid(x, index, size)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (index,) = ctx.saved_tensors
+        return grad.index_select(0, index.reshape(-1)).view(*index.shape, -1), None, None
+
+
+def _laid(x: Tensor, index: Tensor, size: int) -> Tensor:
+    width = x.shape[-1]
+    return x.new_zeros(size, width).index_copy_(0, index.reshape(-1), x.reshape(-1, width))
