@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from search import studyfile
-from search.config import ConfirmSection, SearchSection, StudyConfig, check
+from search.config import StudyConfig, StudyFile, check
 from search.sections import DataSection, FakeModel, ModelSection, RealignSection, Section, TaskSection
 from selector.errors import InputError
 from selector.language import Language, Pool, parse, parse_pool
@@ -106,7 +106,8 @@ def _config(path: Path, file: RealignFile) -> StudyConfig:
         raise InputError(message, "set realign.order = 'before'")
     size = (len(languages), len(languages))
     sections: dict[str, Any] = {name: getattr(file, name) for name in ("model", "data", "task", "realign")}
-    rest: dict[str, Any] = {"search": SearchSection(), "confirm": ConfirmSection()}
+    unused = StudyFile.model_fields.keys() - RealignFile.model_fields.keys() - {"pool", "targets"}
+    rest: dict[str, Any] = {name: StudyFile.model_fields[name].default for name in unused}
     return StudyConfig(path, file.name, file.seed, languages, source, size, languages, (), **sections, **rest)
 
 
