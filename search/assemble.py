@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from realign.alone import Alone
@@ -34,6 +35,21 @@ def evaluator(config: StudyConfig, targets: Pool, split: DevOrTest, advance: Adv
 def fidelity(config: StudyConfig) -> Fidelity:
     """The full fidelity of the study. Epochs are counted in steps, for which the training data is looked at."""
     return Fidelity(config.realign.steps * config.realign.batch, tasks.steps(config), config.task.examples)
+
+
+def of_trials(config: StudyConfig) -> Fidelity:
+    """The fidelity that the study's search measures at."""
+    full, asked = fidelity(config), config.fidelity
+    if config.search.fidelity == "full":
+        return full
+    by_scores = asked.method == "scores"
+    usual = (0.25, 0.25, 0.25)
+    if config.search.fidelity == "merge":
+        usual = (1 / config.sizes[1] if by_scores else 1.0, 1.0, 1.0 if by_scores else 0.25)
+    given = (asked.pairs, asked.steps, asked.examples)
+    part = full.share(*(own if share is None else share for share, own in zip(given, usual, strict=True)))
+    merging = asked.merging if config.search.fidelity == "merge" else None
+    return replace(part, patience=asked.patience, merging=merging)
 
 
 def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advance: Advance | None) -> Evaluator:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
+from realign.score import Merging
 from search import objective, studyfile
 from search.sections import Count, DataSection, ModelSection, RealignSection, Section, TaskSection
 from selector.errors import InputError
@@ -24,6 +25,7 @@ from selector.pools import NAMES
 STRATEGIES = ("random", "tpe", "greedy", "swap", "diversity:<select strategy>")
 LATER = ("surrogate", "gp", "exhaustive", "nsga2")
 
+Share = Annotated[float, Field(gt=0, le=1)]
 Checked = TypeVar("Checked", bound=Section)
 
 
@@ -42,7 +44,7 @@ class SearchSection(Section):
     strategy: str = "swap"
     objective: str = "mean"
     trials: Count = 40
-    fidelity: Literal["full"] = "full"
+    fidelity: Literal["full", "short", "merge"] = "full"  # of the trials; what is confirmed is always full
     storage: str = ""  # empty: sqlite:///<name>.db beside the study file
     metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
     warm_start: bool = True
@@ -64,6 +66,30 @@ class SearchSection(Section):
         return objective.checked(name)
 
 
+class FidelitySection(Section):
+    """What `search.fidelity` "short" and "merge" are; `realign.score.Merging` says the rest. Shares of the full work.
+
+    Unset shares: a quarter of everything for short. For merge, of each language: all of its fine-tuning; with method
+    "scores" the pairs it has in the largest subset and all sentences, else all pairs and a quarter of the sentences.
+    """
+
+    pairs: Share | None = None
+    steps: Share | None = None  # of fine-tuning
+    examples: Share | None = None
+    patience: Annotated[int, Field(ge=0)] = 0  # looks at the source without a gain until fine-tuning stops; 0: none
+    method: Literal["scores", "average", "touched", "ties", "dare"] = "scores"
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    sharpness: Annotated[float, Field(ge=0)] = 10.0
+    scale: Annotated[float, Field(gt=0)] = 2.0
+    density: Share = 1.0
+    tuned: Literal["once", "each"] = "once"
+    precision: Literal["bf16", "fp32"] = "bf16"
+
+    @property
+    def merging(self) -> Merging:
+        return Merging(**{key: getattr(self, key) for key in Merging.__annotations__})
+
+
 class ConfirmSection(Section):
     top: Count = 3
     seeds: Annotated[int, Field(ge=1, le=100)] = 5
@@ -79,6 +105,7 @@ class StudyFile(Section):
     task: TaskSection = TaskSection()
     realign: RealignSection = RealignSection()
     search: SearchSection = SearchSection()
+    fidelity: FidelitySection = FidelitySection()
     confirm: ConfirmSection = ConfirmSection()
 
 
@@ -99,6 +126,7 @@ class StudyConfig:
     task: TaskSection
     realign: RealignSection
     search: SearchSection
+    fidelity: FidelitySection
     confirm: ConfirmSection
 
     @property
@@ -162,11 +190,16 @@ def resolved(path: Path, file: StudyFile) -> StudyConfig:
             raise InputError(
                 message, "held-out languages must stay unseen by the search: take them out of one of the two"
             )
+    if file.fidelity.patience and file.realign.order == "during":
+        message = f"{path.name}: fidelity.patience ends fine-tuning, but realign.order = 'during' takes turns with it"
+        raise InputError(message, "leave patience out, or use order = 'before'")
     if file.realign.order == "during" and file.task.kind == "retrieval":
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "use order = 'before'")
     sizes = _sizes(path, file.pool.k, len(pool))
-    sections = {name: getattr(file, name) for name in ("model", "data", "task", "realign", "search", "confirm")}
+    sections = {
+        name: getattr(file, name) for name in ("model", "data", "task", "realign", "search", "fidelity", "confirm")
+    }
     config = StudyConfig(path, file.name, file.seed, pool, source, sizes, tune, held_out, **sections)
     objective.languages(config.search.objective, tune, config.data.parallel == "world")
     return config

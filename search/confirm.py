@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -164,7 +164,7 @@ def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
         "task": config.task.kind,
         "metric": config.task.metric,
         "seeds": list(fresh),
-        "fidelity": asdict(assemble.fidelity(config)),
+        "fidelity": assemble.fidelity(config).facts,
         "versions": versions(),
         "method": f"paired bootstrap over sentences and seeds, {bootstrap.DRAWS} draws, 95 % intervals, p after Holm",
     }

@@ -6,8 +6,7 @@ ready: so the same study file, seed and number of workers give the same trials, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from realign.score import Fidelity
@@ -90,7 +89,7 @@ class Driver:
         self.running: dict[int, Trial] = {}
         self.again: list[Trial] = []
         self.exhausted = False
-        self.fidelity: Fidelity = assemble.fidelity(study.config)
+        self.fidelity: Fidelity = assemble.of_trials(study.config)
         self.codes = objective.languages(
             self.config.search.objective, self.config.tune, self.config.data.parallel == "world"
         )
@@ -150,7 +149,7 @@ class Driver:
         return None if subset is None else (self.config.search.strategy, subset)
 
     def _begin(self, subset: Subset, origin: str, position: int, retry_of: int | None) -> None:
-        trial = self.study.begin(subset, origin, position, asdict(self.fidelity), retry_of)
+        trial = self.study.begin(subset, origin, position, self.fidelity.facts, retry_of)
         self.running[trial.number] = trial
         seed, seeds = self.config.seed, self.config.search.seeds
         self.place.submit(backends.Job(trial.number, subset, self.fidelity, seed, seeds))
@@ -199,17 +198,24 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
     states = [trial.state for trial in trials]
     best = study.best()
     complete = [trial for trial in trials if trial.state == "complete"]
-    full = assemble.fidelity(config).pairs
     return {
         "study": config.name,
         "storage": shown(config.storage),
         "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
         "best": _best(best[0]) if best else None,
-        "evaluations": {
-            "full_equivalents": config.search.seeds * sum(trial.fidelity["pairs"] / full for trial in complete)
-        },
+        "evaluations": {"full_equivalents": _full_equivalents(config, complete)},
         "seconds": sum(trial.seconds for trial in complete),
     }
+
+
+def _full_equivalents(config: StudyConfig, complete: Sequence[Trial]) -> float:
+    """Realignments made, in full ones, by the pairs they saw. Merging takes one of every language it met."""
+    full = assemble.fidelity(config).pairs
+    shares = [trial.fidelity["pairs"] / full for trial in complete]
+    if config.search.fidelity == "merge" and shares:
+        met = {language for trial in complete for language in trial.subset}
+        return (config.search.seeds + config.fidelity.seeds - 1) * len(met) * shares[0]
+    return config.search.seeds * sum(shares)
 
 
 def _best(trial: Trial) -> dict[str, Any]:

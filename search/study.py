@@ -54,7 +54,7 @@ class Trial:
     value: float | None = None  # what the study maximizes, in [0, 1]
     per_language: Mapping[str, float] = field(default_factory=dict)
     signature: str = ""
-    fidelity: Mapping[str, int] = field(default_factory=dict)
+    fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
     retry_of: int | None = None  # number of the attempt before
@@ -84,7 +84,7 @@ class Study:
         return sorted(done, key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
     def begin(
-        self, subset: Subset, origin: str, position: int, fidelity: Mapping[str, int], retry_of: int | None = None
+        self, subset: Subset, origin: str, position: int, fidelity: Mapping[str, Any], retry_of: int | None = None
     ) -> Trial:
         """Record that the subset is being evaluated, in one write: a kill leaves all of it or nothing."""
         attributes = {
@@ -202,6 +202,7 @@ def facts(config: StudyConfig) -> dict[str, Any]:
         "search.objective": config.search.objective,
         "search.seeds": config.search.seeds,
         "search.fidelity": config.search.fidelity,
+        **(sections("fidelity") if config.search.fidelity != "full" else {}),
         "seed": config.seed,
     }
     if isinstance(whole["model"]["base"], dict):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rehearsal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,9 @@ from realign.task import FineTuning, Tuner
 from realign.train import realign
 from realign.vectors import Vector, difference, vector
 from realign.world import Sizes, World
-from selector.errors import RunError
+from search import assemble, run
+from search.study import open_study
+from selector.errors import InputError, RunError
 from selector.language import parse
 from selector.subset import Subset
 
@@ -385,3 +388,26 @@ def test_scores_of_languages_are_asked_once_and_combined() -> None:
     assert singles.asked[4:] == [("tam", 3), ("tam", 4)]
     assert Alone(singles)(Subset(), replace(asked, merging=Merging("scores")), 3).per_language["x"] == 0.1
     assert Alone(singles)(subset("deu", "fin"), FULL, 0) == singles(subset("deu", "fin"), FULL, 0)
+
+
+def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Path) -> None:
+    for name, keys, facts in (
+        ("short", ["fidelity.steps=0.5"], {"pairs": 800, "steps": 100, "examples": 5}),
+        ("merge", [], {"pairs": 1067, "steps": 200, "examples": 20, "merging": asdict(Merging(scale=2.0))}),
+    ):
+        config = rehearsal.study(tmp_path / name, f"search.fidelity={name}", "search.trials=5", *keys)
+        best = run.search(config)["best"]
+        assert best["fidelity"] == facts
+        assert best["signature"] == assemble.evaluator(config, config.tune, "dev").signature(
+            Subset.of(map(parse, best["languages"])), assemble.of_trials(config), config.seed
+        )
+        assert assemble.fidelity(config) == Fidelity(3200, 200, 20)
+        with pytest.raises(InputError, match="fidelity"):
+            run.search(replace(config, fidelity=config.fidelity.model_copy(update={"seeds": 2})))
+
+
+def test_merging_counts_one_realignment_of_each_language_it_met(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path, "search.fidelity=merge", "fidelity.pairs=0.5", "fidelity.seeds=3")
+    document = run.search(config)
+    met = {code for trial in open_study(config, create=False).trials() for code in trial.subset.codes}
+    assert document["evaluations"]["full_equivalents"] == pytest.approx(3 * 0.5 * len(met))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -329,4 +328,4 @@ def test_wrong_places_are_refused(tmp_path: Path, name: str, workers: int) -> No
 
 def test_full_fidelity_is_what_the_file_says(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "realign.steps=7", "realign.batch=3", "task.steps=5", "task.examples=11")
-    assert asdict(assemble.fidelity(config)) == {"pairs": 21, "steps": 5, "examples": 11}
+    assert assemble.fidelity(config).facts == {"pairs": 21, "steps": 5, "examples": 11}
