@@ -40,8 +40,8 @@ def _bert(model: Any, first: int = 0) -> Net:
     ]
     return Net(
         before.word_embeddings,
-        before.position_embeddings.weight[first:],
-        before.token_type_embeddings.weight[0],
+        before.position_embeddings.weight[..., first:, :],
+        before.token_type_embeddings.weight[..., 0, :],
         next(_layers(before.LayerNorm)),
         blocks,
         config.num_attention_heads,

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from realign.packed import rows_of
+
 
 class UsedRows(nn.Module):
     """Stands for an embedding while a model is trained on a text: `weight` are the rows of the words in it."""
@@ -30,7 +32,7 @@ class UsedRows(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """[..] → [.., d]. Any words are read where no gradient is asked for, else those of the text."""
         if torch.is_grad_enabled():
-            return nn.functional.embedding(self._row[ids], self.weight)
+            return rows_of(self.weight, self._row[ids])
         return nn.functional.embedding(ids, self.whole().weight)
 
     @torch.no_grad()

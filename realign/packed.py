@@ -81,49 +81,81 @@ class Net:
 def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packed, Tensor]:
     """Padded ids, attention mask and the tokens asked for, [n, t] each on the CPU → the tokens alone, and where of
     [n · t] each state that comes out belongs. Sentences begin at the left."""
-    n, t = ids.shape
-    real = mask.numpy().astype(bool).ravel()
-    kept = np.flatnonzero(real)
-    lengths = mask.numpy().sum(1)
-    place = kept % t
-    starts, rows, width = layout(lengths.tolist())
-    slot = np.repeat(starts, lengths) + place
-    flat = torch.from_numpy(kept)
-    asked = None if wanted is None else torch.from_numpy(np.flatnonzero(wanted.numpy().ravel()[kept]))
+    laid = Layout.of(mask)
+    asked = None if wanted is None else torch.from_numpy(laid.asked(wanted))
+    kept = torch.from_numpy(laid.kept)
     tokens = Packed(
-        ids.reshape(-1)[flat],
-        torch.from_numpy(place),
-        torch.from_numpy(slot),
-        borders(np.repeat(np.arange(n), lengths), slot, rows, width),
-        rows,
-        width,
-        int(lengths.max(initial=0)),
+        ids.reshape(-1)[kept],
+        torch.from_numpy(laid.place),
+        torch.from_numpy(laid.slot(laid.width)),
+        laid.borders(laid.rows, laid.width),
+        laid.rows,
+        laid.width,
+        laid.longest,
         asked,
     )
-    return tokens, flat if asked is None else flat[asked]
+    return tokens, kept if asked is None else kept[asked]
 
 
-def layout(lengths: Sequence[int]) -> tuple[np.ndarray, int, int]:
-    """Sentences into rows, one after the other: the first slot of each [n], the number of rows and their width."""
-    room = max(ROW, *lengths)
-    row, column, places = 0, 0, []
-    for length in lengths:
-        if column + length > room:
-            row, column = row + 1, 0
-        places.append((row, column))
-        column += length
-    width = max(column + length for (_, column), length in zip(places, lengths, strict=True))
-    return np.array([row * width + column for row, column in places]), row + 1, width
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a batch are, and where they go: sentences into rows, one after the other."""
 
+    kept: np.ndarray  # [s] of n · t
+    sentence: np.ndarray  # [s]
+    place: np.ndarray  # [s] in the sentence
+    row: np.ndarray  # [s]
+    column: np.ndarray  # [s]
+    rows: int
+    width: int
+    longest: int
 
-def borders(sentence: np.ndarray, slot: np.ndarray, rows: int, width: int) -> Tensor | None:
-    """What is added to the attention's scores. sentence, slot: [s]. Empty slots see each other, so no row is void."""
-    owner = np.full((rows, width), -1)
-    owner.reshape(-1)[slot] = sentence
-    if (owner == owner[:, :1]).all():
-        return None
-    apart = owner[:, None, :, None] != owner[:, None, None, :]
-    return torch.from_numpy(np.where(apart, np.float32(-np.inf), np.float32(0)))
+    @classmethod
+    def of(cls, mask: Tensor) -> Layout:
+        """mask: [n, t] on the CPU."""
+        kept = np.flatnonzero(mask.numpy())
+        lengths = mask.numpy().sum(1)
+        longest = int(lengths.max(initial=1))
+        rows, columns, row, column = [], [], 0, 0
+        for length in lengths.tolist():
+            if column + length > max(ROW, longest):
+                row, column = row + 1, 0
+            rows.append(row)
+            columns.append(column)
+            column += length
+        sentence = np.repeat(np.arange(len(lengths)), lengths)
+        place = kept % mask.shape[1]
+        first = np.array(columns)
+        return cls(
+            kept,
+            sentence,
+            place,
+            np.array(rows)[sentence],
+            first[sentence] + place,
+            row + 1,
+            int((first + lengths).max(initial=1)),
+            longest,
+        )
+
+    def slot(self, width: int) -> np.ndarray:
+        """[s] in rows of `width`."""
+        return self.row * width + self.column
+
+    def asked(self, wanted: Tensor) -> np.ndarray:
+        """wanted [n, t] → numbers [m] of tokens."""
+        return np.flatnonzero(wanted.numpy().ravel()[self.kept])
+
+    def borders(self, rows: int, width: int) -> Tensor | None:
+        """What is added to the attention's scores, [rows, 1, width, width]; None: nothing.
+
+        Empty slots see each other, so none is without anything to see.
+        """
+        owner = np.full((rows, width), -1)
+        owner[self.row, self.column] = self.sentence
+        if (owner == owner[:, :1]).all():
+            return None
+        apart = owner[:, None, :, None] != owner[:, None, None, :]
+        return torch.from_numpy(np.where(apart, np.float32(-np.inf), np.float32(0)))
 
 
 def forward(net: Net, tokens: Packed, depth: int) -> Tensor:

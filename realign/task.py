@@ -82,6 +82,17 @@ class Lessons:
     gold: Callable[[np.ndarray, Tensor], Tensor]  # rows [n], word [n, t] → [m] label numbers, on the CPU
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """One batch of sentences, [n, t] each but `gold`; all on the CPU."""
+
+    ids: Tensor
+    mask: Tensor
+    word: Tensor
+    wanted: Tensor
+    gold: Tensor  # [m]
+
+
 class Tuner:
     """Fine-tuning one step at a time, so that another training can take turns with it. `head` starts at zero."""
 
@@ -89,7 +100,7 @@ class Tuner:
         """`steps` in all: the learning rate falls to zero at the last."""
         device = next(model.parameters()).device
         self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
-        self._model, self._lessons, self._how, self._device = model, lessons, how, device
+        self._model, self._lessons, self.how, self._device = model, lessons, how, device
         self._seed, self._step = seed, 0
         self._steps, self._peak = steps, max(1, round(how.warmup * steps))
         self._descent: Descent | None = None
@@ -111,20 +122,32 @@ class Tuner:
             self._descent.finish()
         self._widen()
 
+    def lesson(self) -> Lesson:
+        """The next batch; `step` takes it by itself."""
+        rows = next(self._batches)
+        ids, mask, word = self._lessons.table.take(rows)
+        return Lesson(ids, mask, word, self._lessons.wanted(word), self._lessons.gold(rows, word))
+
+    def loss(self, states: Tensor, lesson: Lesson) -> Tensor:
+        """Of token states [n, t, d]; a scalar."""
+        answers = self.head(self._lessons.read(states, lesson.word))
+        return nn.functional.cross_entropy(answers.float(), lesson.gold.to(self._device))
+
+    def share(self, step: int) -> float:
+        """The learning rate of a step as a share of the highest."""
+        return rate("linear", step, self._steps, self._peak)
+
     def step(self) -> Tensor:
         """Take one step; returns the loss before it, a scalar."""
         if self._descent is None:
-            self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self._how.lr)
-        rows = next(self._batches)
-        ids, mask, word = self._lessons.table.take(rows)
-        gold = self._lessons.gold(rows, word).to(self._device)
+            self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
+        lesson = self.lesson()
         # a model with dropout must give the same score each time
-        with seeded(self._device, self._seed, DROPOUT_STREAM, self._step), autocast(self._device, self._how.precision):
-            states = hidden_states(self._model, ids, mask, wanted=self._lessons.wanted(word))
-            answers = self.head(self._lessons.read(states, word))
-        loss = nn.functional.cross_entropy(answers.float(), gold)
+        with seeded(self._device, self._seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
+            states = hidden_states(self._model, lesson.ids, lesson.mask, wanted=lesson.wanted)
+            loss = self.loss(states, lesson)
         loss.backward()
-        self._descent.step(rate("linear", self._step, self._steps, self._peak))
+        self._descent.step(self.share(self._step))
         self._step += 1
         return loss.detach()
 

@@ -46,6 +46,14 @@ def realign(
     realigner.finish()
 
 
+def compared(states: Tensor, batch: Batch, pooling: str) -> Tensor:
+    """Token states [2b, t, d] → [2N, d], the sentences or words that the loss compares."""
+    word = batch.word.to(states.device)
+    if batch.words is None:
+        return sentence_vectors(states, word, pooling)
+    return word_vectors(states, word, batch.rows.to(states.device), batch.words.to(states.device), pooling)
+
+
 def vocabularies(pairs: Mapping[str, EncodedPairs]) -> list[np.ndarray]:
     """The sub-words of each side of each language."""
     return [side.vocabulary for each in pairs.values() for side in (each.source, each.target)]
@@ -164,14 +172,10 @@ class Realigner:
 
     def _vectors(self, batch: Batch, number: int) -> Tensor:
         """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
-        word, rows = batch.word.to(self._device), batch.rows.to(self._device)
         chance = seeded(self._device, self.seed, DROPOUT_STREAM, self.position, number)
         with chance, autocast(self._device, self.how.precision):
             states = hidden_states(self.model, batch.ids, batch.mask, self.how.layer, batch.compared)
-        states = states.float()
-        if batch.words is None:
-            return sentence_vectors(states, word, self.how.pooling)
-        return word_vectors(states, word, rows, batch.words.to(self._device), self.how.pooling)
+        return compared(states.float(), batch, self.how.pooling)
 
     def _loss(self, vectors: Tensor) -> Tensor:
         return nt_xent(self.head(vectors), self.how.temperature, self.how.negatives)
