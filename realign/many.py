@@ -115,7 +115,7 @@ def _tune(stack: Any, tuners: Sequence[Tuner], steps: int) -> None:
     for step in range(steps):
         lessons = [tuner.lesson() for tuner in tuners]
         several = _states(stack, [(x.ids, x.mask, x.wanted) for x in lessons], -1, tuners[0].how.precision)
-        losses = [tuner.loss(*each) for tuner, *each in zip(tuners, several, lessons, strict=True)]
+        losses = [tuner.loss(states, of) for tuner, states, of in zip(tuners, several, lessons, strict=True)]
         guard.watch(step, _backward(losses))
         descent.step(tuners[0].share(step))
     guard.look()
@@ -213,7 +213,8 @@ class _Descents:
         for gradient in self._gradients:
             gradient.mul_(keep[:, None])
         for top, factor in zip(tops, keep, strict=True):
-            torch._foreach_mul_(top, factor)
+            for gradient in top:
+                gradient.mul_(factor)
         self.optimizer.param_groups[0]["lr"] = self._lr * share
         self.optimizer.step()
         for parameter in self._trained:

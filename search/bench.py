@@ -153,10 +153,23 @@ def render_world(document: Mapping[str, Any]) -> Any:
     return console.table(title, ["subset", "languages", "mean", "95 %", "held out"], rows, ("mean", "held out"))
 
 
+def core(seeds: int, workers: int) -> dict[str, Any]:
+    from search import bench_core  # torch: seconds that the other benchmarks need not wait
+
+    return bench_core.core(seeds, workers)
+
+
+def render_core(document: Mapping[str, Any]) -> Any:
+    from search import bench_core
+
+    return bench_core.render(document)
+
+
 Measure = Callable[[int, int], dict[str, Any]]  # of seeds and workers
 Render = Callable[[Mapping[str, Any]], Any]
 BENCHES: Mapping[str, tuple[Measure, Render]] = {
     "world": (world, render_world),
+    "core": (core, render_core),
     "select": (bench_select.select, bench_select.render),
     "fidelity": (bench_fidelity.fidelity, bench_fidelity.render),
     "transfer": (lambda seeds, workers: bench_transfer.shipped(), bench_transfer.render),

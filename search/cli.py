@@ -265,7 +265,7 @@ def pretrain(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which benchmark: world, select or transfer.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="world, core, fidelity, select or transfer.")],
     seeds: Annotated[int, typer.Option(help="Seeds of each row.")] = 5,
     workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
     results: Annotated[str | None, typer.Option(help="transfer: CSV with strategy, language, mean, std.")] = None,
