@@ -209,11 +209,16 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
 
 
 def _full_equivalents(config: StudyConfig, complete: Sequence[Trial]) -> float:
-    """Realignments made, in full ones, by the pairs they saw. Merging takes one of every language it met."""
+    """Realignments made, in full ones, by the pairs they saw. Merging takes one of every language it met.
+
+    Where merged encoders share one fine-tuning it has met the whole pool.
+    """
     full = assemble.fidelity(config).pairs
     shares = [trial.fidelity["pairs"] / full for trial in complete]
     if config.search.fidelity == "merge" and shares:
         met = {language for trial in complete for language in trial.subset}
+        if config.fidelity.method != "scores" and config.fidelity.tuned == "once":
+            met = set(config.pool)
         return (config.search.seeds + config.fidelity.seeds - 1) * len(met) * shares[0]
     return config.search.seeds * sum(shares)
 
