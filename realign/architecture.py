@@ -1,4 +1,4 @@
-"""Which encoders the packed forward pass (realign/packed.py) knows: of the shape of BERT, RoBERTa or DistilBERT."""
+"""Token states of any encoder; of the shape of BERT, RoBERTa or DistilBERT by the packed pass (realign/packed.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,25 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from realign.packed import Affine, Block, Net
+from realign.packed import Affine, Block, Net, forward, lay, pack
+
+
+def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
+    """Token states after `layer`: -1 is the last block's output, -2 the one before, 0 the embeddings.
+
+    ids, mask: [n, t] on the CPU, sentences at the left; result: [n, t, d] on the model's device. States of padding, and
+    of tokens that are not `wanted` [n, t], are anything. Nothing is computed for padding where the encoder is known.
+    """
+    device = next(model.parameters()).device
+    if net := net_of(model):
+        tokens, places = pack(ids, mask, wanted)
+        depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
+        states = forward(net, tokens.to(device), depth)
+        return lay(states, places.to(device), ids.numel()).view(*ids.shape, -1)
+    ids, mask = ids.to(device), mask.to(device)
+    if layer == -1:
+        return model(input_ids=ids, attention_mask=mask).last_hidden_state
+    return model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
 
 
 def net_of(model: Any) -> Net | None:

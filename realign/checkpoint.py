@@ -22,7 +22,7 @@ from realign.score import Advance
 from realign.train import Realigner
 from selector.errors import InputError, RunError
 
-FORMAT = 1
+FORMAT = 2
 START_ANEW = "delete it to start anew"
 
 

@@ -24,9 +24,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from realign.architecture import net_of
+from realign.architecture import hidden_states as hidden_states
 from realign.optimize import CLIP, warmup_decay
-from realign.packed import forward, lay, pack
 from realign.score import Advance
 from realign.table import Table
 from selector.errors import InputError
@@ -83,24 +82,6 @@ class Encoder:
         )
         words = [[-1 if w is None else w for w in fast.word_ids(i)] for i in range(len(sentences))]
         return Table.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
-
-
-def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
-    """Token states after `layer`: -1 is the last block's output, -2 the one before, 0 the embeddings.
-
-    ids, mask: [n, t] on the CPU, sentences at the left; result: [n, t, d] on the model's device. States of padding, and
-    of tokens that are not `wanted` [n, t], are anything. Nothing is computed for padding where the encoder is known.
-    """
-    device = next(model.parameters()).device
-    if net := net_of(model):
-        tokens, places = pack(ids, mask, wanted)
-        depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
-        states = forward(net, tokens.to(device), depth)
-        return lay(states, places.to(device), ids.numel()).view(*ids.shape, -1)
-    ids, mask = ids.to(device), mask.to(device)
-    if layer == -1:
-        return model(input_ids=ids, attention_mask=mask).last_hidden_state
-    return model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:

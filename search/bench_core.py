@@ -102,7 +102,7 @@ def _ways(stage: Stage, plain: Callable[[Stage, Subset, int], object]) -> dict[s
         "plain": lambda seed: plain(stage, _subset(seed), seed),
         "solo": scored(FULL),
         "many": lambda seed: _many(stage, seed),
-        "merge": scored(MERGED),
+        "merge": lambda seed: stage.evaluator(_subset(seed), MERGED, 0),  # always the vectors of one seed
         "short": scored(SHORT),
     }
 
@@ -115,9 +115,11 @@ def _plain() -> Callable[[Stage, Subset, int], object]:
         raise InputError(message, "install it: pip install accelerate") from problem
     from search import plain
 
-    return lambda stage, subset, seed: plain.score(
-        stage.encoder.origin, stage.world, stage.world, subset.codes, stage.targets, HOW, TUNING, FULL, seed
-    )
+    def score(stage: Stage, subset: Subset, seed: int) -> float:
+        setting = plain.Setting(stage.encoder.origin, stage.world, stage.targets, HOW, TUNING, FULL)
+        return plain.score(setting, subset.codes, seed)
+
+    return score
 
 
 def _many(stage: Stage, seed: int) -> list[object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,42 +20,45 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
 from realign.align import informative
-from realign.corpus import Labelled, Pair, Parallel, Tagged
+from realign.corpus import Pair, Parallel, Tagged
 from realign.loss import nt_xent, projection, word_vectors
 from realign.recipe import Realignment
 from realign.score import Fidelity
 from realign.task import FineTuning
+from realign.world import World
 
 IGNORED = -100  # no label here
 
 
-def score(
-    folder: str,
-    parallel: Parallel,
-    labelled: Labelled,
-    languages: Sequence[str],
-    targets: Sequence[str],
-    how: Realignment,
-    tuning: FineTuning,
-    fidelity: Fidelity,
-    seed: int,
-) -> float:
-    """Mean accuracy over `targets` of tagging, after realignment by the word loss with links that the text brings."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+@dataclass(frozen=True)
+class Setting:
+    """What stays the same from candidate to candidate."""
+
+    encoder: str  # a folder
+    text: World
+    targets: Sequence[str]
+    how: Realignment  # by the word loss, with links that the text brings
+    tuning: FineTuning
+    fidelity: Fidelity
+
+
+def score(given: Setting, languages: Sequence[str], seed: int) -> float:
+    """Mean accuracy of tagging over the targets, after realignment on `languages`."""
+    tokenizer = AutoTokenizer.from_pretrained(given.encoder)
+    tuning, steps, text = given.tuning, given.fidelity.steps, given.text
     with tempfile.TemporaryDirectory() as scratch:
-        encoder = AutoModel.from_pretrained(folder)
-        _realign(encoder, tokenizer, _pairs(parallel, languages, fidelity.pairs, seed), how, seed, scratch)
-        taught = labelled.sentences("eng", "train")
+        encoder = AutoModel.from_pretrained(given.encoder)
+        _realign(encoder, tokenizer, _pairs(text, languages, given.fidelity.pairs, seed), given.how, seed, scratch)
+        taught = text.sentences("eng", "train")
         tags = sorted({tag for sentence in taught for tag in sentence.tags})
-        model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=len(tags))
+        model = AutoModelForTokenClassification.from_pretrained(given.encoder, num_labels=len(tags))
         model.base_model.load_state_dict(encoder.state_dict(), strict=False)  # a tagger has no pooler
-        asked = {code: labelled.sentences(code, "dev")[: fidelity.examples] for code in targets}
-        examples = {code: _examples(tokenizer, some, tags, tuning.max_length) for code, some in asked.items()}
+        asked = {code: text.sentences(code, "dev")[: given.fidelity.examples] for code in given.targets}
         trainer = _Tagger(
             model=model,
-            args=_arguments(scratch, tuning.batch, tuning.lr, fidelity.steps, seed, "linear", tuning.warmup),
+            args=_arguments(scratch, tuning.batch, tuning.lr, steps, seed, "linear", tuning.warmup),
             train_dataset=_examples(tokenizer, taught, tags, tuning.max_length),
-            eval_dataset=examples,
+            eval_dataset={code: _examples(tokenizer, some, tags, tuning.max_length) for code, some in asked.items()},
             data_collator=lambda some: _padded(some, tokenizer.pad_token_id),
             compute_metrics=_accuracy,
         )
@@ -62,7 +66,7 @@ def score(
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     told = {key: value for entry in trainer.state.log_history for key, value in entry.items()}
-    return float(np.mean([told[f"eval_{code}_accuracy"] for code in targets]))
+    return float(np.mean([told[f"eval_{code}_accuracy"] for code in given.targets]))
 
 
 def _arguments(scratch: str, batch: int, lr: float, steps: int, seed: int, schedule: str, warmup: float) -> Any:
