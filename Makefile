@@ -22,7 +22,7 @@ quickstart: $(VENV)/stamp-dashboard
 	$(BIN)/realingo export $(STUDY) -o $(OUT)/export
 
 test: $(VENV)/stamp-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check .

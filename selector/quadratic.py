@@ -82,8 +82,7 @@ class Dispersion(Method):
         for _ in range(_STEPS):
             height = float(y @ (slope + self.linear) / 2)  # q(y)
             bound = min(bound, height + float(slope[self.candidates.most(slope)].sum() - slope @ y))
-            into, out = self._pair(y, slope)
-            rise = slope[into] - slope[out]
+            into, out, rise = self._pair(y, slope)
             if rise <= _EQUAL:
                 break
             bend = self.curved[into, into] + self.curved[out, out] - 2 * self.curved[into, out]
@@ -92,12 +91,16 @@ class Dispersion(Method):
             slope += step * (self.curved[:, into] - self.curved[:, out])
         return y, bound
 
-    def _pair(self, y: Vector, slope: Vector) -> tuple[int, int]:
-        """The steepest candidate with room to grow and the flattest with something to give."""
+    def _pair(self, y: Vector, slope: Vector) -> tuple[int, int, float]:
+        """The steepest candidate with room to grow, the flattest with something to give, and the rise from it.
+
+        Minus infinity where nothing can move, as when all that are chosen are pinned.
+        """
         free = ~self.candidates.pinned
         growing = np.where(free & (y < 1.0 - _EQUAL), slope, -np.inf)
         giving = np.where(free & (y > _EQUAL), slope, np.inf)
-        return int(np.argmax(growing)), int(np.argmin(giving))
+        into, out = int(np.argmax(growing)), int(np.argmin(giving))
+        return into, out, float(growing[into] - giving[out])
 
     def _answer(self, y: Vector, touched: list[Vector], value: float, clock: Clock) -> Answer:
         """HiGHS on the linear part and, for every coordinate, what lies below all its tangents."""

@@ -97,14 +97,15 @@ def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort
         bound = value
     elif bound is None and static.maximizes:
         bound = _upper(static, problem, picked, value)
+    if bound is not None:
+        bound = value if status == "optimal" or relative_gap(value, bound) < _PROVEN else max(bound, value)
     if status is None:
-        proven = bound is not None and relative_gap(value, bound) < _PROVEN
-        status = "optimal" if proven else "heuristic" if bound is None else "bounded"
+        status = "heuristic" if bound is None else "optimal" if bound == value else "bounded"
     return Choice(
         subset=_subset(problem, picked),
         objective=static.objective,
         value=value,
-        bound=None if bound is None else max(bound, value),
+        bound=bound,
         status=status,
         seed=seed if isinstance(seed, int) else None,
         imputed=float(1.0 - problem.distances.observed[picked].mean()),

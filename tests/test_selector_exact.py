@@ -109,6 +109,12 @@ def test_max_min_and_max_sum_of_any_distances(case, with_source):
     check(Dispersion(candidates, d, to_source if with_source else np.zeros(c)), total, case)
 
 
+def test_a_bound_where_everything_chosen_is_pinned():
+    d = np.array([[0, 7, 1, 7], [7, 0, 7, 0], [1, 7, 0, 7], [7, 0, 7, 0]]) / 10
+    everyone = Candidates.of(2, [0, 2], range(4), Limits.none(4))
+    assert Dispersion(everyone, d, np.zeros(4)).upper(np.array([0, 2])) == pytest.approx(0.1)
+
+
 @given(cases(), st.booleans(), st.sampled_from([(0.0, 1.0), (0.0, 0.5, 1.0)]))
 @settings(max_examples=20, deadline=None)
 def test_sums_of_concave_functions_of_feature_counts(case, with_source, values):
