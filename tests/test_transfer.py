@@ -180,7 +180,7 @@ def test_with_each_is_the_value_of_each():
 
 
 def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
-    given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k", "2", "--strategy", "predicted", "--targets", "hau,fao,spa"]
+    given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--targets", "hau,fao,spa"]
     assert cli._status([*given, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [each["task"] for each in answer["prediction"]] == list(published.TASKS)
