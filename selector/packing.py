@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from selector.milp import Candidates, Clock, Found, Matrix, Method, Program, Vector
 
 _LARGEST = 400  # candidates up to which programs are built; beyond, cliques are only counted
+_NEAR = 0.02  # a cheap bound this near, relative, is left as it is
 
 Table = NDArray[np.bool_]
 
@@ -40,14 +41,21 @@ class Packing(Method):
         return float(smallest) if np.isfinite(smallest) else 0.0
 
     def upper(self, start: NDArray[np.intp]) -> float:
-        return 0.0 if self.pairless else float(self.radii[self._relaxed(self._place(start), every_edge=False)])
+        """Counting cliques, and linear programs only where that leaves much open: SciPy's optimizer is slow to load."""
+        if self.pairless:
+            return 0.0
+        low = self._place(start)
+        counted = self._counted(low)
+        if self.radii[counted] - self.radii[low] <= _NEAR * self.radii[counted]:
+            return float(self.radii[counted])
+        return float(self.radii[self._relaxed(low, counted, every_edge=False)])
 
     def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
         """Bisection between the start's radius and the LP's; undecided radii count as possible for the bound."""
         if self.pairless:
             return Found(start, 0.0, True)
         low = self._place(start)
-        high = possible = self._relaxed(low, every_edge=True)  # every radius beyond `possible` is proven impossible
+        high = possible = self._relaxed(low, self._counted(low), every_edge=True)  # every radius beyond `possible` is proven impossible
         best, done = start, True
         while low < high and len(self.candidates) <= _LARGEST:
             if clock.over:
@@ -66,9 +74,12 @@ class Packing(Method):
         """Which of the radii a set reaches."""
         return int(np.searchsorted(self.radii, self.value(chosen)))
 
-    def _relaxed(self, low: int, every_edge: bool) -> int:
-        """The last radius that neither counting cliques nor linear programming can exclude, from a possible one."""
-        high = _last(low, len(self.radii) - 1, lambda middle: _Apart(self, middle).too_few())
+    def _counted(self, low: int) -> int:
+        """The last radius that counting cliques cannot exclude, from a possible one."""
+        return _last(low, len(self.radii) - 1, lambda middle: _Apart(self, middle).too_few())
+
+    def _relaxed(self, low: int, high: int, every_edge: bool) -> int:
+        """The last radius between two that linear programming cannot exclude either."""
         if len(self.candidates) > _LARGEST:
             return high
         return _last(low, high, lambda middle: _Apart(self, middle).excluded(every_edge))
