@@ -55,7 +55,8 @@ class Packing(Method):
         if self.pairless:
             return Found(start, 0.0, True)
         low = self._place(start)
-        high = possible = self._relaxed(low, self._counted(low), every_edge=True)  # every radius beyond `possible` is proven impossible
+        possible = self._relaxed(low, self._counted(low), every_edge=True)  # every radius beyond is proven impossible
+        high = possible
         best, done = start, True
         while low < high and len(self.candidates) <= _LARGEST:
             if clock.over:
