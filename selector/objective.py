@@ -54,7 +54,7 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
     if name == "coverage":
         return Coverage(far, radius_of(problem), weights, _base(problem, True))
     if name == "entropy":
-        return Entropy(feature_matrix(problem.frame))
+        return Entropy(feature_matrix(problem.frame, problem.metric))
     if name == "log-det":
         return LogDet(problem.distances.matrix)
     if name == "predicted":
@@ -69,9 +69,11 @@ def radius_of(problem: Problem) -> float:
     return graph.usual_radius(problem.to_targets) if problem.radius is None else problem.radius
 
 
-def feature_matrix(languages: Pool) -> Matrix:
-    """All typological features of the languages [n, 289], completed."""
-    return np.concatenate([features.table(languages, group).values for group in features.PREFIXES], axis=1)
+def feature_matrix(languages: Pool, metric: str = "featural") -> Matrix:
+    """The typological features that a metric compares, completed [n, f]; all 289 for one that compares none."""
+    named = {word for part in metric.split(",") for word in part.partition("=")[0].strip().split(":")}
+    groups = [group for group in features.PREFIXES if group in named] or list(features.PREFIXES)
+    return np.concatenate([features.table(languages, group).values for group in groups], axis=1)
 
 
 def _base(problem: Problem, usually: bool) -> Vector | None:
