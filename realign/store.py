@@ -18,6 +18,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def opened(folder: Path) -> Shelf | None:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: (folder / f"{name}.bin", about) for name, about in manifest["files"].items()}
         for path, about in files.values():
-            if path.stat().st_size != about["bytes"] or _digest(path) != about["sha256"]:
+            status = path.stat()
+            if status.st_size != about["bytes"] or _digest(path, status.st_mtime_ns) != about["sha256"]:
                 log.warning("%s is damaged: built again", path)
                 return None
         return Shelf({name: _mapped(path, about["dtype"]) for name, (path, about) in files.items()}, manifest["facts"])
@@ -94,7 +96,9 @@ def opened(folder: Path) -> Shelf | None:
         return None
 
 
-def _digest(path: Path) -> str:
+@cache
+def _digest(path: Path, _changed: int) -> str:
+    """Read once a process while the file stays as it is: text that languages share is opened for each of them."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
