@@ -62,6 +62,11 @@ class Plan:
         self._steps = max(1, WINDOW // batch)  # of a window
         self._at: _Window | None = None
 
+    @property
+    def counts(self) -> list[int]:
+        """How many pairs of each language all steps together see."""
+        return np.bincount(self._choice[:, :, 0].ravel(), minlength=len(self._pairs)).tolist()
+
     def batch(self, step: int) -> Batch:
         number = step // self._steps
         if self._at is None or self._at.number != number:

@@ -69,7 +69,7 @@ class Realigner:
         self, model: nn.Module, pairs: Mapping[str, EncodedPairs], how: Realignment, steps: int, seed: int
     ) -> None:
         """`pairs` (language → its pairs) must not be empty."""
-        names = sorted(pairs)
+        self._names = names = sorted(pairs)
         self.model, self.how, self.steps, self.seed = model, how, steps, seed
         self.position = 0  # steps taken
         self.micro = 2 * how.batch  # most sentences in one pass: less after the device had no room for more
@@ -91,6 +91,11 @@ class Realigner:
     @property
     def pairs_seen(self) -> int:
         return self.position * self.how.batch
+
+    @property
+    def seen_of(self) -> dict[str, int]:
+        """Pairs of each language that all steps see; a corpus that is smaller is walked through more than once."""
+        return dict(zip(self._names, self._plan.counts, strict=True))
 
     @property
     def loss(self) -> float:

@@ -162,7 +162,7 @@ class _Job:
             message = f"stopped after step {realigner.position} of {steps}; a checkpoint is in {self.work}"
             again = f"realingo realign {self.asked.given} -o {self.target} --resume"
             raise StopError(message, f"go on with the same settings and --resume: {again}") from None
-        document = self._document(facts, run, time.monotonic() - begun)
+        document = self._document(facts, run, realigner.seen_of, time.monotonic() - begun)
         published = self._publish(realigner, document)
         shutil.rmtree(self.work, ignore_errors=True)
         return published
@@ -186,9 +186,9 @@ class _Job:
             raise InputError(message, "give what it was begun with, or delete that folder to start anew")
         return facts
 
-    def _document(self, facts: Mapping[str, Any], run: str, seconds: float) -> dict[str, Any]:
+    def _document(self, facts: Mapping[str, Any], run: str, used: Mapping[str, int], seconds: float) -> dict[str, Any]:
         """What realingo.json says, but for the weights."""
-        config, each = self.asked.config, self._used()
+        config = self.asked.config
         dropped = {code: dict(row["dropped"]) for code, row in self.start.data.items()}
         return {
             "schema": 1,
@@ -201,7 +201,7 @@ class _Job:
             "realign": config.realign.model_dump(mode="json", exclude_none=True),
             "pairs": config.realign.steps * config.realign.batch,
             "data": {
-                code: {"pairs": row["pairs"], "dropped": dropped[code], "used": each[code]}
+                code: {"pairs": row["pairs"], "dropped": dropped[code], "used": used[code]}
                 for code, row in self.start.data.items()
             },
             "facts": dict(facts),
@@ -216,19 +216,6 @@ class _Job:
         name, encoder = str(self.asked.config.model.base), self.start.encoder
         commit = encoder.origin.removeprefix(f"{name}@") if encoder.origin.startswith(f"{name}@") else None
         return {"model": name, "revision": commit, "signature": encoder.signature}
-
-    def _used(self) -> dict[str, int]:
-        """Pairs seen of each language; a corpus that is smaller is walked through more than once."""
-        import numpy as np
-
-        from realign.plan import draw
-
-        config, names = self.asked.config, sorted(self.start.pairs)
-        rng = np.random.default_rng([config.seed, 1])
-        sizes = [len(self.start.pairs[name].source) for name in names]
-        drawn = draw(sizes, config.realign.steps, config.realign.batch, rng)[:, :, 0]
-        counts = np.bincount(drawn.ravel(), minlength=len(names))
-        return dict(zip(names, map(int, counts), strict=True))
 
     def _publish(self, realigner: Realigner, document: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model beside its place, load it once to see that it loads, put it in place."""
