@@ -117,8 +117,7 @@ def scaled(rows: Array, landmarks: Sequence[int]) -> tuple[Array, float]:
 
 
 def _world(languages: Sequence[Language]) -> tuple[Array, str]:
-    where = features.coordinates(languages)  # (n, 3), unit vectors
-    east, north = np.degrees(np.arctan2(where[:, 1], where[:, 0])), np.degrees(np.arcsin(np.clip(where[:, 2], -1, 1)))
+    north, east = features.degrees(languages).T
     lost = int(np.isnan(east).sum())
     left_out = f" Left out for want of coordinates: {lost}." if lost else ""
     return equal_earth(east, north), f"One point stands for a whole language; coordinates from URIEL.{left_out}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from selector.errors import InputError
 from selector.language import Language, Pool
-from selector.limits import Limits
+from selector.limits import ROUNDING, Limits
 
 Vector = NDArray[np.float64]
 Quota = tuple[str, NDArray[np.bool_], int]  # its name, which languages of the frame it counts [n], how many at most
@@ -30,13 +30,18 @@ def costs(frame: Pool, given: Mapping[Language, float] | None) -> Vector | None:
     """The cost of every language of the frame [n]. Raises InputError for a missing or impossible one."""
     if given is None:
         return None
-    missing = [language.code for language in frame if language not in given]
+    return amounts(frame, given, "cost", "language of the pool")
+
+
+def amounts(languages: Sequence[Language], given: Mapping[Language, float], what: str, who: str) -> Vector:
+    """What is given for each language [n]. Raises InputError for a missing, negative or infinite one."""
+    missing = [language.code for language in languages if language not in given]
     if missing:
-        raise InputError(f"no cost is given for {_some(missing)}", "give every language of the pool a cost, 0 included")
-    for language in frame:
+        raise InputError(f"no {what} is given for {_some(missing)}", f"give every {who} a {what}, 0 included")
+    for language in languages:
         if not 0 <= given[language] < math.inf:
-            raise InputError(f"the cost of {language.code} is {given[language]:g}", "costs are finite, 0 or more")
-    return np.array([given[language] for language in frame], dtype=np.float64)
+            raise InputError(f"the {what} of {language.code} is {given[language]:g}", f"{what}s are finite, 0 or more")
+    return np.array([given[language] for language in languages], dtype=np.float64)
 
 
 def quotas(frame: Pool, given: Iterable[str], columns: Columns | None) -> list[Quota]:
@@ -106,10 +111,10 @@ def infeasible(k: int, pins: Sequence[int], candidates: Sequence[int], limits: L
     """Why no k candidates keep the limits: the pins, one limit by itself, or all of them together."""
     for name, weights, most in zip(limits.names, limits.weights, limits.most, strict=True):
         pinned = float(weights[list(pins)].sum())
-        if pinned > most + 1e-9:
+        if pinned > most + ROUNDING:
             return InputError(f"the included languages take {pinned:g} of {name}: {most:g}", "raise it or include less")
         least = pinned + float(np.sort(weights[list(candidates)])[: k - len(pins)].sum())
-        if least > most + 1e-9:
+        if least > most + ROUNDING:
             return InputError(f"any {k} languages take at least {least:g} of {name}: {most:g}", "raise it or lower k")
     return InputError(f"no {k} languages keep all quotas and the budget together", "raise one of them or lower k")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from selector.limits import Limits
+from selector.limits import ROUNDING, Limits
 
 
 def complete(chosen: Sequence[int], k: int, free: Sequence[int], limits: Limits) -> list[int] | None:
@@ -40,7 +40,7 @@ def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) ->
 def _short(chosen: Sequence[int], wanted: int, rest: np.ndarray, limits: Limits) -> bool:
     """Even the least that `wanted` languages take of some limit is too much."""
     least = np.sort(limits.weights[:, rest], axis=1)[:, :wanted].sum(axis=1)  # (m,)
-    return bool((least > limits.left(chosen) + 1e-9).any())
+    return bool((least > limits.left(chosen) + ROUNDING).any())
 
 
 def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
@@ -51,7 +51,7 @@ def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -
     for i in rest[np.argsort(share, kind="stable")].tolist():
         if len(taken) == k:
             break
-        if (limits.weights[:, i] <= left + 1e-9).all():
+        if (limits.weights[:, i] <= left + ROUNDING).all():
             taken.append(i)
             left = left - limits.weights[:, i]
     return sorted(taken) if len(taken) == k else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_ROUNDING = 1e-9  # a budget met to the last digit is met
+ROUNDING = 1e-9  # a budget met to the last digit is met
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Limits:
 
     def hold(self, chosen: Sequence[int]) -> bool:
         """Whether a set keeps every limit."""
-        return bool((self.left(chosen) >= -_ROUNDING).all())
+        return bool((self.left(chosen) >= -ROUNDING).all())
 
     def left(self, chosen: Sequence[int]) -> NDArray[np.float64]:
         """What a set leaves of each limit [m]."""
@@ -44,7 +44,7 @@ class Limits:
         """For every language of the frame [n], whether adding it to the chosen keeps every limit."""
         if not self:
             return np.ones(self.weights.shape[1], dtype=bool)
-        return np.asarray((self.weights <= self.left(chosen)[:, None] + _ROUNDING).all(axis=0))
+        return np.asarray((self.weights <= self.left(chosen)[:, None] + ROUNDING).all(axis=0))
 
     def exchangeable(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
         """For every member [k] and every language of the frame [n], whether the exchange keeps every limit."""
@@ -52,5 +52,5 @@ class Limits:
         left = self.left(chosen)  # (m,)
         for limit in np.flatnonzero(left < self.weights.max(axis=1, initial=0.0)):  # the others cannot be broken
             taken = self.weights[limit]  # (n,)
-            allowed &= taken[None, :] <= left[limit] + taken[list(chosen)][:, None] + _ROUNDING
+            allowed &= taken[None, :] <= left[limit] + taken[list(chosen)][:, None] + ROUNDING
         return allowed

@@ -6,14 +6,13 @@ best transfer in the file is 0, the worst 1. A weighted mean of it orders subset
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selector import matrix_file
+from selector import demands, matrix_file
 from selector.errors import InputError
 from selector.language import Language, Pool, parse
 
@@ -84,13 +83,7 @@ def aim(
 def _weights(targets: Pool, given: Mapping[Language, float] | None) -> Vector:
     if given is None:
         return np.full(len(targets), 1.0 / len(targets))
-    missing = [language.code for language in targets if language not in given]
-    if missing:
-        raise InputError(f"no weight is given for {', '.join(missing[:5])}", "give every target a weight, 0 included")
-    for language in targets:
-        if not 0 <= given[language] < math.inf:
-            raise InputError(f"the weight of {language.code} is {given[language]:g}", "weights are finite, 0 or more")
-    found = np.array([given[language] for language in targets], dtype=np.float64)
+    found = demands.amounts(targets, given, "weight", "target")
     if not found.sum() > 0:
         raise InputError("every target has weight 0", "give at least one target a positive weight")
     return np.asarray(found / found.sum())
