@@ -14,16 +14,15 @@ from realign.compact import narrow
 from realign.corpus import Parallel, Split
 from realign.encoder import Encoder
 from realign.merge import FORMAT, Merger
-from realign.optimize import LossGuard
 from realign.pairs import EncodedPairs, PairStore
 from realign.recipe import Realignment
 from realign.score import Fidelity, Score, sign
 from realign.stopping import finetune
-from realign.task import Task, Tuner
+from realign.task import Task, Tuner, train
 from realign.train import Realigner, realign, vocabularies
 from selector.subset import Subset
 
-PROTOCOL = 3  # raise when the same settings give other scores
+PROTOCOL = 4  # raise when the same settings give other scores
 
 
 class RealignAndTransfer:
@@ -100,11 +99,6 @@ def in_turns(realigner: Realigner, tuner: Tuner, steps: int) -> nn.Module:
     One realignment batch for each batch of the task where there are as many of one as of the other: the strategy
     "during" of Gaschi et al. (2023, arXiv 2306.02790), with two optimizers instead of a sum of losses.
     """
-    guard, follow = LossGuard("fine-tuning"), realigner.beside(steps)
-    for step in range(steps):
-        follow(step)
-        guard.watch(step, tuner.step())
-    guard.look()
+    head = train(realigner.model, tuner, steps, before=realigner.beside(steps))
     realigner.finish()
-    tuner.finish()
-    return tuner.head
+    return head

@@ -25,13 +25,12 @@ import torch
 from torch import Tensor, nn
 
 from realign.encoder import Encoder
-from realign.optimize import LossGuard
 from realign.pairs import PairStore
 from realign.recipe import Realignment
 from realign.score import Fidelity, Merging
 from realign.stopping import finetune
 from realign.store import key_of
-from realign.task import Task
+from realign.task import Task, train
 from realign.train import realign
 from realign.vectors import Vector, difference, vector
 
@@ -99,20 +98,20 @@ class Merger:
         """Fine-tune once, under another subset every few steps."""
         how, rng = _asked(fidelity), np.random.default_rng([seed, SUBSET_STREAM])
         model = self._encoder.copy().to(self._device)
-        tuner, guard = self._task.tuner(model, fidelity.steps, seed), LossGuard("fine-tuning")
+        tuner = self._task.tuner(model, fidelity.steps, seed)
         assert tuner is not None
         every, under = max(1, fidelity.steps // SUBSETS), dict[str, Vector]()
-        model.train()
-        for step in range(fidelity.steps):
+
+        def change(step: int) -> None:
+            nonlocal under
             if step % every == 0:
                 add(model, under, replace(how, scale=-how.scale))
                 under = self._languages(sorted(rng.choice(self._pool, size, replace=False)), fidelity, seed)
                 add(model, under, how)
-            guard.watch(step, tuner.step())
-        guard.look()
-        tuner.finish()
+
+        head = train(model, tuner, fidelity.steps, before=change)
         add(model, under, replace(how, scale=-how.scale))
-        return difference(model, self._encoder.model, torch.float32, tuner.head)
+        return difference(model, self._encoder.model, torch.float32, head)
 
     def _kept(self, make: Callable[[], dict[str, Tensor]], *facts: Any) -> Vector:
         key = key_of("vector", FORMAT, *facts)

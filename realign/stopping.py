@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from realign.optimize import LossGuard
 from realign.score import Fidelity
-from realign.task import Task
+from realign.task import Task, train
 
 LOOKS = 10  # at the development split, over all steps
 
@@ -20,19 +19,17 @@ def finetune(task: Task, model: nn.Module, fidelity: Fidelity, seed: int) -> nn.
     tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience else None
     if tuner is None:
         return task.finetune(model, fidelity.steps, seed)
-    source, guard = str(task.facts["source"]), LossGuard("fine-tuning")
+    source, head = str(task.facts["source"]), tuner.head
     best, waited = -1.0, 0
     every = max(1, fidelity.steps // LOOKS)
-    model.train()
-    tuner.begin()
-    for step in range(fidelity.steps):
-        guard.watch(step, tuner.step())
-        if (step + 1) % every == 0:
-            value = task.evaluate(model, tuner.head, [source], "dev", fidelity.examples)[source].value
-            model.train()
-            best, waited = max(best, value), 0 if value > best else waited + 1
-            if waited >= fidelity.patience:
-                break
-    guard.look()
-    tuner.finish()
-    return tuner.head
+
+    def enough(step: int) -> bool:
+        nonlocal best, waited
+        if (step + 1) % every:
+            return False
+        value = task.evaluate(model, head, [source], "dev", fidelity.examples)[source].value
+        model.train()
+        best, waited = max(best, value), 0 if value > best else waited + 1
+        return waited >= fidelity.patience
+
+    return train(model, tuner, fidelity.steps, enough=enough)

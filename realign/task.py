@@ -152,13 +152,28 @@ class Tuner:
         return loss.detach()
 
 
-def train(model: nn.Module, tuner: Tuner, steps: int) -> nn.Linear:
-    """Take all steps; returns the trained head. RunError where the loss diverged."""
+def train(
+    model: nn.Module,
+    tuner: Tuner,
+    steps: int,
+    before: Callable[[int], None] | None = None,
+    enough: Callable[[int], bool] | None = None,
+) -> nn.Linear:
+    """Take all steps; returns the trained head. RunError where the loss diverged.
+
+    before: called with the number of each step ahead of it, and may change the model as well
+    enough: called after each step; True ends the training
+    """
     model.train()
     guard = LossGuard("fine-tuning")
-    tuner.begin()
+    if before is None:
+        tuner.begin()
     for step in range(steps):
+        if before:
+            before(step)
         guard.watch(step, tuner.step())
+        if enough and enough(step):
+            break
     guard.look()
     tuner.finish()
     return tuner.head

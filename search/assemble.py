@@ -53,21 +53,30 @@ def of_trials(config: StudyConfig) -> Fidelity:
 
 
 def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advance: Advance | None) -> Evaluator:
-    import torch
-
     from realign.evaluate import RealignAndTransfer
 
-    parallel, data = sources.filtered(config, linked(config)), tasks.data(config)
+    data = tasks.data(config)
     codes = [language.code for language in targets]
     for code in codes:  # before anything expensive: is there data for every target?
         data.rows(code, split)
-    for language in config.pool:
-        parallel.pairs(language.code, "train")
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)  # scores must not depend on the number of cores; more cores run more trials
-    encoder = load_encoder(config, base, advance)
+    parallel, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
     return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool)
+
+
+def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tuple[Parallel, Encoder]:
+    """Filtered parallel text, of which every language of the pool has some, and the encoder to realign.
+
+    On a CPU one thread works from here on: scores must not depend on the number of cores; more cores run more trials.
+    """
+    import torch
+
+    text = sources.filtered(config, linked(config))
+    for language in config.pool:  # before the encoder is loaded, or trained
+        text.pairs(language.code, "train")
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    return text, load_encoder(config, base, advance)
 
 
 def linked(config: StudyConfig) -> Parallel:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from realign.wrap import write_text
-from search import assemble, card, console, order, output, sources
+from search import assemble, card, console, order, output
 from search.config import StudyConfig
 from search.confirm import versions
 from search.interrupts import Interrupts
@@ -94,18 +94,11 @@ def realign(given: Path, target: Path, resume: bool, every: float, overrides: li
 
 def _prepare(config: StudyConfig, advance: console.Noted) -> Start:
     """Load the encoder and encode the text. InputError where either cannot be used."""
-    import torch
-
     from realign.pairs import PairStore
 
     base = config.model.base
     assert isinstance(base, str)  # order.read saw to it
-    text = sources.filtered(config, assemble.linked(config))
-    for language in config.pool:  # before anything expensive: is there text for every language?
-        text.pairs(language.code, "train")
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)
-    encoder = assemble.load_encoder(config, base, advance)
+    text, encoder = assemble.ingredients(config, base, advance)
     store = PairStore(encoder, text, config.realign.recipe())
     data: dict[str, Mapping[str, Any]] = {}
     for number, language in enumerate(config.pool, start=1):
