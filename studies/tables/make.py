@@ -1,0 +1,85 @@
+"""Every subset of 1 to 4 of 12 languages of the embedded world, measured: a search problem whose answer is known.
+
+python studies/tables/make.py [WORKERS] [SEEDS]     (writes world-12.npz beside it; interrupted, it continues)
+
+Full fidelity is that of quickstart. The short fidelity is a quarter of everything, "vectors" merges language vectors,
+and "scores" merges the scores of single languages. Scores are kept for all 24 languages of the world's pool,
+development split; what was measured stays in the score cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realign.replay import Table
+from realign.score import Fidelity, Merging, Score
+from search import assemble, console, study
+from search import backend as backends
+from search.batch import Bench, Wanted
+from search.config import StudyConfig, StudyFile, check, resolved
+from search.interrupts import Interrupts
+from selector.subset import Subset
+
+HERE = Path(__file__).parent
+LARGEST = 4
+STUDY: Mapping[str, Any] = {
+    "name": "world-12",
+    "pool": {"languages": "deu,swe,fra,rus,hin,tur,fin,swh,sna,ind,jav,jpn", "source": "eng", "k": [1, LARGEST]},
+    "targets": {"tune": "world"},
+    "task": {"steps": 100, "batch": 32, "lr": 1e-3, "examples": 100},
+    "realign": {"loss": "word", "aligner": "gold", "steps": 100, "batch": 16, "lr": 1e-3},
+}
+
+
+def levels(full: Fidelity) -> dict[str, Fidelity]:
+    """By name, in the order they are measured in."""
+    share = full.share(1 / LARGEST, 1, 1)  # of a language in a subset of four
+    return {
+        "full": full,
+        "scores": replace(share, merging=Merging("scores")),
+        "short": full.share(0.25, 0.25, 0.25),
+        "vectors": replace(full.share(1, 1, 0.25), merging=Merging("average", scale=2.0)),
+    }
+
+
+def subsets(config: StudyConfig) -> list[Subset]:
+    """Those of four first, then 3, 2 and 1, then none and all."""
+    sizes = range(LARGEST, 0, -1)
+    chosen = [Subset(languages) for size in sizes for languages in itertools.combinations(config.pool, size)]
+    return [*chosen, Subset(), Subset(config.pool)]
+
+
+def main(workers: int, seeds: int) -> None:
+    config = resolved(HERE / "make.toml", check(StudyFile, HERE / "make.toml", dict(STUDY)))
+    view, every, known = backends.search_view(config), subsets(config), levels(assemble.fidelity(config))
+    wanted: list[Wanted] = [(subset, seed) for seed in range(seeds) for subset in every]
+    scores: dict[str, dict[Wanted, Score]] = {}
+    with console.progress() as advance, Interrupts() as interrupts:
+        bench = Bench("process", workers, advance, interrupts)
+        for name, fidelity in known.items():
+            scores[name] = bench.measure(name, view, wanted, fidelity)
+    codes = [language.code for language in config.pool]
+    targets = [language.code for language in config.tune]
+    rows = [[[scores[name][subset, seed] for seed in range(seeds)] for subset in every] for name in known]
+    values = np.array([[[[s.per_language[t] for t in targets] for s in line] for line in level] for level in rows])
+    seconds = np.array([[[s.seconds for s in line] for line in level] for level in rows])  # [levels, subsets, seeds]
+    Table(
+        pool=tuple(codes),
+        targets=tuple(targets),
+        subsets=tuple(subset.codes for subset in every),
+        fidelities={name: fidelity.facts for name, fidelity in known.items()},
+        seconds={name: float(np.median(seconds[i])) for i, name in enumerate(known)},
+        values=values.astype(np.float32),
+        about={"study": study.facts(config), "command": " ".join(["python", "studies/tables/make.py", *sys.argv[1:]])},
+    ).save(HERE / "world-12.npz")
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in (sys.argv[1:] + ["2", "2"][len(sys.argv) - 1 :])))
