@@ -73,7 +73,9 @@ def load(file: Path) -> Table:
         if texts.pop("schema") != SCHEMA:
             raise InputError(f"{file} is a table of another schema", hint)
         pool, targets = tuple(texts.pop("pool")), tuple(texts.pop("targets"))
-        subsets = tuple(tuple(sorted(code for code, inside in zip(pool, line, strict=True) if inside)) for line in member)
+        subsets = tuple(
+            tuple(sorted(code for code, inside in zip(pool, line, strict=True) if inside)) for line in member
+        )
         found = Table(pool, targets, subsets, texts["fidelities"], texts["seconds"], values, texts["about"])
     except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
         raise InputError(f"cannot read the table {file}: {problem}", hint) from None

@@ -37,19 +37,25 @@ def fidelity(config: StudyConfig) -> Fidelity:
     return Fidelity(config.realign.steps * config.realign.batch, tasks.steps(config), config.task.examples)
 
 
-def of_trials(config: StudyConfig) -> Fidelity:
-    """The fidelity that the study's search measures at."""
+def levels(config: StudyConfig) -> dict[str, Fidelity]:
+    """The fidelities that the study's search measures at, by name, cheap ones first."""
+    names = ("merge", "short", "full") if config.search.fidelity == "ladder" else (config.search.fidelity,)
+    return {name: at_level(config, name) for name in names}
+
+
+def at_level(config: StudyConfig, level: str) -> Fidelity:
+    """The fidelity "full", "short" or "merge" of the study. On a ladder, given shares are those of "short"."""
     full, asked = fidelity(config), config.fidelity
-    if config.search.fidelity == "full":
+    if level == "full":
         return full
     by_scores = asked.method == "scores"
     usual = (0.25, 0.25, 0.25)
-    if config.search.fidelity == "merge":
-        usual = (1 / config.sizes[1] if by_scores else 1.0, 1.0, 1.0 if by_scores else 0.25)
     given = (asked.pairs, asked.steps, asked.examples)
+    if level == "merge":
+        usual = (1 / config.sizes[1] if by_scores else 1.0, 1.0, 1.0 if by_scores else 0.25)
+        given = (None, None, None) if config.search.fidelity == "ladder" else given
     part = full.share(*(own if share is None else share for share, own in zip(given, usual, strict=True)))
-    merging = asked.merging if config.search.fidelity == "merge" else None
-    return replace(part, patience=asked.patience, merging=merging)
+    return replace(part, patience=asked.patience, merging=asked.merging if level == "merge" else None)
 
 
 def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advance: Advance | None) -> Evaluator:

@@ -14,9 +14,10 @@ from scipy.stats import t as student
 from search import backend as backends
 from search import bench_fidelity, bench_select, bench_transfer, console
 from search.batch import Bench
-from search.config import StudyConfig, StudyFile, check, resolved
+from search.config import StudyConfig, resolved
+from search.form import StudyFile, check
 from search.interrupts import Interrupts
-from search.proposal import model_free_subset
+from search.plan import model_free_subset
 from selector.errors import InputError
 from selector.language import parse
 from selector.pools import WORLD_HELD_OUT

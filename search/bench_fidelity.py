@@ -20,7 +20,8 @@ from realign.score import Fidelity, Merging, Score
 from search import assemble, console
 from search import backend as backends
 from search.batch import Bench, Wanted
-from search.config import StudyConfig, StudyFile, check, resolved
+from search.config import StudyConfig, resolved
+from search.form import StudyFile, check
 from search.interrupts import Interrupts
 from selector.pools import WORLD_HELD_OUT
 from selector.subset import Subset

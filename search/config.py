@@ -7,106 +7,25 @@ same from every working directory.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+import numpy as np
 
-from realign.score import Merging
 from search import objective, studyfile
-from search.sections import Count, DataSection, ModelSection, RealignSection, Section, TaskSection
+from search.asked import numbers
+from search.form import ConfirmSection, FidelitySection, PoolSection, SearchSection, StudyFile, check
+from search.sections import DataSection, ModelSection, RealignSection, TaskSection
+from search.space import Space
+from selector import demands
 from selector.errors import InputError
+from selector.feasible import complete
 from selector.language import Language, Pool, parse, parse_pool
 from selector.pools import NAMES
-
-STRATEGIES = ("random", "tpe", "greedy", "swap", "diversity:<select strategy>")
-LATER = ("surrogate", "gp", "exhaustive", "nsga2")
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Checked = TypeVar("Checked", bound=Section)
-
-
-class PoolSection(Section):
-    languages: str | tuple[str, ...]
-    source: str = "eng"
-    k: int | tuple[int, int]
-
-
-class TargetSection(Section):
-    tune: str | tuple[str, ...] = "pool"  # languages whose development split the search may see
-    held_out: str | tuple[str, ...] = ()  # only `confirm` and `report` see these
-
-
-class SearchSection(Section):
-    strategy: str = "swap"
-    objective: str = "mean"
-    trials: Count = 40
-    fidelity: Literal["full", "short", "merge"] = "full"  # of the trials; what is confirmed is always full
-    storage: str = ""  # empty: sqlite:///<name>.db beside the study file
-    metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
-    warm_start: bool = True
-    seeds: Annotated[int, Field(ge=1, le=100)] = 1  # averaged in each trial
-    take_over: bool = False  # trials left running by another host are dead: try them again
-
-    @field_validator("strategy")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name in LATER:
-            raise ValueError(f"strategy '{name}' is not there yet; known: {', '.join(STRATEGIES)}")
-        if name not in STRATEGIES[:4] and not re.fullmatch(r"diversity:[a-z-]+", name):
-            raise ValueError(f"unknown strategy '{name}'; known: {', '.join(STRATEGIES)}")
-        return name
-
-    @field_validator("objective")
-    @classmethod
-    def _measurable(cls, name: str) -> str:
-        return objective.checked(name)
-
-
-class FidelitySection(Section):
-    """What `search.fidelity` "short" and "merge" are; `realign.score.Merging` says the rest. Shares of the full work.
-
-    Unset shares: a quarter of everything for short. For merge, of each language: all of its fine-tuning; with method
-    "scores" the pairs it has in the largest subset and all sentences, else all pairs and a quarter of the sentences.
-    """
-
-    pairs: Share | None = None
-    steps: Share | None = None  # of fine-tuning
-    examples: Share | None = None
-    patience: Annotated[int, Field(ge=0)] = 0  # looks at the source without a gain until fine-tuning stops; 0: none
-    method: Literal["scores", "average", "touched", "ties", "dare"] = "scores"
-    seeds: Annotated[int, Field(ge=1, le=100)] = 1
-    sharpness: Annotated[float, Field(ge=0)] = 10.0
-    scale: Annotated[float, Field(gt=0)] = 2.0
-    density: Share = 1.0
-    tuned: Literal["once", "each"] = "once"
-    precision: Literal["bf16", "fp32"] = "bf16"
-
-    @property
-    def merging(self) -> Merging:
-        return Merging(**{key: getattr(self, key) for key in Merging.__annotations__})
-
-
-class ConfirmSection(Section):
-    top: Count = 3
-    seeds: Annotated[int, Field(ge=1, le=100)] = 5
-
-
-class StudyFile(Section):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-    seed: Annotated[int, Field(ge=0)] = 0
-    pool: PoolSection
-    targets: TargetSection = TargetSection()
-    model: ModelSection = ModelSection()
-    data: DataSection = DataSection()
-    task: TaskSection = TaskSection()
-    realign: RealignSection = RealignSection()
-    search: SearchSection = SearchSection()
-    fidelity: FidelitySection = FidelitySection()
-    confirm: ConfirmSection = ConfirmSection()
 
 
 @dataclass(frozen=True)
@@ -119,6 +38,12 @@ class StudyConfig:
     pool: Pool
     source: Language
     sizes: tuple[int, int]  # smallest and largest size of a subset
+    include: Pool
+    exclude: Pool
+    quotas: tuple[str, ...]
+    costs: Mapping[Language, float] | None  # of every language of the pool
+    budget: float | None
+    weights: Mapping[str, float]  # code → weight of a target; 1 where it is left out
     tune: Pool
     held_out: Pool
     model: ModelSection
@@ -137,6 +62,25 @@ class StudyConfig:
     def folder(self) -> Path:
         """Where results go: confirm.json, report.html."""
         return self.home / self.name
+
+    @cached_property
+    def space(self) -> Space:
+        """The subsets the search may choose."""
+        given = None if self.costs is None else {language: self.costs[language] for language in self.pool}
+        prices = demands.costs(self.pool, given)
+        asked = np.ones(len(self.pool)) if prices is None else prices
+        bounds = demands.limits(self.pool, asked, self.budget, demands.quotas(self.pool, self.quotas, None))
+        return Space(self.pool, self.sizes, frozenset(self.include), frozenset(self.exclude), bounds, prices)
+
+    def value(self, per_language: Mapping[str, float]) -> float:
+        """What the study maximizes, from scores of its tuning targets; in [0, 1]."""
+        codes = objective.languages(self.search.score, self.tune, self.data.parallel == "world")
+        return objective.value(self.search.score, per_language, codes, self.weights)
+
+    @property
+    def level(self) -> str:
+        """The fidelity whose scores count: that of the trials, or the last of the ladder."""
+        return "full" if self.search.fidelity == "ladder" else self.search.fidelity
 
     @property
     def task_data(self) -> Any:
@@ -159,18 +103,7 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     """
     path = Path(path).absolute()
     document = studyfile.read(path, overrides or [])
-    given = document.get("pool")
-    for key in {"budget", "costs"} & set(given if isinstance(given, dict) else ()):
-        raise InputError(f"{path.name}: pool.{key} is not there yet", "set the size of the subsets: k = 4")
     return resolved(path, check(StudyFile, path, document))
-
-
-def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
-    """The document as values of `form`; InputError names the file and the first key that is wrong."""
-    try:
-        return form.model_validate(document)
-    except ValidationError as problem:
-        raise studyfile.explained(form, path, problem.errors()) from None
 
 
 def resolved(path: Path, file: StudyFile) -> StudyConfig:
@@ -196,13 +129,72 @@ def resolved(path: Path, file: StudyFile) -> StudyConfig:
     if file.realign.order == "during" and file.task.kind == "retrieval":
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "use order = 'before'")
-    sizes = _sizes(path, file.pool.k, len(pool))
-    sections = {
-        name: getattr(file, name) for name in ("model", "data", "task", "realign", "search", "fidelity", "confirm")
-    }
-    config = StudyConfig(path, file.name, file.seed, pool, source, sizes, tune, held_out, **sections)
-    objective.languages(config.search.objective, tune, config.data.parallel == "world")
-    return config
+    names = ("model", "data", "task", "realign", "search", "fidelity", "confirm")
+    config = StudyConfig(
+        path=path,
+        name=file.name,
+        seed=file.seed,
+        pool=pool,
+        source=source,
+        sizes=_sizes(path, file.pool, len(pool)),
+        include=_some_of(path, "include", file.pool.include, pool),
+        exclude=_some_of(path, "exclude", file.pool.exclude, pool),
+        quotas=file.pool.quota,
+        costs=_numbers(path, "pool.costs", file.pool.costs, "cost"),
+        budget=file.pool.budget,
+        weights={
+            each.code: x
+            for each, x in (_numbers(path, "targets.weights", file.targets.weights, "weight") or {}).items()
+        },
+        tune=tune,
+        held_out=held_out,
+        **{name: getattr(file, name) for name in names},
+    )
+    objective.languages(config.search.score, tune, config.data.parallel == "world")
+    _check_weights(config)
+    return _possible(config)
+
+
+def _some_of(path: Path, key: str, codes: tuple[str, ...], pool: Pool) -> Pool:
+    found = _pool(path, f"pool.{key}", codes) if codes else ()
+    if outside := [language.code for language in found if language not in pool]:
+        raise InputError(f"{path.name}: pool.{key} names {', '.join(outside)}, not in the pool", "add it to the pool")
+    return found
+
+
+def _numbers(path: Path, key: str, file: str, what: str) -> dict[Language, float] | None:
+    return _named(path, key, lambda: numbers(path.parent / file, what)) if file else None
+
+
+def _check_weights(config: StudyConfig) -> None:
+    """InputError for weights that make no sense."""
+    name, known = config.path.name, [language.code for language in config.tune]
+    if config.weights and config.search.score not in ("mean", "low-resource"):
+        message = f"{name}: targets.weights is for a mean, not for '{config.search.score}'"
+        raise InputError(message, 'take objective = "mean", or leave the weights out')
+    if strangers := [code for code in config.weights if code not in known]:
+        raise InputError(f"{name}: targets.weights names {', '.join(strangers)}, no tuning target", "leave it out")
+    if wrong := [code for code, weight in config.weights.items() if not 0 < weight < math.inf]:
+        raise InputError(f"{name}: the weight of {wrong[0]} is {config.weights[wrong[0]]:g}", "weights are positive")
+
+
+def _possible(config: StudyConfig) -> StudyConfig:
+    """The study with its sizes cut to those that some subset can have. InputError where there is no subset at all."""
+    name = config.path.name
+    if both := set(config.include) & set(config.exclude):
+        codes = ", ".join(sorted(language.code for language in both))
+        raise InputError(f"{name}: {codes} is both included and excluded", "drop it from one of the two")
+    space = _named(config.path, "pool", lambda: config.space)
+    low, high = config.sizes
+    fits = [k for k in range(low, high + 1) if complete(space.pinned, k, space.free, space.bounds) is not None]
+    if fits:
+        return replace(config, sizes=(fits[0], fits[-1]))
+    if len(space.pinned) > high:
+        raise InputError(f"{name}: {len(space.pinned)} languages are included, but k is {high}", "raise k")
+    problem = demands.infeasible(low, space.pinned, space.free, space.bounds) if space.bounds else None
+    if problem is None or len(space.pinned) + len(space.free) < low:
+        raise InputError(f"{name}: k is {low}, but fewer languages can be chosen", "lower k or exclude fewer")
+    raise InputError(f"{name}: pool: {problem.message}", problem.hint)
 
 
 def _pool(path: Path, key: str, value: str | tuple[str, ...]) -> Pool:
@@ -222,8 +214,12 @@ def _named(path: Path, key: str, work: Callable[[], Any]) -> Any:
         raise InputError(f"{path.name}: {key}: {problem.message}", problem.hint) from None
 
 
-def _sizes(path: Path, k: int | tuple[int, int], languages: int) -> tuple[int, int]:
-    low, high = (k, k) if isinstance(k, int) else k
+def _sizes(path: Path, given: PoolSection, languages: int) -> tuple[int, int]:
+    if given.k is None and given.budget is None:
+        raise InputError(f"{path.name}: pool.k is missing", "set the size of the subsets, k = 4, or a budget")
+    if given.k is None:
+        return 1, languages
+    low, high = (given.k, given.k) if isinstance(given.k, int) else given.k
     if low < 1:
         raise InputError(f"{path.name}: pool.k = {low} is too small", "a subset needs at least one language")
     if low > high:

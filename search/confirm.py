@@ -19,13 +19,13 @@ from numpy.random import default_rng
 
 from realign.score import Score
 from realign.wrap import write_text
-from search import assemble, bootstrap, console, objective
+from search import assemble, bootstrap, console
 from search import backend as backends
 from search.batch import Bench, Wanted
 from search.bootstrap import Sampled
 from search.config import StudyConfig
 from search.interrupts import Interrupts
-from search.proposal import model_free_subset
+from search.plan import model_free_subset
 from search.study import Study, open_study
 from selector.errors import InputError
 from selector.language import Pool
@@ -110,7 +110,7 @@ def _rows(config: StudyConfig, study: Study, top: int, seeds: int) -> list[Row]:
     named += [("all", Subset(config.pool)), ("none", Subset()), _model_free(config, study, k)]
     rows = [Row(name, ((subset,),) * seeds) for name, subset in named]
     replicates = math.ceil(LEAST_DRAWS / seeds)
-    draws = [_random(config.pool, k, config.seed, index) for index in range(seeds * replicates)]
+    draws = [_random(config, k, index) for index in range(seeds * replicates)]
     drawn = tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
     return [*rows[:-1], Row("random-k", drawn), rows[-1]]
 
@@ -123,9 +123,11 @@ def _model_free(config: StudyConfig, study: Study, k: int) -> tuple[str, Subset]
     return "max-sum", model_free_subset(config, "max-sum", k, config.seed)
 
 
-def _random(pool: Pool, k: int, seed: int, index: int) -> Subset:
-    chosen = default_rng([seed, FRESH, index]).choice(len(pool), k, replace=False)
-    return Subset.of(pool[i] for i in chosen)
+def _random(config: StudyConfig, k: int, index: int) -> Subset:
+    """A random subset of k languages that the study could have chosen."""
+    drawn = config.space.completed(Subset(), k, default_rng([config.seed, FRESH, index]))
+    assert drawn is not None  # the best subset has this size
+    return drawn
 
 
 def _measure(
@@ -144,10 +146,10 @@ def _luck(config: StudyConfig, study: Study, bench: Bench, fresh: Sequence[int])
     The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
     """
     best = study.best()[0]
-    codes = objective.languages(config.search.objective, config.tune, config.data.parallel == "world")
     scores = bench.measure("winner's luck", backends.search_view(config), [(best.subset, seed) for seed in fresh])
+    codes = [language.code for language in config.tune]
     means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}
-    again = objective.value(config.search.objective, means, codes)
+    again = config.value(means)
     value = best.value or 0.0
     return {"search": value, "fresh": again, "difference": value - again, "compares": LUCK}
 
@@ -157,7 +159,7 @@ def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
         "schema": 1,
         "study": config.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "objective": config.search.objective,
+        "objective": config.search.score,
         "targets": [language.code for language in config.tune],
         "held_out": [language.code for language in config.held_out],
         "split": "test",

@@ -43,15 +43,21 @@ def languages(name: str, tune: Pool, world: bool) -> tuple[str, ...]:
     return low
 
 
-def value(name: str, per_language: Mapping[str, float], codes: tuple[str, ...]) -> float:
-    """The objective over `codes`: their mean, the worst, or the mean of the worst share (CVaR); all in [0, 1]."""
-    scores = sorted(per_language[code] for code in codes)
+def value(
+    name: str, per_language: Mapping[str, float], codes: tuple[str, ...], weights: Mapping[str, float] | None = None
+) -> float:
+    """The objective over `codes`: their mean, the worst, or the mean of the worst share (CVaR); all in [0, 1].
+
+    `weights` of the mean; 1 for what they leave out.
+    """
     share = _share(name)
-    if name == "worst":
-        return scores[0]
+    if name in ("mean", "low-resource"):
+        each = {code: (weights or {}).get(code, 1.0) for code in codes}
+        return sum(weight * per_language[code] for code, weight in each.items()) / sum(each.values())
+    scores = sorted(per_language[code] for code in codes)
     if share is not None:
         scores = scores[: max(1, math.ceil(share * len(scores)))]
-    return sum(scores) / len(scores)
+    return sum(scores) / len(scores) if share is not None else scores[0]
 
 
 def _share(name: str) -> float | None:

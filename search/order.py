@@ -16,7 +16,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from search import studyfile
-from search.config import StudyConfig, StudyFile, check
+from search.config import StudyConfig
+from search.form import StudyFile, check
 from search.sections import DataSection, FakeModel, ModelSection, RealignSection, Section, TaskSection
 from selector.errors import InputError
 from selector.language import Language, Pool, parse, parse_pool
@@ -108,7 +109,24 @@ def _config(path: Path, file: RealignFile) -> StudyConfig:
     sections: dict[str, Any] = {name: getattr(file, name) for name in ("model", "data", "task", "realign")}
     unused = StudyFile.model_fields.keys() - RealignFile.model_fields.keys() - {"pool", "targets"}
     rest: dict[str, Any] = {name: StudyFile.model_fields[name].default for name in unused}
-    return StudyConfig(path, file.name, file.seed, languages, source, size, languages, (), **sections, **rest)
+    return StudyConfig(
+        path=path,
+        name=file.name,
+        seed=file.seed,
+        pool=languages,
+        source=source,
+        sizes=size,
+        include=(),
+        exclude=(),
+        quotas=(),
+        costs=None,
+        budget=None,
+        weights={},
+        tune=languages,
+        held_out=(),
+        **sections,
+        **rest,
+    )
 
 
 def _languages(path: Path, given: str | tuple[str, ...], source: Language) -> Pool:

@@ -8,8 +8,8 @@ from typing import Literal
 
 from realign.corpus import Monolingual
 from search import studyfile
-from search.config import check
 from search.console import progress, remark
+from search.form import check
 from search.output import vacant
 from search.sections import Count, Rate, Section
 from selector.errors import InputError

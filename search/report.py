@@ -74,8 +74,7 @@ def write(config: StudyConfig, output: Path | None) -> str:
 
 def gather(config: StudyConfig, study: Study) -> Story:
     """Read the study and its confirmation, if there is one, and work out what they say."""
-    low, high = config.sizes
-    done = [trial for trial in study.trials() if trial.state == "complete" and low <= len(trial.subset) <= high]
+    done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
     shots = [Shot(trial.number, float(trial.value or 0), trial.subset.codes, trial.origin) for trial in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.source)}
     proof = confirmation(config)
@@ -204,7 +203,7 @@ def _facts(config: StudyConfig, study: Study, proof: Mapping[str, Any]) -> list[
         ("Encoder", base if isinstance(base, str) else f"{base.kind}: a closed form, no encoder was trained"),
         ("Task", f"{config.task.kind}, scored by {config.task.metric}"),
         ("Realignment", f"{config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs"),
-        ("Search", f"{config.search.strategy}, objective {config.search.objective}, seed {config.seed}"),
+        ("Search", f"{config.search.strategy}, objective {config.search.score}, seed {config.seed}"),
         ("Confirmation", f"{len(seeds)} fresh seeds; {proof.get('method', '')}" if seeds else "not yet"),
         ("Signature of the best trial", best[0].signature if best else ""),
         ("Versions", f"Python {platform.python_version()}, {used}"),

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realign.score import Fidelity
-from search import assemble, console, objective, owner
+from search import assemble, console, owner
 from search import backend as backends
 from search.config import StudyConfig
 from search.interrupts import Interrupts
-from search.proposal import Past, Proposer, checked, generator
+from search.plan import Planner, Proposal, planner, warm_start
+from search.proposal import Past, Seen
 from search.study import INTERRUPTED, LOST, Study, Trial, check_storage, last_attempts, open_study, shown
 from selector.errors import InputError, RunError
-from selector.subset import Subset
 
 FAILURES_AT_START = 3
 
@@ -33,9 +32,9 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")
     backends.check(backend, workers)
-    propose, warm = checked(config)
+    plan = planner(config)
     check_storage(config.storage)
-    if config.search.strategy == "greedy" and (needed := greedy_needs(config, len(warm))) > wanted:
+    if config.search.strategy == "greedy" and (needed := greedy_needs(config)) > wanted:
         console.remark(
             f"greedy grows its first subset of {config.sizes[0]} languages in trial {needed}, and this search has "
             f"{wanted}: give it --trials {needed} or more, or take another strategy"
@@ -47,7 +46,7 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
         place = backends.backend(backend, workers, view, evaluator)
         try:
             study = open_study(config, create=True)
-            Driver(study, propose, warm, place, advance, interrupts).run(wanted)
+            Driver(study, plan, place, advance, interrupts).run(wanted)
         finally:
             place.close()
     return _document(config, study)
@@ -58,13 +57,14 @@ def status(config: StudyConfig) -> dict[str, Any]:
     return _document(config, open_study(config, create=False))
 
 
-def greedy_needs(config: StudyConfig, warm: int) -> int:
-    """Trials until greedy measures its first subset of a size the study asks for, after `warm` trials of warm start.
+def greedy_needs(config: StudyConfig) -> int:
+    """Trials until greedy measures its first subset of a size the study asks for, after the warm start.
 
     Exact with one worker; with more, a size can be left while its last ones run, and then be taken up again.
     """
-    smaller = sum(len(config.pool) - size for size in range(config.sizes[0] - 1))
-    return warm + smaller + 1
+    pinned, free = len(config.space.pinned), len(config.space.free)
+    smaller = sum(free - step for step in range(config.sizes[0] - pinned - 1))
+    return len(warm_start(config)) + smaller + 1
 
 
 class Driver:
@@ -73,26 +73,21 @@ class Driver:
     def __init__(
         self,
         study: Study,
-        propose: Proposer,
-        warm: list[tuple[str, Subset]],
+        plan: Planner,
         place: backends.Backend,
         advance: console.Advance,
         interrupts: Interrupts,
     ) -> None:
         self.study = study
         self.config = study.config
-        self.propose = propose
-        self.warm = warm
+        self.plan = plan
         self.place = place
         self.advance = advance
         self.interrupts = interrupts
         self.running: dict[int, Trial] = {}
         self.again: list[Trial] = []
         self.exhausted = False
-        self.fidelity: Fidelity = assemble.of_trials(study.config)
-        self.codes = objective.languages(
-            self.config.search.objective, self.config.tune, self.config.data.parallel == "world"
-        )
+        self.fidelities = assemble.levels(study.config)
 
     def run(self, wanted: int) -> None:
         self.again = [trial for trial in self.study.recover() if trial.position < wanted]
@@ -121,7 +116,7 @@ class Driver:
     def _begin_one(self, wanted: int) -> bool:
         if self.again:
             before = self.again.pop(0)
-            self._begin(before.subset, before.origin, before.position, before.number)
+            self._begin(Proposal(before.subset, before.origin, before.level), before.position, before.number)
             return True
         latest = last_attempts(self.study.trials())
         position = len(latest)
@@ -130,35 +125,32 @@ class Driver:
         seen = [trial for trial in latest.values() if trial.position <= position - self.place.workers]
         if any(trial.number in self.running for trial in seen):
             return False  # an older one is still needed
-        chosen = self._choose(position, seen, latest)
+        chosen = self.plan(position, self._past(seen, latest))
         if chosen is None:
             self.exhausted = True
             return False
-        self._begin(chosen[1], chosen[0], position, None)
+        self._begin(chosen, position, None)
         return True
 
-    def _choose(self, position: int, seen: list[Trial], latest: Mapping[int, Trial]) -> tuple[str, Subset] | None:
-        taken = frozenset(trial.subset for trial in latest.values())
-        # the warm start may have been switched on or changed since: skip what was begun
-        unseen = [(name, subset) for name, subset in self.warm if subset not in taken]
-        if unseen and position < len(self.warm):
-            return f"warm:{unseen[0][0]}", unseen[0][1]
-        values = {trial.subset: trial.value for trial in seen if trial.state == "complete" and trial.value is not None}
-        rng = generator(self.config.seed, position)
-        subset = self.propose(self.config.pool, self.config.sizes, Past(values, taken), rng)
-        return None if subset is None else (self.config.search.strategy, subset)
+    def _past(self, seen: Sequence[Trial], latest: Mapping[int, Trial]) -> Past:
+        seeds = self.config.search.seeds
+        done = (trial for trial in seen if trial.state == "complete" and trial.value is not None)
+        return Past(
+            tuple(Seen(each.subset, each.value or 0.0, each.per_language, each.level, seeds) for each in done),
+            tuple((trial.subset, trial.level) for trial in latest.values()),
+        )
 
-    def _begin(self, subset: Subset, origin: str, position: int, retry_of: int | None) -> None:
-        trial = self.study.begin(subset, origin, position, self.fidelity.facts, retry_of)
+    def _begin(self, chosen: Proposal, position: int, retry_of: int | None) -> None:
+        fidelity = self.fidelities[chosen.level]
+        trial = self.study.begin(chosen.subset, chosen.origin, position, fidelity.facts, retry_of, chosen.level)
         self.running[trial.number] = trial
         seed, seeds = self.config.seed, self.config.search.seeds
-        self.place.submit(backends.Job(trial.number, subset, self.fidelity, seed, seeds))
+        self.place.submit(backends.Job(trial.number, chosen.subset, fidelity, seed, seeds))
 
     def _record(self, outcome: backends.Outcome) -> None:
         trial = self.running[outcome.number]
         if outcome.score is not None:
-            value = objective.value(self.config.search.objective, outcome.score.per_language, self.codes)
-            before = self.study.best()
+            before, value = self.study.best(), self.config.value(outcome.score.per_language)
             self.study.finish(trial, outcome.score, value)
             if self.study.best() != before:
                 console.remark(f"trial {trial.number}, {trial.origin}: best so far {value:.4f} with {trial.subset.key}")
@@ -203,6 +195,7 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
         "storage": shown(config.storage),
         "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
         "best": _best(best[0]) if best else None,
+        **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
         "evaluations": {"full_equivalents": _full_equivalents(config, complete)},
         "seconds": sum(trial.seconds for trial in complete),
     }
@@ -214,19 +207,20 @@ def _full_equivalents(config: StudyConfig, complete: Sequence[Trial]) -> float:
     Where merged encoders share one fine-tuning it has met the whole pool.
     """
     full = assemble.fidelity(config).pairs
-    shares = [trial.fidelity["pairs"] / full for trial in complete]
-    if config.search.fidelity == "merge" and shares:
-        met = {language for trial in complete for language in trial.subset}
-        if config.fidelity.method != "scores" and config.fidelity.tuned == "once":
-            met = set(config.pool)
-        return (config.search.seeds + config.fidelity.seeds - 1) * len(met) * shares[0]
-    return config.search.seeds * sum(shares)
+    merged = [trial for trial in complete if trial.level == "merge"]
+    trained = sum(trial.fidelity["pairs"] / full for trial in complete if trial.level != "merge")
+    met = {language for trial in merged for language in trial.subset}
+    if merged and config.fidelity.method != "scores" and config.fidelity.tuned == "once":
+        met = set(config.pool)
+    once = len(met) * merged[0].fidelity["pairs"] / full if merged else 0.0
+    return float(config.search.seeds * trained + (config.search.seeds + config.fidelity.seeds - 1) * once)
 
 
 def _best(trial: Trial) -> dict[str, Any]:
     return {
         "languages": list(trial.subset.codes),
         "value": trial.value,
+        "cost": trial.cost,
         "per_language": dict(trial.per_language),
         "seed": trial.seed,
         "fidelity": dict(trial.fidelity),
@@ -243,6 +237,8 @@ def render_status(document: Mapping[str, Any]) -> Any:
     best = document["best"]
     if best:
         rows += [["best subset", " ".join(best["languages"])], ["its value", f"{best['value']:.4f} ({best['origin']})"]]
+    for each in document.get("front", ()):
+        rows += [[f"for {each['cost']:g}", f"{each['value']:.4f} with {' '.join(each['languages'])}"]]
     rows += [["full evaluations", f"{document['evaluations']['full_equivalents']:g}"]]
     rows += [["measuring time", f"{document['seconds']:.0f} s"]]
     return console.table("", ["", ""], rows)

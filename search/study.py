@@ -21,6 +21,7 @@ from typing import Any, Literal
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from realign.score import Score
@@ -39,6 +40,7 @@ STATES: dict[TrialState, State] = {
 INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number of times
 LOST = "lost"  # its process died: tried again, but it may have been the cause
 MOST_RETRIES = 2
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Trial:
     value: float | None = None  # what the study maximizes, in [0, 1]
     per_language: Mapping[str, float] = field(default_factory=dict)
     signature: str = ""
+    level: str = ""  # "full", "short" or "merge"
+    cost: float = 0.0  # of the subset: the sum of its languages' costs, or their number
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
@@ -78,13 +82,30 @@ class Study:
         return [self._trial(each) for each in frozen if "subset" in each.user_attrs]
 
     def best(self, count: int = 1) -> list[Trial]:
-        """The best finished trials whose subset has a size the study asks for; ties go to the earlier."""
-        low, high = self.config.sizes
-        done = [t for t in self.trials() if t.state == "complete" and low <= len(t.subset) <= high]
+        """The best finished trials of those that count; ties go to the earlier."""
+        done = [t for t in self.trials() if t.state == "complete" and self.counts(t)]
         return sorted(done, key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
+    def front(self) -> list[Trial]:
+        """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
+        kept: list[Trial] = []
+        for trial in sorted(self.best(len(self.trials())), key=lambda each: each.cost):
+            if not kept or (trial.value or 0.0) > (kept[-1].value or 0.0):
+                kept.append(trial)
+        return kept
+
+    def counts(self, trial: Trial) -> bool:
+        """Whether the trial is an answer to what the study asks: an allowed subset, not measured on the cheap."""
+        return trial.level == self.config.level and self.config.space.allows(trial.subset)
+
     def begin(
-        self, subset: Subset, origin: str, position: int, fidelity: Mapping[str, Any], retry_of: int | None = None
+        self,
+        subset: Subset,
+        origin: str,
+        position: int,
+        fidelity: Mapping[str, Any],
+        retry_of: int | None = None,
+        level: str = "full",
     ) -> Trial:
         """Record that the subset is being evaluated, in one write: a kill leaves all of it or nothing."""
         attributes = {
@@ -93,6 +114,8 @@ class Study:
             "origin": origin,
             "position": position,
             "seed": self.config.seed,
+            "cost": self.config.space.cost(subset),
+            "level": level,
             "fidelity": dict(fidelity),
             "owner": owner.me(),
             "retry_of": retry_of,
@@ -106,7 +129,8 @@ class Study:
         result = {"per_language": dict(score.per_language), "signature": score.signature, "seconds": score.seconds}
         for name, content in result.items():
             self.storage.set_trial_user_attr(key, name, content)
-        self.storage.set_trial_state_values(key, TrialState.COMPLETE, [value])
+        values = [value, trial.cost] if self.config.search.objectives else [value]
+        self.storage.set_trial_state_values(key, TrialState.COMPLETE, values)
         return self._read(key)
 
     def fail(self, trial: Trial, message: str) -> Trial:
@@ -144,6 +168,7 @@ class Study:
     def _trial(self, frozen: FrozenTrial) -> Trial:
         kept = frozen.user_attrs
         known = {f.name for f in dataclasses.fields(Trial)} & set(kept) - {"subset"}
+        kept = {"level": self.config.level, **kept}
         return Trial(
             number=frozen.number,
             state=STATES.get(frozen.state, "running"),
@@ -176,9 +201,9 @@ def open_study(config: StudyConfig, create: bool) -> Study:
         if config.name not in names:
             if not create:
                 raise _absent(config)
-            optuna.create_study(
-                storage=storage, study_name=config.name, direction="maximize", sampler=optuna.samplers.RandomSampler(0)
-            )
+            directions = DIRECTIONS[: len(config.search.objectives) or 1]
+            sampler = optuna.samplers.RandomSampler(0)  # never asked
+            optuna.create_study(storage=storage, study_name=config.name, directions=directions, sampler=sampler)
         study = Study(storage, config.name, config)
         _same_facts(study, facts(config), create)
     except (InputError, KeyboardInterrupt):
@@ -199,11 +224,12 @@ def facts(config: StudyConfig) -> dict[str, Any]:
         **{key: [language.code for language in languages] for key, languages in codes.items()},
         **sections("model", "data", "task", "realign"),
         "pool.source": config.source.code,
-        "search.objective": config.search.objective,
+        "search.objective": list(config.search.objectives) or config.search.objective,
         "search.seeds": config.search.seeds,
         "search.fidelity": config.search.fidelity,
         **(sections("fidelity") if config.search.fidelity != "full" else {}),
         "seed": config.seed,
+        **({"targets.weights": dict(config.weights)} if config.weights else {}),
     }
     if isinstance(whole["model"]["base"], dict):
         whole["model"]["base"].pop("seconds", None)  # how long a rehearsal takes changes no score

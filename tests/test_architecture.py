@@ -18,7 +18,7 @@ BEHIND = {  # a heavy or replaceable library → the files that may import it
     "seqeval": {"realign/tagging.py"},
     "peft": {"realign/lora.py"},
     "datasets": {"realign/hub.py"},
-    "pydantic": {"search/order.py", "search/config.py", "search/sections.py"},
+    "pydantic": {"search/order.py", "search/form.py", "search/sections.py"},
     "typer": {"search/cli.py"},
     "rich": {"search/console.py"},
     "plotly": {"search/figures.py"},

@@ -399,7 +399,7 @@ def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Pat
         best = run.search(config)["best"]
         assert best["fidelity"] == facts
         assert best["signature"] == assemble.evaluator(config, config.tune, "dev").signature(
-            Subset.of(map(parse, best["languages"])), assemble.of_trials(config), config.seed
+            Subset.of(map(parse, best["languages"])), assemble.at_level(config, name), config.seed
         )
         assert assemble.fidelity(config) == Fidelity(3200, 200, 20)
         with pytest.raises(InputError, match="fidelity"):

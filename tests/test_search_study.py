@@ -223,13 +223,13 @@ def drive(config: StudyConfig, evaluator: Any, trials: int) -> Study:
     study = open_study(config, create=True)
     place = backend.Inline(evaluator)
     with Interrupts() as interrupts:
-        run.Driver(study, *run.checked(config), place, lambda *_: None, interrupts).run(trials)
+        run.Driver(study, run.planner(config), place, lambda *_: None, interrupts).run(trials)
     return study
 
 
 def test_a_failure_costs_one_trial_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = rehearsal.study(tmp_path)
-    warm = run.checked(config)[1]
+    warm = run.warm_start(config)
     victim = next(code for code in rehearsal.POOL if code not in warm[0][1].codes)
     study = drive(config, Fragile({victim}, set()), 9)
     failed = [trial for trial in study.trials() if trial.state == "failed"]

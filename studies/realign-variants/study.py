@@ -25,7 +25,8 @@ from realign.world import World
 from search import backend as backends
 from search import bench, console
 from search.batch import Bench
-from search.config import StudyFile, check, resolved
+from search.config import resolved
+from search.form import StudyFile, check
 from search.interrupts import Interrupts
 from selector.language import parse, parse_pool
 from selector.subset import Subset

@@ -1,0 +1,133 @@
+"""From a study's settings to what is measured at each position: warm start, strategy, fidelity, Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.random import Generator
+
+from search import proposal, sampler
+from search.config import StudyConfig
+from search.proposal import Past, Proposer, generator
+from search.space import Space
+from selector import strategy as model_free
+from selector.errors import InputError
+from selector.subset import Subset
+
+WARM = ("max-sum", "max-min", "facility", "coverage", "family")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    subset: Subset
+    origin: str  # the strategy, or "warm:max-sum"
+    level: str = "full"
+
+
+class Planner(Protocol):
+    """What to begin at a position; None when nothing is left to propose. Pure."""
+
+    def __call__(self, position: int, past: Past) -> Proposal | None: ...
+
+
+def planner(config: StudyConfig) -> Planner:
+    """The plan of a study, tried out once: a wrong metric or name is an InputError before any record."""
+    propose, space, level = proposer(config), config.space, config.level
+    if config.search.strategy.startswith("diversity:"):
+        propose(space, Past(level=level), generator(config.seed, 0))
+    warm = warm_start(config)
+    pareto = len(config.search.objectives) > 1
+
+    def plan(position: int, past: Past) -> Proposal | None:
+        here = past.at(level)
+        # the warm start may have been switched on or changed since: skip what was begun
+        unseen = [(name, subset) for name, subset in warm if subset not in here.taken]
+        if unseen and position < len(warm):
+            return Proposal(unseen[0][1], f"warm:{unseen[0][0]}", level)
+        rng = generator(config.seed, position)
+        inside = cheaper(space, rng) if pareto else space
+        subset = propose(inside, here, rng)
+        return None if subset is None else Proposal(subset, config.search.strategy, level)
+
+    return plan
+
+
+def proposer(config: StudyConfig) -> Proposer:
+    """The strategy a study names. `config` was checked, so only the name after `diversity:` can still be wrong."""
+    name = config.search.strategy
+    if name.startswith("diversity:"):
+        inner = name.removeprefix("diversity:")
+        return lambda space, past, rng: diversity(config, inner, space, past, rng)
+    return STRATEGIES[name](config)
+
+
+def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
+    """The subsets a search begins with, each with the first of the strategies that choose it; duplicates dropped.
+
+    They have the largest size the study allows; what breaks its conditions is left out. Empty for the strategy
+    `random`, which is a baseline.
+    """
+    if not config.search.warm_start or config.search.strategy == "random":
+        return []
+    first: dict[Subset, str] = {}
+    try:
+        for name in WARM:
+            first.setdefault(model_free_subset(config, name, config.space.sizes[1], config.seed), name)
+    except InputError as problem:
+        message = f"{config.path.name}: the warm start: {problem.message}"
+        raise InputError(message, f"{problem.hint}; or search.warm_start = false") from None
+    return [(name, subset) for subset, name in first.items() if config.space.allows(subset)]
+
+
+def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subset:
+    """What `realingo select` would choose for this study."""
+    return model_free.choose(
+        name,
+        config.pool,
+        k,
+        metric=config.search.metric,
+        source=config.source,
+        seed=seed,
+        include=config.include,
+        exclude=config.exclude,
+        costs=config.costs,
+        budget=config.budget,
+        quotas=config.quotas,
+    )
+
+
+def diversity(config: StudyConfig, name: str, space: Space, past: Past, rng: Generator) -> Subset | None:
+    """A strategy of `selector` with one seed after another, then by chance: what model-free choice alone achieves."""
+    size = int(rng.integers(space.sizes[0], space.sizes[1] + 1))
+    for seed in (config.seed, *(int(seed) for seed in rng.integers(2**31, size=3))):
+        subset = model_free_subset(config, name, size, seed)
+        if subset not in past.taken:
+            return subset
+    return proposal.random(space, past, rng)
+
+
+def cheaper(space: Space, rng: Generator) -> Space:
+    """The space under a bound on the cost, drawn anew at each position: the ε-constraint method (Haimes et al. 1971).
+
+    Maximizing under ever other bounds walks along the Pareto front, with any strategy.
+    """
+    prices = np.ones(len(space.pool)) if space.costs is None else space.costs
+    free = np.sort(prices[list(space.free)])
+    pinned = float(prices[list(space.pinned)].sum())
+    least = pinned + float(free[: max(0, space.sizes[0] - len(space.pinned))].sum())
+    most = pinned + float(free[::-1][: space.sizes[1] - len(space.pinned)].sum())
+    if space.costs is None:
+        return space.within(float(rng.integers(round(least), round(most) + 1)))
+    return space.within(float(rng.uniform(least, most)))
+
+
+Factory = Callable[[StudyConfig], Proposer]
+STRATEGIES: Mapping[str, Factory] = {
+    "random": lambda config: proposal.random,
+    "tpe": lambda config: sampler.tpe,
+    "greedy": lambda config: proposal.greedy,
+    "swap": lambda config: proposal.swap,
+}

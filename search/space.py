@@ -1,0 +1,122 @@
+"""The subsets a study may choose: sizes, languages that must or must not be in, a budget, quotas. Pure.
+
+Notations
+    n   languages of the pool          S   a subset; as `indices` a sorted tuple of places in the pool
+    A, b   limits of `selector.limits`: Σ_{i ∈ S} A_li ≤ b_l
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from selector.feasible import complete, fill
+from selector.language import Language, Pool
+from selector.limits import Limits
+from selector.subset import Subset
+
+ENUMERABLE = 20_000  # subsets that may be looked at one by one
+DRAWS = 50  # random orders filled up before one that is certain to do
+
+Indices = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """All subsets of `pool` that keep every condition. Construct with at least one of them inside."""
+
+    pool: Pool  # [n], sorted by code
+    sizes: tuple[int, int]  # smallest and largest size
+    include: frozenset[Language] = frozenset()  # in every subset
+    exclude: frozenset[Language] = frozenset()  # in none
+    limits: Limits | None = None  # over the pool; None: no budget and no quotas
+    costs: NDArray[np.float64] | None = field(default=None, compare=False)  # [n]; None: every language costs 1
+
+    @cached_property
+    def place(self) -> dict[Language, int]:
+        return {language: index for index, language in enumerate(self.pool)}
+
+    @cached_property
+    def pinned(self) -> Indices:
+        return tuple(index for index, language in enumerate(self.pool) if language in self.include)
+
+    @cached_property
+    def free(self) -> Indices:
+        """Places that may be chosen besides the pinned."""
+        barred = self.include | self.exclude
+        return tuple(index for index, language in enumerate(self.pool) if language not in barred)
+
+    @cached_property
+    def bounds(self) -> Limits:
+        return self.limits if self.limits is not None else Limits.none(len(self.pool))
+
+    def indices(self, subset: Subset) -> Indices:
+        return tuple(self.place[language] for language in subset)
+
+    def subset(self, indices: Indices) -> Subset:
+        return Subset.of(self.pool[index] for index in indices)
+
+    def cost(self, subset: Subset) -> float:
+        """What a subset costs: the sum of its languages' costs, or their number."""
+        chosen = list(self.indices(subset))
+        return float(len(chosen) if self.costs is None else self.costs[chosen].sum())
+
+    def allows(self, subset: Subset) -> bool:
+        inside = self.sizes[0] <= len(subset) <= self.sizes[1] and self.include <= set(subset)
+        return inside and not self.exclude & set(subset) and self.bounds.hold(self.indices(subset))
+
+    def count(self) -> int:
+        """How many subsets there are, the limits left out of account."""
+        rest = (size - len(self.pinned) for size in range(self.sizes[0], self.sizes[1] + 1))
+        return sum(math.comb(len(self.free), size) for size in rest if size >= 0)
+
+    def every(self) -> Iterator[Subset]:
+        """All subsets, small ones first; for spaces of at most `ENUMERABLE`, or to look for a first one."""
+        for size in range(max(self.sizes[0], len(self.pinned)), self.sizes[1] + 1):
+            for chosen in itertools.combinations(self.free, size - len(self.pinned)):
+                if self.bounds.hold((*self.pinned, *chosen)):
+                    yield self.subset((*self.pinned, *chosen))
+
+    def random(self, rng: Generator) -> Subset:
+        """First a size by chance, then languages; with limits, each order filled up as far as they allow."""
+        for _ in range(DRAWS):
+            size = int(rng.integers(self.sizes[0], self.sizes[1] + 1))
+            if (subset := self.completed(Subset.of(()), size, rng)) is not None:
+                return subset
+        return next(self.every())
+
+    def completed(self, subset: Subset, size: int, rng: Generator) -> Subset | None:
+        """The subset, cut and filled up by chance to `size` and the conditions; None where that cannot be."""
+        kept = [*self.pinned]
+        order = rng.permutation(np.array(self.free, dtype=np.intp)).tolist()
+        own = [index for index in order if self.pool[index] in subset]
+        ranked = [*own, *(index for index in order if self.pool[index] not in subset)]
+        if size < len(kept) or complete(kept, size, ranked, self.bounds) is None:
+            return None
+        return self.subset(tuple(fill(kept, size, ranked, self.bounds)))
+
+    def neighbours(self, subset: Subset) -> list[Subset]:
+        """One language exchanged; one added or dropped where the size may change; all within the conditions."""
+        chosen, kept = self.indices(subset), set(self.pinned)
+        outside = [index for index in self.free if index not in chosen]
+        loose = [index for index in chosen if index not in kept]
+        near = [(*tuple(i for i in chosen if i != out), into) for out in loose for into in outside]
+        if len(chosen) < self.sizes[1]:
+            near += [(*chosen, into) for into in outside]
+        if len(chosen) > self.sizes[0]:
+            near += [tuple(i for i in chosen if i != out) for out in loose]
+        return [self.subset(each) for each in near if self.bounds.hold(each)]
+
+    def within(self, cost: float) -> Space:
+        """The same with a further limit on the cost."""
+        prices = np.ones(len(self.pool)) if self.costs is None else self.costs
+        bounds = self.bounds
+        weights, most = np.vstack([bounds.weights, prices]), np.append(bounds.most, cost)
+        return replace(self, limits=Limits(weights, most, (*bounds.names, "the cost")))
