@@ -12,7 +12,9 @@ from numpy.random import Generator
 from search import proposal, sampler
 from search.config import StudyConfig
 from search.proposal import Past, Proposer, generator
+from search.side import side_of
 from search.space import Space
+from search.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.errors import InputError
 from selector.subset import Subset
@@ -126,6 +128,7 @@ def cheaper(space: Space, rng: Generator) -> Space:
 
 Factory = Callable[[StudyConfig], Proposer]
 STRATEGIES: Mapping[str, Factory] = {
+    "surrogate": lambda config: Surrogate(side_of(config)),
     "random": lambda config: proposal.random,
     "tpe": lambda config: sampler.tpe,
     "greedy": lambda config: proposal.greedy,

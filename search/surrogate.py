@@ -1,0 +1,166 @@
+"""The set-aware surrogate: a Gaussian process over subsets proposes what is expected to improve most. No torch.
+
+Notations
+    N, B, J   measurements, subsets asked about, kernels
+    y, r      values, standardized [N], and their noise relative to a run's [N]: 1 / runs averaged
+Kernels are those of `search.kernels`; expected improvement over the best posterior mean, not over the best value seen,
+which is the luckiest (search for "winner's curse"). Subsets that are running stand in with their expected value
+(Kriging believer: Ginsbourger et al. 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from search import acquire, console, gaussian, proposal
+from search.gaussian import Posterior, Weights
+from search.kernels import Kernels, Points, Side, masks
+from search.proposal import Past, Seen
+from search.space import Space
+from selector.subset import Subset
+
+Array = NDArray[np.float64]
+
+NOISE = 0.2  # usual share of noise in what is measured
+DOUBT = 1.5  # standard deviation of log weights around what is usual
+MOST_LEARNED = 200  # measurements that weights are learned from
+BEST_STARTS, RANDOM_STARTS = 4, 3  # of the climbs
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A surrogate that has seen what it has seen."""
+
+    kernels: Kernels
+    weights: Weights
+    points: Points  # [N], measured and then running
+    posterior: Posterior
+    centre: float
+    scale: float
+
+    def __call__(self, X: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of subsets X [B, n], in units of the objective."""
+        at = self.kernels.at(X)
+        k = self.kernels.mixed(self.weights.kernels, at, self.points)
+        variance = self.posterior.variance(k, self.kernels.own(self.weights.kernels, at))
+        return self.centre + self.scale * self.posterior.mean(k), self.scale * np.sqrt(variance)
+
+
+class Surrogate:
+    """`Proposer`. `side` is in the order of the space's pool."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self._said = False
+        self._remembered: tuple[object, Weights] | None = None
+        self._kernels: tuple[object, Kernels] | None = None
+
+    def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None:
+        if len(past.here) < begin_with(space):
+            return proposal.random(space, past, rng)
+        try:
+            return self._best(space, past, rng)
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError) as problem:
+            if not self._said:
+                console.remark(f"the surrogate cannot be fitted ({problem}): swap search goes on in its place")
+            self._said = True
+            return proposal.swap(space, past, rng)
+
+    def recommend(self, space: Space, past: Past) -> list[tuple[Subset, float, float]]:
+        """The measured subsets by posterior mean, best first, with mean and standard deviation of their true value.
+
+        The best value seen overstates itself; this does so much less. Values as measured where no model can be fitted.
+        """
+        seen = [each for each in past.here if space.allows(each.subset)]
+        if not seen:
+            return []
+        try:
+            mean, deviation = self.fit(space, replace(past, begun=()))(masks(space, (each.subset for each in seen)))
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            mean, deviation = np.array([each.value for each in seen]), np.full(len(seen), np.nan)
+        order = np.argsort(-mean, kind="stable")
+        return [(seen[i].subset, float(mean[i]), float(deviation[i])) for i in order]
+
+    def fit(self, space: Space, past: Past) -> Fit:
+        """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails."""
+        kernels = self._for(space)
+        seen = past.here
+        y, r = np.array([each.value for each in seen]), _relative(seen)
+        if not np.isfinite(y).all():
+            raise ValueError("a measured value is not finite")
+        first = learned_from(len(seen))
+        centre, scale = float(y[:first].mean()), float(y[:first].std()) or 1.0
+        y = (y - centre) / scale
+        X = masks(space, (each.subset for each in seen))
+        weights = self._learned(kernels, X[:first], y[:first], r[:first])
+        points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
+        K = kernels.mixed(weights.kernels, points, points)
+        posterior = _posterior(K, y, weights.noise * r, weights.noise)
+        return Fit(kernels, weights, points, posterior, centre, scale)
+
+    def _best(self, space: Space, past: Past, rng: Generator) -> Subset | None:
+        fit = self.fit(space, past)
+        begun = masks(space, (each.subset for each in past.here)), masks(space, past.pending)
+        X = np.concatenate(begun)
+        mean, _ = fit(X)
+        inside = acquire.Moves(space).allowed(X)
+        best = float(mean[inside].max()) if inside.any() else float(mean.max())
+        top = X[inside][np.argsort(-mean[inside], kind="stable")[:BEST_STARTS]]
+        starts = np.concatenate([top, masks(space, (space.random(rng) for _ in range(RANDOM_STARTS)))])
+
+        def score(X: Array) -> Array:
+            return acquire.log_improvement(*fit(X), best)
+
+        x = acquire.best_unseen(space, score, starts, masks(space, past.taken), rng)
+        if x is None:
+            return proposal.random(space, past, rng)
+        return space.subset(tuple(np.flatnonzero(x).tolist()))
+
+    def _for(self, space: Space) -> Kernels:
+        key = (space.sizes, space.pinned, space.free)
+        if self._kernels is None or self._kernels[0] != key:
+            self._kernels = key, Kernels(self.side, space)
+        return self._kernels[1]
+
+    def _learned(self, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
+        """The weights for these measurements; remembered, since most positions in a row ask for the same."""
+        key = (id(kernels), X.tobytes(), y.tobytes(), r.tobytes())
+        if self._remembered is None or self._remembered[0] != key:
+            if len(y) > MOST_LEARNED:
+                some = np.linspace(0, len(y) - 1, MOST_LEARNED).astype(np.intp)
+                X, y, r = X[some], y[some], r[some]
+            at = kernels.at(X)
+            usual, doubt = Weights(kernels.usual, NOISE), np.full(len(kernels.names) + 1, DOUBT)
+            self._remembered = key, gaussian.learned(kernels.each(at, at), y, r, usual, doubt)
+        return self._remembered[1]
+
+
+def begin_with(space: Space) -> int:
+    """Measurements before the first one by model."""
+    return int(max(4, min(8, len(space.pool) / 5)))
+
+
+def learned_from(count: int) -> int:
+    """How many of `count` measurements weights are learned from: all of few, else up to a round number."""
+    step = 1 if count < 30 else 5 if count < 100 else 25
+    return count - count % step
+
+
+def _relative(seen: Sequence[Seen]) -> Array:
+    runs = np.array([each.seeds for each in seen], dtype=np.float64)
+    return np.asarray(np.median(runs) / runs)
+
+
+def _posterior(K: Array, y: Array, noise: Array, running: float) -> Posterior:
+    """Of K over N measured and then some running subsets, believed to be what is expected of them."""
+    N, extra = len(y), len(K) - len(y)
+    measured = Posterior(K[:N, :N] + np.diag(noise), y)
+    if not extra:
+        return measured
+    believed = np.append(y, measured.mean(K[N:, :N]))
+    return Posterior(K + np.diag(np.append(noise, np.full(extra, running))), believed)
