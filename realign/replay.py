@@ -36,7 +36,7 @@ class Table:
     subsets: tuple[tuple[str, ...], ...]  # sorted codes each, [s]
     fidelities: Mapping[str, Mapping[str, Any]]  # name → its facts, [f]
     seconds: Mapping[str, float]  # name → median time of one evaluation
-    values: NDArray[np.float32]  # [f, s, seeds, t], in [0, 1]
+    values: NDArray[np.float32]  # [f, s, seeds, t], in [0, 1]; not a number where nothing was measured
     about: Mapping[str, Any]  # the settings that made it, and the command
 
     @cached_property
@@ -102,6 +102,8 @@ class TableEvaluator:
         level, row = levels.index(fidelity.facts), self.table.row[subset.codes]
         run = seed if 0 <= seed < self.table.seeds else self._drawn(subset, seed)
         scores = self.table.values[level, row, run]  # (t,)
+        if np.isnan(scores).any():
+            raise InputError(f"the table has no score of {subset.key} on seed {run}", "measure it, or ask for another")
         per_language = {code: float(score) for code, score in zip(self.table.targets, scores, strict=True)}
         seconds = list(self.table.seconds.values())[level]
         return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds)

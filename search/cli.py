@@ -199,13 +199,16 @@ def report(
 def export(
     study: StudyFile,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty folder.")],
+    row: Annotated[
+        str | None, typer.Option(help="The confirmed candidate to take, not the one that scored best.")
+    ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """The best confirmed subset, ready for production realignment."""
     from search import export as exporting
 
-    emit(exporting.export(_study(study, overrides), output), as_json, exporting.render)
+    emit(exporting.export(_study(study, overrides), output, row), as_json, exporting.render)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -104,15 +104,33 @@ def versions() -> dict[str, str]:
 
 
 def _rows(config: StudyConfig, study: Study, top: int, seeds: int) -> list[Row]:
-    best = study.best(top)
+    """The found subsets, all, none, random ones of the sizes of the found, and the best choice without measuring.
+
+    Of a Pareto front its highest scores are found; `random-k` has the size of "best", `random-3` that of others.
+    """
+    best = study.front()[: -top - 1 : -1] if config.search.objectives else study.best(top)
     k = len(best[0].subset)
-    named = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
-    named += [("all", Subset(config.pool)), ("none", Subset()), _model_free(config, study, k)]
-    rows = [Row(name, ((subset,),) * seeds) for name, subset in named]
+    found = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
+    free = _model_free(config, study, k)
+    fixed = [
+        Row(name, ((subset,),) * seeds) for name, subset in (*found, ("all", Subset(config.pool)), ("none", Subset()))
+    ]
+    sizes = dict.fromkeys(len(subset) for _, subset in (*found, free))
+    drawn = [Row("random-k" if size == k else f"random-{size}", _draws(config, size, seeds)) for size in sizes]
+    return [*fixed, *drawn, Row(free[0], ((free[1],),) * seeds)]
+
+
+def _draws(config: StudyConfig, k: int, seeds: int) -> tuple[tuple[Subset, ...], ...]:
+    """Random subsets of k languages, [n_seeds][replicates]: others on each seed, at least `LEAST_DRAWS` in all."""
     replicates = math.ceil(LEAST_DRAWS / seeds)
     draws = [_random(config, k, index) for index in range(seeds * replicates)]
-    drawn = tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
-    return [*rows[:-1], Row("random-k", drawn), rows[-1]]
+    return tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
+
+
+def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
+    """The row that stands for a baseline: of random subsets those of the row's own size, where they were drawn."""
+    own = f"random-{len(row.subset)}" if row.subset is not None else baseline
+    return own if baseline == "random-k" and own in names else baseline
 
 
 def _model_free(config: StudyConfig, study: Study, k: int) -> tuple[str, Subset]:
@@ -176,13 +194,13 @@ def _table(
     config: StudyConfig, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
 ) -> list[dict[str, Any]]:
     sampled = bootstrap.resample(scores, default_rng([config.seed, FRESH]))
-    p = _corrected(config, sampled)
+    p = _corrected(config, rows, sampled)
     table = []
     for row in rows:
         entry = _entry(config, row, sampled[row.name], scores[row.name])
         for baseline in BASELINES:
             if baseline != row.name:
-                versus = _versus(config, row, sampled[row.name], sampled[baseline])
+                versus = _versus(config, row, sampled[row.name], sampled[_rival(row, baseline, sampled)])
                 label = f"vs_{baseline.removesuffix('-k')}"
                 entry[label] = {**versus, "p": p[row.name, baseline]}
         worse = bootstrap.regressions(sampled[row.name], sampled["none"]) if row.name != "none" else []
@@ -201,6 +219,7 @@ def _entry(config: StudyConfig, row: Row, sampled: Sampled, scores: Sequence[Seq
         **_cell(sampled, tune),
         "std": sampled.std(tune),
         "seeds": len(row.subsets),
+        "cost": config.space.cost(row.subset) if row.subset is not None else None,
         "per_language": dict(zip(sampled.codes, map(float, sampled.observed.mean(axis=0)), strict=True)),
         "signature": hashlib.sha256(signatures.encode()).hexdigest()[:24],
     }
@@ -237,18 +256,22 @@ def _difference(mine: Sampled, other: Sampled, codes: Sequence[str]) -> dict[str
     }
 
 
-def _corrected(config: StudyConfig, sampled: Mapping[str, Sampled]) -> dict[tuple[str, str], float]:
+def _corrected(
+    config: StudyConfig, rows: Sequence[Row], sampled: Mapping[str, Sampled]
+) -> dict[tuple[str, str], float]:
     """p of each row against each baseline. Holm over what is claimed (chosen rows), and apart over the baselines."""
     tune = _codes(config.tune)
     raw = {
-        (name, baseline): bootstrap.two_sided(row.averaged(tune) - sampled[baseline].averaged(tune))
-        for name, row in sampled.items()
+        (row.name, baseline): bootstrap.two_sided(
+            sampled[row.name].averaged(tune) - sampled[_rival(row, baseline, sampled)].averaged(tune)
+        )
+        for row in rows
         for baseline in BASELINES
-        if name != baseline
+        if row.name != baseline
     }
     families: list[dict[str, float]] = [{}, {}]
     for (name, baseline), p in raw.items():
-        families[name in BASELINES][f"{name}|{baseline}"] = p
+        families[name in BASELINES or name.startswith("random-")][f"{name}|{baseline}"] = p
     corrected = {**bootstrap.holm(families[0]), **bootstrap.holm(families[1])}
     return {pair: corrected["|".join(pair)] for pair in raw}
 

@@ -24,14 +24,15 @@ FOLDERS = ("base", "folder", "dictionary", "alignments")  # keys of a study file
 CALLED = {"none": "no realignment", "all": "all languages", "random-k": "random of the same size"}
 
 
-def export(config: StudyConfig, output: Path) -> dict[str, Any]:
+def export(config: StudyConfig, output: Path, row: str | None = None) -> dict[str, Any]:
     """Write subset.json, realign.toml, README.md and report.html to the new or empty folder `output`, all or nothing.
 
-    Answers with subset.json plus the paths written. InputError if the study is not confirmed or the folder is in use.
+    `row` names the confirmed candidate to export; None: the one with the highest mean. Answers with subset.json plus
+    the paths written. InputError if the study is not confirmed, has no such candidate, or the folder is in use.
     """
     output = vacant(Path(output))
     confirmed = _confirmed(config)
-    subset = _subset(config, confirmed)
+    subset = _subset(config, confirmed, row)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
@@ -67,17 +68,20 @@ def _confirmed(config: StudyConfig) -> dict[str, Any]:
     return document
 
 
-def _subset(config: StudyConfig, confirmed: Mapping[str, Any]) -> dict[str, Any]:
-    """The candidate with the highest confirmed mean; of equals the one that the search ranked higher.
+def _subset(config: StudyConfig, confirmed: Mapping[str, Any], asked: str | None) -> dict[str, Any]:
+    """The candidate asked for, or that with the highest confirmed mean; of equals the one the search ranked higher.
 
     Candidates are the subsets the search found and the one chosen without measuring: all were named before a fresh
     seed was drawn. All languages, none, and random draws are what they are compared with.
     """
     rows = {row["name"]: row for row in confirmed["rows"]}
-    named = [row for name, row in rows.items() if name not in BASELINES]
+    named = [row for name, row in rows.items() if name not in BASELINES and not name.startswith("random-")]
+    if asked is not None and asked not in [row["name"] for row in named]:
+        known = ", ".join(row["name"] for row in named)
+        raise InputError(f"no candidate '{asked}' was confirmed", f"the confirmed candidates are {known}")
     # the search may have found again what was chosen without measuring; the first name then stands for both
     found = list({tuple(row["languages"]): row for row in reversed(named)}.values())[::-1]
-    best = max(found, key=lambda row: row["mean"])
+    best = rows[asked] if asked is not None else max(found, key=lambda row: row["mean"])
     score = {key: best[key] for key in ("mean", "std", "ci95", "seeds", "held_out", "members", "non_members")}
     gains = {f"vs_{name.removesuffix('-k')}": best[f"vs_{name.removesuffix('-k')}"] for name in BASELINES}
     others = [name for name in rows if not name.startswith("best") and name != best["name"]]
@@ -92,7 +96,7 @@ def _subset(config: StudyConfig, confirmed: Mapping[str, Any]) -> dict[str, Any]
             name: {key: rows[name][key] for key in ("languages", "mean", "ci95", "held_out")} for name in others
         },
         "row": best["name"],
-        "reason": _reason(best, found),
+        "reason": _reason(best, found) if asked is None else "it was asked for by its name",
         "signature": best["signature"],
         "study": config.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from search.objective import front
+
 Array = np.ndarray
 Row = Mapping[str, Any]  # one row of `confirm --json`
 
@@ -31,6 +33,7 @@ class Shot:
     value: float
     codes: tuple[str, ...]
     origin: str  # who proposed it: "swap", "warm:max-sum"
+    cost: float = 0.0  # of the subset, in the unit of the study's costs
 
     @property
     def model_free(self) -> bool:
@@ -192,6 +195,18 @@ def gains_finding(gain: Mapping[str, float]) -> str:
     worse = sum(value < 0 for value in gain.values())
     less = f"{worse} score less" if worse else "none scores less"
     return f"{len(gain) - worse} of {len(gain)} languages gain from realigning on the found subset; {less}"
+
+
+def front_finding(shots: Sequence[Shot]) -> str:
+    """What the last step of the front costs and gives."""
+    kept = front(shots)
+    last, rest = kept[-1], kept[:-1]
+    if not rest:
+        return f"One subset is best at every cost: {100 * last.value:.1f} % for {last.cost:g}"
+    near = next(shot for shot in kept if shot.value >= 0.98 * last.value)
+    if near is last:
+        return f"{100 * last.value:.1f} % costs {last.cost:g}; {100 * rest[-1].value:.1f} % costs {rest[-1].cost:g}"
+    return f"{100 * near.value / last.value:.0f} % of the highest score costs {near.cost:g} instead of {last.cost:g}"
 
 
 def importance_finding(found: Sequence[Effect], names: Mapping[str, str]) -> str:

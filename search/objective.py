@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from selector.errors import InputError
 from selector.language import Pool
@@ -58,6 +59,27 @@ def value(
     if share is not None:
         scores = scores[: max(1, math.ceil(share * len(scores)))]
     return sum(scores) / len(scores) if share is not None else scores[0]
+
+
+class Priced(Protocol):
+    """Something measured, and what it costs."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def cost(self) -> float: ...
+
+
+Measured = TypeVar("Measured", bound=Priced)
+
+
+def front(measured: Iterable[Measured]) -> list[Measured]:
+    """The Pareto front: nothing else scores as much for less, or more for as much. Cheap ones first."""
+    kept: list[Measured] = []
+    for each in sorted(measured, key=lambda one: (one.cost, -(one.value or 0.0))):
+        if not kept or (each.value or 0.0) > (kept[-1].value or 0.0):
+            kept.append(each)
+    return kept
 
 
 def _share(name: str) -> float | None:

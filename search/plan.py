@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -114,15 +114,17 @@ def diversity(config: StudyConfig, name: str, space: Space, past: Past, rng: Gen
 def cheaper(space: Space, rng: Generator) -> Space:
     """The space under a bound on the cost, drawn anew at each position: the ε-constraint method (Haimes et al. 1971).
 
-    Maximizing under ever other bounds walks along the Pareto front, with any strategy.
+    Maximizing under ever other bounds walks along the Pareto front, with any strategy. Where the cost is the number of
+    languages, that number is drawn.
     """
-    prices = np.ones(len(space.pool)) if space.costs is None else space.costs
+    if space.costs is None:
+        size = int(rng.integers(space.sizes[0], space.sizes[1] + 1))
+        return replace(space, sizes=(size, size))
+    prices = space.costs
     free = np.sort(prices[list(space.free)])
     pinned = float(prices[list(space.pinned)].sum())
     least = pinned + float(free[: max(0, space.sizes[0] - len(space.pinned))].sum())
     most = pinned + float(free[::-1][: space.sizes[1] - len(space.pinned)].sum())
-    if space.costs is None:
-        return space.within(float(rng.integers(round(least), round(most) + 1)))
     return space.within(float(rng.uniform(least, most)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from search import findings
 from search.figures import BLUE, GREEN, GREY, HEAD, INK, LAND, LIGHT, LINE, ORANGE, RED, Canvas, Look, Plot, plain
 from search.findings import Effect, Row, Shot, joined
+from search.objective import front as front_of
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
 MOST_CODES = 60  # languages on one plane before only the chosen are written out
@@ -40,6 +41,27 @@ def progress(shots: Sequence[Shot], names: Names) -> Plot:
         "Single scores are noisy, so the best of many is a little lucky: what counts is the confirmation."
     )
     return canvas.plot("progress", findings.progress_finding(shots), reading, 400)
+
+
+def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
+    """Score against cost, with the Pareto front as steps."""
+    kept = front_of(shots)
+    canvas = Canvas()
+    rest = [shot for shot in shots if shot not in kept]
+    looks = {"color": LIGHT, "size": 8}, {"color": BLUE, "size": 11, "symbol": "square"}
+    canvas.line(
+        [shot.cost for shot in kept], [100 * shot.value for shot in kept], {"color": BLUE, "width": 1.5, "shape": "hv"}
+    )
+    for label, part, look in (("beaten", rest, looks[0]), ("on the front", kept, looks[1])):
+        told = [plain(joined([names.get(code, code) for code in shot.codes])) for shot in part]
+        x, y = [shot.cost for shot in part], [round(100 * shot.value, 2) for shot in part]
+        canvas.dots(x, y, label, look, "for %{x}: %{y:.1f} %<br>%{text}", told)
+    canvas.heading(f"Cost, {unit}", y="Search score, %")
+    reading = (
+        "No subset that was measured scores as much as one on the front for less. Single scores are noisy, and the "
+        "front is made of lucky ones: confirm before choosing from it."
+    )
+    return canvas.plot("front", findings.front_finding(shots), reading, 400)
 
 
 def confirmed(rows: Sequence[Row], labels: Names) -> Plot:

@@ -75,7 +75,7 @@ def write(config: StudyConfig, output: Path | None) -> str:
 def gather(config: StudyConfig, study: Study) -> Story:
     """Read the study and its confirmation, if there is one, and work out what they say."""
     done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
-    shots = [Shot(trial.number, float(trial.value or 0), trial.subset.codes, trial.origin) for trial in done]
+    shots = [Shot(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.source)}
     proof = confirmation(config)
     rows = proof.get("rows", [])
@@ -135,6 +135,8 @@ def _plots(config: StudyConfig, shots: Sequence[Shot], rows: Sequence[Row], name
         return []
     members = chosen["languages"] if chosen else top.codes
     drawn = [plots.progress(shots, names)]
+    if config.search.objectives:
+        drawn.append(plots.front(shots, names, "languages" if config.costs is None else "unit of the costs file"))
     if chosen:
         drawn.append(plots.confirmed(rows, labels))
         if (chosen.get("vs_none") or {}).get("non_members"):
@@ -181,7 +183,9 @@ def _called(name: str, k: int) -> str:
     place = name.removeprefix("best-")
     if place.isdigit():
         return f"Search score no. {place}"
-    return RENAMED.get(name) or (f"Random {k} languages" if name == "random-k" else f"Unmeasured choice: {name}")
+    if name.startswith("random-"):
+        return f"Random {k if name == 'random-k' else name.removeprefix('random-')} languages"
+    return RENAMED.get(name) or f"Unmeasured choice: {name}"
 
 
 def _facts(config: StudyConfig, study: Study, proof: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -116,7 +116,6 @@ class Space:
 
     def within(self, cost: float) -> Space:
         """The same with a further limit on the cost."""
-        prices = np.ones(len(self.pool)) if self.costs is None else self.costs
-        bounds = self.bounds
+        bounds, prices = self.bounds, np.ones(len(self.pool)) if self.costs is None else self.costs
         weights, most = np.vstack([bounds.weights, prices]), np.append(bounds.most, cost)
         return replace(self, limits=Limits(weights, most, (*bounds.names, "the cost")))

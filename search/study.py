@@ -27,6 +27,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from realign.score import Score
 from search import owner
 from search.config import StudyConfig
+from search.objective import front
 from selector.errors import InputError, RunError
 from selector.subset import Subset
 
@@ -88,11 +89,7 @@ class Study:
 
     def front(self) -> list[Trial]:
         """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
-        kept: list[Trial] = []
-        for trial in sorted(self.best(len(self.trials())), key=lambda each: each.cost):
-            if not kept or (trial.value or 0.0) > (kept[-1].value or 0.0):
-                kept.append(trial)
-        return kept
+        return front(self.best(len(self.trials())))
 
     def counts(self, trial: Trial) -> bool:
         """Whether the trial is an answer to what the study asks: an allowed subset, not measured on the cheap."""

@@ -384,3 +384,23 @@ def test_a_damaged_confirmation_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError, match=r"confirm\.json"):
         export.export(config, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_front_is_confirmed_against_random_subsets_of_each_size(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path, "pool.k=[1, 3]", "search.objectives=['mean', 'cost']", "search.trials=30")
+    run.search(config)
+    front = run.status(config)["front"]
+    costs, values = [each["cost"] for each in front], [each["value"] for each in front]
+    assert costs == sorted(set(costs))
+    assert values == sorted(values)
+    assert len(front) >= 2
+    rows = {row["name"]: row for row in confirm.confirm(config, top=2, seeds=2)["rows"]}
+    assert [rows[name]["languages"] for name in ("best", "best-2")] == [each["languages"] for each in front[:-3:-1]]
+    smaller = f"random-{len(front[-2]['languages'])}"
+    assert {len(draw) for draw in rows[smaller]["draws"]} == {len(front[-2]["languages"])}
+    own = rows["best-2"]["mean"] - rows[smaller]["mean"]
+    assert rows["best-2"]["vs_random"]["difference"] == pytest.approx(own)
+    taken = export.export(config, tmp_path / "cheap", "best-2")
+    assert (taken["row"], taken["languages"]) == ("best-2", rows["best-2"]["languages"])
+    with pytest.raises(InputError, match="best-9"):
+        export.export(config, tmp_path / "none", "best-9")

@@ -10,8 +10,9 @@ development split; what was measured stays in the score cache.
 from __future__ import annotations
 
 import itertools
+import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,28 +59,46 @@ def subsets(config: StudyConfig) -> list[Subset]:
 
 
 def main(workers: int, seeds: int) -> None:
+    """Subsets of four at all levels first; the table is written after each step, what is not measured yet is empty."""
     config = resolved(HERE / "make.toml", check(StudyFile, HERE / "make.toml", dict(STUDY)))
     view, every, known = backends.search_view(config), subsets(config), levels(assemble.fidelity(config))
-    wanted: list[Wanted] = [(subset, seed) for seed in range(seeds) for subset in every]
-    scores: dict[str, dict[Wanted, Score]] = {}
+    parts = [[s for s in every if len(s) == LARGEST], [s for s in every if len(s) != LARGEST]]
+    scores: dict[tuple[str, Subset, int], Score] = {}
     with console.progress() as advance, Interrupts() as interrupts:
         bench = Bench("process", workers, advance, interrupts)
-        for name, fidelity in known.items():
-            scores[name] = bench.measure(name, view, wanted, fidelity)
-    codes = [language.code for language in config.pool]
+        for part in parts:
+            wanted: list[Wanted] = [(subset, seed) for seed in range(seeds) for subset in part]
+            for name, fidelity in known.items():
+                found = bench.measure(f"{name}, {len(part)} subsets", view, wanted, fidelity)
+                scores |= {(name, subset, seed): score for (subset, seed), score in found.items()}
+                table(config, every, known, scores, seeds).save(HERE / "world-12.npz")
+
+
+def table(
+    config: StudyConfig,
+    every: Sequence[Subset],
+    known: Mapping[str, Fidelity],
+    scores: Mapping[tuple[str, Subset, int], Score],
+    seeds: int,
+) -> Table:
     targets = [language.code for language in config.tune]
-    rows = [[[scores[name][subset, seed] for seed in range(seeds)] for subset in every] for name in known]
-    values = np.array([[[[s.per_language[t] for t in targets] for s in line] for line in level] for level in rows])
-    seconds = np.array([[[s.seconds for s in line] for line in level] for level in rows])  # [levels, subsets, seeds]
-    Table(
-        pool=tuple(codes),
+    values = np.full((len(known), len(every), seeds, len(targets)), np.nan, np.float32)
+    times: dict[str, list[float]] = {name: [] for name in known}
+    for level, name in enumerate(known):
+        for place, subset in enumerate(every):
+            for seed in range(seeds):
+                if score := scores.get((name, subset, seed)):
+                    values[level, place, seed] = [score.per_language[code] for code in targets]
+                    times[name].append(score.seconds)
+    return Table(
+        pool=tuple(language.code for language in config.pool),
         targets=tuple(targets),
         subsets=tuple(subset.codes for subset in every),
         fidelities={name: fidelity.facts for name, fidelity in known.items()},
-        seconds={name: float(np.median(seconds[i])) for i, name in enumerate(known)},
-        values=values.astype(np.float32),
-        about={"study": study.facts(config), "command": " ".join(["python", "studies/tables/make.py", *sys.argv[1:]])},
-    ).save(HERE / "world-12.npz")
+        seconds={name: statistics.median(spent) if spent else 0.0 for name, spent in times.items()},
+        values=values,
+        about={"study": study.facts(config), "command": "python studies/tables/make.py"},
+    )
 
 
 if __name__ == "__main__":
