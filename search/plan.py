@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.random import Generator
 
-from search import proposal, sampler
+from search import genetic, proposal, sampler
 from search.config import StudyConfig
 from search.proposal import Past, Proposer, generator
 from search.side import side_of
-from search.space import Space
+from search.space import ENUMERABLE, Space
 from search.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.errors import InputError
@@ -128,11 +128,23 @@ def cheaper(space: Space, rng: Generator) -> Space:
     return space.within(float(rng.uniform(least, most)))
 
 
+def _exhaustive(config: StudyConfig) -> Proposer:
+    if (count := config.space.count()) > ENUMERABLE:
+        message = f"{config.path.name}: search.strategy = 'exhaustive' has {count:,} subsets before it"
+        raise InputError(message, f"it is for at most {ENUMERABLE:,}: take 'surrogate', or a smaller pool or k")
+    return proposal.exhaustive(config.seed)
+
+
 Factory = Callable[[StudyConfig], Proposer]
 STRATEGIES: Mapping[str, Factory] = {
     "surrogate": lambda config: Surrogate(side_of(config)),
     "random": lambda config: proposal.random,
-    "tpe": lambda config: sampler.tpe,
+    "exhaustive": _exhaustive,
     "greedy": lambda config: proposal.greedy,
+    "backward": lambda config: proposal.backward,
     "swap": lambda config: proposal.swap,
+    "genetic": lambda config: genetic.genetic,
+    "tpe": lambda config: sampler.tpe,
+    "gp": lambda config: sampler.gp,
+    "nsga2": lambda config: sampler.nsga2,
 }

@@ -34,10 +34,10 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     backends.check(backend, workers)
     plan = planner(config)
     check_storage(config.storage)
-    if config.search.strategy == "greedy" and (needed := greedy_needs(config)) > wanted:
+    if (needed := most_needed(config)) > wanted:
         console.remark(
-            f"greedy grows its first subset of {config.sizes[0]} languages in trial {needed}, and this search has "
-            f"{wanted}: give it --trials {needed} or more, or take another strategy"
+            f"{config.search.strategy} comes to its first subset of the size asked for in trial {needed} at the "
+            f"latest, and this search has {wanted}: give it --trials {needed}, or take another strategy"
         )
     with console.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
         view = backends.search_view(config)
@@ -57,14 +57,21 @@ def status(config: StudyConfig) -> dict[str, Any]:
     return _document(config, open_study(config, create=False))
 
 
-def greedy_needs(config: StudyConfig) -> int:
-    """Trials until greedy measures its first subset of a size the study asks for, after the warm start.
+def most_needed(config: StudyConfig) -> int:
+    """Trials until greedy or backward measures its first subset of a size the study asks for; 0 for the others.
 
-    Exact with one worker; with more, a size can be left while its last ones run, and then be taken up again.
+    After the warm start, with one worker; lazy evaluation may spare some, of greedy from the third language on. With
+    more workers a size can be left while its last subsets run, and then be taken up again.
     """
     pinned, free = len(config.space.pinned), len(config.space.free)
-    smaller = sum(free - step for step in range(config.sizes[0] - pinned - 1))
-    return len(warm_start(config)) + smaller + 1
+    passed = {
+        "greedy": range(free, free - (config.sizes[0] - pinned - 1), -1),  # moves from each size on the way
+        "backward": range(free, config.sizes[1] - pinned + 1, -1),
+    }.get(config.search.strategy)
+    if passed is None:
+        return 0
+    whole = config.search.strategy == "backward" and free + pinned > config.sizes[1]  # is measured first
+    return len(warm_start(config)) + sum(passed) + 1 + whole
 
 
 class Driver:

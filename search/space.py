@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -94,13 +94,16 @@ class Space:
 
     def completed(self, subset: Subset, size: int, rng: Generator) -> Subset | None:
         """The subset, cut and filled up by chance to `size` and the conditions; None where that cannot be."""
-        kept = [*self.pinned]
         order = rng.permutation(np.array(self.free, dtype=np.intp)).tolist()
         own = [index for index in order if self.pool[index] in subset]
-        ranked = [*own, *(index for index in order if self.pool[index] not in subset)]
-        if size < len(kept) or complete(kept, size, ranked, self.bounds) is None:
+        return self.filled([*own, *(index for index in order if self.pool[index] not in subset)], size)
+
+    def filled(self, order: Sequence[int], size: int) -> Subset | None:
+        """The first of an order of all free places that fit together, to `size`; None where that cannot be."""
+        kept = [*self.pinned]
+        if size < len(kept) or complete(kept, size, order, self.bounds) is None:
             return None
-        return self.subset(tuple(fill(kept, size, ranked, self.bounds)))
+        return self.subset(tuple(fill(kept, size, order, self.bounds)))
 
     def neighbours(self, subset: Subset) -> list[Subset]:
         """One language exchanged; one added or dropped where the size may change; all within the conditions."""
@@ -112,7 +115,7 @@ class Space:
             near += [(*chosen, into) for into in outside]
         if len(chosen) > self.sizes[0]:
             near += [tuple(i for i in chosen if i != out) for out in loose]
-        return [self.subset(each) for each in near if self.bounds.hold(each)]
+        return [self.subset(each) for each in near if not self.bounds or self.bounds.hold(each)]
 
     def within(self, cost: float) -> Space:
         """The same with a further limit on the cost."""

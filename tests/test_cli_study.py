@@ -118,10 +118,10 @@ def test_greedy_says_when_its_budget_is_too_small(
     study = rehearsal.write(tmp_path / "study", k=k, strategy="greedy")
     common = ("--set", f"search.warm_start={str(warm).lower()}", "--set", "search.storage=trial.journal")
     assert realingo("search", study, *common, "--trials", "3") == 0
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("greedy grows")]
-    needed = int(line.split(" in trial ")[1].split(",")[0])
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("greedy comes")]
+    needed = int(line.split(" in trial ")[1].split()[0])
     assert realingo("search", study, *common, "--trials", str(needed)) == 0
-    assert "greedy grows" not in capsys.readouterr().err
+    assert "greedy comes" not in capsys.readouterr().err
     trials = open_study(load(study, ["search.storage=trial.journal"]), create=False).trials()
     assert [len(trial.subset) for trial in trials if trial.origin == "greedy"][-2:] == ([1, 2] if k != 3 else [2, 3])
     assert sum(len(trial.subset) >= (3 if k == 3 else 2) for trial in trials if trial.origin == "greedy") == 1

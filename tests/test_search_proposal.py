@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rehearsal
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realign.fake import FakeEvaluator, Terms
 from search import objective, plan, sampler
-from search.proposal import Past, Proposer, Seen, generator, greedy, random, swap
+from search.config import load
+from search.genetic import genetic
+from search.proposal import Past, Proposer, Seen, backward, exhaustive, generator, greedy, random, swap
 from search.space import Space
 from selector.errors import InputError
 from selector.language import parse_pool
+from selector.limits import Limits
 from selector.subset import Subset
 
 POOL = parse_pool(list(rehearsal.POOL))
 CODES = tuple(language.code for language in POOL)
-STRATEGIES: dict[str, Proposer] = {"random": random, "greedy": greedy, "swap": swap, "tpe": sampler.tpe}
+STRATEGIES: dict[str, Proposer] = {
+    "random": random,
+    "exhaustive": exhaustive(0),
+    "greedy": greedy,
+    "backward": backward,
+    "swap": swap,
+    "genetic": genetic,
+    "tpe": sampler.tpe,
+    "gp": sampler.gp,
+    "nsga2": sampler.nsga2,
+}
+PASSING = ("greedy", "backward")  # measure smaller and larger subsets on their way
 SCORES = st.dictionaries(st.sampled_from(CODES), st.floats(0, 1), min_size=1)
 
 
@@ -52,11 +67,14 @@ def test_low_resource_looks_at_low_resource_languages_only() -> None:
     assert len(objective.languages("mean", world, world=True)) == len(world)
 
 
+@cache
+def truth(subset: Subset) -> float:
+    return float(np.mean(list(FakeEvaluator(POOL, POOL, Terms(noise=0.0)).truth(subset).values())))
+
+
 def measured(subsets: list[Subset], taken: int = 0) -> Past:
     """Noise-free values of all but the last `taken` subsets, which are still running."""
-    fake = FakeEvaluator(POOL, POOL, Terms(noise=0.0))
-    done = subsets[: len(subsets) - taken]
-    seen = tuple(Seen(subset, float(np.mean(list(fake.truth(subset).values())))) for subset in done)
+    seen = tuple(Seen(subset, truth(subset)) for subset in subsets[: len(subsets) - taken])
     return Past(seen, tuple((subset, "full") for subset in subsets))
 
 
@@ -74,21 +92,52 @@ def test_proposals_are_new_of_the_right_size_and_repeatable(
     assert chosen is not None
     assert chosen not in past.taken
     assert set(chosen) <= set(POOL)
-    assert len(chosen) <= 4
-    if name != "greedy":  # which begins with single languages
+    if name not in PASSING:
         assert space.allows(chosen)
     assert chosen == STRATEGIES[name](space, past, generator(seed, 7))
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> Space:
+    """Sizes, languages in and out, a budget and a quota; with at least one subset inside."""
+    free = draw(st.permutations(POOL))
+    include, exclude = free[: draw(st.integers(0, 2))], free[2 : 2 + draw(st.integers(0, 2))]
+    low = draw(st.integers(max(1, len(include)), 4))
+    costs = np.array(draw(st.lists(st.integers(1, 5), min_size=len(POOL), max_size=len(POOL))), dtype=float)
+    group = [draw(st.booleans()) for _ in POOL]
+    most = [draw(st.integers(4, 30)), draw(st.integers(1, 4))]
+    limits = Limits(np.array([costs, group], dtype=float), np.array(most, dtype=float), ("budget", "quota"))
+    space = Space(POOL, (low, draw(st.integers(low, 5))), frozenset(include), frozenset(exclude), limits, costs)
+    assume(next(space.every(), None) is not None)
+    return space
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(sorted(set(STRATEGIES) - {"gp"})), space=conditions(), begun=PASTS, seed=st.integers(0, 99))
+def test_conditions_always_hold(name: str, space: Space, begun: list[Subset], seed: int) -> None:
+    """Also where what was measured before breaks them: the study file may have changed since."""
+    begun = list(begun)
+    for position in range(4):
+        chosen = STRATEGIES[name](space, measured(begun), generator(seed, position))
+        if chosen is None:
+            assert all(subset in begun for subset in space.every())
+            return
+        assert chosen not in begun
+        assert not space.exclude & set(chosen)
+        assert space.bounds.hold(space.indices(chosen))
+        assert space.allows(chosen) or name in PASSING
+        begun.append(chosen)
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_every_subset_is_proposed_once_and_then_none(name: str) -> None:
     space = Space(POOL[:5], (2, 3))
-    begun: list[Subset] = []
+    begun = list(space.every())[: 17 if name == "gp" else 0]  # a second each
     while (chosen := STRATEGIES[name](space, measured(begun), generator(0, len(begun)))) is not None:
         begun.append(chosen)
         assert len(begun) <= 30
     assert len(set(begun)) == len(begun)
-    assert sum(len(subset) >= 2 for subset in begun) == space.count() == 20
+    assert sum(space.allows(subset) for subset in begun) == space.count() == 20
 
 
 def test_swap_climbs_to_the_optimum() -> None:
@@ -101,11 +150,6 @@ def test_swap_climbs_to_the_optimum() -> None:
 
 
 def test_greedy_is_forward_selection() -> None:
-    fake = FakeEvaluator(POOL, POOL, Terms(noise=0.0))
-
-    def truth(subset: Subset) -> float:
-        return float(np.mean(list(fake.truth(subset).values())))
-
     base = Subset()
     for _ in range(3):
         base = max((base.add(language) for language in POOL if language not in base), key=truth)
@@ -115,19 +159,69 @@ def test_greedy_is_forward_selection() -> None:
     assert max((subset for subset in begun if len(subset) == 3), key=truth) == base
 
 
-def test_tpe_learns_what_random_does_not() -> None:
+def test_backward_drops_what_is_missed_least() -> None:
+    base = Subset(POOL)
+    begun: list[Subset] = []
+    while not any(len(subset) == 7 for subset in begun):
+        begun.append(backward(Space(POOL, (7, 7)), measured(begun), generator(1, len(begun))) or base)
+    for size in (9, 8):
+        base = max((base.drop(language) for language in base), key=truth)
+        assert base == max((subset for subset in begun if len(subset) == size), key=truth)
+    assert begun[0] == Subset(POOL)
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_lazy_greedy_finds_what_greedy_finds_in_fewer_measurements(seed: int) -> None:
+    """On a submodular function: how much of a set of things the languages cover together."""
+    covers = np.random.default_rng(seed).random((len(POOL), 40)) < 0.15  # (n, things)
+    weights = np.random.default_rng(seed + 1).random(40)
+    space = Space(POOL, (6, 6))
+
+    def covered(subset: Subset) -> float:
+        return float(weights[covers[list(space.indices(subset))].any(axis=0)].sum()) if len(subset) else 0.0
+
+    base = Subset()
+    for _ in range(6):
+        base = max((base.add(language) for language in POOL if language not in base), key=covered)
+    begun: list[Subset] = []
+    for position in range(sum(range(5, 11)) - 5):
+        past = Past(tuple(Seen(s, covered(s)) for s in begun), tuple((s, "full") for s in begun))
+        begun.append(greedy(space, past, generator(seed, position)) or base)
+    assert max(covered(subset) for subset in begun if len(subset) == 6) >= covered(base) - 1e-9
+    assert sum(3 <= len(subset) <= 5 for subset in begun) < 8 + 7 + 6
+
+
+def test_swap_tries_the_most_promising_exchange_first() -> None:
+    """Every subset of ten languages is worth the number of its first three: one exchange is known to help."""
+    good, space = set(POOL[:3]), Space(POOL, (3, 3))
+    begun = [Subset((*POOL[:2], POOL[3])), *(Subset.of((POOL[2], *pair)) for pair in itertools.pairwise(POOL[4:]))]
+    begun += [Subset.of(POOL[i : i + 3]) for i in range(3, 8)]
+    past = Past(tuple(Seen(s, float(len(good & set(s)))) for s in begun), tuple((s, "full") for s in begun))
+    assert swap(space, past, generator(0, 0)) == Subset(POOL[:3])
+
+
+def test_exhaustive_is_refused_where_there_is_too_much(tmp_path: Path) -> None:
+    path = rehearsal.write(tmp_path, strategy="exhaustive", k=[2, 3])
+    assert plan.planner(load(path))(0, Past()) is not None
+    with pytest.raises(InputError, match="exhaustive"):
+        plan.planner(load(path, ["pool.languages=flores-200", "targets.held_out=[]"]))
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "genetic"])
+def test_models_learn_what_random_does_not(name: str) -> None:
     reached = {}
-    for name in ("tpe", "random"):
+    for each in (name, "random"):
         runs = []
         for seed in range(3):
             begun: list[Subset] = []
-            for position in range(30):
+            for position in range(40 if name == "genetic" else 30):
                 begun.append(
-                    STRATEGIES[name](Space(POOL, (3, 3)), measured(begun), generator(seed, position)) or Subset()
+                    STRATEGIES[each](Space(POOL, (3, 3)), measured(begun), generator(seed, position)) or Subset()
                 )
             runs.append(np.mean(sorted(measured(begun).values.values())[-10:]))
-        reached[name] = np.mean(runs)
-    assert reached["tpe"] > reached["random"]
+        reached[each] = np.mean(runs)
+    assert reached[name] > reached["random"]
 
 
 @given(st.sets(st.sampled_from(POOL), min_size=2, max_size=4).map(Subset.of))
