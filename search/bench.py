@@ -12,7 +12,7 @@ from numpy.random import default_rng
 from scipy.stats import t as student
 
 from search import backend as backends
-from search import bench_fidelity, bench_select, bench_transfer, console
+from search import bench_fidelity, bench_search, bench_select, bench_transfer, console
 from search.batch import Bench
 from search.config import StudyConfig, resolved
 from search.form import StudyFile, check
@@ -51,6 +51,25 @@ def run_table(name: str, results: str | None, subsets: str | None, codes: str | 
     if results is None or subsets is None:
         raise InputError("a table needs --results and --subsets", "give both, or none for the published results")
     return {"bench": name, **bench_transfer.given(results, subsets, codes)}
+
+
+def run_search(
+    table: str | None,
+    problem: str | None,
+    strategies: str | None,
+    repetitions: int,
+    batch: int,
+    workers: int,
+) -> dict[str, Any]:
+    """The benchmark `search`, on a table or a synthetic problem."""
+    for name, number in (("--repetitions", repetitions), ("--batch", batch)):
+        if number < 1:
+            raise InputError(f"{name} {number} is too few", "at least 1")
+    if table and problem:
+        raise InputError("a table and a problem are given", "give --table or --problem")
+    backends.check("process", workers)
+    names = [name.strip() for name in strategies.split(",")] if strategies else ()
+    return {"bench": "search", **bench_search.search(table, problem, names, repetitions, batch, workers)}
 
 
 def world(seeds: int, workers: int) -> dict[str, Any]:
@@ -173,5 +192,6 @@ BENCHES: Mapping[str, tuple[Measure, Render]] = {
     "core": (core, render_core),
     "select": (bench_select.select, bench_select.render),
     "fidelity": (bench_fidelity.fidelity, bench_fidelity.render),
+    "search": (lambda seeds, workers: bench_search.search(workers=workers), bench_search.render),
     "transfer": (lambda seeds, workers: bench_transfer.shipped(), bench_transfer.render),
 }

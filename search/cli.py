@@ -268,18 +268,26 @@ def pretrain(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="world, core, fidelity, select or transfer.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="world, core, fidelity, search, select or transfer.")],
     seeds: Annotated[int, typer.Option(help="Seeds of each row.")] = 5,
     workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
     results: Annotated[str | None, typer.Option(help="transfer: CSV with strategy, language, mean, std.")] = None,
     subsets: Annotated[str | None, typer.Option(help="transfer: JSON, strategy to its languages.")] = None,
     codes: Annotated[str | None, typer.Option(help="transfer: JSON, names in the table to codes.")] = None,
+    table: Annotated[str | None, typer.Option(help="search: a table of measured subsets.")] = None,
+    problem: Annotated[str | None, typer.Option(help="search: a synthetic problem, such as n60 or n60-noisy.")] = None,
+    strategies: Annotated[str | None, typer.Option(help="search: those to compare, comma-separated.")] = None,
+    repetitions: Annotated[int, typer.Option(help="search: runs of each strategy.")] = 20,
+    batch: Annotated[int, typer.Option(help="search: evaluations under way at a time.")] = 1,
     as_json: Json = False,
 ) -> None:
     """The benchmarks behind the numbers in the README."""
     from search import bench as benches
 
-    if results or subsets or codes:
+    if name == "search":
+        document = benches.run_search(table, problem, strategies, repetitions, batch, workers)
+        emit(document, as_json, benches.render)
+    elif results or subsets or codes:
         emit(benches.run_table(name, results, subsets, codes), as_json, benches.render)
     else:
         emit(benches.run(name, seeds, workers), as_json, benches.render)
