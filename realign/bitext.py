@@ -10,12 +10,14 @@ Without a split in its name a file is the training text. `code` is ISO 639-3; a 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
 from realign.corpus import Pair, Split, Stream
-from realign.folder import bad, by_language, fail, lines, one, sign
+from realign.folder import Stamped, bad, by_language, fail, lines, one, sign, stamped
 from selector.errors import InputError
 
 Files = dict[str, tuple[Path, ...]]  # code → its file, or the two sides of it
@@ -37,8 +39,9 @@ class Moses:
         return sign(f"moses:{self._source}", _used(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError: no files for the language and split; when read: files of unequal length, or not UTF-8."""
+        """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
         ours, theirs = _of(self._files, language, split, self._folder)
+        _sound_sides(stamped(ours), stamped(theirs))
         return Stream(lambda: _zipped(ours, theirs))
 
     def _found(self, infixes: Iterable[str]) -> Files:
@@ -71,8 +74,9 @@ class Tsv:
         return sign(f"tsv:{self._source}", _used(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError: no file for the language and split; when read: a line without exactly one TAB, or not UTF-8."""
+        """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
         (path,) = _of(self._files, language, split, self._folder)
+        _sound_rows(stamped(path))
         return Stream(lambda: _rows(path))
 
 
@@ -98,6 +102,17 @@ def _either(path: Path, other_side: Path) -> Path:
     """`path`, or `path.gz` where only that is there."""
     found = next((some for some in (path, path.with_name(f"{path.name}.gz")) if some.is_file()), None)
     return found or fail(f"{other_side} has no other side", f"put {path.name} or {path.name}.gz beside it")
+
+
+@cache
+def _sound_sides(ours: Stamped, theirs: Stamped) -> None:
+    """Read through files once: what is wrong in them must not be found in the middle of a study."""
+    deque(_zipped(ours[0], theirs[0]), maxlen=0)
+
+
+@cache
+def _sound_rows(stamp: Stamped) -> None:
+    deque(_rows(stamp[0]), maxlen=0)
 
 
 def _zipped(ours: Path, theirs: Path) -> Iterator[Pair]:

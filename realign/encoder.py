@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,8 +109,13 @@ def load(base: str, revision: str | None = None) -> Encoder:
         with torch.random.fork_rng(devices=[]):
             # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
             torch.manual_seed(0)
-            model = AutoModel.from_pretrained(
-                base, revision=commit, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+            model, about = AutoModel.from_pretrained(
+                base,
+                revision=commit,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
     except Exception as problem:  # broken files raise of every kind
         raise _refused(base, problem) from problem
@@ -118,8 +123,18 @@ def load(base: str, revision: str | None = None) -> Encoder:
         raise InputError(
             f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer"
         )
+    _check_whole(base, tokenizer, about["missing_keys"])
     origin = f"{base}@{commit}" if commit else base
     return Encoder(model.eval(), tokenizer, _signature(model, tokenizer), origin)
+
+
+def _check_whole(base: str, tokenizer: Any, missing: Collection[str]) -> None:
+    """InputError where `transformers` made up what is not there: weights but for the pooler's, or the vocabulary."""
+    if lost := sorted(name for name in missing if "pooler" not in name):
+        message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+        raise InputError(message, "give the weights of the model that config.json describes")
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise InputError(f"the tokenizer of {base!r} has no vocabulary", "put tokenizer.json beside the weights")
 
 
 def _commit(base: str, revision: str | None) -> str:

@@ -47,8 +47,11 @@ def one(files: dict[str, Path], language: str, what: str) -> Path:
     fail(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
 
 
-def stamped(path: Path) -> tuple[Path, tuple[int, int]]:
-    """A path with what changes when the file does: the key of what was read from it in this process."""
+Stamped = tuple[Path, tuple[int, int]]  # a path with what changes when the file does
+
+
+def stamped(path: Path) -> Stamped:
+    """The key of what was read from a file in this process."""
     with readable(path):
         status = path.stat()
     return path, (status.st_mtime_ns, status.st_size)

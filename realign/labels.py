@@ -142,7 +142,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in lines(path):
         try:
             row = json.loads(line) if line.strip() else None
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             bad(path, number, f"no JSON ({problem})", "one object a line")
         if row is None:
             continue

@@ -143,9 +143,9 @@ def _links(path: Path, number: int, row: str, pair: Pair) -> Links:
     """Zero-based "source-target" links of one line; "p" for "-" (a possible link) is not accepted."""
     links = []
     for text in row.split():
-        match = re.fullmatch(r"(\d+)-(\d+)", text)
+        match = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text)
         if not match:
-            bad(path, number, f"'{text}' is not a link", 'links are written "0-0 1-2", numbers from 0')
+            bad(path, number, f"'{text[:40]}' is not a link", 'links are written "0-0 1-2", numbers from 0')
         i, j = int(match[1]), int(match[2])
         if i >= len(pair.source) or j >= len(pair.target):
             size = f"{len(pair.source)} and {len(pair.target)} words"

@@ -70,13 +70,19 @@ class PairStore:
         shelf = kept("pairs", key, lambda: self._describe(language, pairs))
         self._about[language] = shelf.facts
         source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"])
-        return EncodedPairs(source, target, _linked(shelf))
+        linked = _linked(shelf)
+        if self._align is not None and not len(linked.words):
+            message = f"the aligner links no words in the {len(source)} sentence pairs of {language}"
+            raise InputError(message, "check that its files are of these languages, or take the language out")
+        return EncodedPairs(source, target, linked)
 
     def _describe(self, language: str, pairs: Sequence[Pair]) -> Chunks:
         """What the two sides hash to, what the filter dropped, and the links: all that is kept of the pairs."""
         ours, theirs, count = hashlib.sha256(), hashlib.sha256(), 0
+        said = False
         for pair in pairs:
             count += 1
+            said = said or bool(pair.source and pair.target)
             ours.update(_bytes(pair.source))
             theirs.update(_bytes(pair.target))
         lost = dict(dropped(pairs))
@@ -89,6 +95,9 @@ class PairStore:
                 + (f": the filter dropped all {sum(lost.values())} ({reasons})" if lost else ""),
                 "take it out of the pool, or " + ('loosen data.filter, or set it to "none"' if lost else "add data"),
             )
+        if not said:
+            message = f"every sentence pair of {language} has an empty side"
+            raise InputError(message, "check the files, or take the language out of the pool")
         facts: dict[str, Any] = {"source": ours.hexdigest(), "target": theirs.hexdigest()}
         facts |= {"pairs": count, "dropped": lost}
         if self._align is None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from realign.score import Fidelity, Score
 from realign.wrap import write_bytes
 from selector.errors import InputError
+from selector.matrix_file import BROKEN
 from selector.subset import Subset
 
 SCHEMA = 1
@@ -67,7 +68,7 @@ def load(file: Path) -> Table:
     """Read a table. InputError where the file is none."""
     hint = "a table is made by studies/tables/make.py"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             member, values = arrays["member"], arrays["values"]
             texts = json.loads(str(arrays["texts"]))
         if texts.pop("schema") != SCHEMA:
@@ -77,7 +78,7 @@ def load(file: Path) -> Table:
             tuple(sorted(code for code, inside in zip(pool, line, strict=True) if inside)) for line in member
         )
         found = Table(pool, targets, subsets, texts["fidelities"], texts["seconds"], values, texts["about"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as problem:
+    except (OSError, *BROKEN) as problem:
         raise InputError(f"cannot read the table {file}: {problem}", hint) from None
     if values.shape[:2] != (len(found.fidelities), len(subsets)) or values.shape[3:] != (len(targets),):
         raise InputError(f"the table {file} has values of shape {values.shape}", hint)

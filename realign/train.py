@@ -59,6 +59,14 @@ def vocabularies(pairs: Mapping[str, EncodedPairs]) -> list[np.ndarray]:
     return [side.vocabulary for each in pairs.values() for side in (each.source, each.target)]
 
 
+def fitting(model: nn.Module, how: Realignment) -> None:
+    """InputError where the recipe names a layer or a block that the encoder does not have."""
+    depth = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
+    if not -depth - 1 <= how.layer <= depth:
+        raise InputError(f"there is no layer {how.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …")
+    trained(model, how.freeze)
+
+
 class Realigner:
     """One realignment of `model`, in place, a step at a time: so that it can take turns, be saved and go on later.
 
@@ -194,11 +202,7 @@ class Realigner:
 
     def _check_reach(self) -> None:
         """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
-        depth = int(self.model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-        if not -depth - 1 <= self.how.layer <= depth:
-            raise InputError(
-                f"there is no layer {self.how.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …"
-            )
+        fitting(self.model, self.how)
         ids = torch.zeros(1, 3, dtype=torch.long)
         with held(self._parted()[1]), seeded(self._device, self.seed):
             reached = hidden_states(self.model, ids, torch.ones_like(ids), self.how.layer).requires_grad

@@ -12,10 +12,11 @@ from realign.wrap import Cached
 from search import sources, tasks
 from search.config import StudyConfig
 from search.sections import FakeModel
+from selector.errors import InputError
 from selector.language import Pool
 
 if TYPE_CHECKING:
-    from realign.corpus import Parallel
+    from realign.corpus import Parallel, Split
     from realign.encoder import Encoder
 
 DevOrTest = Literal["dev", "test"]
@@ -63,8 +64,12 @@ def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advan
 
     data = tasks.data(config)
     codes = [language.code for language in targets]
-    for code in codes:  # before anything expensive: is there data for every target?
-        data.rows(code, split)
+    needed: list[tuple[str, Split]] = [(code, split) for code in codes]
+    if config.task.kind != "retrieval":
+        needed.append((config.source.code, "train"))
+    for code, part in needed:  # before anything expensive: is it all there?
+        if not data.rows(code, part):
+            raise InputError(f"there is no {part} data for {code}", "add sentences, or leave the language out")
     parallel, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
     return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool)
@@ -77,12 +82,16 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
     """
     import torch
 
+    from realign.train import fitting
+
     text = sources.filtered(config, linked(config))
     for language in config.pool:  # before the encoder is loaded, or trained
         text.pairs(language.code, "train")
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    return text, load_encoder(config, base, advance)
+    encoder = load_encoder(config, base, advance)
+    fitting(encoder.model, config.realign.recipe())
+    return text, encoder
 
 
 def linked(config: StudyConfig) -> Parallel:

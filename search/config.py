@@ -8,6 +8,7 @@ same from every working directory.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -66,7 +67,7 @@ class StudyConfig:
     @cached_property
     def space(self) -> Space:
         """The subsets the search may choose."""
-        given = None if self.costs is None else {language: self.costs[language] for language in self.pool}
+        given = None if self.costs is None else {each: x for each, x in self.costs.items() if each in self.pool}
         prices = demands.costs(self.pool, given)
         asked = np.ones(len(self.pool)) if prices is None else prices
         bounds = demands.limits(self.pool, asked, self.budget, demands.quotas(self.pool, self.quotas, None))
@@ -199,7 +200,7 @@ def _possible(config: StudyConfig) -> StudyConfig:
 
 def _pool(path: Path, key: str, value: str | tuple[str, ...]) -> Pool:
     text: Any = list(value) if isinstance(value, tuple) else value
-    if isinstance(value, str) and (path.parent / value).is_file():
+    if isinstance(value, str) and os.path.isfile(path.parent / value):
         text = str(path.parent / value)
     pool = _named(path, key, lambda: parse_pool(text)) if text else ()
     if not pool:

@@ -58,7 +58,7 @@ def _confirmed(config: StudyConfig) -> dict[str, Any]:
         rows = {row["name"]: row for row in document["rows"]}
     except FileNotFoundError:
         raise InputError(f"study '{config.name}' is not confirmed: there is no {file}", hint) from None
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         raise InputError(f"{file} cannot be read: {problem}", f"{hint}, which writes it again") from None
     if missing := [name for name in ("best", *BASELINES) if name not in rows]:
         raise InputError(f"{file} has no row {', '.join(missing)}", f"{hint}, which writes it again")

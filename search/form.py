@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError, field_validator
 
 from realign.score import Merging
 from search import objective, studyfile
-from search.sections import Count, DataSection, ModelSection, RealignSection, Section, TaskSection
+from search.sections import Count, DataSection, ModelSection, RealignSection, Section, Seed, TaskSection
+from selector.errors import InputError
 
 Checked = TypeVar("Checked", bound=Section)
 
@@ -116,7 +117,7 @@ class ConfirmSection(Section):
 
 class StudyFile(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     pool: PoolSection
     targets: TargetSection = TargetSection()
     model: ModelSection = ModelSection()
@@ -131,6 +132,15 @@ class StudyFile(Section):
 def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
     """The document as values of `form`; InputError names the file and the first key that is wrong."""
     try:
-        return form.model_validate(document)
+        return form.model_validate(_frozen(document))
     except ValidationError as problem:
         raise studyfile.explained(form, path, problem.errors()) from None
+    except RecursionError:
+        raise InputError(f"{path.name} is nested too deeply", "no key of it holds more than a few levels") from None
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, which is what the sections hold."""
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

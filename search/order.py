@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from pydantic import Field
 from search import studyfile
 from search.config import StudyConfig
 from search.form import StudyFile, check
-from search.sections import DataSection, FakeModel, ModelSection, RealignSection, Section, TaskSection
+from search.sections import DataSection, FakeModel, ModelSection, RealignSection, Section, Seed, TaskSection
+from selector import text
 from selector.errors import InputError
 from selector.language import Language, Pool, parse, parse_pool
 from selector.pools import NAMES
@@ -31,7 +33,7 @@ class RealignFile(Section):
     """What the file may say; an unknown key is an error."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = "realigned"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     languages: str | tuple[str, ...]
     source: str = "eng"
     model: ModelSection = ModelSection()
@@ -131,8 +133,8 @@ def _config(path: Path, file: RealignFile) -> StudyConfig:
 
 def _languages(path: Path, given: str | tuple[str, ...], source: Language) -> Pool:
     listed = path.parent / given if isinstance(given, str) else None
-    text = str(listed) if listed is not None and listed.is_file() else given
-    languages = parse_pool(text if isinstance(text, str) else list(text))
+    found = str(listed) if listed is not None and os.path.isfile(listed) else given
+    languages = parse_pool(found if isinstance(found, str) else list(found))
     if given in NAMES:  # a named pool is meant as it is, but for the source
         return tuple(language for language in languages if language != source)
     if source in languages:
@@ -145,8 +147,8 @@ def _chosen(file: Path, config: StudyConfig) -> Chosen:
     """subset.json, which must be of this schema, of these languages, and hold no more than numbers and plain words."""
     hint = "export the study again, or give the realign.toml alone"
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+        document = json.loads(text.small(file))
+    except (OSError, ValueError, RecursionError) as problem:
         raise InputError(f"{file} cannot be read: {problem}", hint) from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise InputError(f"{file} is not of schema {SCHEMA}", hint)

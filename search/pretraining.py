@@ -11,7 +11,7 @@ from search import studyfile
 from search.console import progress, remark
 from search.form import check
 from search.output import vacant
-from search.sections import Count, Rate, Section
+from search.sections import Count, Rate, Section, Seed
 from selector.errors import InputError
 from selector.language import parse_pool
 
@@ -39,7 +39,7 @@ class TrainSection(Section):
     batch: Count = 64  # sentences a step
     lr: Rate = 1e-3
     max_length: Count = 64  # tokens a sentence, at most
-    seed: int = 0
+    seed: Seed = 0
 
 
 class PretrainConfig(Section):

@@ -108,7 +108,7 @@ def confirmation(config: StudyConfig) -> dict[str, Any]:
         reason = "a row lacks its name, languages, mean or ci95"
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         reason = str(problem)
     raise InputError(f"{path} cannot be read: {reason}", "write it again with 'realingo confirm STUDY.toml'")
 

@@ -8,18 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from selector import text
 from selector.errors import InputError
 
 
 def read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """The document in `path` with the overrides applied; InputError for a missing, unreadable or malformed file."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(text.small(path))
     except FileNotFoundError:
         raise InputError(f"there is no study file {path}", "name a TOML study file, for example study.toml") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise InputError(f"cannot read {path}: {problem}", "name a readable TOML file in UTF-8") from None
-    except tomllib.TOMLDecodeError as problem:
+    except (ValueError, RecursionError) as problem:
         raise InputError(f"{path} is not valid TOML: {problem}", "correct the file at the place named") from None
     for override in overrides:
         _apply(document, override)
@@ -45,7 +46,7 @@ def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> 
     place = ".".join(keys)
     if first["type"] == "missing":
         return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
     return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
 
 
@@ -80,10 +81,10 @@ def _apply(document: dict[str, Any], override: str) -> None:
     table[last] = _value(text.strip())
 
 
-def _value(text: str) -> Any:
+def _value(written: str) -> Any:
     """What TOML makes of the text, else the text itself: `--set search.strategy=tpe` needs no quotes."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return parsed["value"] if set(parsed) == {"value"} else text
+        parsed = tomllib.loads(f"value = {written}")
+    except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, thousands of brackets
+        return written
+    return parsed["value"] if set(parsed) == {"value"} else written

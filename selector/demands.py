@@ -17,6 +17,8 @@ from selector.limits import ROUNDING, Limits
 Vector = NDArray[np.float64]
 Quota = tuple[str, NDArray[np.bool_], int]  # its name, which languages of the frame it counts [n], how many at most
 
+MOST = 1e12  # of one amount: sums over a pool stay exact to a thousandth
+
 _QUOTA = "give a quota as family=2, genus=1, script=3, resource=4 or script:Latn=2"
 
 
@@ -39,8 +41,10 @@ def amounts(languages: Sequence[Language], given: Mapping[Language, float], what
     if missing:
         raise InputError(f"no {what} is given for {_some(missing)}", f"give every {who} a {what}, 0 included")
     for language in languages:
-        if not 0 <= given[language] < math.inf:
-            raise InputError(f"the {what} of {language.code} is {given[language]:g}", f"{what}s are finite, 0 or more")
+        if not 0 <= given[language] <= MOST:
+            raise InputError(
+                f"the {what} of {language.code} is {given[language]:g}", f"{what}s are 0 or more, at most {MOST:g}"
+            )
     return np.array([given[language] for language in languages], dtype=np.float64)
 
 

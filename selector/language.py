@@ -16,6 +16,7 @@ from pathlib import Path
 
 from selector import codes, iso, pools, tables
 from selector.errors import InputError
+from selector.text import small
 
 
 @dataclass(frozen=True, order=True)
@@ -225,7 +226,7 @@ def _parse_listed(item: str) -> Language:
 
 def _read(path: Path) -> Pool:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = small(path).splitlines()
     except (OSError, ValueError) as problem:  # ValueError: bytes that are not UTF-8, or an impossible name
         reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
         raise InputError(

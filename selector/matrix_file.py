@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import csv
 import math
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,11 @@ from selector.language import parse
 
 Matrix = NDArray[np.float64]
 Row = tuple[int, list[str]]  # line number and cells
+
+BROKEN = (  # what NumPy raises for an archive that is none, is damaged, or holds no plain arrays
+    *(ValueError, TypeError, AttributeError, KeyError, EOFError, OverflowError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
+)
 
 _SQUARE = "the file is square: a header of codes, then one row of numbers per code in the same order"
 _TRANSFER = (
@@ -156,7 +164,7 @@ def _arrays(path: str, names: tuple[str, ...], hint: str) -> list[NDArray[Any]]:
     """The named arrays of an NPZ file; the last one, the matrix, as float64."""
     hint = f"an NPZ file holds {', '.join(names)} without pickled objects; {hint}"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if missing := [name for name in names if name not in archive.files]:
                 raise InputError(f"'{path}' has no array '{missing[0]}'", hint)
             arrays = [archive[name] for name in names]
@@ -164,7 +172,7 @@ def _arrays(path: str, names: tuple[str, ...], hint: str) -> list[NDArray[Any]]:
     except OSError as problem:
         reason = problem.strerror or "it is no NPZ file"
         raise InputError(f"cannot read '{path}': {reason}", "check the path") from None
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except BROKEN:
         raise InputError(f"'{path}' is no NPZ file of plain arrays", hint) from None
 
 

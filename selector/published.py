@@ -185,7 +185,7 @@ def _object(path: str) -> dict[str, Any]:
         found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as problem:
         raise InputError(f"cannot read '{path}': {problem.strerror}", "check the path") from None
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise InputError(f"'{path}' is not a JSON file: {problem}", "give one JSON object") from None
     if not isinstance(found, dict):
         raise InputError(f"'{path}' is no JSON object", "give one object with a name for every entry")
