@@ -78,6 +78,26 @@ class Monolingual(Protocol):
     def texts(self, language: str) -> Sequence[tuple[str, ...]]: ...
 
 
+class Later(Sequence[Item], Generic[Item]):
+    """A sequence of known length that is made when it is first looked into: stored text is asked for, but not read."""
+
+    def __init__(self, length: int, make: Callable[[], Sequence[Item]]) -> None:
+        self._length, self._make = length, make
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self._make()[index]
+
+
 class Stream(Sequence[Item], Generic[Item]):
     """A sequence that is read anew each time and never held: for text that does not fit in memory.
 

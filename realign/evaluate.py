@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,6 +24,8 @@ from realign.train import Realigner, realign, vocabularies
 from selector.subset import Subset
 
 PROTOCOL = 4  # raise when the same settings give other scores
+
+Trained = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
 
 
 class RealignAndTransfer:
@@ -56,6 +59,16 @@ class RealignAndTransfer:
         }
         self._pool = sorted(pool)
         self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts)
+        self._last: dict[tuple[Subset, Fidelity, int], Trained] | None = None  # none is kept unless another looks too
+
+    def on(self, targets: Sequence[str], split: Split) -> RealignAndTransfer:
+        """The same encoders looked at on other sentences: neither trains what the other trained last."""
+        if self._last is None:
+            self._last = {}
+        other = copy.copy(self)
+        other._targets, other._split = tuple(targets), split
+        other._facts = {**self._facts, "targets": list(targets), "split": split}
+        return other
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         merged = {"pool": self._pool, "vectors": FORMAT} if fidelity.merging else {}
@@ -63,11 +76,7 @@ class RealignAndTransfer:
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
         started = time.perf_counter()
-        if fidelity.merging:
-            model, head = self._merger(subset.codes, fidelity, seed)
-        else:
-            model = self._encoder.copy().to(self._device)
-            head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed)
+        model, head = self._trained(subset, fidelity, seed)
         tallies = self._task.evaluate(model, head, self._targets, self._split, fidelity.examples)
         per_language = {code: tally.value for code, tally in tallies.items()}
         return Score(
@@ -77,6 +86,18 @@ class RealignAndTransfer:
             tallies=tallies,
             seconds=time.perf_counter() - started,
         )
+
+    def _trained(self, subset: Subset, fidelity: Fidelity, seed: int) -> Trained:
+        if fidelity.merging:
+            return self._merger(subset.codes, fidelity, seed)
+        if self._last and (subset, fidelity, seed) in self._last:
+            return self._last[subset, fidelity, seed]
+        model = self._encoder.copy().to(self._device)
+        head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed)
+        if self._last is not None:
+            self._last.clear()
+            self._last[subset, fidelity, seed] = model, head
+        return model, head
 
     def _train(
         self, model: nn.Module, pairs: Mapping[str, EncodedPairs], fidelity: Fidelity, seed: int

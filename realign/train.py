@@ -113,7 +113,8 @@ class Realigner:
     def step(self) -> None:
         """Take the next step. RunError: the loss diverged, or the device has no room for one sentence."""
         batch = self._plan.batch(self.position)
-        self.model.train()
+        if not self.model.training:  # takes a walk through all modules
+            self.model.train()
         with held(self._held), deterministic(self._device, self.how.deterministic):
             if len(batch.rows):  # no word of these sentences may be linked
                 self._guard.watch(self.position, self._gradients(batch))

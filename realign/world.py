@@ -16,7 +16,7 @@ from functools import cache
 from random import Random
 
 from realign import naming
-from realign.corpus import Classified, Pair, Split, Tagged
+from realign.corpus import Classified, Later, Pair, Split, Tagged
 from realign.grammar import Grammar, Word
 from realign.lexicon import lexicon
 from realign.meaning import FIELDS, Clause, clause
@@ -59,8 +59,8 @@ class World:
         return _digest([self.seed, asdict(self.sizes), said])
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        count = self.sizes.parallel if split == "train" else self.sizes.evaluation
-        return _pairs(self.seed, self.source, self._language(language), split, count)
+        count, target = self.sizes.parallel if split == "train" else self.sizes.evaluation, self._language(language)
+        return Later(count, lambda: _pairs(self.seed, self.source, target, split, count))
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         return _tagged(self.seed, self._language(language), split, self._count(language, split))

@@ -77,6 +77,22 @@ class Repeated:
         )
 
 
+class Beside:
+    """Scores one subset in a second way too, while its encoder is there; that score is for the other's cache."""
+
+    def __init__(self, evaluator: Evaluator, other: Cached, subset: Subset) -> None:
+        self.evaluator, self.other, self.subset = evaluator, other, subset
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        return self.evaluator.signature(subset, fidelity, seed)
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        score = self.evaluator(subset, fidelity, seed)
+        if subset == self.subset:
+            self.other(subset, fidelity, seed)
+        return score
+
+
 class Timed:
     """Puts the wall time of the call into the score, whatever the evaluator inside says."""
 

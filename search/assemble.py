@@ -7,30 +7,39 @@ from typing import TYPE_CHECKING, Literal
 
 from realign.alone import Alone
 from realign.fake import FakeEvaluator
-from realign.score import Advance, Evaluator, Fidelity
-from realign.wrap import Cached
+from realign.score import Advance, Fidelity
+from realign.wrap import Beside, Cached
 from search import sources, tasks
 from search.config import StudyConfig
 from search.sections import FakeModel
 from selector.errors import InputError
 from selector.language import Pool
+from selector.subset import Subset
 
 if TYPE_CHECKING:
     from realign.corpus import Parallel, Split
     from realign.encoder import Encoder
+    from realign.evaluate import RealignAndTransfer
 
 DevOrTest = Literal["dev", "test"]
 
 
-def evaluator(config: StudyConfig, targets: Pool, split: DevOrTest, advance: Advance | None = None) -> Cached:
+def evaluator(
+    config: StudyConfig, targets: Pool, split: DevOrTest, advance: Advance | None = None, beside: Subset | None = None
+) -> Cached:
     """What scores a subset of the study's pool on `targets`, answering from the cache what was scored before.
 
-    `advance` hears of preparations that take long. InputError where data or model cannot be used.
+    `advance` hears of preparations that take long. The subset `beside` is scored as the search scores it as well, from
+    one training. InputError where data or model cannot be used.
     """
     base = config.model.base
     if isinstance(base, FakeModel):
         return Cached(Alone(FakeEvaluator(config.pool, targets, base.terms, split)))
-    return Cached(Alone(_real(config, base, targets, split, advance)))
+    real = _real(config, base, targets, split, advance)
+    if beside is None:
+        return Cached(Alone(real))
+    searching = real.on([language.code for language in config.tune], "dev")
+    return Cached(Beside(Alone(real), Cached(Alone(searching)), beside))
 
 
 def fidelity(config: StudyConfig) -> Fidelity:
@@ -59,7 +68,9 @@ def at_level(config: StudyConfig, level: str) -> Fidelity:
     return replace(part, patience=asked.patience, merging=asked.merging if level == "merge" else None)
 
 
-def _real(config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advance: Advance | None) -> Evaluator:
+def _real(
+    config: StudyConfig, base: str, targets: Pool, split: DevOrTest, advance: Advance | None
+) -> RealignAndTransfer:
     from realign.evaluate import RealignAndTransfer
 
     data = tasks.data(config)

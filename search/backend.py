@@ -32,9 +32,10 @@ class View:
     config: StudyConfig
     targets: Pool
     split: assemble.DevOrTest
+    beside: Subset | None = None  # is scored as the search scores it as well
 
     def evaluator(self, advance: assemble.Advance | None = None) -> Cached:
-        return assemble.evaluator(self.config, self.targets, self.split, advance)
+        return assemble.evaluator(self.config, self.targets, self.split, advance, self.beside)
 
 
 @dataclass(frozen=True)

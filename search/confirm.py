@@ -82,7 +82,7 @@ def confirm(
     rows = _rows(config, study, top, count)
     with console.progress() as advance, Interrupts() as interrupts:
         bench = Bench(backend, workers, advance, interrupts)
-        scores = _measure(config, bench, rows, fresh)
+        scores = _measure(config, bench, rows, fresh, study.best()[0].subset)
         luck = _luck(config, study, bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
     try:
@@ -149,10 +149,10 @@ def _random(config: StudyConfig, k: int, index: int) -> Subset:
 
 
 def _measure(
-    config: StudyConfig, bench: Bench, rows: Sequence[Row], fresh: Sequence[int]
+    config: StudyConfig, bench: Bench, rows: Sequence[Row], fresh: Sequence[int], winner: Subset
 ) -> dict[str, list[list[Score]]]:
-    """The scores of each row, [n_seeds][replicates]."""
-    view = backends.View(config, tuple(sorted({*config.pool, *config.tune, *config.held_out})), "test")
+    """The scores of each row, [n_seeds][replicates]; the winner's on the development split are in the cache then."""
+    view = backends.View(config, tuple(sorted({*config.pool, *config.tune, *config.held_out})), "test", winner)
     wanted = {row.name: row.wanted(fresh) for row in rows}
     scores = bench.measure("confirm", view, [pair for row in wanted.values() for pairs in row for pair in pairs])
     return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}

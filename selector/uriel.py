@@ -111,13 +111,14 @@ def _values(file: str, source: int) -> tuple[dict[str, int], tuple[str, ...], ND
 def paths() -> dict[str, tuple[str, ...]]:
     """Code → nodes of the family tree from root to leaf: a node that more languages share is nearer to the root."""
     tree = _load("family_features.npz")
-    member = tree["data"][:, :, 0] > 0  # (7970, 3718)
+    row, node = np.nonzero(tree["data"][:, :, 0] > 0)  # of (7970, 3718)
     names = [str(name).removeprefix("F_") for name in tree["feats"]]
-    order = np.lexsort((np.arange(len(names)), -member.sum(axis=0)))  # equal size: URIEL's own order, parents first
+    sizes = np.bincount(node, minlength=len(names))
+    order = np.lexsort((node, -sizes[node], row))  # equal size: URIEL's own order, parents first
     listed = [str(code) for code in tree["langs"]]
     found: dict[str, list[str]] = {code: [] for code in listed}
-    for i, place in zip(*np.nonzero(member[:, order]), strict=True):  # row by row, each from root to leaf
-        found[listed[i]].append(names[order[place]])
+    for i, place in zip(row[order], node[order], strict=True):  # row by row, each from root to leaf
+        found[listed[i]].append(names[place])
     return {code: tuple(nodes) for code, nodes in found.items()}
 
 

@@ -1,6 +1,7 @@
 """What is fast computes what is plain: packed equals padded, several side by side equal each alone."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from realign.tagging import Tagging
 from realign.task import FineTuning
 from realign.train import Realigner, vocabularies
 from realign.world import Sizes, World
+from realign.wrap import Beside, Cached
 from selector.language import parse
 from selector.subset import Subset
 
@@ -248,3 +250,33 @@ def test_side_by_side_is_refused_where_it_would_not_be_equal(encoder: Encoder) -
     assert not many.fits(built("modernbert"), WORD)
     assert not many.fits(built("bert"), WORD)  # dropout
     assert not many.fit(many.Run({}, 0), WORD, 3)
+
+
+# One training, looked at twice
+
+
+def test_another_look_trains_nothing_and_equals_its_own_evaluation(
+    world: World, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, subset = Tagging(encoder, world, "eng", FineTuning(batch=8)), Subset.of([parse("fin")])
+    test, dev = (RealignAndTransfer(encoder, world, task, ("deu", "fin"), split, WORD) for split in ("test", "dev"))
+    expected = dev(subset, FIDELITY, 3)
+    kept = Cached(test.on(("deu", "fin"), "dev"), tmp_path)
+    assert kept.signature(subset, FIDELITY, 3) == expected.signature
+    trainings: list[object] = []
+    train_one = RealignAndTransfer._train
+
+    def counted(self: RealignAndTransfer, *of: Any) -> nn.Module | None:
+        trainings.append(of)
+        return train_one(self, *of)
+
+    monkeypatch.setattr(RealignAndTransfer, "_train", counted)
+    both = Beside(test, kept, subset)
+    assert both(subset, FIDELITY, 3).signature == test.signature(subset, FIDELITY, 3)
+    known = kept.known(subset, FIDELITY, 3)
+    assert known is not None
+    assert known.per_language == expected.per_language
+    assert len(trainings) == 1
+    both(Subset.of([parse("deu")]), FIDELITY, 3)
+    assert kept.known(Subset.of([parse("deu")]), FIDELITY, 3) is None
+    assert len(trainings) == 2

@@ -8,7 +8,7 @@ import pytest
 
 from realign.lexicon import lexicon
 from realign.meaning import UPOS
-from realign.world import Sizes, World
+from realign.world import Sizes, World, _pairs
 from selector.errors import InputError
 from selector.features import family_path, feature
 from selector.language import parse
@@ -35,14 +35,26 @@ def test_size_of_the_world(world: World) -> None:
 def test_same_seed_same_world_in_another_process_and_other_seed_another() -> None:
     code = (
         "from realign.world import World, Sizes;"
-        "w = World(0, Sizes(5, 5, 5, 5, 5, 5)); print(w.signature, w.pairs('fin', 'train'), w.texts('jpn'))"
+        "w = World(0, Sizes(5, 5, 5, 5, 5, 5)); print(w.signature, *w.pairs('fin', 'train'), w.texts('jpn'))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
     assert runs[0].stdout == runs[1].stdout
     tiny = Sizes(5, 5, 5, 5, 5, 5)
-    assert World(0, tiny).pairs("fin", "train") == World(0, tiny).pairs("fin", "train")
-    assert World(1, tiny).pairs("fin", "train") != World(0, tiny).pairs("fin", "train")
+    assert list(World(0, tiny).pairs("fin", "train")) == list(World(0, tiny).pairs("fin", "train"))
+    assert list(World(1, tiny).pairs("fin", "train")) != list(World(0, tiny).pairs("fin", "train"))
     assert World(1, tiny).signature != World(0, tiny).signature
+
+
+def test_pairs_are_said_when_they_are_looked_into() -> None:
+    """A study asks for those of every language of its pool, and what it trains on is in the store already."""
+    world = World(77, SMALL)
+    before = _pairs.cache_info().misses
+    pairs = world.pairs("fin", "train")
+    assert pairs
+    assert len(pairs) == SMALL.parallel
+    assert _pairs.cache_info().misses == before
+    assert pairs[-1] == list(pairs)[-1] == pairs[-2:][1]
+    assert _pairs.cache_info().misses == before + 1
 
 
 def test_gold_links_join_translations(world: World) -> None:

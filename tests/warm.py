@@ -9,4 +9,4 @@ for module in ("realign.checkpoint", "realign.pairs", "search.cli", "search.prod
 for model in ("BertModel", "PreTrainedTokenizerFast"):  # transformers loads them when they are asked for
     getattr(import_module("transformers"), model)
 for code in ("deu", "fin"):
-    World().pairs(code, "train")
+    list(World().pairs(code, "train"))
