@@ -21,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+studies = typer.Typer(help="What is kept of a search.", rich_markup_mode=None)
+app.add_typer(studies, name="study")
+
 INTERRUPTED = 130
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
@@ -151,6 +154,19 @@ def status(study: StudyFile, overrides: Overrides = None, as_json: Json = False)
     from search import run
 
     emit(run.status(_study(study, overrides)), as_json, run.render_status)
+
+
+@studies.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="A storage: a URL, a database file or a journal.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="A storage without a study of that name.")],
+    name: Annotated[str | None, typer.Option(help="The study, where FROM has several.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy a study to another storage: trials, notes, figures."""
+    from search import copying
+
+    emit(copying.copy(source, target, name), as_json, copying.render)
 
 
 @app.command()

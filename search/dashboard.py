@@ -28,7 +28,8 @@ from search.console import Advance, out, progress, remark
 from search.findings import joined, points
 from search.interrupts import Interrupts
 from search.report import Story
-from search.study import Study, Trial, open_study
+from search.study import Study, open_study
+from search.trial import Trial
 from selector.errors import InputError
 
 YOURS = "*Written by Realingo from the study. What you add below this line is kept.*"

@@ -6,7 +6,6 @@ warning   works, but look at it       broken    needed and does not work: the ex
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -25,8 +24,13 @@ from realign.folder import VARIABLE
 from realign.wrap import cache_root
 from search import console
 
-EXTRAS = {"ray": "search on many machines", "dashboard": "realingo dashboard", "plot": "maps as PNG", "lora": "LoRA"}
-DRIVERS = ("psycopg2", "psycopg", "pg8000")
+EXTRAS = {
+    "ray": "search on many machines",
+    "dashboard": "realingo dashboard",
+    "plot": "maps as PNG",
+    "lora": "LoRA",
+    "postgres": "studies on a PostgreSQL server",
+}
 ANSWER = 3.0  # seconds the hub has
 LITTLE = 5e9  # bytes of free disk below which a warning is due
 STUDY = 'name = "doctor"\n[pool]\nlanguages = ["deu", "fin"]\nk = 1\n[model]\nbase = {kind = "fake"}\n'
@@ -161,9 +165,6 @@ def _storages() -> Iterator[Finding]:
         problem = _stored(url)
         state, hint = ("broken", "see the message") if problem else ("ok", "")
         yield Finding("storages", name, state, problem or "a study was written and read", hint)
-    driver = next((name for name in DRIVERS if importlib.util.find_spec(name)), None)
-    hint = "" if driver else "for studies on a database server: pip install psycopg2-binary"
-    yield Finding("storages", "postgres", "ok" if driver else "missing", driver or "no driver", hint)
 
 
 def _stored(url: str) -> str:

@@ -26,7 +26,9 @@ from search.confirm import versions
 from search.figures import Plot
 from search.findings import Comparison, Row, Shot
 from search.plots import Ground, Names
-from search.study import Study, Trial, open_study, shown
+from search.storage import shown
+from search.study import Study, open_study
+from search.trial import Trial
 from selector.errors import InputError
 from selector.language import Language
 

@@ -7,6 +7,7 @@ ready: so the same study file, seed and number of workers give the same trials, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from search import assemble, console, owner
@@ -15,8 +16,11 @@ from search.config import StudyConfig
 from search.interrupts import Interrupts
 from search.plan import Planner, Proposal, planner, warm_start
 from search.proposal import Past, Seen
-from search.study import INTERRUPTED, LOST, Study, Trial, check_storage, last_attempts, open_study, shown
+from search.storage import check_storage, shown
+from search.study import Study, open_study
+from search.trial import INTERRUPTED, LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
+from selector.subset import Subset
 
 FAILURES_AT_START = 3
 
@@ -46,7 +50,8 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
         place = backends.backend(backend, workers, view, evaluator)
         try:
             study = open_study(config, create=True)
-            Driver(study, plan, place, advance, interrupts).run(wanted)
+            with study.driven():
+                Driver(study, plan, place, advance, interrupts).run(wanted)
         finally:
             place.close()
     return _document(config, study)
@@ -93,11 +98,24 @@ class Driver:
         self.interrupts = interrupts
         self.running: dict[int, Trial] = {}
         self.again: list[Trial] = []
+        self.latest: dict[int, Trial] = {}  # attempt at each position
+        self.begun: list[tuple[Subset, str]] = []  # subset and level of each position
+        self.seen: list[Seen] = []  # what has a value, of the positions before `looked`
+        self.looked = 0
+        self.position = 0  # the next that was never begun
+        self.ended = 0  # positions
+        self.succeeded = False  # at all
+        self.best: Trial | None = None
         self.exhausted = False
         self.fidelities = assemble.levels(study.config)
 
     def run(self, wanted: int) -> None:
         self.again = [trial for trial in self.study.recover() if trial.position < wanted]
+        self.latest = last_attempts(self.study.trials())
+        self.begun = [(trial.subset, trial.level) for trial in self.latest.values()]
+        self.ended = len(self.latest)
+        self.succeeded = any(trial.state == "complete" for trial in self.latest.values())
+        self.best = next(iter(self.study.best()), None)
         self._show(wanted)
         try:
             while self._fill(wanted) or self.running:
@@ -125,71 +143,80 @@ class Driver:
             before = self.again.pop(0)
             self._begin(Proposal(before.subset, before.origin, before.level), before.position, before.number)
             return True
-        latest = last_attempts(self.study.trials())
-        position = len(latest)
-        if position >= wanted or self.exhausted:
+        while self.position in self.latest:
+            self.position += 1
+        if self.position >= wanted or self.exhausted:
             return False
-        seen = [trial for trial in latest.values() if trial.position <= position - self.place.workers]
-        if any(trial.number in self.running for trial in seen):
-            return False  # an older one is still needed
-        chosen = self.plan(position, self._past(seen, latest))
+        older = self.position - self.place.workers  # what it is proposed from; what is newer may be ready or not
+        if any(trial.position <= older for trial in self.running.values()):
+            return False
+        chosen = self.plan(self.position, self._past(older))
         if chosen is None:
             self.exhausted = True
             return False
-        self._begin(chosen, position, None)
+        self._begin(chosen, self.position, None)
         return True
 
-    def _past(self, seen: Sequence[Trial], latest: Mapping[int, Trial]) -> Past:
+    def _past(self, last: int) -> Past:
+        """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
         seeds = self.config.search.seeds
-        done = (trial for trial in seen if trial.state == "complete" and trial.value is not None)
-        return Past(
-            tuple(Seen(each.subset, each.value or 0.0, each.per_language, each.level, seeds) for each in done),
-            tuple((trial.subset, trial.level) for trial in latest.values()),
-        )
+        for trial in (self.latest[position] for position in range(self.looked, last + 1)):
+            if trial.state == "complete" and trial.value is not None:
+                self.seen.append(Seen(trial.subset, trial.value, trial.per_language, trial.level, seeds))
+        self.looked = max(self.looked, last + 1)
+        return Past(tuple(self.seen), tuple(self.begun))
 
     def _begin(self, chosen: Proposal, position: int, retry_of: int | None) -> None:
         fidelity = self.fidelities[chosen.level]
         trial = self.study.begin(chosen.subset, chosen.origin, position, fidelity.facts, retry_of, chosen.level)
         self.running[trial.number] = trial
+        if position in self.latest:
+            self.ended -= 1
+        else:
+            self.begun.append((trial.subset, trial.level))
+        self.latest[position] = trial
         seed, seeds = self.config.seed, self.config.search.seeds
         self.place.submit(backends.Job(trial.number, chosen.subset, fidelity, seed, seeds))
 
     def _record(self, outcome: backends.Outcome) -> None:
         trial = self.running[outcome.number]
         if outcome.score is not None:
-            before, value = self.study.best(), self.config.value(outcome.score.per_language)
-            self.study.finish(trial, outcome.score, value)
-            if self.study.best() != before:
+            value = self.config.value(outcome.score.per_language)
+            ended, self.succeeded = self.study.finish(trial, outcome.score, value), True
+            if self.study.counts(ended) and (self.best is None or value > (self.best.value or 0.0)):
+                self.best = ended
                 console.remark(f"trial {trial.number}, {trial.origin}: best so far {value:.4f} with {trial.subset.key}")
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
             console.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died")
             self.again += [ended] if self.study.deserves_another(ended) else []
         else:
-            self.study.fail(trial, outcome.error)
+            ended = self.study.fail(trial, outcome.error)
             console.remark(f"trial {trial.number} ({trial.subset.key}) failed: {outcome.error}")
+        self.latest[trial.position] = ended
+        self.ended += 1
         del self.running[outcome.number]
 
     def _let_go(self) -> None:
-        """Record that what is running was stopped, so that the next run makes it again."""
-        states = {trial.number: trial.state for trial in self.study.trials()}
-        for trial in self.running.values():
-            if states[trial.number] == "running":
+        """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""
+        self.study.patience = 0.0 if self.study.patience is None else self.study.patience
+        with suppress(RunError):
+            for trial in self.running.values():
                 self.study.fail(trial, INTERRUPTED)
 
     def _check_start(self) -> None:
         """A set-up that cannot work at all should not burn the whole budget."""
-        attempts = list(last_attempts(self.study.trials()).values())
-        failed = [trial for trial in attempts if trial.state == "failed"]
-        if len(failed) >= FAILURES_AT_START and not any(trial.state == "complete" for trial in attempts):
+        if self.succeeded:
+            return
+        failed = [trial for trial in self.latest.values() if trial.state == "failed"]
+        if len(failed) >= FAILURES_AT_START:
             raise RunError(
                 f"the first {len(failed)} trials all failed; the last one: {failed[-1].error}",
                 "correct what it names and run the same command again: these trials are then made again",
             )
 
     def _show(self, wanted: int) -> None:
-        done = sum(trial.state in ("complete", "failed") for trial in last_attempts(self.study.trials()).values())
-        self.advance("search", min(done, wanted), wanted)
+        self.advance("search", min(self.ended, wanted), wanted)
 
 
 def _document(config: StudyConfig, study: Study) -> dict[str, Any]:

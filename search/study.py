@@ -1,86 +1,87 @@
-"""The study: what was tried, in an Optuna storage, which is the only record (one of two importers of Optuna).
+"""The study: what was tried, in an Optuna storage, which is the only record.
 
 One trial is one evaluation of one subset, kept in user attributes: a parameter per language would cost a database
 write each. A trial stands at a *position* 0, 1, 2, …; another attempt at the same position (after a kill) is a new
 trial with the same subset. What is proposed at a position depends on the seed and the position only, so a resumed
-study equals an uninterrupted one. The driver alone writes.
+study equals an uninterrupted one. The driver alone writes, so it reads once and then knows.
+
+User attributes of a study: `facts`, what changes a score; `schema`, the form of the others (absent in the first
+versions: a trial's `per_language`, `signature` and `seconds` then stand beside each other, not in one `result`);
+`driver`, who writes now, see `search.owner`; `unfinished`, that it is a copy in the making.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import logging
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from realign.score import Score
 from search import owner
 from search.config import StudyConfig
+from search.facts import SCHEMA, comparable, facts, readable
 from search.objective import front
+from search.storage import Storage, opened, patiently, shown, unusable
+from search.trial import INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts
 from selector.errors import InputError, RunError
 from selector.subset import Subset
 
-State = Literal["complete", "failed", "pruned", "running"]
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",
     TrialState.FAIL: "failed",
     TrialState.PRUNED: "pruned",
     TrialState.RUNNING: "running",
 }
-INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number of times
-LOST = "lost"  # its process died: tried again, but it may have been the cause
-MOST_RETRIES = 2
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One attempt at evaluating one subset."""
-
-    number: int
-    position: int
-    state: State
-    subset: Subset
-    origin: str  # the strategy that proposed it, or "warm:max-sum"
-    seed: int
-    value: float | None = None  # what the study maximizes, in [0, 1]
-    per_language: Mapping[str, float] = field(default_factory=dict)
-    signature: str = ""
-    level: str = ""  # "full", "short" or "merge"
-    cost: float = 0.0  # of the subset: the sum of its languages' costs, or their number
-    fidelity: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-    error: str = ""
-    retry_of: int | None = None  # number of the attempt before
-    owner: Mapping[str, Any] = field(default_factory=dict)
-    started: datetime | None = None
+FIELDS = {field.name for field in dataclasses.fields(Trial)}
+Answer = TypeVar("Answer")
 
 
 class Study:
     """Read and write one study. Construct through `open_study`."""
 
-    def __init__(self, storage: BaseStorage, name: str, config: StudyConfig) -> None:
+    def __init__(self, storage: Storage, name: str, config: StudyConfig) -> None:
         self.storage = storage
         self.name = name
         self.config = config
+        self.patience: float | None = None  # seconds a write is tried again; None: as long as `search.storage` says
         self._id = storage.get_study_id_from_name(name)
         self._languages = {language.code: language for language in config.pool}
+        self._lease: owner.Lease | None = None
+        self._known: dict[int, Trial] | None = None  # by number, once this process is the driver
+        self._keys: dict[int, int] = {}  # number → key of the storage
 
     def trials(self) -> list[Trial]:
         """Every attempt, by number."""
-        frozen = self.storage.get_all_trials(self._id, deepcopy=False)
+        if self._known is not None:
+            return list(self._known.values())
+        read = self.storage.get_all_trials
+        frozen = patiently(lambda: read(self._id, deepcopy=False), self.config.storage, self.patience)
         return [self._trial(each) for each in frozen if "subset" in each.user_attrs]
+
+    @contextmanager
+    def driven(self) -> Iterator[None]:
+        """Be the only one on any machine to write trials; RunError while another one is."""
+        lease = owner.Lease(self._driver, self._set_driver)
+        patiently(lambda: lease.take(self.name, self.config.search.take_over), self.config.storage, self.patience)
+        self._lease = lease
+        try:
+            yield
+        finally:
+            lease.give_back()
+            self._lease = None
+
+    def _driver(self) -> Mapping[str, Any]:
+        return dict(self.storage.get_study_user_attrs(self._id).get("driver", {}))
+
+    def _set_driver(self, record: Mapping[str, Any]) -> None:
+        self.storage.set_study_user_attr(self._id, "driver", record)
 
     def best(self, count: int = 1) -> list[Trial]:
         """The best finished trials of those that count; ties go to the earlier."""
@@ -114,39 +115,56 @@ class Study:
             "cost": self.config.space.cost(subset),
             "level": level,
             "fidelity": dict(fidelity),
-            "owner": owner.me(),
+            "owner": {**owner.me(), **({"token": self._lease.token} if self._lease else {})},
             "retry_of": retry_of,
         }
         template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
-        return self._read(self.storage.create_new_trial(self._id, template))
+        tries = 0
+
+        def record() -> FrozenTrial:
+            nonlocal tries
+            tries += 1
+            key = self._begun(attributes) if tries > 1 else None
+            return self.storage.get_trial(key if key is not None else self.storage.create_new_trial(self._id, template))
+
+        return self._know(self._trial(self._write(record)))
+
+    def _begun(self, attributes: Mapping[str, Any]) -> int | None:
+        """Key of a trial that stands in the study although writing it was reported to have failed."""
+        running = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING,))
+        return next((each._trial_id for each in running if each.user_attrs == attributes), None)
 
     def finish(self, trial: Trial, score: Score, value: float) -> Trial:
-        """Record the score; the state is written last, so a half-written trial counts as not finished."""
-        key = self._key(trial)
-        result = {"per_language": dict(score.per_language), "signature": score.signature, "seconds": score.seconds}
-        for name, content in result.items():
-            self.storage.set_trial_user_attr(key, name, content)
+        """Record the score."""
+        result: dict[str, Any] = {
+            "per_language": dict(score.per_language),
+            "signature": score.signature,
+            "seconds": score.seconds,
+        }
         values = [value, trial.cost] if self.config.search.objectives else [value]
-        self.storage.set_trial_state_values(key, TrialState.COMPLETE, values)
-        return self._read(key)
+        self._end(trial, TrialState.COMPLETE, "result", result, values)
+        return self._know(dataclasses.replace(trial, state="complete", value=value, **result))
 
     def fail(self, trial: Trial, message: str) -> Trial:
-        key = self._key(trial)
-        self.storage.set_trial_user_attr(key, "error", message)
-        self.storage.set_trial_state_values(key, TrialState.FAIL)
-        return self._read(key)
+        self._end(trial, TrialState.FAIL, "error", message)
+        return self._know(dataclasses.replace(trial, state="failed", error=message))
 
     def recover(self) -> list[Trial]:
         """Mark running trials whose process has ended as failed, and list the attempts that should be made again.
 
-        Call as the only driver. What runs on another host is RunError, unless search.take_over says it is dead.
+        Call as the only driver: from here on the study is known without reading. Under the lease no other driver is
+        left; what an older version runs on another machine, without a lease, is RunError, unless search.take_over.
         An attempt is made again if it was interrupted, or if its process died under it at most twice; and where
         nothing has succeeded yet, if it failed at all: then the set-up was wrong, not the subset.
         """
-        for trial in self.trials():
+        self._known = None
+        trials = self.trials()
+        self._known = {trial.number: trial for trial in trials}
+        for trial in trials:
             if trial.state != "running":
                 continue
-            if not owner.gone(trial.owner) and not self.config.search.take_over:
+            under_lease = self._lease is not None and "token" in trial.owner
+            if not (under_lease or owner.gone(trial.owner) or self.config.search.take_over):
                 raise RunError(
                     f"trial {trial.number} of study '{self.name}' is running on {trial.owner.get('host')}",
                     "wait for it; if that machine or process is gone, add --set search.take_over=true",
@@ -163,9 +181,9 @@ class Study:
         return trial.error == INTERRUPTED or (trial.error == LOST and len(lost) <= MOST_RETRIES)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        kept = frozen.user_attrs
-        known = {f.name for f in dataclasses.fields(Trial)} & set(kept) - {"subset"}
-        kept = {"level": self.config.level, **kept}
+        kept = {"level": self.config.level, **frozen.user_attrs, **frozen.user_attrs.get("result", {})}
+        known = FIELDS & set(kept) - {"subset"}
+        self._keys[frozen.number] = frozen._trial_id
         return Trial(
             number=frozen.number,
             state=STATES.get(frozen.state, "running"),
@@ -175,24 +193,46 @@ class Study:
             **{name: kept[name] for name in known},
         )
 
-    def _read(self, key: int) -> Trial:
-        return self._trial(self.storage.get_trial(key))
+    def _end(
+        self, trial: Trial, state: TrialState, name: str, content: Any, values: Sequence[float] | None = None
+    ) -> None:
+        """The state is written last, so a half-written trial counts as not finished."""
+        if (key := self._keys.get(trial.number)) is None:
+            key = self.storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
 
-    def _key(self, trial: Trial) -> int:
-        return self.storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
+        def record() -> None:
+            try:
+                self.storage.set_trial_user_attr(key, name, content)
+                self.storage.set_trial_state_values(key, state, values)
+            except UpdateFinishedTrialError:
+                if self.storage.get_trial(key).state != state:  # else written, although reported to have failed
+                    raise self._taken() from None
 
+        self._write(record)
 
-def last_attempts(trials: Iterable[Trial]) -> dict[int, Trial]:
-    """The latest attempt at each position, in the order of the positions."""
-    latest = {trial.position: trial for trial in sorted(trials, key=lambda trial: trial.number)}
-    return dict(sorted(latest.items()))
+    def _write(self, record: Callable[[], Answer]) -> Answer:
+        def mine() -> Answer:
+            if self._lease and not self._lease.held():
+                raise self._taken()
+            return record()
+
+        return patiently(mine, self.config.storage, self.patience)
+
+    def _taken(self) -> RunError:
+        return RunError(
+            f"study '{self.name}' is now driven by {owner.said(self._driver())}",
+            "that search goes on; what was measured here is kept in the cache of this machine",
+        )
+
+    def _know(self, trial: Trial) -> Trial:
+        if self._known is not None:
+            self._known[trial.number] = trial
+        return trial
 
 
 def open_study(config: StudyConfig, create: bool) -> Study:
     """Open the study of a study file, or create it. InputError if it is not there, cannot be opened or is another's."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    storage = _storage(config.storage, create)
+    storage = opened(config.storage, create)
     try:
         names = {study.study_name for study in storage.get_all_studies()}
         if config.name not in names:
@@ -202,107 +242,27 @@ def open_study(config: StudyConfig, create: bool) -> Study:
             sampler = optuna.samplers.RandomSampler(0)  # never asked
             optuna.create_study(storage=storage, study_name=config.name, directions=directions, sampler=sampler)
         study = Study(storage, config.name, config)
-        _same_facts(study, facts(config), create)
+        _introduce(study, create)
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as problem:
-        raise _unusable(config.storage, problem) from problem
+        raise unusable(config.storage, problem) from None
     return study
 
 
-def facts(config: StudyConfig) -> dict[str, Any]:
-    """Everything in the study file that changes a score, by its key; two studies compare only if these are equal."""
-
-    def sections(*names: str) -> dict[str, Any]:
-        return {name: getattr(config, name).model_dump(mode="json") for name in names}
-
-    codes = {"pool": config.pool, "targets.tune": config.tune}
-    whole = {
-        **{key: [language.code for language in languages] for key, languages in codes.items()},
-        **sections("model", "data", "task", "realign"),
-        "pool.source": config.source.code,
-        "search.objective": list(config.search.objectives) or config.search.objective,
-        "search.seeds": config.search.seeds,
-        "search.fidelity": config.search.fidelity,
-        **(sections("fidelity") if config.search.fidelity != "full" else {}),
-        "seed": config.seed,
-        **({"targets.weights": dict(config.weights)} if config.weights else {}),
-    }
-    if isinstance(whole["model"]["base"], dict):
-        whole["model"]["base"].pop("seconds", None)  # how long a rehearsal takes changes no score
-    return whole
-
-
-def shown(storage: str) -> str:
-    """The storage without a password."""
-    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", storage)
-
-
-def _same_facts(study: Study, mine: dict[str, Any], create: bool) -> None:
-    """Refuse to mix scores that cannot be compared; a new study remembers what it is about."""
+def _introduce(study: Study, create: bool) -> None:
+    """Refuse what cannot be understood or compared; a new study remembers what it is about."""
     key = study.storage.get_study_id_from_name(study.name)
-    kept = study.storage.get_study_user_attrs(key).get("facts")
-    if kept is None:
-        if not create:
-            raise _absent(study.config)
-        study.storage.set_study_user_attr(key, "facts", mine)
-        return
-    mine = json.loads(json.dumps(mine))
-    if different := [name for name in mine if kept.get(name) != mine[name]]:
-        raise InputError(
-            f"study '{study.name}' in {shown(study.config.storage)} was made with other settings of "
-            f"{', '.join(different)}: its scores cannot be compared with new ones",
-            "give this study another name or another search.storage, or restore the settings",
-        )
-
-
-def check_storage(url: str) -> Path | None:
-    """The file a storage lives in, None for a server. InputError, with nothing written, where no file can be."""
-    if ":memory:" in url or url == "sqlite://":
-        raise InputError("a study in memory cannot be continued", "set search.storage to sqlite:///FILE.db")
-    if "://" in url and not url.startswith("sqlite:///"):
-        return None
-    path = Path(url.removeprefix("sqlite:///"))
-    if not path.parent.is_dir():
-        raise _unusable(url, FileNotFoundError(f"there is no folder {path.parent}"))
-    if path.is_dir():
-        raise _unusable(url, IsADirectoryError(f"{path} is a folder"))
-    return path
-
-
-def _storage(url: str, create: bool) -> BaseStorage:
-    path = check_storage(url)
-    if path is not None and not create and not path.exists():
-        raise InputError(f"there is no study in {path} yet", "start it with 'realingo search STUDY.toml'")
-    try:
-        if "://" in url:
-            return optuna.storages.get_storage(RDBStorage(url))
-        if create:
-            _mend(Path(url))
-        return JournalStorage(JournalFileBackend(url))
-    except KeyboardInterrupt:
-        raise
-    except Exception as problem:
-        raise _unusable(url, problem) from None
-
-
-def _mend(journal: Path) -> None:
-    """Cut off a last line that a kill left unfinished: Optuna would glue its next record to it and lose both.
-
-    Only the one driver may do this, and only to a file that starts as a journal does.
-    """
-    content = journal.read_bytes() if journal.exists() else b""
-    if content.startswith(b'{"op_code"') and not content.endswith(b"\n"):
-        with journal.open("r+b") as stream:
-            stream.truncate(content.rfind(b"\n") + 1)
-
-
-def _unusable(url: str, problem: Exception) -> InputError:
-    reason = (str(problem).splitlines() or [type(problem).__name__])[0]
-    return InputError(
-        f"cannot open the storage {shown(url)}: {reason}",
-        "search.storage is sqlite:///FILE.db in a folder that exists, a journal file, or the URL of a database server",
-    )
+    attributes = study.storage.get_study_user_attrs(key)
+    readable(study.name, attributes)
+    if attributes.get("facts") is not None:
+        comparable(study.config, attributes["facts"])
+    elif not create:
+        raise _absent(study.config)
+    if create:
+        for name, value in (("schema", SCHEMA), ("facts", facts(study.config))):
+            if attributes.get(name) is None:
+                study.storage.set_study_user_attr(key, name, value)
 
 
 def _absent(config: StudyConfig) -> InputError:

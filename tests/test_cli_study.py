@@ -15,7 +15,8 @@ import rehearsal
 from rehearsal import realingo
 
 from search.config import StudyConfig, load
-from search.study import last_attempts, open_study
+from search.study import open_study
+from search.trial import last_attempts
 
 SLOW = {"seconds": 0.4, "trials": 10, "noise": 0.5}
 

@@ -15,8 +15,11 @@ from realign.score import Fidelity, Score
 from search import assemble, backend, owner, run
 from search.backend import Job, Outcome, Processes, measure
 from search.config import StudyConfig
+from search.facts import facts
 from search.interrupts import Interrupts
-from search.study import LOST, Study, Trial, facts, last_attempts, open_study, shown
+from search.storage import shown
+from search.study import Study, open_study
+from search.trial import LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
 from selector.subset import Subset
 

@@ -1,0 +1,139 @@
+"""A journal file that survives its writers: Optuna's, with what a kill or a full disk leaves in it made harmless.
+
+Optuna appends one JSON record a line, under a lock, and trusts that each line is whole. A line that was cut short is
+glued to the next record, and from then on nobody can read the file. Here a writer first cuts off an unfinished last
+line, under the lock; a reader skips what is no record, and finds the one that was glued to it. A lock whose holder was
+killed is broken. The file stays one that Optuna's own tools read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+START = b'{"op_code"'
+STALE = 10.0  # seconds after which a lock that has not changed is a dead writer's; a write takes milliseconds
+
+
+class Journal(JournalFileBackend):
+    """Raises ValueError for a file that is something else."""
+
+    def __init__(self, file: str) -> None:
+        self._file = Path(file)
+        if self._file.exists():
+            with self._file.open("rb") as stream:
+                first = stream.readline()
+            if first.strip() and START not in first:
+                raise ValueError(f"{file} is no journal of a study")
+        self._only = Lock(file)
+        super().__init__(file, self._only)
+        self._offsets = {0: 0}  # number of records before → bytes before
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """The records from that number on. An unfinished last line is not there yet."""
+        number = max(known for known in self._offsets if known <= log_number_from)
+        with self._file.open("rb") as stream:
+            place = self._offsets[number]
+            stream.seek(place)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    return
+                place += len(line)
+                if (record := _record(line)) is None:
+                    continue
+                number += 1
+                if number > log_number_from:
+                    self._offsets = {0: 0, number: place}
+                    yield record
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """All of the records or none: what a full disk cuts short is taken back."""
+        content = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
+        with self._only.held(), self._file.open("r+b") as stream:
+            size = _whole(self._file)
+            stream.truncate(size)
+            stream.seek(size)
+            try:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError:
+                os.truncate(self._file, size)
+                raise
+
+
+class Lock(JournalFileSymlinkLock):
+    """Optuna's, but one left behind is always seen: by the link itself, not by the file it may no longer lead to."""
+
+    def __init__(self, file: str, stale: float = STALE) -> None:
+        super().__init__(file)
+        self._stale = stale
+
+    def acquire(self) -> bool:
+        seen, since, pause = None, time.monotonic(), 0.001
+        while True:
+            try:
+                os.symlink(self._lock_target_file, self._lock_file)
+                return True
+            except FileExistsError:
+                now = self._look()
+                if now is None or now != seen:
+                    seen, since = now, time.monotonic()
+                elif time.monotonic() - since > self._stale:
+                    self._break(seen)
+                time.sleep(pause)
+                pause = min(2 * pause, 0.1)
+
+    def _look(self) -> tuple[int, int] | None:
+        """Which lock is there now; None if it was released."""
+        try:
+            found = os.lstat(self._lock_file)
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def _break(self, seen: tuple[int, int] | None) -> None:
+        if self._look() == seen:
+            with suppress(RuntimeError):  # somebody else did
+                self.release()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            with suppress(RuntimeError):  # we were so slow that somebody broke it
+                self.release()
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record of a line, or the last one glued into it; None if there is none."""
+    start = line.rfind(START)
+    for piece in (line, line[start:]) if start >= 0 else ():
+        try:
+            found = json.loads(piece)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and "op_code" in found:
+            return found
+    return None
+
+
+def _whole(file: Path) -> int:
+    """Bytes up to the end of the last finished line."""
+    with file.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        tail, place = b"", end
+        while place > 0 and b"\n" not in tail:
+            place = max(0, place - 65536)
+            stream.seek(place)
+            tail = stream.read(65536)
+        return place + tail.rfind(b"\n") + 1
