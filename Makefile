@@ -5,7 +5,7 @@ WORKERS ?= 2
 STUDY := studies/quickstart.toml
 OUT := studies/quickstart
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint stress clean
 
 # What is installed is remembered by a stamp; a changed pyproject.toml or constraints.txt installs again.
 $(VENV)/stamp-%: pyproject.toml constraints.txt
@@ -28,6 +28,11 @@ lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Kills at random moments, and load: what studies/reliability/README.md reports. About an hour on two cores.
+stress: $(VENV)/stamp-test
+	$(BIN)/python studies/reliability/stress.py
+	$(BIN)/python studies/reliability/load.py
 
 clean:
 	rm -rf $(VENV) $(OUT) studies/quickstart.db

@@ -29,8 +29,8 @@ class Journal(JournalFileBackend):
         self._file = Path(file)
         if self._file.exists():
             with self._file.open("rb") as stream:
-                first = stream.readline()
-            if first.strip() and START not in first:
+                head = stream.read(4096)
+            if head.strip() and START not in head:
                 raise ValueError(f"{file} is no journal of a study")
         self._only = Lock(file)
         super().__init__(file, self._only)

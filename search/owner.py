@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -30,7 +31,12 @@ HINT = "wait for it or stop it; 'realingo status' shows how far it is; --workers
 
 def me() -> dict[str, Any]:
     """Machine, process id and start time: a process id alone is given out again after a restart."""
-    return {"host": socket.gethostname(), "place": _place(), "pid": os.getpid(), "started": _started(os.getpid())}
+    return dict(_me(os.getpid()))
+
+
+@lru_cache(maxsize=1)
+def _me(pid: int) -> Mapping[str, Any]:
+    return {"host": socket.gethostname(), "place": _place(), "pid": pid, "started": _started(pid)}
 
 
 def near(owner: Mapping[str, Any]) -> bool:

@@ -18,6 +18,17 @@ class Subset:
         unique = {language.code: language for language in self.languages}
         object.__setattr__(self, "languages", tuple(unique[code] for code in sorted(unique)))
 
+    def __hash__(self) -> int:
+        """Kept, since a search looks thousands of subsets up at every step."""
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            object.__setattr__(self, "_hash", known := hash(self.languages))
+        return known
+
+    def __reduce__(self) -> tuple[type[Subset], tuple[tuple[Language, ...]]]:
+        """Without the kept hash: another process hashes strings differently."""
+        return Subset, (self.languages,)
+
     @classmethod
     def of(cls, languages: Iterable[Language]) -> Subset:
         return cls(tuple(languages))

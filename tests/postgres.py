@@ -35,8 +35,9 @@ MISSING = "PostgreSQL is not installed (apt-get install postgresql)"
 
 
 class Server:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, safe: bool) -> None:
         self.folder = folder
+        self._options = () if safe else FAST
         self.port = _free_port()
         self._as = {"user": USER, "group": pwd.getpwnam(USER).pw_gid} if os.geteuid() == 0 else {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +58,7 @@ class Server:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             if self._process is None or self._process.poll() is not None:  # children of a killed one still end
-                self._process = self._run("postgres", *where, *FAST)
+                self._process = self._run("postgres", *where, *self._options)
             if self._run("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)).wait(20) == 0:
                 return
             time.sleep(0.1)
@@ -86,10 +87,10 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A fresh server; it and its folder are gone at the end."""
+def serving(safe: bool = False) -> Iterator[Server]:
+    """A fresh server; it and its folder are gone at the end. `safe` as on a server in use, for timings."""
     with tempfile.TemporaryDirectory(prefix="realingo-pg-") as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), safe)
         server.start()
         try:
             yield server

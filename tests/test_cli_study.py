@@ -224,7 +224,7 @@ def kept(scores: Path) -> dict[Path, int]:
 
 
 def test_a_second_search_at_the_same_time_is_turned_away(tmp_path: Path) -> None:
-    study = rehearsal.write(tmp_path / "study", **SLOW)
+    study = rehearsal.write(tmp_path / "study", **{**SLOW, "seconds": 3.0})
     with rehearsal.started("search", study, cache=tmp_path / "cache") as first:
         wait_for(first, tmp_path / "study" / "trial.db", 1)
         with rehearsal.started("search", study, cache=tmp_path / "cache") as second:
