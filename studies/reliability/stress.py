@@ -43,11 +43,11 @@ def main() -> int:
                 if victim == "server" and storage != "postgres":
                     continue
                 siege = kills.Siege(Path(folder) / f"{victim}-{storage}", victim, storage, truth, given.seed, server)
+                tallies.append(siege.tally)
                 while siege.tally.kills < given.kills and siege.wanted + kills.EACH <= len(truth):
                     siege.round()
-                tallies.append(siege.tally)
+                    given.output.write_text(json.dumps([each.document for each in tallies], indent=1) + "\n")
                 print(json.dumps(siege.tally.document), flush=True)
-                given.output.write_text(json.dumps([each.document for each in tallies], indent=1) + "\n")
     return 0 if all(each.good and each.kills >= given.kills for each in tallies) else 1
 
 
