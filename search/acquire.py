@@ -24,8 +24,10 @@ from selector.limits import ROUNDING
 Array = NDArray[np.float64]
 Score = Callable[[Array], Array]  # X [B, n] → [B], the greater the better
 
-STEPS = 40  # of one climb, at most
-MOVES = 128  # neighbours looked at in one step
+ROUNDS = 2  # of a climb: in each it is estimated anew what every language is worth
+STEPS = 24  # of a round, at most
+ENOUGH = 1e-3  # gain in log expected improvement for which to go on
+MOVES = 48  # neighbours looked at in one step, two thirds of them the most promising
 BLOCK = 4096  # subsets scored at a time
 
 
@@ -64,15 +66,15 @@ class Moves:
         """
         leave, enter = self.around(x)
         none = len(x)  # stands for nobody
-        pairs = np.array(list(itertools.product((*leave, none), (*enter, none))), dtype=np.intp)[:-1]
-        size = int(x.sum())
-        change = (pairs[:, 1] < none).astype(int) - (pairs[:, 0] < none)
-        pairs = pairs[(self.space.sizes[0] <= size + change) & (size + change <= self.space.sizes[1])]
-        worth = np.append(out, 0.0)[pairs[:, 0]] + np.append(into, 0.0)[pairs[:, 1]]
+        leave, enter = np.append(leave, none), np.append(enter, none)
+        pairs = np.stack([np.repeat(leave, len(enter)), np.tile(enter, len(leave))], axis=1)[:-1]
+        size = int(x.sum()) + (pairs[:, 1] < none).astype(int) - (pairs[:, 0] < none)
+        pairs = pairs[(self.space.sizes[0] <= size) & (size <= self.space.sizes[1])]
         if len(pairs) > MOVES:
+            worth = np.append(out, 0.0)[pairs[:, 0]] + np.append(into, 0.0)[pairs[:, 1]]
             order = np.argsort(-worth, kind="stable")
-            half = MOVES // 2
-            pairs = pairs[np.concatenate([order[:half], rng.choice(order[half:], MOVES - half, replace=False)])]
+            first = 2 * MOVES // 3
+            pairs = pairs[np.concatenate([order[:first], rng.choice(order[first:], MOVES - first, replace=False)])]
         X = np.repeat(np.append(x, 0.0)[None], len(pairs), axis=0)
         rows = np.arange(len(pairs))
         X[rows, pairs[:, 0]] = 0.0
@@ -89,23 +91,27 @@ def best_unseen(space: Space, score: Score, starts: Array, seen: Array, rng: Gen
     if space.count() <= ENUMERABLE:
         every = everything(space.sizes, space.pinned, space.free, len(space.pool))
         every = every[Moves(space).allowed(every)]
-        return _highest(every, _scored(score, every), _keys(seen))
+        place = _highest(every, _scored(score, every), _keys(seen))
+        return None if place is None else every[place]
     moves, known = Moves(space), _keys(seen)
     found: list[tuple[float, Array]] = []
     for start in starts:
         x, height = start, -np.inf
-        for _ in range(STEPS):
-            out, into = _worth(x, moves, score)
-            near = moves.neighbours(x, out, into, rng)
-            if not len(near):
+        for _ in range(ROUNDS):
+            worth, before = _worth(x, moves, score), height
+            for _ in range(STEPS):
+                near = moves.neighbours(x, *worth, rng)
+                if not len(near):
+                    break
+                values = score(near)
+                place = _highest(near, values, known)
+                if place is not None:
+                    found.append((float(values[place]), near[place]))
+                if values.max() <= height + ENOUGH:
+                    break
+                height, x = float(values.max()), near[int(values.argmax())]
+            if height == before:
                 break
-            values = score(near)
-            fresh = _highest(near, values, known)
-            if fresh is not None:
-                found.append((float(values[(near == fresh).all(axis=1)][0]), fresh))
-            if values.max() <= height + 1e-6:
-                break
-            height, x = float(values.max()), near[int(values.argmax())]
     return max(found, key=lambda each: each[0])[1] if found else None
 
 
@@ -137,11 +143,10 @@ def _scored(score: Score, X: Array) -> Array:
     return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
-def _highest(X: Array, values: Array, known: frozenset[bytes]) -> Array | None:
-    for index in np.argsort(-values, kind="stable"):
-        if X[index].astype(bool).tobytes() not in known:
-            return np.asarray(X[index])
-    return None
+def _highest(X: Array, values: Array, known: frozenset[bytes]) -> int | None:
+    """Where the highest value is that belongs to no known subset."""
+    order = np.argsort(-values, kind="stable")
+    return next((int(place) for place in order if X[place].astype(bool).tobytes() not in known), None)
 
 
 def _keys(X: Array) -> frozenset[bytes]:

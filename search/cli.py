@@ -149,11 +149,16 @@ def search(
 
 
 @app.command()
-def status(study: StudyFile, overrides: Overrides = None, as_json: Json = False) -> None:
+def status(
+    study: StudyFile,
+    explain: Annotated[bool, typer.Option("--explain", help="Also which languages and pairs matter.")] = False,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
     """Trials by state, the best so far, the cost so far."""
     from search import run
 
-    emit(run.status(_study(study, overrides)), as_json, run.render_status)
+    emit(run.status(_study(study, overrides), explain), as_json, run.render_status)
 
 
 @studies.command()

@@ -19,7 +19,7 @@ from numpy.random import default_rng
 
 from realign.score import Score
 from realign.wrap import write_text
-from search import assemble, bootstrap, console
+from search import assemble, bootstrap, console, recommend
 from search import backend as backends
 from search.batch import Bench, Wanted
 from search.bootstrap import Sampled
@@ -27,6 +27,7 @@ from search.config import StudyConfig
 from search.interrupts import Interrupts
 from search.plan import model_free_subset
 from search.study import Study, open_study
+from search.trial import Trial
 from selector.errors import InputError
 from selector.language import Pool
 from selector.subset import Subset
@@ -79,11 +80,11 @@ def confirm(
     if not study.best():
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     fresh = [config.seed + FRESH + i for i in range(count)]
-    rows = _rows(config, study, top, count)
+    rows, winner = _rows(config, study, top, count), recommend.top(config, study)[0]
     with console.progress() as advance, Interrupts() as interrupts:
         bench = Bench(backend, workers, advance, interrupts)
-        scores = _measure(config, bench, rows, fresh, study.best()[0].subset)
-        luck = _luck(config, study, bench, fresh)
+        scores = _measure(config, bench, rows, fresh, winner.subset)
+        luck = _luck(config, winner, bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
     try:
         write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
@@ -108,7 +109,7 @@ def _rows(config: StudyConfig, study: Study, top: int, seeds: int) -> list[Row]:
 
     Of a Pareto front its highest scores are found; `random-k` has the size of "best", `random-3` that of others.
     """
-    best = study.front()[: -top - 1 : -1] if config.search.objectives else study.best(top)
+    best = study.front()[: -top - 1 : -1] if config.search.objectives else recommend.top(config, study, top)
     k = len(best[0].subset)
     found = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
     free = _model_free(config, study, k)
@@ -158,12 +159,11 @@ def _measure(
     return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
 
 
-def _luck(config: StudyConfig, study: Study, bench: Bench, fresh: Sequence[int]) -> dict[str, Any]:
-    """Winner's luck: the best search value less the same subset's value on fresh seeds, same sentences and languages.
+def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> dict[str, Any]:
+    """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
 
     The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
     """
-    best = study.best()[0]
     scores = bench.measure("winner's luck", backends.search_view(config), [(best.subset, seed) for seed in fresh])
     codes = [language.code for language in config.tune]
     means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}

@@ -74,6 +74,12 @@ class Posterior:
         """Of points with covariances k [B, N] to the measurements, [B]."""
         return np.asarray(self.constant + k @ self.alpha)
 
+    def covariance(self, k: Array, own: Array, ones: Array) -> Array:
+        """Of linear functionals: k [F, N] and own [F, F] their prior covariances, ones [F] their sums of weights."""
+        v = solve_triangular(self.L[0], k.T, lower=True, check_finite=False)
+        open_ = ones - k @ self.u  # what the unknown constant mean leaves uncertain
+        return np.asarray(own - v.T @ v + np.outer(open_, open_) / self.total)
+
     def variance(self, k: Array, own: Array) -> Array:
         """[B]; own [B] is the points' prior variance."""
         v = solve_triangular(self.L[0], k.T, lower=True, check_finite=False)

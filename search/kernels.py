@@ -50,6 +50,16 @@ class Side:
         weights = np.ones(len(self.targets)) if self.weights is None else self.weights
         return np.asarray(weights / weights.sum())
 
+    @cached_property
+    def kin(self) -> Array | None:
+        """A: the mean over metrics, [n, n]."""
+        return _semidefinite(np.mean(list(self.alike.values()), axis=0)) if self.alike else None
+
+    @cached_property
+    def reach(self) -> list[NDArray[np.float32]]:
+        """exp(p · R) of each metric, each [n, t]: what coverage sums over members, to single precision."""
+        return [np.exp(SHARPNESS * R.T).astype(np.float32) for R in self.near.values()]
+
 
 @dataclass(frozen=True)
 class Points:
@@ -62,11 +72,12 @@ class Points:
 class Kernels:
     """The kernels of one space; `names` says which, and weights [J] are in that order."""
 
-    def __init__(self, side: Side, space: Space) -> None:
+    def __init__(self, side: Side, space: Space, given: Mapping[str, Given]) -> None:
+        """`given` are features beyond those of the side."""
         self.side = side
+        self.given = {**side.given, **given}
         self.sized = space.sizes[0] < space.sizes[1]
-        self.alike = _semidefinite(np.mean(list(side.alike.values()), axis=0)) if side.alike else None
-        self.near = [np.exp(SHARPNESS * R.T) for R in side.near.values()]  # each [n, t]
+        self.alike = side.kin
         sample = reference(space)
         raw = {name: F(sample) for name, F in self._makers().items()}
         self.centre = {name: F.mean(axis=0) for name, F in raw.items()}
@@ -91,19 +102,23 @@ class Kernels:
         more = [F @ G.T for F, G in zip(a.features, b.features, strict=True)]
         return np.stack([*plain, *more]) / self.unit[:, None, None]
 
-    def mixed(self, weights: Array, a: Points, b: Points) -> Array:
-        """Their weighted sum, [B, C]."""
+    def towards(self, weights: Array, b: Points) -> Callable[[Points], Array]:
+        """Their weighted sum between any subsets and `b` [C], as a function of the former: [B] → [B, C]."""
         w = dict(zip(self.names, weights / self.unit, strict=True))
-        shared = a.z @ b.z.T
-        found = shared * (w["member"] + w["pairs"] * shared)
-        if self.alike is not None:
-            found += a.z @ (w["like"] * self.alike @ b.z.T)
-        for name, F, G in zip(self.scale, a.features, b.features, strict=True):
-            found += F @ (w[name] * G.T)
-        return np.asarray(found)
+        known = b.z.T if self.alike is None else b.z.T + w["like"] / w["member"] * (self.alike @ b.z.T)  # [n, C]
+        sides = [w[name] * G.T for name, G in zip(self.scale, b.features, strict=True)]  # each [q, C]
+
+        def mixed(a: Points) -> Array:
+            shared = a.z @ b.z.T
+            found = w["pairs"] * shared**2 + w["member"] * (shared if self.alike is None else a.z @ known)
+            for F, G in zip(a.features, sides, strict=True):
+                found += F @ G
+            return np.asarray(found)
+
+        return mixed
 
     def own(self, weights: Array, a: Points) -> Array:
-        """The diagonal of `mixed(weights, a, a)`, [B]."""
+        """The diagonal of `towards(weights, a)(a)`, [B]."""
         w = dict(zip(self.names, weights / self.unit, strict=True))
         shared = np.einsum("bn,bn->b", a.z, a.z)
         found = shared * (w["member"] + w["pairs"] * shared)
@@ -115,23 +130,24 @@ class Kernels:
 
     def _makers(self) -> dict[str, Given]:
         found: dict[str, Given] = {}
-        if self.near:
+        if self.side.near:
             found["covered"] = self._covered
         if self.side.alike:
             found["spread"] = self._spread
         if self.sized:
             found["size"] = _size
-        return {**found, **self.side.given}
+        return {**found, **self.given}
 
     def _covered(self, X: Array) -> Array:
         """Mean similarity of the targets to their nearest member, [B, metrics]; 0 for the empty subset."""
-        return np.stack([np.log1p(X @ R) @ self.side.share / SHARPNESS for R in self.near], axis=1)
+        x = X.astype(np.float32)
+        return np.stack([np.log1p(x @ R) @ self.side.share / SHARPNESS for R in self.side.reach], axis=1)
 
     def _spread(self, X: Array) -> Array:
-        """Mean similarity of the members to each other and to the source, [B, 2 · metrics]."""
+        """Mean similarity of the members to each other, and to the source under each metric, [B, 1 + metrics]."""
         x = X / np.maximum(X.sum(axis=1, keepdims=True), 1.0)
-        within = [np.einsum("bn,bn->b", x @ A, x) for A in self.side.alike.values()]
-        return np.stack([*within, *(x @ s for s in self.side.source.values())], axis=1)
+        within = np.einsum("bn,bn->b", x @ self.side.kin, x)
+        return np.stack([within, *(x @ s for s in self.side.source.values())], axis=1)
 
 
 def reference(space: Space) -> Array:

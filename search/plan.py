@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.random import Generator
 
-from search import genetic, proposal, sampler
+from search import genetic, ladder, proposal, sampler
 from search.config import StudyConfig
 from search.proposal import Past, Proposer, generator
 from search.side import side_of
@@ -43,7 +43,7 @@ def planner(config: StudyConfig) -> Planner:
     warm = warm_start(config)
     pareto = len(config.search.objectives) > 1
 
-    def plan(position: int, past: Past) -> Proposal | None:
+    def at_level(level: str, position: int, past: Past) -> Proposal | None:
         here = past.at(level)
         # the warm start may have been switched on or changed since: skip what was begun
         unseen = [(name, subset) for name, subset in warm if subset not in here.taken]
@@ -53,6 +53,19 @@ def planner(config: StudyConfig) -> Planner:
         inside = cheaper(space, rng) if pareto else space
         subset = propose(inside, here, rng)
         return None if subset is None else Proposal(subset, config.search.strategy, level)
+
+    def plan(position: int, past: Past) -> Proposal | None:
+        if config.search.fidelity != "ladder":
+            return at_level(level, position, past)
+        for due in ladder.levels_due(past, config.search.trials):
+            rise = ladder.promoted(past, due, config.search.trials)
+            if rise is None and config.search.strategy != "surrogate":
+                rise = ladder.best_below(past, due)
+            if rise is not None and space.allows(rise):
+                return Proposal(rise, "promoted", due)
+            if (found := at_level(due, position, past)) is not None:
+                return found
+        return None
 
     return plan
 

@@ -20,11 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from realign.wrap import write_text
-from search import figures, findings, plots
+from search import figures, findings, plots, recommend
 from search.config import StudyConfig
 from search.confirm import versions
 from search.figures import Plot
-from search.findings import Comparison, Row, Shot
+from search.findings import Comparison, Effect, Row, Shot
 from search.plots import Ground, Names
 from search.storage import shown
 from search.study import Study, open_study
@@ -44,7 +44,7 @@ class Story:
     headline: str
     chosen: tuple[Language, ...]  # the best confirmed subset, else the best so far
     confirmed: bool
-    overtaken: int | None  # number of a trial that scored higher since the confirmation
+    overtaken: int | None  # number of a trial that is ahead since the confirmation
     luck: Mapping[str, Any] | None  # search score of the best against the same on fresh seeds
     comparisons: Sequence[Comparison]
     rows: Sequence[Row]  # of confirm.json
@@ -84,17 +84,19 @@ def gather(config: StudyConfig, study: Study) -> Story:
     chosen, top = findings.row(rows, "best"), findings.best(shots)
     codes = tuple(chosen["languages"]) if chosen else top.codes if top else ()
     labels = {row["name"]: _called(row["name"], len(codes)) for row in rows}
+    latest = recommend.top(config, study)
+    effects, _ = recommend.effects(config, study)
     return Story(
         config=config,
         headline=findings.headline(chosen, names, top),
         chosen=tuple(each for each in config.pool if each.code in codes),
         confirmed=chosen is not None,
-        overtaken=top.number if chosen and top and set(top.codes) != set(codes) else None,
+        overtaken=latest[0].number if chosen and latest and set(latest[0].subset.codes) != set(codes) else None,
         luck=proof.get("luck"),
         comparisons=findings.comparisons(chosen) if chosen else (),
         rows=rows,
         labels=labels,
-        plots={plot.name: plot for plot in _plots(config, shots, rows, names, labels)},
+        plots={plot.name: plot for plot in _plots(config, shots, rows, names, labels, effects)},
         table=[(trial, findings.joined([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
         facts=_facts(config, study, proof),
     )
@@ -130,7 +132,14 @@ def _pages() -> Environment:
     return pages
 
 
-def _plots(config: StudyConfig, shots: Sequence[Shot], rows: Sequence[Row], names: Names, labels: Names) -> list[Plot]:
+def _plots(
+    config: StudyConfig,
+    shots: Sequence[Shot],
+    rows: Sequence[Row],
+    names: Names,
+    labels: Names,
+    effects: Sequence[Effect],
+) -> list[Plot]:
     """The figures there is data for."""
     top, chosen = findings.best(shots), findings.row(rows, "best")
     if top is None:
@@ -144,7 +153,7 @@ def _plots(config: StudyConfig, shots: Sequence[Shot], rows: Sequence[Row], name
         if (chosen.get("vs_none") or {}).get("non_members"):
             drawn.append(plots.spill(rows, labels))
         drawn += _gains(config, rows, names, members)
-    if effects := findings.effects(shots, [each.code for each in config.pool]):
+    if effects:
         drawn.append(plots.importance(effects, names))
     return drawn + _grounds(config, names, members)
 

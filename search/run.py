@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from search import assemble, console, owner
+from search import assemble, console, owner, recommend
 from search import backend as backends
 from search.config import StudyConfig
 from search.interrupts import Interrupts
@@ -57,9 +57,11 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
     return _document(config, study)
 
 
-def status(config: StudyConfig) -> dict[str, Any]:
-    """How a study stands; InputError if it was never started."""
-    return _document(config, open_study(config, create=False))
+def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:
+    """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
+    study = open_study(config, create=False)
+    document = _document(config, study)
+    return {**document, "explain": recommend.document(*recommend.effects(config, study))} if explain else document
 
 
 def most_needed(config: StudyConfig) -> int:
@@ -229,6 +231,7 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
         "storage": shown(config.storage),
         "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
         "best": _best(best[0]) if best else None,
+        **({"recommended": recommend.recommended(config, study)} if config.search.strategy == "surrogate" else {}),
         **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
         "evaluations": {"full_equivalents": _full_equivalents(config, complete)},
         "seconds": sum(trial.seconds for trial in complete),
@@ -271,8 +274,18 @@ def render_status(document: Mapping[str, Any]) -> Any:
     best = document["best"]
     if best:
         rows += [["best subset", " ".join(best["languages"])], ["its value", f"{best['value']:.4f} ({best['origin']})"]]
+    if taken := document.get("recommended"):
+        rows += [["recommended", " ".join(taken["languages"])]]
+        rows += [["expected of it", f"{taken['mean']:.4f} ± {taken['std']:.4f}"]]
     for each in document.get("front", ()):
         rows += [[f"for {each['cost']:g}", f"{each['value']:.4f} with {' '.join(each['languages'])}"]]
     rows += [["full evaluations", f"{document['evaluations']['full_equivalents']:g}"]]
     rows += [["measuring time", f"{document['seconds']:.0f} s"]]
-    return console.table("", ["", ""], rows)
+    table = console.table("", ["", ""], rows)
+    if "explain" not in document:
+        return table
+    effects = recommend.rows(document["explain"])
+    title = "in place of an average language, and both together beyond that; points, 90 % intervals"
+    if not effects:
+        return console.stack(table, "too few trials to say which languages matter")
+    return console.stack(table, console.table(title, ["languages", "effect", "interval"], effects, right=("effect",)))

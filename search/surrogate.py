@@ -4,20 +4,22 @@ Notations
     N, B, J   measurements, subsets asked about, kernels
     y, r      values, standardized [N], and their noise relative to a run's [N]: 1 / runs averaged
 Kernels are those of `search.kernels`; expected improvement over the best posterior mean, not over the best value seen,
-which is the luckiest (search for "winner's curse"). Subsets that are running stand in with their expected value
-(Kriging believer: Ginsbourger et al. 2010).
+which is the luckiest. Subsets that are running stand in with their expected value (Kriging believer: Ginsbourger et
+al. 2010). What a cheaper fidelity says, its posterior mean, is a feature of the one above, with a learned weight
+(autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive form of Le Gratiet & Garnier 2014).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from search import acquire, console, gaussian, proposal
+from search import acquire, console, gaussian, ladder, proposal
 from search.gaussian import Posterior, Weights
 from search.kernels import Kernels, Points, Side, masks
 from search.proposal import Past, Seen
@@ -29,7 +31,8 @@ Array = NDArray[np.float64]
 NOISE = 0.2  # usual share of noise in what is measured
 DOUBT = 1.5  # standard deviation of log weights around what is usual
 MOST_LEARNED = 200  # measurements that weights are learned from
-BEST_STARTS, RANDOM_STARTS = 4, 3  # of the climbs
+STARTS = (3, 7)  # climbs: few where the pool and the past are large, more where each is quick
+QUICK = 40_000  # languages times measurements that leave time for one climb
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,32 @@ class Fit:
 
     kernels: Kernels
     weights: Weights
-    points: Points  # [N], measured and then running
-    posterior: Posterior
+    posterior: Posterior  # of what was measured, and what is running
+    towards: Callable[[Points], Array]  # covariances with `points`, of the values themselves
     centre: float
     scale: float
 
     def __call__(self, X: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of subsets X [B, n], in units of the objective."""
         at = self.kernels.at(X)
-        k = self.kernels.mixed(self.weights.kernels, at, self.points)
+        k = self.towards(at)
         variance = self.posterior.variance(k, self.kernels.own(self.weights.kernels, at))
         return self.centre + self.scale * self.posterior.mean(k), self.scale * np.sqrt(variance)
+
+    def mean(self, X: Array) -> Array:
+        """Mean of subsets X, [B, 1]: a feature for the fidelity above."""
+        k = self.towards(self.kernels.at(X))
+        return self.posterior.mean(k)[:, None]
+
+    def functional(self, W: Array, X: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of W f, of values f of subsets X [B, n] under weights W [F, B]; each [F]."""
+        at = self.kernels.at(X)
+        k = W @ self.towards(at)
+        own = W @ self.kernels.towards(self.weights.kernels, at)(at) @ W.T
+        ones = W.sum(axis=1)
+        mean = (self.centre + self.scale * self.posterior.constant) * ones + self.scale * (k @ self.posterior.alpha)
+        variance = np.diag(self.posterior.covariance(k, own, ones))
+        return mean, self.scale * np.sqrt(np.maximum(variance, 0.0))
 
 
 class Surrogate:
@@ -57,11 +75,11 @@ class Surrogate:
     def __init__(self, side: Side) -> None:
         self.side = side
         self._said = False
-        self._remembered: tuple[object, Weights] | None = None
-        self._kernels: tuple[object, Kernels] | None = None
+        self._remembered: dict[str, tuple[bytes, Weights]] = {}  # by level
 
     def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None:
-        if len(past.here) < begin_with(space):
+        past = _finite(past)
+        if len(past.here) < (2 if ladder.below(past) else begin_with(space)):
             return proposal.random(space, past, rng)
         try:
             return self._best(space, past, rng)
@@ -76,11 +94,13 @@ class Surrogate:
 
         The best value seen overstates itself; this does so much less. Values as measured where no model can be fitted.
         """
+        past = _finite(past)
         seen = [each for each in past.here if space.allows(each.subset)]
         if not seen:
             return []
         try:
-            mean, deviation = self.fit(space, replace(past, begun=()))(masks(space, (each.subset for each in seen)))
+            fit = self.fit(space, replace(past, begun=()))
+            mean, deviation = fit(masks(space, (each.subset for each in seen)))
         except (np.linalg.LinAlgError, ValueError, FloatingPointError):
             mean, deviation = np.array([each.value for each in seen]), np.full(len(seen), np.nan)
         order = np.argsort(-mean, kind="stable")
@@ -88,20 +108,19 @@ class Surrogate:
 
     def fit(self, space: Space, past: Past) -> Fit:
         """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails."""
-        kernels = self._for(space)
+        lower = {level: self.fit(space, past.at(level)).mean for level in ladder.below(past)}
+        kernels = Kernels(self.side, space, lower)
         seen = past.here
         y, r = np.array([each.value for each in seen]), _relative(seen)
-        if not np.isfinite(y).all():
-            raise ValueError("a measured value is not finite")
         first = learned_from(len(seen))
         centre, scale = float(y[:first].mean()), float(y[:first].std()) or 1.0
         y = (y - centre) / scale
         X = masks(space, (each.subset for each in seen))
-        weights = self._learned(kernels, X[:first], y[:first], r[:first])
+        weights = self._learned(past.level, kernels, X[:first], y[:first], r[:first])
         points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
-        K = kernels.mixed(weights.kernels, points, points)
-        posterior = _posterior(K, y, weights.noise * r, weights.noise)
-        return Fit(kernels, weights, points, posterior, centre, scale)
+        towards = kernels.towards(weights.kernels, points)
+        posterior = _posterior(towards(points), y, weights.noise * r, weights.noise)
+        return Fit(kernels, weights, posterior, towards, centre, scale)
 
     def _best(self, space: Space, past: Past, rng: Generator) -> Subset | None:
         fit = self.fit(space, past)
@@ -110,8 +129,9 @@ class Surrogate:
         mean, _ = fit(X)
         inside = acquire.Moves(space).allowed(X)
         best = float(mean[inside].max()) if inside.any() else float(mean.max())
-        top = X[inside][np.argsort(-mean[inside], kind="stable")[:BEST_STARTS]]
-        starts = np.concatenate([top, masks(space, (space.random(rng) for _ in range(RANDOM_STARTS)))])
+        count = int(np.clip(QUICK // X.size, *STARTS))
+        top = X[inside][np.argsort(-mean[inside], kind="stable")[: count - count // 3]]
+        starts = np.concatenate([top, masks(space, (space.random(rng) for _ in range(count // 3)))])
 
         def score(X: Array) -> Array:
             return acquire.log_improvement(*fit(X), best)
@@ -121,23 +141,23 @@ class Surrogate:
             return proposal.random(space, past, rng)
         return space.subset(tuple(np.flatnonzero(x).tolist()))
 
-    def _for(self, space: Space) -> Kernels:
-        key = (space.sizes, space.pinned, space.free)
-        if self._kernels is None or self._kernels[0] != key:
-            self._kernels = key, Kernels(self.side, space)
-        return self._kernels[1]
-
-    def _learned(self, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
+    def _learned(self, level: str, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
         """The weights for these measurements; remembered, since most positions in a row ask for the same."""
-        key = (id(kernels), X.tobytes(), y.tobytes(), r.tobytes())
-        if self._remembered is None or self._remembered[0] != key:
-            if len(y) > MOST_LEARNED:
-                some = np.linspace(0, len(y) - 1, MOST_LEARNED).astype(np.intp)
-                X, y, r = X[some], y[some], r[some]
-            at = kernels.at(X)
-            usual, doubt = Weights(kernels.usual, NOISE), np.full(len(kernels.names) + 1, DOUBT)
-            self._remembered = key, gaussian.learned(kernels.each(at, at), y, r, usual, doubt)
-        return self._remembered[1]
+        if len(y) > MOST_LEARNED:
+            some = np.linspace(0, len(y) - 1, MOST_LEARNED).astype(np.intp)
+            X, y, r = X[some], y[some], r[some]
+        at = kernels.at(X)
+        K = kernels.each(at, at)
+        key = hashlib.sha256(K.tobytes() + y.tobytes() + r.tobytes()).digest()
+        if self._remembered.get(level, (b"",))[0] != key:
+            doubt = np.full(len(kernels.names) + 1, DOUBT)
+            found = gaussian.learned(K, y, r, Weights(kernels.usual, NOISE), doubt)
+            self._remembered[level] = key, found
+        return self._remembered[level][1]
+
+
+def _finite(past: Past) -> Past:
+    return replace(past, seen=tuple(each for each in past.seen if np.isfinite(each.value)))
 
 
 def begin_with(space: Space) -> int:

@@ -165,11 +165,20 @@ def test_the_best_expectation_overstates_less_than_the_best_value() -> None:
 def test_a_failed_fit_is_said_once_and_swap_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     space = Space(POOL, (3, 3))
     past = measured(space, searched(proposal.random, space, 12, 0))
-    broken = Past((*past.seen[:-1], Seen(past.seen[-1].subset, float("nan"))), past.begun)
-    surrogate = Surrogate(side())
+    broken = Surrogate(Side({"plane": np.full((n, n), np.nan)}))
     for position in range(2):
-        assert surrogate(space, broken, generator(0, position)) == proposal.swap(space, broken, generator(0, position))
+        assert broken(space, past, generator(0, position)) == proposal.swap(space, past, generator(0, position))
     assert capsys.readouterr().err.count("swap search") == 1
+    assert broken.recommend(space, past)[0][0] == max(past.seen, key=lambda s: s.value).subset
+
+
+def test_a_value_that_is_no_number_is_left_out() -> None:
+    space = Space(POOL, (3, 3))
+    past = measured(space, searched(proposal.random, space, 12, 0))
+    odd = Past((*past.seen[:-1], Seen(past.seen[-1].subset, float("nan"))), past.begun)
+    chosen = Surrogate(side())(space, odd, generator(0, 0))
+    assert chosen not in {None, *odd.taken}
+    assert len(Surrogate(side()).recommend(space, odd)) == 11
 
 
 def test_it_starts_by_chance() -> None:
@@ -200,12 +209,12 @@ def test_another_process_proposes_the_same(tmp_path: Path) -> None:
 
 
 def test_mixed_kernels_are_the_sum_of_each() -> None:
-    kernels = Kernels(side(), WIDE)
+    kernels = Kernels(side(), WIDE, {})
     a, b = (kernels.at(masks(WIDE, searched(proposal.random, WIDE, 8, seed))) for seed in (0, 1))
     weights = np.arange(1.0, len(kernels.names) + 1)
-    assert kernels.mixed(weights, a, b) == pytest.approx(np.tensordot(weights, kernels.each(a, b), 1))
-    assert kernels.own(weights, a) == pytest.approx(np.diag(kernels.mixed(weights, a, a)))
-    assert np.linalg.eigvalsh(kernels.mixed(weights, a, a)).min() > -1e-9
+    assert kernels.towards(weights, b)(a) == pytest.approx(np.tensordot(weights, kernels.each(a, b), 1))
+    assert kernels.own(weights, a) == pytest.approx(np.diag(kernels.towards(weights, a)(a)))
+    assert np.linalg.eigvalsh(kernels.towards(weights, a)(a)).min() > -1e-9
 
 
 def test_the_slope_of_the_likelihood_is_that_of_its_value() -> None:

@@ -1,0 +1,71 @@
+"""What a study's measurements say when the surrogate reads them: which subset to take, and which languages matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search import explain
+from search.config import StudyConfig
+from search.explain import Pair
+from search.findings import Effect
+from search.proposal import Past, Seen
+from search.side import side_of
+from search.study import Study
+from search.surrogate import Surrogate
+from search.trial import Trial
+
+
+def past_of(config: StudyConfig, trials: Sequence[Trial]) -> Past:
+    """What a strategy may look at, of the last attempts at each position."""
+    done = (trial for trial in trials if trial.state == "complete" and trial.value is not None)
+    seen = (Seen(t.subset, t.value or 0.0, t.per_language, t.level, config.search.seeds) for t in done)
+    return Past(tuple(seen), tuple((trial.subset, trial.level) for trial in trials), config.level)
+
+
+def top(config: StudyConfig, study: Study, count: int = 1) -> list[Trial]:
+    """The subsets to take, best first: by expectation where the surrogate searched for one, else by value."""
+    best = study.best(len(study.trials()))
+    if config.search.strategy != "surrogate" or config.search.objectives or not best:
+        return best[:count]
+    by_subset = {trial.subset: trial for trial in reversed(best)}
+    ranked = Surrogate(side_of(config)).recommend(config.space, past_of(config, study.trials()))
+    return [by_subset[subset] for subset, _, _ in ranked if subset in by_subset][:count]
+
+
+def recommended(config: StudyConfig, study: Study) -> dict[str, Any] | None:
+    """The subset whose true value is expected to be highest, with mean and standard deviation of that value."""
+    found = Surrogate(side_of(config)).recommend(config.space, past_of(config, study.trials()))
+    if not found:
+        return None
+    subset, mean, deviation = found[0]
+    return {"languages": list(subset.codes), "mean": mean, "std": deviation}
+
+
+def effects(config: StudyConfig, study: Study) -> tuple[list[Effect], list[Pair]]:
+    """Which languages and pairs matter, whatever strategy measured; empty after too few trials."""
+    return explain.explained(config.space, Surrogate(side_of(config)), past_of(config, study.trials()))
+
+
+def document(single: Sequence[Effect], pairs: Sequence[Pair]) -> dict[str, Any]:
+    """As `status --explain --json` has it."""
+    languages = [
+        {"language": each.code, "effect": each.effect, "ci90": [each.low, each.high], "share_best": each.share_top}
+        for each in single
+    ]
+    both = [{"languages": list(each.codes), "effect": each.effect, "ci90": [each.low, each.high]} for each in pairs]
+    return {"languages": languages, "pairs": both}
+
+
+def rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """The same as lines of a table: who, the effect in points, its interval."""
+    single = [([each["language"]], each) for each in found["languages"]]
+    both = [(each["languages"], each) for each in found["pairs"]]
+    return [
+        [
+            " + ".join(codes),
+            f"{100 * each['effect']:+.2f}",
+            "{:+.2f} to {:+.2f}".format(*(100 * x for x in each["ci90"])),
+        ]
+        for codes, each in (*single, *both)
+    ]
