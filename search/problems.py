@@ -245,14 +245,16 @@ class Replayed(Problem):
         self.name, self.table = f"table {table.signature}, k={size}", table
         self.config = _config(table.pool, "eng", size, table.targets)
         self.side = side_of(self.config)
+        rows = [table.row[each] for each in table.subsets if len(each) == size]
+        whole = [bool(np.isfinite(level[rows]).all()) for level in table.values]  # measured to the end
+        names = {"full": "full", **LEVELS}
         levels = list(table.fidelities)
-        self.place = {"full": levels.index("full")}
-        self.place |= {own: levels.index(name) for own, name in LEVELS.items() if name in levels}
+        self.place = {own: levels.index(name) for own, name in names.items() if name in levels}
+        self.place = {own: place for own, place in self.place.items() if whole[place]}
+        if len(rows) < math.comb(len(table.pool), size) or "full" not in self.place:
+            raise InputError(f"the table lacks subsets of {size} languages", "make it with studies/tables/make.py")
         pairs = {level: list(table.fidelities.values())[place]["pairs"] for level, place in self.place.items()}
         self.shares = {level: count / pairs["full"] for level, count in pairs.items()}
-        rows = [table.row[each] for each in table.subsets if len(each) == size]
-        if len(rows) < math.comb(len(table.pool), size):
-            raise InputError(f"the table lacks subsets of {size} languages", "make it with studies/tables/make.py")
         true = table.values[self.place["full"]][rows].mean(axis=(1, 2))
         self.best, self.usual = float(true.max()), float(np.median(true))
 
@@ -260,10 +262,11 @@ class Replayed(Problem):
         return float(self.table.values[self.place["full"], self.table.row[subset.codes]].mean())
 
     def measure(self, subset: Subset, level: str, rng: Generator) -> Seen:
-        if subset.codes not in self.table.row:
-            raise InputError(f"the table has no {subset.key}", "leave out strategies that pass through other sizes")
-        run = int(rng.integers(self.table.seeds))
-        scores = self.table.values[self.place[level], self.table.row[subset.codes], run]  # (t,)
+        row, run = self.table.row.get(subset.codes), int(rng.integers(self.table.seeds))
+        if row is None or level not in self.place or np.isnan(self.table.values[self.place[level], row]).any():
+            message = f"the table has no {subset.key} at level {level}"
+            raise InputError(message, "take strategies that measure neither other sizes nor other levels")
+        scores = self.table.values[self.place[level], row, run]  # (t,)
         per_target = dict(zip(self.table.targets, scores.tolist(), strict=True))
         return Seen(subset, float(scores.mean()), per_target, level)
 

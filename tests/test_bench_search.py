@@ -113,6 +113,16 @@ def test_the_document_is_as_the_contract_says(table: Path, capsys: pytest.Captur
     assert "0 is the median subset" in capsys.readouterr().out
 
 
+def test_a_level_that_was_not_measured_to_the_end_is_left_out(table: Path, tmp_path: Path) -> None:
+    found = load(table)
+    found.values[1, found.row[CODES[:3]]] = np.nan
+    found.save(tmp_path / "partial.npz")
+    problem = Replayed(load(tmp_path / "partial.npz"))
+    assert set(problem.shares) == {"full"}
+    with pytest.raises(InputError, match="at level short"):
+        problem.measure(problem.space.subset((0, 1, 2)), "short", np.random.default_rng(0))
+
+
 def test_a_batch_is_proposed_from_what_a_search_with_as_many_workers_knows(table: Path) -> None:
     problem, known = Replayed(load(table)), list[tuple[int, int]]()
 
