@@ -13,6 +13,7 @@ from realign.score import Fidelity, Score
 from search import assemble, console
 from search import backend as backends
 from search.interrupts import Interrupts
+from search.jobs import Backend, Job
 from selector.errors import RunError
 from selector.subset import Subset
 
@@ -28,6 +29,7 @@ class Bench:
     workers: int
     advance: console.Advance
     interrupts: Interrupts
+    address: str = ""  # of a Ray cluster
 
     def measure(
         self, what: str, view: backends.View, wanted: Sequence[Wanted], fidelity: Fidelity | None = None
@@ -43,13 +45,13 @@ class Bench:
             evaluator = view.evaluator(self.advance)
         fidelity = fidelity or assemble.fidelity(view.config)
         each = enumerate(dict.fromkeys(wanted))
-        jobs = [backends.Job(number, subset, fidelity, seed) for number, (subset, seed) in each]
+        jobs = [Job(number, subset, fidelity, seed) for number, (subset, seed) in each]
         known = {job: evaluator.known(job.subset, job.fidelity, job.seed) for job in jobs}
         scores = {job: score for job, score in known.items() if score is not None}
         left = [job for job in jobs if job not in scores]
         self.advance(what, len(scores), len(jobs))
         if left:
-            place = backends.backend(self.backend, min(self.workers, len(left)), view, evaluator)
+            place = backends.Place(self.backend, min(self.workers, len(left)), self.address).backend(view, evaluator)
             try:
                 for job, score in results(place, left, self.interrupts):
                     scores[job] = score
@@ -59,15 +61,13 @@ class Bench:
         return {(job.subset, job.seed): scores[job] for job in jobs}
 
 
-def results(
-    place: backends.Backend, jobs: Sequence[backends.Job], interrupts: Interrupts
-) -> Iterator[tuple[backends.Job, Score]]:
+def results(place: Backend, jobs: Sequence[Job], interrupts: Interrupts) -> Iterator[tuple[Job, Score]]:
     """Each job with its score, as they come. RunError for the first that fails, or that loses its worker twice.
 
-    A worker that dies takes others with it, and which job killed it is not known. So each lost job is tried once
-    more, alone: the one that then dies again is the cause.
+    A node that vanishes takes several workers with it, and two jobs may need the memory that one would have had. So
+    each lost job is tried once more, alone: the one that then dies again is the cause.
     """
-    waiting, running, lost = deque(jobs), dict[int, backends.Job](), set[int]()
+    waiting, running, lost = deque(jobs), dict[int, Job](), set[int]()
     while waiting or running:
         while waiting and _room(place, running, waiting[0], lost):
             job = waiting.popleft()
@@ -89,10 +89,10 @@ def results(
                 raise RunError(f"{_called(job)} failed: {outcome.error}", outcome.hint or AGAIN)
 
 
-def _room(place: backends.Backend, running: dict[int, backends.Job], job: backends.Job, lost: set[int]) -> bool:
+def _room(place: Backend, running: dict[int, Job], job: Job, lost: set[int]) -> bool:
     alone = job.number in lost or not lost.isdisjoint(running)
     return len(running) < (1 if alone else place.workers)
 
 
-def _called(job: backends.Job) -> str:
+def _called(job: Job) -> str:
     return f"{job.subset.key or 'no realignment'}, seed {job.seed}"

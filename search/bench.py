@@ -40,7 +40,7 @@ def run(name: str, seeds: int, workers: int) -> dict[str, Any]:
         raise InputError(f"there is no benchmark '{name}'", f"known: {', '.join(BENCHES)}")
     if not 2 <= seeds <= 100:
         raise InputError(f"--seeds {seeds} is out of range", "take a number from 2 to 100")
-    backends.check("process", workers)
+    backends.Place("process", workers)
     return {"bench": name, **BENCHES[name][0](seeds, workers)}
 
 
@@ -67,7 +67,7 @@ def run_search(
             raise InputError(f"{name} {number} is too few", "at least 1")
     if table and problem:
         raise InputError("a table and a problem are given", "give --table or --problem")
-    backends.check("process", workers)
+    backends.Place("process", workers)
     names = [name.strip() for name in strategies.split(",")] if strategies else ()
     return {"bench": "search", **bench_search.search(table, problem, names, repetitions, batch, workers)}
 

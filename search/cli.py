@@ -33,8 +33,9 @@ Overrides = Annotated[
 ]
 Backend = Annotated[
     str | None,
-    typer.Option(help="Where evaluations run: inline (one worker's default) or process.", show_default=False),
+    typer.Option(help="Where evaluations run: inline (the default for one), process, ray or tune.", show_default=False),
 ]
+Address = Annotated[str, typer.Option(help="A Ray cluster to run on; without it one is started on this machine.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
 
 
@@ -137,15 +138,16 @@ def search(
     trials: Annotated[int | None, typer.Option(help="Trials in all, over every run of this study.")] = None,
     workers: Annotated[int, typer.Option(help="Trials at a time.")] = 1,
     backend: Backend = None,
+    address: Address = "",
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """Run or continue a study; a finished trial is never repeated."""
     from search import run
 
-    emit(
-        run.search(_study(study, overrides), trials, workers, backend or _fitting(workers)), as_json, run.render_status
-    )
+    config = _study(study, overrides)
+    place = backend or _fitting(workers, config.search.time_limit)
+    emit(run.search(config, trials, workers, place, address), as_json, run.render_status)
 
 
 @app.command()
@@ -181,13 +183,15 @@ def confirm(
     seeds: Annotated[int | None, typer.Option(help="Fresh seeds for each row.")] = None,
     workers: Annotated[int, typer.Option(help="Evaluations at a time; changes no result.")] = 1,
     backend: Backend = None,
+    address: Address = "",
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
     from search import confirm as confirmation
 
-    answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, backend or _fitting(workers))
+    place = backend or _fitting(workers)
+    answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, place, address)
     emit(answer, as_json, confirmation.render)
 
 
@@ -319,8 +323,8 @@ def _one_thread() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def _fitting(workers: int) -> str:
-    return "inline" if workers == 1 else "process"
+def _fitting(workers: int, time_limit: float | None = None) -> str:
+    return "inline" if workers == 1 and time_limit is None else "process"
 
 
 def _study(path: Path, overrides: list[str] | None) -> Any:

@@ -61,7 +61,12 @@ class Row:
 
 
 def confirm(
-    config: StudyConfig, top: int | None = None, seeds: int | None = None, workers: int = 1, backend: str = "inline"
+    config: StudyConfig,
+    top: int | None = None,
+    seeds: int | None = None,
+    workers: int = 1,
+    backend: str = "inline",
+    address: str = "",
 ) -> dict[str, Any]:
     """Measure the rows, write `<folder>/confirm.json` whole, and return it.
 
@@ -70,7 +75,7 @@ def confirm(
     the search's value of the best subset less its value on the fresh seeds, both on the development split and the
     tuning targets. InputError without a finished trial; RunError if a row fails.
     """
-    backends.check(backend, workers)
+    backends.Place(backend, workers, address)
     top = config.confirm.top if top is None else top
     count = config.confirm.seeds if seeds is None else seeds
     for name, number in (("--top", top), ("--seeds", count)):
@@ -82,7 +87,7 @@ def confirm(
     fresh = [config.seed + FRESH + i for i in range(count)]
     rows, winner = _rows(config, study, top, count), recommend.top(config, study)[0]
     with console.progress() as advance, Interrupts() as interrupts:
-        bench = Bench(backend, workers, advance, interrupts)
+        bench = Bench(backend, workers, advance, interrupts, address)
         scores = _measure(config, bench, rows, fresh, winner.subset)
         luck = _luck(config, winner, bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}

@@ -51,7 +51,7 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> dict[str, Any]:
     alone. Every score is cached, so an interrupted evaluation goes on where it was.
     """
     place = "inline" if wanted.workers == 1 else "process"
-    backends.check(place, wanted.workers)
+    backends.Place(place, wanted.workers)
     seeds = [config.seed + i for i in range(wanted.seeds)]
     models = [wanted.model, *([wanted.against] if wanted.against else [])]
     views = [_view(config, model, wanted.split) for model in models]

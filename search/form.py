@@ -59,6 +59,7 @@ class SearchSection(Section):
     metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
     warm_start: bool = True
     seeds: Annotated[int, Field(ge=1, le=100)] = 1  # averaged in each trial
+    time_limit: Annotated[float, Field(gt=0)] | None = None  # seconds of a trial, after which it counts as failed
     take_over: bool = False  # trials left running by another host are dead: try them again
 
     @field_validator("strategy")

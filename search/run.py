@@ -14,6 +14,7 @@ from search import assemble, console, owner, recommend
 from search import backend as backends
 from search.config import StudyConfig
 from search.interrupts import Interrupts
+from search.jobs import Backend, Job, Outcome
 from search.plan import Planner, Proposal, planner, warm_start
 from search.proposal import Past, Seen
 from search.storage import check_storage, shown
@@ -25,17 +26,21 @@ from selector.subset import Subset
 FAILURES_AT_START = 3
 
 
-def search(config: StudyConfig, trials: int | None = None, workers: int = 1, backend: str = "inline") -> dict[str, Any]:
+def search(
+    config: StudyConfig, trials: int | None = None, workers: int = 1, backend: str = "inline", address: str = ""
+) -> dict[str, Any]:
     """Run or continue a study until `trials` trials (default: the study file's) have ended, and tell how it stands.
 
-    `trials` counts over all runs. InputError before anything is written if the input is wrong; RunError if another
-    process drives the study or nothing succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT
-    and SIGTERM.
+    `trials` counts over all runs; `address` is that of a Ray cluster. InputError before anything is written if the
+    input is wrong; RunError if another process drives the study or nothing succeeds at the start; KeyboardInterrupt,
+    with everything recorded, on SIGINT and SIGTERM.
     """
     wanted = trials if trials is not None else config.search.trials
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")
-    backends.check(backend, workers)
+    place = backends.Place(backend, workers, address)
+    if backend == "inline" and config.search.time_limit:
+        raise InputError("the inline backend cannot end a trial that hangs", "add --backend process for the time limit")
     plan = planner(config)
     check_storage(config.storage)
     if (needed := most_needed(config)) > wanted:
@@ -47,13 +52,13 @@ def search(config: StudyConfig, trials: int | None = None, workers: int = 1, bac
         view = backends.search_view(config)
         with interrupts.welcome():
             evaluator = view.evaluator(advance)
-        place = backends.backend(backend, workers, view, evaluator)
+        where = place.backend(view, evaluator)
         try:
             study = open_study(config, create=True)
             with study.driven():
-                Driver(study, plan, place, advance, interrupts).run(wanted)
+                Driver(study, plan, where, advance, interrupts).run(wanted)
         finally:
-            place.close()
+            where.close()
     return _document(config, study)
 
 
@@ -88,7 +93,7 @@ class Driver:
         self,
         study: Study,
         plan: Planner,
-        place: backends.Backend,
+        place: Backend,
         advance: console.Advance,
         interrupts: Interrupts,
     ) -> None:
@@ -163,8 +168,9 @@ class Driver:
         """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
         seeds = self.config.search.seeds
         for trial in (self.latest[position] for position in range(self.looked, last + 1)):
-            if trial.state == "complete" and trial.value is not None:
-                self.seen.append(Seen(trial.subset, trial.value, trial.per_language, trial.level, seeds))
+            if trial.state in ("complete", "pruned") and trial.value is not None:
+                runs = trial.runs or seeds
+                self.seen.append(Seen(trial.subset, trial.value, trial.per_language, trial.level, runs))
         self.looked = max(self.looked, last + 1)
         return Past(tuple(self.seen), tuple(self.begun))
 
@@ -178,19 +184,21 @@ class Driver:
             self.begun.append((trial.subset, trial.level))
         self.latest[position] = trial
         seed, seeds = self.config.seed, self.config.search.seeds
-        self.place.submit(backends.Job(trial.number, chosen.subset, fidelity, seed, seeds))
+        limit = self.config.search.time_limit
+        self.place.submit(Job(trial.number, chosen.subset, fidelity, seed, seeds, limit))
 
-    def _record(self, outcome: backends.Outcome) -> None:
+    def _record(self, outcome: Outcome) -> None:
         trial = self.running[outcome.number]
         if outcome.score is not None:
-            value = self.config.value(outcome.score.per_language)
-            ended, self.succeeded = self.study.finish(trial, outcome.score, value), True
-            if self.study.counts(ended) and (self.best is None or value > (self.best.value or 0.0)):
+            value, self.succeeded = self.config.value(outcome.score.per_language), True
+            ended = self.study.finish(trial, outcome.score, value, outcome.runs)
+            better = self.best is None or value > (self.best.value or 0.0)
+            if ended.state == "complete" and self.study.counts(ended) and better:
                 self.best = ended
                 console.remark(f"trial {trial.number}, {trial.origin}: best so far {value:.4f} with {trial.subset.key}")
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
-            console.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died")
+            console.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died: {outcome.error}")
             self.again += [ended] if self.study.deserves_another(ended) else []
         else:
             ended = self.study.fail(trial, outcome.error)
@@ -225,7 +233,7 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
     trials = study.trials()
     states = [trial.state for trial in trials]
     best = study.best()
-    complete = [trial for trial in trials if trial.state == "complete"]
+    ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
     return {
         "study": config.name,
         "storage": shown(config.storage),
@@ -233,24 +241,24 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
         "best": _best(best[0]) if best else None,
         **({"recommended": recommend.recommended(config, study)} if config.search.strategy == "surrogate" else {}),
         **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
-        "evaluations": {"full_equivalents": _full_equivalents(config, complete)},
-        "seconds": sum(trial.seconds for trial in complete),
+        "evaluations": {"full_equivalents": _full_equivalents(config, ended)},
+        "seconds": sum(trial.seconds for trial in ended),
     }
 
 
-def _full_equivalents(config: StudyConfig, complete: Sequence[Trial]) -> float:
+def _full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
     """Realignments made, in full ones, by the pairs they saw. Merging takes one of every language it met.
 
     Where merged encoders share one fine-tuning it has met the whole pool.
     """
-    full = assemble.fidelity(config).pairs
-    merged = [trial for trial in complete if trial.level == "merge"]
-    trained = sum(trial.fidelity["pairs"] / full for trial in complete if trial.level != "merge")
+    full, seeds = assemble.fidelity(config).pairs, config.search.seeds
+    merged = [trial for trial in ended if trial.level == "merge"]
+    trained = sum((trial.runs or seeds) * trial.fidelity["pairs"] / full for trial in ended if trial.level != "merge")
     met = {language for trial in merged for language in trial.subset}
     if merged and config.fidelity.method != "scores" and config.fidelity.tuned == "once":
         met = set(config.pool)
     once = len(met) * merged[0].fidelity["pairs"] / full if merged else 0.0
-    return float(config.search.seeds * trained + (config.search.seeds + config.fidelity.seeds - 1) * once)
+    return float(trained + (seeds + config.fidelity.seeds - 1) * once)
 
 
 def _best(trial: Trial) -> dict[str, Any]:

@@ -134,16 +134,18 @@ class Study:
         running = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING,))
         return next((each._trial_id for each in running if each.user_attrs == attributes), None)
 
-    def finish(self, trial: Trial, score: Score, value: float) -> Trial:
-        """Record the score."""
+    def finish(self, trial: Trial, score: Score, value: float, runs: int | None = None) -> Trial:
+        """Record the score; if the trial was stopped after `runs` of its seeds, that too: it is no answer then."""
         result: dict[str, Any] = {
             "per_language": dict(score.per_language),
             "signature": score.signature,
             "seconds": score.seconds,
+            "runs": runs,
         }
         values = [value, trial.cost] if self.config.search.objectives else [value]
-        self._end(trial, TrialState.COMPLETE, "result", result, values)
-        return self._know(dataclasses.replace(trial, state="complete", value=value, **result))
+        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values)
+        state: State = "complete" if runs is None else "pruned"
+        return self._know(dataclasses.replace(trial, state=state, value=value, **result))
 
     def fail(self, trial: Trial, message: str) -> Trial:
         self._end(trial, TrialState.FAIL, "error", message)

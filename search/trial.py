@@ -32,6 +32,7 @@ class Trial:
     cost: float = 0.0  # of the subset: the sum of its languages' costs, or their number
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    runs: int | None = None  # stopped early: seeds measured until then, of which the scores are the mean
     error: str = ""
     retry_of: int | None = None  # number of the attempt before
     owner: Mapping[str, Any] = field(default_factory=dict)

@@ -28,6 +28,7 @@ BEHIND = {  # a heavy or replaceable library → the files that may import it
     "datasets": {"realign/hub.py"},
     "pydantic": {"search/order.py", "search/form.py", "search/sections.py"},
     "typer": {"search/cli.py"},
+    "ray": {"search/ray_backend.py", "search/tune_backend.py"},
     "rich": {"search/console.py"},
     "plotly": {"search/figures.py"},
     "matplotlib": {"search/chart.py"},

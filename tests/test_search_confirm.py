@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing.spawn
-import time
+import multiprocessing
+import os
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,13 @@ from hypothesis import strategies as st
 
 from realign.fake import FakeEvaluator, Terms
 from realign.score import Fidelity, Score, Tally
+from realign.wrap import Cached
 from search import assemble, backend, batch, bootstrap, confirm, export, run
-from search.backend import Job, Outcome, Processes, search_view
+from search.backend import View, search_view
 from search.bootstrap import holm, interval, regressions, resample, two_sided
 from search.interrupts import Interrupts
+from search.jobs import Job, Outcome
+from search.processes import processes
 from search.study import open_study
 from selector.errors import InputError, RunError
 from selector.language import parse_pool
@@ -193,23 +195,25 @@ def test_workers_change_no_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert counts[0] == counts[1] == counts[2] > 10
 
 
-@pytest.fixture
-def no_interpreter() -> Iterator[Path]:
-    """Name a file here and no worker process can start."""
-    before = multiprocessing.spawn.get_executable()
-    yield Path("no-such-python")
-    multiprocessing.spawn.set_executable(before)
+class Fatal(View):
+    """Workers that look at this die as they start."""
+
+    def evaluator(self, advance: assemble.Advance | None = None) -> Cached:
+        if multiprocessing.parent_process() is not None:
+            os._exit(1)
+        return super().evaluator(advance)
 
 
-def test_what_is_cached_starts_no_worker(tmp_path: Path, no_interpreter: Path) -> None:
+def test_what_is_cached_starts_no_worker(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
-    first = confirm.confirm(config, 1, 2, 2, "process")
-    multiprocessing.spawn.set_executable(str(tmp_path / no_interpreter))
-    assert {**confirm.confirm(config, 1, 2, 2, "process"), "created": ""} == {**first, "created": ""}
-    with pytest.raises(RunError, match="its worker process died twice"):
-        confirm.confirm(config, 1, 3, 2, "process")
-    assert json.loads((config.folder / "confirm.json").read_text(encoding="utf-8"))["seeds"] == first["seeds"]
+    found = {(trial.subset, config.seed): trial.value for trial in open_study(config, create=False).trials()}
+    view = Fatal(config, config.tune, "dev")
+    with Interrupts() as interrupts:
+        bench = batch.Bench("process", 2, lambda *_: None, interrupts)
+        assert {wanted: score.value for wanted, score in bench.measure("", view, list(found)).items()} == found
+        with pytest.raises(RunError, match="its worker process died twice"):
+            bench.measure("", view, [(subset, seed + 1) for subset, seed in found])
 
 
 class Deadly:
@@ -276,14 +280,14 @@ def test_a_failed_evaluation_is_named_with_its_way_out() -> None:
 def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, seconds=0.2)
     work = [Job(i, Subset(config.pool[i : i + 3]), assemble.fidelity(config), 7) for i in range(4)]
-    place = Processes(search_view(config), 2)
+    place = processes(search_view(config).evaluator, 2)
     scores = {}
     try:
         with Interrupts() as interrupts:
             for job, score in batch.results(place, work, interrupts):
                 if not scores:
-                    for worker in list(place._pool._processes.values()):
-                        worker.kill()
+                    for seat in place._seats:
+                        seat.worker.process.kill()
                 scores[job] = score
     finally:
         place.close()
@@ -293,18 +297,16 @@ def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_between_jobs_is_told_when_asked(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
-    place = Processes(search_view(config), 1)
+    place = processes(search_view(config).evaluator, 1)
     job = Job(0, Subset(), assemble.fidelity(config), 7)
     try:
         place.submit(job)
         assert place.collect()[0].score is not None
-        for worker in list(place._pool._processes.values()):
-            worker.kill()
-        while not place._pool._broken:
-            time.sleep(0.01)
+        (seat,) = place._seats
+        seat.worker.process.kill()
+        seat.worker.process.join()
         place.submit(job)
-        (outcome,) = place.collect()
-        assert outcome.lost
+        assert place.collect()[0].lost
         place.submit(job)
         assert place.collect()[0].score is not None
     finally:
@@ -315,7 +317,7 @@ def test_a_worker_that_dies_between_jobs_is_told_when_asked(tmp_path: Path) -> N
 def test_a_wrong_place_is_refused_before_anything(tmp_path: Path, place: tuple[int, str]) -> None:
     with pytest.raises(InputError, match=r"worker|backend"):
         confirm.confirm(rehearsal.study(tmp_path), 1, 1, *place)
-    assert backend.BACKENDS == ("inline", "process")
+    assert backend.BACKENDS == ("inline", "process", "ray", "tune")
 
 
 def test_a_big_confirmation_is_quick() -> None:

@@ -13,10 +13,11 @@ from filelock import FileLock
 
 from realign.score import Fidelity, Score
 from search import assemble, backend, owner, run
-from search.backend import Job, Outcome, Processes, measure
 from search.config import StudyConfig
 from search.facts import facts
 from search.interrupts import Interrupts
+from search.jobs import Job, Outcome, measure
+from search.processes import processes
 from search.storage import shown
 from search.study import Study, open_study
 from search.trial import LOST, Trial, last_attempts
@@ -305,17 +306,27 @@ def test_two_workers_give_the_same_trials_every_time(tmp_path: Path) -> None:
     assert len({entry[1] for entry in history(once)}) == 7
 
 
-def test_a_worker_that_dies_takes_only_its_jobs_with_it(tmp_path: Path) -> None:
-    config = rehearsal.study(tmp_path, seconds=30.0)
-    place = Processes(backend.search_view(config), 1)
+def test_a_worker_that_dies_takes_only_its_job_with_it(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path, seconds=1.0)
+    place = processes(backend.search_view(config).evaluator, 2)
     try:
-        place.submit(Job(0, Subset(config.pool[:3]), assemble.fidelity(config), 0))
-        for worker in list(place._pool._processes.values()):
-            worker.kill()
+        for number in range(2):
+            place.submit(Job(number, Subset(config.pool[number : number + 3]), assemble.fidelity(config), 0))
+        while not all(seat.job for seat in place._seats):
+            place._hand_out()
+            for seat in place._seats:
+                if place._site.wait([seat.worker], 0.1):
+                    place._hear(seat)
+        first, second = place._seats
+        first.worker.process.kill()
         (outcome,) = place.collect()
         assert outcome.lost
-        place.submit(Job(1, Subset(), Fidelity(1, 1, 1), 0))
-        assert len(place._futures) == 1
+        assert "SIGKILL" in outcome.error
+        assert first.job
+        assert outcome.number == first.job.number
+        (outcome,) = place.collect()
+        assert second.worker.process.is_alive()
+        assert outcome.score is not None
     finally:
         place.close()
 
