@@ -18,9 +18,15 @@ from search.trial import Trial
 
 def past_of(config: StudyConfig, trials: Sequence[Trial]) -> Past:
     """What a strategy may look at, of the last attempts at each position."""
-    done = (trial for trial in trials if trial.state == "complete" and trial.value is not None)
-    seen = (Seen(t.subset, t.value or 0.0, t.per_language, t.level, config.search.seeds) for t in done)
-    return Past(tuple(seen), tuple((trial.subset, trial.level) for trial in trials), config.level)
+    seen = tuple(each for trial in trials for each in seen_of(config, trial))
+    return Past(seen, tuple((trial.subset, trial.level) for trial in trials), config.level)
+
+
+def seen_of(config: StudyConfig, trial: Trial) -> list[Seen]:
+    """What a trial measured, if it did; stopped early it is the mean of fewer seeds."""
+    if trial.state not in ("complete", "pruned") or trial.value is None:
+        return []
+    return [Seen(trial.subset, trial.value, trial.per_language, trial.level, trial.runs or config.search.seeds)]
 
 
 def top(config: StudyConfig, study: Study, count: int = 1) -> list[Trial]:

@@ -166,11 +166,8 @@ class Driver:
 
     def _past(self, last: int) -> Past:
         """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
-        seeds = self.config.search.seeds
-        for trial in (self.latest[position] for position in range(self.looked, last + 1)):
-            if trial.state in ("complete", "pruned") and trial.value is not None:
-                runs = trial.runs or seeds
-                self.seen.append(Seen(trial.subset, trial.value, trial.per_language, trial.level, runs))
+        for position in range(self.looked, last + 1):
+            self.seen += recommend.seen_of(self.config, self.latest[position])
         self.looked = max(self.looked, last + 1)
         return Past(tuple(self.seen), tuple(self.begun))
 
