@@ -19,6 +19,7 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 starves workers th
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # a cluster starts here, never by itself
 
 import ray
+import ray._private.worker as ray_worker
 from ray._private import ray_constants
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
@@ -29,6 +30,7 @@ from search.jobs import Job, Outcome, keep_to, measure, said, share_of, travelli
 from selector.errors import InputError
 
 Make = Callable[[], Evaluator]
+ray_worker.print_to_stdstream = lambda data, ignore_prefix: None  # nodes that die: told by us; stdout is for results
 SILENCE_SECONDS = 60.0  # without any worker, until the user is told what is waited for
 
 

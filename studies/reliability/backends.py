@@ -92,32 +92,30 @@ def losses(folder: Path, count: int) -> dict[str, Any]:
 
     trials = 12 * count
     quiet = _driven(study(folder, "quiet", 0.0), trials)
-    config = study(folder, "disturbed", 1.0)
+    config = study(folder, "disturbed", 2.0)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=3)]
     ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
     open_study(config, create=True)
-    lost: list[float] = []
+    lost = 0
 
-    def disturb() -> None:
-        watched = open_study(config, create=False)
-        for number in range(count):
-            while len(_ended(watched)) < (number + 1) * trials // (count + 2):
-                time.sleep(0.1)
+    searching = threading.Thread(target=_driven, args=(config, trials, "ray"))  # nodes start in the main thread alone
+    searching.start()
+    disturbed = open_study(config, create=False)
+    for number in range(count):
+        while len(_ended(disturbed)) < (number + 1) * trials // (count + 2) and searching.is_alive():
+            time.sleep(0.1)
+        if searching.is_alive():
             cluster.remove_node(nodes.pop(), allow_graceful=False)
-            lost.append(time.time())
+            lost += 1
             nodes.append(cluster.add_node(num_cpus=3))
-
-    disturbing = threading.Thread(target=disturb, daemon=True)
-    disturbing.start()
-    disturbed = _driven(config, trials, "ray")
-    disturbing.join()
+    searching.join()
     ray.shutdown()
     cluster.shutdown()
     every = disturbed.trials()
     complete = [trial.position for trial in every if trial.state == "complete"]
     return {
-        "nodes_lost": len(lost),
+        "nodes_lost": lost,
         "trials": trials,
         "attempts_lost_with_a_node": sum(trial.error == "lost" for trial in every),
         "trials_lost": trials - len(set(complete)),
