@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from search.config import StudyConfig
+from search.markdown import plain, quoted
 from search.order import Chosen
 from search.sections import Hub, Section
 
@@ -25,6 +27,7 @@ def render(config: StudyConfig, document: Mapping[str, Any], chosen: Chosen | No
         loader=PackageLoader("search"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters.update(points=_points, percent=lambda share: f"{100 * share:.1f}", reasons=_reasons)
+    templates.filters.update(plain=plain, quoted=quoted)
     base = str(config.model.base)
     on_hub = document["base"]["revision"] is not None
     return templates.get_template("model_card.md.j2").render(
@@ -44,9 +47,9 @@ def _origins(config: StudyConfig, base: str, on_hub: bool) -> list[str]:
     if base == "world":
         encoder = f"pretrained on text {WORLD_NOTE}"
     elif on_hub:
-        encoder = f"[{base}](https://huggingface.co/{base}): its card names its licence"
+        encoder = f"{_page(base, '')}: its card names its licence"
     else:
-        encoder = f"`{base}`, a local folder: the terms you got it on"
+        encoder = f"{quoted(base)}, a local folder: the terms you got it on"
     return [f"Encoder: {encoder}.", f"Parallel text: {_text(config.data.parallel)}."]
 
 
@@ -55,10 +58,15 @@ def _text(given: Section | str) -> str:
         from realign.hub import named
 
         name = given.id or named(str(given.name), "parallel").id
-        return f"[{name}](https://huggingface.co/datasets/{name}): its card names its licence and sources"
+        return f"{_page(name, 'datasets/')}: its card names its licence and sources"
     if isinstance(given, str):
         return WORLD_NOTE
-    return f"local files in `{getattr(given, 'folder', '')}`: the terms you got them on"
+    return f"local files in {quoted(getattr(given, 'folder', ''))}: the terms you got them on"
+
+
+def _page(name: str, room: str) -> str:
+    """A link to where the hub has it."""
+    return f"[{plain(name)}](https://huggingface.co/{room}{quote(name)})"
 
 
 def _points(gain: Any) -> str:

@@ -27,6 +27,7 @@ from search.config import StudyConfig
 from search.console import Advance, out, progress, remark
 from search.findings import joined, points
 from search.interrupts import Interrupts
+from search.markdown import plain, quoted
 from search.report import Story
 from search.study import Study, open_study
 from search.trial import Trial
@@ -115,36 +116,35 @@ def study_note(story: Story) -> str:
         f"- against {each.against}: **{points(each.difference)}** ({each.details}; {each.verdict})"
         for each in story.comparisons
     ]
+    confirm = quoted(f"realingo confirm {story.config.path.name}")
     status = (
         "Confirmed on fresh seeds and test splits:"
         if story.confirmed
-        else (f"Not confirmed yet: run `realingo confirm {story.config.path.name}` for fresh seeds and baselines.")
+        else f"Not confirmed yet: run {confirm} for fresh seeds and baselines."
     )
     reading = (
         "Each trial realigns the encoder on one subset of languages and scores it on the languages the search may see. "
         "The note of a trial names its subset. Read the figures below the charts; the built-in importance chart "
         "ranks parameters, and a subset is not a parameter, so it stays empty."
     )
-    return "\n".join(
-        (f"## {_plain(story.headline)}", "", status, "", *against, "", "### How to read this", "", reading)
-    )
+    return "\n".join((f"## {plain(story.headline)}", "", status, "", *against, "", "### How to read this", "", reading))
 
 
 def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
     """Which languages a trial realigned on, what it scored, and where it did well and badly, in Markdown."""
-    who = [f"{_plain(each.name)} (`{each.code}`)" for each in trial.subset]
+    who = [f"{plain(each.name)} (`{each.code}`)" for each in trial.subset]
     order = sorted(trial.per_language, key=lambda code: (-trial.per_language[code], code))
 
     def told(codes: Iterable[str]) -> str:
-        return ", ".join(f"{_plain(names.get(code, code))} {100 * trial.per_language[code]:.1f}" for code in codes)
+        return ", ".join(f"{plain(names.get(code, code))} {100 * trial.per_language[code]:.1f}" for code in codes)
 
     lines = [
         f"## {100 * (trial.value or 0):.1f} % · {len(trial.subset)} languages",
         f"**Realigned on:** {joined(who, most=100)}",
-        f"**Proposed by:** {_plain(trial.origin)}",
+        f"**Proposed by:** {plain(trial.origin)}",
         f"**Best transfer, %:** {told(order[:SHOWN])}" if order else "",
         f"**Worst transfer, %:** {told(order[: -SHOWN - 1 : -1])}" if len(order) > SHOWN else "",
-        f"Signature `{trial.signature}`, {trial.seconds:.1f} s" if trial.signature else "",
+        f"Signature {quoted(trial.signature)}, {trial.seconds:.1f} s" if trial.signature else "",
     ]
     return "\n\n".join(line for line in lines if line)
 
@@ -254,11 +254,6 @@ def loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _plain(text: str) -> str:
-    """Text from data, with what Markdown or HTML would read as markup made harmless."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|&~$])", r"\\\1", text)
 
 
 def _installed() -> ModuleType:

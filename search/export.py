@@ -15,8 +15,9 @@ from typing import Any
 from realign.wrap import write_text
 from search.config import StudyConfig
 from search.confirm import versions
+from search.markdown import plain, quoted
 from search.output import vacant
-from search.sections import FakeModel
+from search.sections import FakeModel, Hub
 from selector.errors import InputError
 
 BASELINES = ("none", "all", "random-k")
@@ -148,8 +149,8 @@ def _toml(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    # JSON strings, numbers and booleans are TOML; floats keep a point or an exponent
-    return json.dumps(value, ensure_ascii=False)
+    # JSON strings, numbers and booleans are TOML, but for one character; floats keep a point or an exponent
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _report(config: StudyConfig, file: Path) -> None:
@@ -169,10 +170,11 @@ def _card(config: StudyConfig, subset: Mapping[str, Any], confirmed: Mapping[str
     rows = "\n".join(_row_line(row) for row in confirmed["rows"])
     gains = "\n".join(f"- over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES)
     worse = ", ".join(names[code].name for code in score["regressions"]) or "none"
+    used = ", ".join(f"{name} {number}" for name, number in subset["versions"].items())
     luck = 100 * confirmed["luck"]["difference"]
     base = config.model.base
-    encoder = f"{base.kind} (a rehearsal: no encoder was trained)" if isinstance(base, FakeModel) else base
-    return f"""# {config.name}: realigned on {len(subset["languages"])} languages
+    encoder = f"{base.kind} (a rehearsal: no encoder was trained)" if isinstance(base, FakeModel) else quoted(base)
+    return f"""# {plain(config.name)}: realigned on {len(subset["languages"])} languages
 
 Source language {config.source.name} (`{config.source.code}`), encoder {encoder}, task {config.task.kind}.
 
@@ -184,9 +186,9 @@ Source language {config.source.name} (`{config.source.code}`), encoder {encoder}
 
 {len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot;
 {config.task.metric} in percent.
-Intervals hold 95 %: {confirmed["method"]}.
+Intervals hold 95 %: {plain(confirmed["method"])}.
 
-Why this subset: {subset["reason"]}.
+Why this subset: {plain(subset["reason"])}.
 
 Mean {config.task.metric} {_span(score)}. Gain:
 {gains}
@@ -204,7 +206,7 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 - Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs, in all
 - Fine-tuning: {_tuning(config)}
 - Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
-- Signature `{subset["signature"]}`; versions: {", ".join(f"{k} {v}" for k, v in subset["versions"].items())}
+- Signature {quoted(subset["signature"])}; versions: {plain(used)}
 
 ## Use
 
@@ -214,7 +216,11 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 
 
 def _told(source: Any) -> str:
-    return source if isinstance(source, str) else f"{source.kind} in {source.folder}"
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Hub):
+        return f"{plain(source.name or source.id)} of the hub"
+    return f"{source.kind} in {quoted(source.folder)}"
 
 
 def _tested(config: StudyConfig) -> str:
@@ -245,7 +251,8 @@ def _gain(score: Mapping[str, Any], baseline: str) -> str:
 def _row_line(row: Mapping[str, Any]) -> str:
     languages = " ".join(row["languages"]) if 0 < len(row["languages"]) <= 12 else f"{len(row['languages'])} languages"
     languages = f"{len(row['draws'])} draws" if "draws" in row else languages
-    return f"| {row['name']} | {languages} | {_span(row)} | {_span(row['held_out']) if row['held_out'] else ''} |"
+    cells = plain(row["name"]), plain(languages), _span(row), _span(row["held_out"]) if row["held_out"] else ""
+    return f"| {' | '.join(cells)} |"
 
 
 def render(document: Mapping[str, Any]) -> str:
