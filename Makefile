@@ -2,10 +2,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SECONDS ?= 60
 STUDY := studies/quickstart.toml
 OUT := studies/quickstart
 
-.PHONY: quickstart test lint stress clean
+.PHONY: quickstart test lint stress fuzz clean
 
 # What is installed is remembered by a stamp; a changed pyproject.toml or constraints.txt installs again.
 $(VENV)/stamp-%: pyproject.toml constraints.txt
@@ -33,6 +34,10 @@ lint: $(VENV)/stamp-dev
 stress: $(VENV)/stamp-test
 	$(BIN)/python studies/reliability/stress.py
 	$(BIN)/python studies/reliability/load.py
+
+# Files of any bytes for every reader, steered by coverage. What ends it is left as a file crash-….
+fuzz: $(VENV)/stamp-fuzz
+	$(BIN)/python studies/reliability/fuzz.py -max_total_time=$(SECONDS)
 
 clean:
 	rm -rf $(VENV) $(OUT) studies/quickstart.db
