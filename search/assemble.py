@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +19,7 @@ from selector.language import Pool
 from selector.subset import Subset
 
 if TYPE_CHECKING:
-    from realign.corpus import Parallel, Split
+    from realign.corpus import Pair, Parallel, Split
     from realign.encoder import Encoder
     from realign.evaluate import RealignAndTransfer
 
@@ -97,12 +99,20 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
 
     text = sources.filtered(config, linked(config))
     for language in config.pool:  # before the encoder is loaded, or trained
-        text.pairs(language.code, "train")
+        _usable(config, text.pairs(language.code, "train"), language.code)
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     encoder = load_encoder(config, base, advance)
     fitting(encoder.model, config.realign.recipe())
     return text, encoder
+
+
+def _usable(config: StudyConfig, pairs: Sequence[Pair], code: str) -> None:
+    """InputError where the filter leaves nothing, or a link from outside, for which all is read, is none."""
+    if not pairs:
+        raise InputError(f"no train pair of {code} passes the filter", "loosen data.filter, or leave the language out")
+    if config.realign.loss == "word" and config.realign.alignments:
+        deque(pairs, maxlen=0)
 
 
 def linked(config: StudyConfig) -> Parallel:

@@ -17,6 +17,7 @@ from selector.language import Pool
 from selector.subset import Subset
 
 BACKENDS = ("inline", "process", "ray", "tune")
+MOST_WORKERS = 1024  # each is a process
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Place:
             raise InputError(f"unknown backend '{self.name}'", f"known: {', '.join(BACKENDS)}")
         if self.workers < 1:
             raise InputError(f"--workers {self.workers} is too few", "at least one worker")
+        if self.workers > MOST_WORKERS:
+            raise InputError(f"--workers {self.workers} is too many", f"at most {MOST_WORKERS:,} workers")
         if self.name == "inline" and self.workers > 1:
             raise InputError(
                 "the inline backend measures one at a time", "add --backend process, or leave --workers out"

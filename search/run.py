@@ -131,7 +131,8 @@ class Driver:
                 for outcome in outcomes:
                     self._record(outcome)
                 self._show(wanted)
-                self._check_start()
+                self._check_start(FAILURES_AT_START)
+            self._check_start(1)
         except BaseException:
             self._let_go()
             raise
@@ -211,14 +212,16 @@ class Driver:
             for trial in self.running.values():
                 self.study.fail(trial, INTERRUPTED)
 
-    def _check_start(self) -> None:
-        """A set-up that cannot work at all should not burn the whole budget."""
+    def _check_start(self, most: int) -> None:
+        """A set-up that cannot work at all should not burn the whole budget, nor end as if it had worked."""
         if self.succeeded:
             return
         failed = [trial for trial in self.latest.values() if trial.state == "failed"]
-        if len(failed) >= FAILURES_AT_START:
+        if len(failed) >= most:
             raise RunError(
-                f"the first {len(failed)} trials all failed; the last one: {failed[-1].error}",
+                f"none of the first {len(failed)} trials succeeded; the last one: {failed[-1].error}"
+                if len(failed) > 1
+                else f"the only trial failed: {failed[0].error}",
                 "correct what it names and run the same command again: these trials are then made again",
             )
 

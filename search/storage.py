@@ -77,15 +77,22 @@ def _database(url: str, create: bool) -> Storage:
 
 def check_storage(url: str) -> Path | None:
     """The file a storage lives in, None for a server. InputError, with nothing written, where no file can be."""
+    if set(url) & set("\r\n\0"):
+        raise InputError("search.storage holds a line break or a null", KINDS)
     if ":memory:" in url or url == "sqlite://":
         raise InputError("a study in memory cannot be continued", "set search.storage to sqlite:///FILE.db")
     if "://" in url and not url.startswith("sqlite:///"):
         return None
     path = Path(url.removeprefix("sqlite:///"))
-    if not path.parent.is_dir():
-        raise unusable(url, FileNotFoundError(f"there is no folder {path.parent}"))
-    if path.is_dir():
-        raise unusable(url, IsADirectoryError(f"{path} is a folder"))
+    if url.startswith("sqlite:///") and "?" in url:
+        raise unusable(url, ValueError("options of SQLite are not supported"))
+    try:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent}")
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+    except OSError as problem:  # a path that is too long, too
+        raise unusable(url, problem) from None
     return path
 
 

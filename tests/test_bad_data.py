@@ -55,6 +55,8 @@ TAGS, SPANS, TEXTS = (
     for task, kind in (("pos", "conllu"), ("ner", "conll"), ("classification", "table"))
 )
 SEARCH = "search study.toml --set \"data.parallel={kind='%s', folder='d'}\""
+LINKED_SEARCH = SEARCH % "verses" + " --set realign.loss=word --set realign.aligner=pharaoh --set realign.alignments=x"
+SOUND = {f"d/{code}.txt": VERSES for code in ("eng", "deu", "fin")}
 PRETRAIN = "pretrain p.toml -o m"
 
 
@@ -124,6 +126,16 @@ DATA: dict[str, refusal.Case] = {
     "a link without end": (PHARAOH, "is not a link", links("deu.align", "0-" + "9" * 5000 + "\n0-0\n")),
     "a link in other digits": (PHARAOH, "is not a link", links("deu.align", "٠-٠\n0-0\n")),
     "a line of links missing": (PHARAOH, "has 1 lines", links("deu.align", "0-0\n")),
+    "a link beyond the sentence in a search": (
+        LINKED_SEARCH,
+        "line 1: link 0-9",
+        {**SOUND, "x/deu.align": "0-0\n0-0\n", "x/fin.align": "0-9\n0-0\n"},
+    ),
+    "a filter that leaves nothing": (
+        SEARCH % "verses" + " --set data.filter={longest=1}",
+        "no train pair of deu passes",
+        SOUND,
+    ),
     "a layer too high": ("search study.toml --set realign.layer=7", "no layer 7"),
     "a block too high": ("search study.toml --set realign.freeze=[9]", "no block 9"),
     "text not in UTF-8": (PRETRAIN, "UTF-8", text("text", "deu.txt", b"\xff\n")),

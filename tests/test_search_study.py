@@ -256,6 +256,14 @@ def test_three_failures_at_the_start_stop_the_search_and_a_mended_one_makes_them
     assert [latest[i].retry_of for i in range(4)] == [0, 1, 2, None]
 
 
+@pytest.mark.parametrize("trials", [1, 2])
+def test_a_search_in_which_nothing_succeeded_is_a_failure(trials: int, tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path)
+    with pytest.raises(RunError, match="out of memory"):
+        drive(config, Fragile(set(rehearsal.POOL), set()), trials)
+    assert len(open_study(config, create=False).trials()) == trials
+
+
 def test_an_interrupt_is_recorded_and_made_again(tmp_path: Path) -> None:
     class Interrupted(Fragile):
         calls = 0
