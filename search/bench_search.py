@@ -21,6 +21,7 @@ from scipy.stats import t as student
 
 from realign import replay
 from search import console
+from search.ladder import ORDER
 from search.plan import STRATEGIES
 from search.problems import Problem, Replayed, named
 from search.proposal import Past, Seen
@@ -40,7 +41,6 @@ SYNTHETIC = (
     "tpe",
     "nsga2",
 )  # backward measures too many, and gp takes seconds a proposal: by --strategies only
-TABULATED = ("surrogate, ladder", *SYNTHETIC)
 NEAR = 0.01  # of the range from the median subset to the best
 LOOKS = (25, 50, 100)  # evaluations
 GRID = (1, 2, 4, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)  # of the regret curve
@@ -93,11 +93,12 @@ def search(
     if table is None and problem is None:
         table = str(TABLE) if TABLE.exists() else None
     file, name = (table or "", "") if table else ("", problem or "n20")
-    strategies = strategies or (TABULATED if file else SYNTHETIC)
     first = opened(file, name, 0)  # what is wrong shows before any worker starts
+    laddered = {"ladder"} if set(first.shares) >= {*ORDER} else set[str]()
+    strategies = strategies or (*laddered, *SYNTHETIC)
     for strategy in strategies:
-        if strategy.split(", ")[0] not in STRATEGIES and not strategy.startswith("diversity:"):
-            known = ", ".join((*STRATEGIES, "diversity:<select strategy>"))
+        if strategy not in {*STRATEGIES, *laddered} and not strategy.startswith("diversity:"):
+            known = ", ".join((*STRATEGIES, *laddered, "diversity:<select strategy>"))
             raise InputError(f"there is no strategy '{strategy}'", f"known: {known}")
         first.planner(strategy, 0)
     horizon = first.space.count() if file else max(LOOKS)  # synthetic ones would need thousands by chance

@@ -271,8 +271,9 @@ class Replayed(Problem):
         return Seen(subset, float(scores.mean()), per_target, level)
 
     def planner(self, strategy: str, seed: int) -> Planner:
-        base, _, ladder = strategy.partition(", ")
-        changes = {"strategy": base, "warm_start": base == "surrogate", "fidelity": ladder or "full"}
+        """`strategy` may be "ladder": the surrogate, over all levels of the table."""
+        fidelity, base = ("ladder", "surrogate") if strategy == "ladder" else ("full", strategy)
+        changes = {"strategy": base, "warm_start": base == "surrogate", "fidelity": fidelity}
         search = self.config.search.model_copy(update=changes)
         return plan.planner(replace(self.config, seed=seed, search=search))
 

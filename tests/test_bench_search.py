@@ -78,11 +78,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subsets = [Subset(each) for size in (1, 2, 3) for each in itertools.combinations(POOL, size)]
     true = np.array([list(fake.truth(subset).values()) for subset in subsets])
     noise = np.random.default_rng(0).normal(size=(len(subsets), 2, 1)) * 0.01
-    values = np.stack([true[:, None, :] + noise] * 2).astype(np.float32)
-    levels: dict[str, Any] = {"full": {"pairs": 400}, "short": {"pairs": 100}}
+    values = np.stack([true[:, None, :] + noise] * 3).astype(np.float32)
+    levels: dict[str, Any] = {"full": {"pairs": 400}, "short": {"pairs": 100}, "scores": {"pairs": 80}}
     codes = tuple(subset.codes for subset in subsets)
     file = tmp_path_factory.mktemp("table") / "table.npz"
-    Table(CODES, CODES, codes, levels, {"full": 4.0, "short": 1.0}, values, {}).save(file)
+    Table(CODES, CODES, codes, levels, {"full": 4.0, "short": 1.0, "scores": 0.0}, values, {}).save(file)
     return file
 
 
@@ -91,7 +91,7 @@ def test_a_table_is_searched_without_training(table: Path) -> None:
     scores = [problem.score(problem.truth(subset)) for subset in problem.space.every()]
     assert max(scores) == pytest.approx(1.0)
     assert np.median(scores) == pytest.approx(0.0, abs=1e-6)
-    assert problem.shares == {"full": 1.0, "short": 0.25}
+    assert problem.shares == {"full": 1.0, "short": 0.25, "merge": 0.2}
     subset = problem.space.subset((0, 1, 2))
     drawn = {problem.measure(subset, "full", np.random.default_rng(seed)).value for seed in range(20)}
     assert len(drawn) == 2
@@ -118,7 +118,7 @@ def test_a_level_that_was_not_measured_to_the_end_is_left_out(table: Path, tmp_p
     found.values[1, found.row[CODES[:3]]] = np.nan
     found.save(tmp_path / "partial.npz")
     problem = Replayed(load(tmp_path / "partial.npz"))
-    assert set(problem.shares) == {"full"}
+    assert set(problem.shares) == {"full", "merge"}
     with pytest.raises(InputError, match="at level short"):
         problem.measure(problem.space.subset((0, 1, 2)), "short", np.random.default_rng(0))
 
@@ -138,6 +138,15 @@ def test_a_batch_is_proposed_from_what_a_search_with_as_many_workers_knows(table
 
     bench_search.traced(Spy(load(table)), bench_search.Task(str(table), "", "swap", 0, 9, 4))
     assert known == [(max(0, begun - 3), begun) for begun in range(9)]
+
+
+def test_the_ladder_pays_for_its_levels_what_they_cost(table: Path) -> None:
+    """Seven languages are merged, at a fifth each, before the first full run; short ones cost a quarter."""
+    trace = bench_search.traced(Replayed(load(table)), bench_search.Task(str(table), "", "ladder", 0, 12, 1))
+    assert trace.costs[0] == pytest.approx(7 * 0.2 + 1)
+    steps = np.diff(trace.costs)
+    assert (steps >= 1 - 1e-9).all()
+    assert np.allclose(4 * steps, np.round(4 * steps))
 
 
 @pytest.mark.parametrize(
