@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,9 @@ class StudyConfig:
     include: Pool
     exclude: Pool
     quotas: tuple[str, ...]
-    costs: Mapping[Language, float] | None  # of every language of the pool
+    costs: Mapping[Language, float] | None = field(hash=False)  # of every language of the pool
     budget: float | None
-    weights: Mapping[str, float]  # code → weight of a target; 1 where it is left out
+    weights: Mapping[str, float] = field(hash=False)  # code → weight of a target; 1 where it is left out
     tune: Pool
     held_out: Pool
     model: ModelSection

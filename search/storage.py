@@ -63,9 +63,9 @@ def _database(url: str, create: bool) -> Storage:
     try:
         if not create:
             engine = sqlalchemy.create_engine(url, **options)
-            tables = sqlalchemy.inspect(engine).has_table("studies")
+            ready = _laid_out(engine)
             engine.dispose()
-            if not tables:
+            if not ready:
                 raise InputError(f"there is no study in {shown(url)} yet", "start it with 'realingo search STUDY.toml'")
         database = RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
         weakref.finalize(database, database.engine.dispose)  # hang up: nobody closes an Optuna storage
@@ -73,6 +73,14 @@ def _database(url: str, create: bool) -> Storage:
     except ImportError:
         driver = "pip install 'realingo[postgres]'" if url.startswith("postgres") else "install the one its URL names"
         raise InputError(f"there is no driver for {shown(url)}", driver) from None
+
+
+def _laid_out(engine: sqlalchemy.Engine) -> bool:
+    """Whether Optuna has made all its tables. It writes their version last, and would do so for a reader as well."""
+    if not sqlalchemy.inspect(engine).has_table("alembic_version"):
+        return False
+    with engine.connect() as connection:
+        return connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).first() is not None
 
 
 def check_storage(url: str) -> Path | None:

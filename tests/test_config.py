@@ -137,3 +137,10 @@ def test_config_is_frozen_and_travels_to_worker_processes(tmp_path: Path) -> Non
     assert pickle.loads(pickle.dumps(config)) == config
     with pytest.raises(ValueError, match="frozen"):
         config.search.trials = 3  # type: ignore[misc]
+
+
+def test_a_study_with_costs_and_weights_is_a_key(tmp_path: Path) -> None:
+    (tmp_path / "costs.csv").write_text("".join(f"{code},1\n" for code in rehearsal.POOL))
+    keys = ["pool.costs=costs.csv", "targets.weights=costs.csv"]
+    config = rehearsal.study(tmp_path, *keys)
+    assert {config: 1}[rehearsal.study(tmp_path, *keys)] == 1

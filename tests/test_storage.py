@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from realign.score import Score
 from search import owner, run, storage
 from search.journal import Journal, Lock
 from search.owner import Lease
-from search.storage import reason, shown
+from search.storage import opened, reason, shown
 from search.study import open_study
 from search.trial import last_attempts
 from selector.errors import InputError, RunError
@@ -463,3 +463,14 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     assert json.dumps(run.status(config)["trials"]) == json.dumps(
         {"complete": 15, "failed": len(trials) - 15, "pruned": 0, "running": 0}
     )
+
+
+def test_a_reader_leaves_a_database_alone_that_is_still_being_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'made.db'}"
+    opened(url, create=True)
+    with closing(sqlite3.connect(tmp_path / "made.db")) as database:
+        database.execute("DELETE FROM alembic_version")  # what Optuna writes last
+        database.commit()
+        with pytest.raises(InputError, match="no study"):
+            opened(url, create=False)
+        assert database.execute("SELECT * FROM alembic_version").fetchall() == []
