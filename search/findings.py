@@ -19,9 +19,6 @@ Array = np.ndarray
 Row = Mapping[str, Any]  # one row of `confirm --json`
 
 LEAST_TRIALS = 10  # fewer than this say nothing about single languages
-LEAST_SEEN = 2  # trials with and without a language before its effect is estimated
-PENALTIES = 10.0 ** np.arange(-2, 4)  # ridge penalties tried, in units of one trial
-RESAMPLES = 200
 TELL_NAMES = 8  # names in one hover or note line before the rest is only counted
 
 
@@ -61,55 +58,6 @@ class Effect:
 def best(shots: Sequence[Shot]) -> Shot | None:
     """The highest score, the earliest of equals; None before the first complete trial."""
     return max(shots, key=lambda shot: (shot.value, -shot.number), default=None)
-
-
-def effects(shots: Sequence[Shot], codes: Sequence[str], seed: int = 0) -> list[Effect]:
-    """Ridge regression of the score on who is in the subset, strongest effect first.
-
-    Subsets of one size fix only differences between languages, so effects are centred: 0 is an average language.
-    Languages in (nearly) all or no trials are left out, and fewer than `LEAST_TRIALS` trials give an empty list.
-    """
-    if len(shots) < LEAST_TRIALS:
-        return []
-    mask = np.array([[code in shot.codes for code in codes] for shot in shots], dtype=float)  # (n_shots, n_codes)
-    seen = mask.sum(axis=0)  # (n_codes,)
-    kept = np.flatnonzero((seen >= LEAST_SEEN) & (seen <= len(shots) - LEAST_SEEN))
-    if len(kept) < 2:
-        return []
-    value = np.array([shot.value for shot in shots])
-    penalty = _penalty(mask[:, kept], value)
-    centre = _ridge(mask[:, kept], value, penalty)  # (n_kept,)
-    rng = np.random.default_rng(seed)
-    draws = [rng.integers(len(shots), size=len(shots)) for _ in range(RESAMPLES)]
-    spread = np.array([_ridge(mask[draw][:, kept], value[draw], penalty) for draw in draws])  # (n_draws, n_kept)
-    low, high = np.quantile(spread, [0.05, 0.95], axis=0)
-    top = mask[value >= np.quantile(value, 0.75)].mean(axis=0)
-    found = [
-        Effect(codes[int(at)], *map(float, (centre[i], low[i], high[i], top[at], seen[at] / len(shots))))
-        for i, at in enumerate(kept)
-    ]
-    return sorted(found, key=lambda effect: (-effect.effect, effect.code))
-
-
-def _ridge(mask: Array, value: Array, penalty: float) -> Array:
-    """Centred coefficients of the ridge regression of `value` (n,) on `mask` (n, p)."""
-    x = mask - mask.mean(axis=0)
-    gram = x.T @ x + penalty * np.eye(x.shape[1])
-    beta = np.linalg.solve(gram, x.T @ (value - value.mean()))
-    return beta - beta.mean()
-
-
-def _penalty(mask: Array, value: Array) -> float:
-    """The penalty with the least leave-one-out error, in closed form from the hat matrix."""
-    x, y = mask - mask.mean(axis=0), value - value.mean()
-    u, s, _ = np.linalg.svd(x, full_matrices=False)
-
-    def error(penalty: float) -> float:
-        hat = (u * (s**2 / (s**2 + penalty))) @ u.T  # (n, n)
-        free = np.clip(1 - np.diag(hat) - 1 / len(y), 1e-6, None)  # 1/n: the mean is fitted too
-        return float(np.mean(((y - hat @ y) / free) ** 2))
-
-    return float(min(PENALTIES, key=error))
 
 
 def unfold(distance: Array) -> Array:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from realign.score import Score
 from search import confirm, findings, plots, report, run
 from search.config import StudyConfig
-from search.findings import Comparison, Shot
+from search.findings import Comparison, Effect, Shot
 from search.study import open_study
 from selector.errors import InputError
 from selector.subset import Subset
@@ -214,37 +214,6 @@ def shots_of(worth: dict[str, float], count: int, k: int, noise: float, seed: in
     ]
 
 
-def test_effects_find_who_helps_and_who_harms() -> None:
-    worth = dict.fromkeys("abcdefghij", 0.0) | {"c": 0.05, "h": -0.05}
-    found = findings.effects(shots_of(worth, 120, 4, noise=0.01), sorted(worth))
-    assert found[0].code == "c"
-    assert found[-1].code == "h"
-    assert {each.code for each in found if each.clear} >= {"c", "h"}
-    assert found[0].effect == pytest.approx(0.05, abs=0.01)
-    assert found[0].share_top > found[0].share_all > found[-1].share_top
-    assert all(each.low <= each.effect <= each.high for each in (found[0], found[-1]))
-
-
-def test_effects_are_relative_and_reproducible() -> None:
-    worth = dict(zip("abcdefgh", np.linspace(-0.02, 0.02, 8), strict=True))
-    shots = shots_of(worth, 60, 3, noise=0.01)
-    found = findings.effects(shots, sorted(worth))
-    assert sum(each.effect for each in found) == pytest.approx(0, abs=1e-9)
-    assert found == findings.effects(shots, sorted(worth))
-    moved = [dataclasses.replace(shot, value=shot.value + 0.2) for shot in shots]
-    assert [each.effect for each in findings.effects(moved, sorted(worth))] == pytest.approx([e.effect for e in found])
-
-
-def test_effects_claim_nothing_they_cannot_know() -> None:
-    worth = dict.fromkeys("abcdef", 0.0)
-    shots = shots_of(worth, 30, 2, noise=0.01)
-    assert findings.effects(shots[: findings.LEAST_TRIALS - 1], sorted(worth)) == []
-    always = [dataclasses.replace(shot, codes=(*shot.codes, "z")) for shot in shots]
-    told = findings.effects(always, [*sorted(worth), "y", "z"])
-    assert {each.code for each in told} <= set(worth), "z is in every trial, y in none"
-    assert findings.effects([], ["a"]) == []
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=3, max_size=12))
 def test_unfolding_keeps_the_distances_of_a_plane(places: list[tuple[int, int]]) -> None:
@@ -296,7 +265,9 @@ def test_a_large_pool_stays_light() -> None:
     scores = {row: {code: 0.3 + i / 1000 for i, code in enumerate(codes)} for row in ("best", "none", "all")}
     drawn = [
         plots.progress(shots, names),
-        plots.importance(findings.effects(shots, codes), names),
+        plots.importance(
+            [Effect(code, i / 1e4, i / 1e4 - 0.01, i / 1e4 + 0.01, 0.1, 0.1) for i, code in enumerate(codes)], names
+        ),
         plots.gains(scores, names, codes[:20]),
     ]
     assert sum(len(plot.fragment()) for plot in drawn) < 300_000
