@@ -165,7 +165,7 @@ def importance(found: Sequence[Effect], names: Names) -> Plot:
     canvas.heading("Effect of membership on the search score, points")
     canvas.rows(list(called.values()), zero=True)
     reading = (
-        "Ridge regression of the score on who was in the subset, over all trials; 90 % intervals by bootstrap. Zero is "
+        "What the surrogate expects of each language after all trials, with 90 % intervals of its posterior. Zero is "
         "an average language of the pool. Languages work together, so this ranks single ones only roughly."
     )
     return canvas.plot("importance", findings.importance_finding(found, names), reading, HEAD + LINE * len(order))

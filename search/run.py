@@ -238,12 +238,19 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
         "study": config.name,
         "storage": shown(config.storage),
         "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
+        **({"levels": _by_level(config, ended)} if config.search.fidelity == "ladder" else {}),
         "best": _best(best[0]) if best else None,
         **({"recommended": recommend.recommended(config, study)} if config.search.strategy == "surrogate" else {}),
         **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
         "evaluations": {"full_equivalents": _full_equivalents(config, ended)},
         "seconds": sum(trial.seconds for trial in ended),
     }
+
+
+def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
+    """Measured trials at each fidelity of the ladder."""
+    levels = [trial.level for trial in ended]
+    return {level: levels.count(level) for level in assemble.levels(config)}
 
 
 def _full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
@@ -279,6 +286,8 @@ def render_status(document: Mapping[str, Any]) -> Any:
     """The document as a table for people."""
     rows = [["study", document["study"]], ["storage", document["storage"]]]
     rows += [["trials", ", ".join(f"{count} {state}" for state, count in document["trials"].items() if count)]]
+    if levels := document.get("levels"):
+        rows += [["of these", ", ".join(f"{count} {level}" for level, count in levels.items())]]
     best = document["best"]
     if best:
         rows += [["best subset", " ".join(best["languages"])], ["its value", f"{best['value']:.4f} ({best['origin']})"]]
