@@ -108,7 +108,9 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
 
 
 def _usable(config: StudyConfig, pairs: Sequence[Pair], code: str) -> None:
-    """InputError where the filter leaves nothing, or a link from outside, for which all is read, is none."""
+    """InputError where there is nothing or the filter leaves nothing, or a link from outside is none: all are read."""
+    if not pairs and config.data.rules is None:
+        raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
     if not pairs:
         raise InputError(f"no train pair of {code} passes the filter", "loosen data.filter, or leave the language out")
     if config.realign.loss == "word" and config.realign.alignments:

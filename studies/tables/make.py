@@ -4,7 +4,8 @@ python studies/tables/make.py [WORKERS] [SEEDS]     (writes world-12.npz beside 
 
 Full fidelity is that of quickstart. The short fidelity is a quarter of everything, "vectors" merges language vectors,
 and "scores" merges the scores of single languages. Scores are kept for all 24 languages of the world's pool,
-development split; what was measured stays in the score cache.
+development split. What was measured stays in the score cache, and in the table: run again, it goes on where the table
+stops, if this machine and version would give the same scores.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ from typing import Any
 
 import numpy as np
 
+from realign import replay
 from realign.replay import Table
 from realign.score import Fidelity, Merging, Score
-from search import assemble, console, study
+from search import assemble, console
 from search import backend as backends
 from search.batch import Bench, Wanted
 from search.config import StudyConfig, resolved
+from search.facts import facts
 from search.form import StudyFile, check
 from search.interrupts import Interrupts
 from selector.subset import Subset
 
 HERE = Path(__file__).parent
+TABLE = HERE / "world-12.npz"
 LARGEST = 4
 STUDY: Mapping[str, Any] = {
     "name": "world-12",
@@ -62,16 +66,34 @@ def main(workers: int, seeds: int) -> None:
     """Subsets of four at all levels first; the table is written after each step, what is not measured yet is empty."""
     config = resolved(HERE / "make.toml", check(StudyFile, HERE / "make.toml", dict(STUDY)))
     view, every, known = backends.search_view(config), subsets(config), levels(assemble.fidelity(config))
+    signature = view.evaluator().signature(Subset(), known["full"], 0)  # of encoder, data, task, versions
     parts = [[s for s in every if len(s) == LARGEST], [s for s in every if len(s) != LARGEST]]
-    scores: dict[tuple[str, Subset, int], Score] = {}
+    scores = measured(every, known, signature)
     with console.progress() as advance, Interrupts() as interrupts:
         bench = Bench("process", workers, advance, interrupts)
         for part in parts:
-            wanted: list[Wanted] = [(subset, seed) for seed in range(seeds) for subset in part]
             for name, fidelity in known.items():
+                every_seed = [(subset, seed) for seed in range(seeds) for subset in part]
+                wanted: list[Wanted] = [pair for pair in every_seed if (name, *pair) not in scores]
                 found = bench.measure(f"{name}, {len(part)} subsets", view, wanted, fidelity)
                 scores |= {(name, subset, seed): score for (subset, seed), score in found.items()}
-                table(config, every, known, scores, seeds).save(HERE / "world-12.npz")
+                table(config, every, known, scores, seeds, signature).save(TABLE)
+
+
+def measured(
+    every: Sequence[Subset], known: Mapping[str, Fidelity], signature: str
+) -> dict[tuple[str, Subset, int], Score]:
+    """What the table holds already, where it was measured under the same signature."""
+    kept = replay.load(TABLE) if TABLE.exists() else None
+    if kept is None or kept.about["signature"] != signature:
+        return {}
+    found = {}
+    for (level, place, seed), whole in np.ndenumerate(np.isfinite(kept.values).all(axis=3)):
+        if whole:
+            name = list(known)[level]
+            per_language = dict(zip(kept.targets, map(float, kept.values[level, place, seed]), strict=True))
+            found[name, every[place], seed] = Score(0.0, per_language, "", {}, kept.seconds[name])
+    return found
 
 
 def table(
@@ -80,6 +102,7 @@ def table(
     known: Mapping[str, Fidelity],
     scores: Mapping[tuple[str, Subset, int], Score],
     seeds: int,
+    signature: str,
 ) -> Table:
     targets = [language.code for language in config.tune]
     values = np.full((len(known), len(every), seeds, len(targets)), np.nan, np.float32)
@@ -97,7 +120,7 @@ def table(
         fidelities={name: fidelity.facts for name, fidelity in known.items()},
         seconds={name: statistics.median(spent) if spent else 0.0 for name, spent in times.items()},
         values=values,
-        about={"study": study.facts(config), "command": "python studies/tables/make.py"},
+        about={"study": facts(config), "signature": signature, "command": "python studies/tables/make.py"},
     )
 
 
