@@ -82,14 +82,15 @@ def confirm(
         if not 1 <= number <= 100:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
-    if not study.best():
+    found = recommend.Reading(config, study).top(top)
+    if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     fresh = [config.seed + FRESH + i for i in range(count)]
-    rows, winner = _rows(config, study, top, count), recommend.top(config, study)[0]
+    rows = _rows(config, study, found, count)
     with console.progress() as advance, Interrupts() as interrupts:
         bench = Bench(backend, workers, advance, interrupts, address)
-        scores = _measure(config, bench, rows, fresh, winner.subset)
-        luck = _luck(config, winner, bench, fresh)
+        scores = _measure(config, bench, rows, fresh, found[0].subset)
+        luck = _luck(config, found[0], bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
     try:
         write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
@@ -109,12 +110,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _rows(config: StudyConfig, study: Study, top: int, seeds: int) -> list[Row]:
+def _rows(config: StudyConfig, study: Study, best: Sequence[Trial], seeds: int) -> list[Row]:
     """The found subsets, all, none, random ones of the sizes of the found, and the best choice without measuring.
 
-    Of a Pareto front its highest scores are found; `random-k` has the size of "best", `random-3` that of others.
+    `random-k` has the size of "best", `random-3` that of others.
     """
-    best = study.front()[: -top - 1 : -1] if config.search.objectives else recommend.top(config, study, top)
     k = len(best[0].subset)
     found = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
     free = _model_free(config, study, k)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from search import explain
@@ -17,7 +18,7 @@ from search.trial import Trial
 
 
 def past_of(config: StudyConfig, trials: Sequence[Trial]) -> Past:
-    """What a strategy may look at, of the last attempts at each position."""
+    """What a strategy may look at, of attempts at each position: those that failed say nothing."""
     seen = tuple(each for trial in trials for each in seen_of(config, trial))
     return Past(seen, tuple((trial.subset, trial.level) for trial in trials), config.level)
 
@@ -29,28 +30,43 @@ def seen_of(config: StudyConfig, trial: Trial) -> list[Seen]:
     return [Seen(trial.subset, trial.value, trial.per_language, trial.level, trial.runs or config.search.seeds)]
 
 
-def top(config: StudyConfig, study: Study, count: int = 1) -> list[Trial]:
-    """The subsets to take, best first: by expectation where the surrogate searched for one, else by value."""
-    best = study.best(len(study.trials()))
-    if config.search.strategy != "surrogate" or config.search.objectives or not best:
-        return best[:count]
-    by_subset = {trial.subset: trial for trial in reversed(best)}
-    ranked = Surrogate(side_of(config)).recommend(config.space, past_of(config, study.trials()))
-    return [by_subset[subset] for subset, _, _ in ranked if subset in by_subset][:count]
+class Reading:
+    """A study as the surrogate reads it: built once, whatever is asked of it."""
 
+    def __init__(self, config: StudyConfig, study: Study) -> None:
+        self.config, self.study = config, study
 
-def recommended(config: StudyConfig, study: Study) -> dict[str, Any] | None:
-    """The subset whose true value is expected to be highest, with mean and standard deviation of that value."""
-    found = Surrogate(side_of(config)).recommend(config.space, past_of(config, study.trials()))
-    if not found:
-        return None
-    subset, mean, deviation = found[0]
-    return {"languages": list(subset.codes), "mean": mean, "std": deviation}
+    @cached_property
+    def surrogate(self) -> Surrogate:
+        return Surrogate(side_of(self.config))
 
+    @cached_property
+    def past(self) -> Past:
+        return past_of(self.config, self.study.trials())
 
-def effects(config: StudyConfig, study: Study) -> tuple[list[Effect], list[Pair]]:
-    """Which languages and pairs matter, whatever strategy measured; empty after too few trials."""
-    return explain.explained(config.space, Surrogate(side_of(config)), past_of(config, study.trials()))
+    def top(self, count: int = 1) -> list[Trial]:
+        """The subsets to take, best first: the highest of a Pareto front; by expectation where the surrogate searched;
+        else by value. Empty before the first answer."""
+        if self.config.search.objectives:
+            return self.study.front()[: -count - 1 : -1]
+        best = self.study.best(len(self.study.trials()))
+        if self.config.search.strategy != "surrogate" or not best:
+            return best[:count]
+        by_subset = {trial.subset: trial for trial in reversed(best)}
+        ranked = self.surrogate.recommend(self.config.space, self.past)
+        return [by_subset[subset] for subset, _, _ in ranked if subset in by_subset][:count]
+
+    def recommended(self) -> dict[str, Any] | None:
+        """The subset whose true value is expected to be highest, with mean and standard deviation of that value."""
+        found = self.surrogate.recommend(self.config.space, self.past)
+        if not found:
+            return None
+        subset, mean, deviation = found[0]
+        return {"languages": list(subset.codes), "mean": mean, "std": deviation}
+
+    def effects(self) -> tuple[list[Effect], list[Pair]]:
+        """Which languages and pairs matter, whatever strategy measured; empty after too few trials."""
+        return explain.explained(self.config.space, self.surrogate, self.past)
 
 
 def document(single: Sequence[Effect], pairs: Sequence[Pair]) -> dict[str, Any]:

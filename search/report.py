@@ -84,8 +84,8 @@ def gather(config: StudyConfig, study: Study) -> Story:
     chosen, top = findings.row(rows, "best"), findings.best(shots)
     codes = tuple(chosen["languages"]) if chosen else top.codes if top else ()
     labels = {row["name"]: _called(row["name"], len(codes)) for row in rows}
-    latest = recommend.top(config, study)
-    effects, _ = recommend.effects(config, study)
+    reading = recommend.Reading(config, study)
+    latest, (effects, _) = reading.top(), reading.effects()
     return Story(
         config=config,
         headline=findings.headline(chosen, names, top),

@@ -64,9 +64,7 @@ def search(
 
 def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:
     """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
-    study = open_study(config, create=False)
-    document = _document(config, study)
-    return {**document, "explain": recommend.document(*recommend.effects(config, study))} if explain else document
+    return _document(config, open_study(config, create=False), explain)
 
 
 def most_needed(config: StudyConfig) -> int:
@@ -229,8 +227,8 @@ class Driver:
         self.advance("search", min(self.ended, wanted), wanted)
 
 
-def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
-    trials = study.trials()
+def _document(config: StudyConfig, study: Study, explain: bool = False) -> dict[str, Any]:
+    trials, reading = study.trials(), recommend.Reading(config, study)
     states = [trial.state for trial in trials]
     best = study.best()
     ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
@@ -240,10 +238,11 @@ def _document(config: StudyConfig, study: Study) -> dict[str, Any]:
         "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
         **({"levels": _by_level(config, ended)} if config.search.fidelity == "ladder" else {}),
         "best": _best(best[0]) if best else None,
-        **({"recommended": recommend.recommended(config, study)} if config.search.strategy == "surrogate" else {}),
+        **({"recommended": reading.recommended()} if config.search.strategy == "surrogate" else {}),
         **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
         "evaluations": {"full_equivalents": _full_equivalents(config, ended)},
         "seconds": sum(trial.seconds for trial in ended),
+        **({"explain": recommend.document(*reading.effects())} if explain else {}),
     }
 
 
