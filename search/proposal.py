@@ -182,16 +182,23 @@ def _effects(space: Space, values: Mapping[Subset, float]) -> Mapping[str, float
         members[row, list(space.indices(subset))] = 1.0
     scores = np.array(list(values.values()))
     members, scores = members - members.mean(axis=0), scores - scores.mean()
-    dual = np.linalg.solve(members @ members.T + np.eye(len(values)), scores)  # (m,)
-    return dict(zip((language.code for language in space.pool), (members.T @ dual).tolist(), strict=True))
+    if len(values) <= len(space.pool):  # m equations, else n: one solution, by the smaller system
+        found = members.T @ np.linalg.solve(members @ members.T + np.eye(len(values)), scores)  # (n,)
+    else:
+        found = np.linalg.solve(members.T @ members + np.eye(len(space.pool)), members.T @ scores)
+    return dict(zip((language.code for language in space.pool), found.tolist(), strict=True))
 
 
 def exhaustive(seed: int) -> Proposer:
     """Every subset, in an order that the seed shuffles. For spaces of at most `ENUMERABLE`."""
 
+    last: tuple[Space, list[Subset]] | None = None  # a study asks for one space again and again
+
     def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
-        every = list(space.every())
-        order = default_rng(seed).permutation(len(every))
-        return next((every[index] for index in order if every[index] not in past.taken), None)
+        nonlocal last
+        if last is None or last[0] is not space:
+            every = list(space.every())
+            last = space, [every[index] for index in default_rng(seed).permutation(len(every))]
+        return next((subset for subset in last[1] if subset not in past.taken), None)
 
     return propose
