@@ -11,7 +11,7 @@ from realign.alone import Alone
 from realign.fake import FakeEvaluator
 from realign.score import Advance, Fidelity
 from realign.wrap import Beside, Cached
-from search import sources, tasks
+from search import ladder, sources, tasks
 from search.config import StudyConfig
 from search.sections import FakeModel
 from selector.errors import InputError
@@ -51,7 +51,7 @@ def fidelity(config: StudyConfig) -> Fidelity:
 
 def levels(config: StudyConfig) -> dict[str, Fidelity]:
     """The fidelities that the study's search measures at, by name, cheap ones first."""
-    names = ("merge", "short", "full") if config.search.fidelity == "ladder" else (config.search.fidelity,)
+    names = ladder.ORDER if config.search.fidelity == "ladder" else (config.search.fidelity,)
     return {name: at_level(config, name) for name in names}
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from numpy.random import default_rng
-from scipy.stats import t as student
 
 from search import backend as backends
 from search import bench_fidelity, bench_search, bench_select, bench_transfer, console
 from search.batch import Bench
+from search.bootstrap import student_interval
 from search.config import StudyConfig, resolved
 from search.form import StudyFile, check
 from search.interrupts import Interrupts
@@ -120,8 +120,7 @@ def _random_subsets(config: StudyConfig, count: int) -> list[Subset]:
 def _summary(values: Sequence[float]) -> dict[str, Any]:
     """Mean, standard deviation and Student's 95 % interval over seeds."""
     mean, std = statistics.mean(values), statistics.stdev(values)
-    half = float(student.ppf(0.975, len(values) - 1)) * std / len(values) ** 0.5
-    return {"mean": mean, "std": std, "ci95": [mean - half, mean + half]}
+    return {"mean": mean, "std": std, "ci95": list(student_interval(values, 0.95))}
 
 
 def _step(

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 from numpy.random import default_rng
-from scipy.stats import t as student
 
 from realign import replay
 from search import console
+from search.bootstrap import student_interval
 from search.ladder import ORDER
 from search.plan import STRATEGIES
 from search.problems import Problem, Replayed, named
@@ -197,12 +197,7 @@ def _row(traces: Sequence[Trace], horizon: int) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float]) -> dict[str, Any]:
-    """The mean, and Student's 90 % interval; no width where there is one value."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return {"mean": mean, "ci90": [mean, mean]}
-    half = float(student.ppf((1 + LEVEL) / 2, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
-    return {"mean": mean, "ci90": [mean - half, mean + half]}
+    return {"mean": statistics.mean(values), "ci90": list(student_interval(values, LEVEL))}
 
 
 def render(document: Mapping[str, Any]) -> Any:

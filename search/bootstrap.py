@@ -1,4 +1,4 @@
-"""Paired bootstrap over sentences and seeds, vectorised; and Holm's correction. NumPy only, pure.
+"""Paired bootstrap over sentences and seeds, vectorised; Student's interval; Holm's correction. Pure.
 
 Notations
     R   rows (candidates)      s   seeds, the same for every row      d   replicates per seed (random draws; else 1)
@@ -8,6 +8,7 @@ Notations
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,16 @@ def interval(values: Array) -> tuple[float, float]:
     """Percentile interval of 95 %."""
     low, high = np.quantile(values, [LEVEL / 2, 1 - LEVEL / 2])
     return float(low), float(high)
+
+
+def student_interval(values: Sequence[float], level: float) -> tuple[float, float]:
+    """Student's interval of the mean; no width where there is one value."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return mean, mean
+    quantile = float(stdtrit(len(values) - 1, (1 + level) / 2))
+    half = quantile * statistics.stdev(values) / len(values) ** 0.5
+    return mean - half, mean + half
 
 
 def two_sided(differences: Array) -> float:

@@ -33,7 +33,7 @@ from search.form import StudyFile, check
 from search.kernels import Side
 from search.plan import WARM, Planner, Proposal
 from search.proposal import Past, Seen
-from search.side import side_of
+from search.side import side_of, similarity
 from search.space import ENUMERABLE, Space
 from search.surrogate import Surrogate
 from selector import maximize
@@ -154,10 +154,10 @@ class Synthetic(Problem):
 
     def __init__(self, n: int, noise: float, knowledge: str, seed: int) -> None:
         self.name, self.noise = f"n={n}, k={SIZES[n]}, noise {noise:g}, side information {knowledge}", noise
-        pool, similarity = _languages(n)
+        pool, real = _languages(n)
         k, rng = SIZES[n], default_rng([n, seed])
         hidden, shown = rng.permutation(n), rng.permutation(n)
-        mixed = KNOWN * similarity + (1 - KNOWN) * similarity[np.ix_(hidden, hidden)]
+        mixed = KNOWN * real + (1 - KNOWN) * real[np.ix_(hidden, hidden)]
         pairs = np.triu(rng.normal(size=(n, n)) * (rng.random((n, n)) < SPARSE), 1)
         self.f = Truth(mixed, rng.normal(size=n), pairs + pairs.T)
         self.usual = float(np.median(self.f.standardize(k, rng)))
@@ -165,7 +165,7 @@ class Synthetic(Problem):
         self.best = _optimum(self.f, k, rng)
         self.informed = knowledge != "absent"
         self.place = shown if knowledge == "misleading" else np.arange(n)  # whom each language is taken for
-        known = similarity[np.ix_(self.place, self.place)]
+        known = real[np.ix_(self.place, self.place)]
         self.side = _side(pool, known) if self.informed else Side(targets=tuple(_codes(pool)))
 
     def truth(self, subset: Subset) -> float:
@@ -222,8 +222,8 @@ def _outside(n: int) -> str:
 
 
 def _side(pool: Pool, known: Array) -> Side:
-    far = 1.0 - known
-    alike = np.exp(-2.0 * far / far[np.triu_indices(len(far), 1)].mean())  # as in `search.side`
+    alike = similarity(1.0 - known)
+    assert alike is not None
     return Side({"known": alike}, {"known": alike}, {}, tuple(_codes(pool)))
 
 

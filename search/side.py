@@ -28,9 +28,8 @@ def side_of(config: StudyConfig) -> Side:
     pool, tune = [place[each] for each in config.pool], [place[each] for each in targets]
     found = {}
     for metric in dict.fromkeys((*METRICS, config.search.metric)):
-        similarity = _similarity(languages, metric)
-        if similarity is not None:
-            found[metric] = similarity
+        if (alike := _similarity(languages, metric)) is not None:
+            found[metric] = alike
     return Side(
         alike={metric: S[np.ix_(pool, pool)] for metric, S in found.items()},
         near={metric: S[np.ix_(tune, pool)] for metric, S in found.items()},
@@ -41,10 +40,14 @@ def side_of(config: StudyConfig) -> Side:
 
 
 def _similarity(languages: tuple[Language, ...], metric: str) -> NDArray[np.float64] | None:
-    """exp(-2 · distance / usual distance), [m, m]; None where a metric cannot tell these languages apart."""
+    """[m, m]; None where a metric cannot tell these languages apart."""
     try:
-        d = np.asarray(distances(languages, metric).matrix, dtype=np.float64)
+        return similarity(np.asarray(distances(languages, metric).matrix, dtype=np.float64))
     except InputError:
         return None
+
+
+def similarity(d: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """exp(-2 · distance / usual distance), [m, m], of distances d; None where they tell nobody apart."""
     usual = float(d[np.triu_indices(len(d), 1)].mean()) if len(d) > 1 else 0.0
     return np.exp(-2.0 * d / usual) if usual > 0 and np.isfinite(d).all() else None

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.proposal import Past, Proposer, Seen, generator
+from search.sampler import BOOLEAN
 from search.space import Space
 from selector.errors import RunError
 from selector.subset import Subset
 
-BOOLEAN = CategoricalDistribution((False, True))
 ATTRIBUTE = "subset"  # of a trial: codes, known as soon as it was asked for
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import kills
-import postgres
 import pytest
 
 CASES = [(victim, storage) for storage in (*kills.STORAGES, "postgres") for victim in ("worker", "driver")]
@@ -19,14 +17,6 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REALINGO_CACHE", str(folder / "cache"))
         return kills.undisturbed(folder, 2 + 4 * kills.EACH)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
-    if postgres.programs() is None:
-        pytest.skip(postgres.MISSING)
-    with postgres.serving() as running:
-        yield running
 
 
 @pytest.mark.parametrize(("victim", "storage"), [*CASES, ("server", "postgres")])

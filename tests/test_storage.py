@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -36,14 +36,6 @@ STORAGES = ("sqlite:///study.db", "study.journal")
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
-    if postgres.programs() is None:
-        pytest.skip(postgres.MISSING)
-    with postgres.serving() as running:
-        yield running
 
 
 def score(value: float = 0.5) -> Score:
