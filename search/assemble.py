@@ -98,11 +98,13 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
     from realign.train import fitting
 
     text = sources.filtered(config, linked(config))
-    for language in config.pool:  # before the encoder is loaded, or trained
+    for number, language in enumerate(config.pool, 1):  # before the encoder is loaded, or trained
         _usable(config, text.pairs(language.code, "train"), language.code)
+        if advance is not None:
+            advance("checking parallel text", number, len(config.pool))
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    encoder = load_encoder(config, base, advance)
+    encoder = load_encoder(config, base)
     fitting(encoder.model, config.realign.recipe())
     return text, encoder
 
@@ -130,21 +132,13 @@ def linked(config: StudyConfig) -> Parallel:
     return text
 
 
-def load_encoder(config: StudyConfig, base: str, advance: Advance | None) -> Encoder:
+def load_encoder(config: StudyConfig, base: str) -> Encoder:
     """The encoder of a study: `base` is "world", a folder (from the study file on) or a hub id."""
     from realign.encoder import load
 
     if base == "world":
-        import torch
-
         from realign.builtin import world_encoder
-        from realign.world import World
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(max(1, torch.multiprocessing.cpu_count()))
-        try:
-            return world_encoder(World(), advance)
-        finally:
-            torch.set_num_threads(threads)
+        return world_encoder()
     folder = config.home / base
     return load(str(folder)) if folder.is_dir() else load(base, config.model.revision)

@@ -62,7 +62,7 @@ class Stage:
     @classmethod
     def built(cls) -> Stage:
         world = World()
-        encoder = world_encoder(world)
+        encoder = world_encoder()
         task = Tagging(encoder, world, "eng", TUNING)
         targets = tuple(code for code in sorted(world.languages) if code != "eng")
         evaluator = RealignAndTransfer(encoder, world, task, targets, "dev", HOW, POOL)

@@ -12,14 +12,16 @@ from numpy.random import Generator
 from search import genetic, ladder, proposal, sampler
 from search.config import StudyConfig
 from search.proposal import Past, Proposer, generator
-from search.side import side_of
+from search.side import has_precedent, side_of
 from search.space import ENUMERABLE, Space
 from search.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.errors import InputError
+from selector.problem import Options
 from selector.subset import Subset
 
 WARM = ("max-sum", "max-min", "facility", "coverage", "family")
+PRECEDENT = "predicted"  # the strategy that comes before them where published results are about such a study
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,9 @@ def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
     if not config.search.warm_start or config.search.strategy == "random":
         return []
     first: dict[Subset, str] = {}
+    names = (PRECEDENT, *WARM) if has_precedent(config) else WARM
     try:
-        for name in WARM:
+        for name in names:
             first.setdefault(model_free_subset(config, name, config.space.sizes[1], config.seed), name)
     except InputError as problem:
         message = f"{config.path.name}: the warm start: {problem.message}"
@@ -99,19 +102,20 @@ def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
 
 def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subset:
     """What `realingo select` would choose for this study."""
-    return model_free.choose(
-        name,
-        config.pool,
-        k,
-        metric=config.search.metric,
-        source=config.source,
-        seed=seed,
-        include=config.include,
-        exclude=config.exclude,
-        costs=config.costs,
-        budget=config.budget,
-        quotas=config.quotas,
-    )
+    asked: Options = {
+        "metric": config.search.metric,
+        "source": config.source,
+        "seed": seed,
+        "include": config.include,
+        "exclude": config.exclude,
+        "costs": config.costs,
+        "budget": config.budget,
+        "quotas": config.quotas,
+    }
+    if name == PRECEDENT:
+        asked["targets"] = config.tune
+        asked["weights"] = {language: config.weights.get(language.code, 1.0) for language in config.tune}
+    return model_free.choose(name, config.pool, k, **asked)
 
 
 def diversity(config: StudyConfig, name: str, space: Space, past: Past, rng: Generator) -> Subset | None:

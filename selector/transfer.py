@@ -107,17 +107,23 @@ def prior(task: str, languages: Iterable[Language]) -> TransferModel:
 
 
 class MeanGain(SetFunction):
-    """Predicted gain, averaged over targets (weighted) and over the tasks of `RANKED_BY`; 0 for the empty set."""
+    """Predicted gain, averaged over targets (weighted) and over published tasks; 0 for the empty set."""
 
-    def __init__(self, frame: Sequence[Language], targets: Sequence[Language], weights: Vector) -> None:
+    def __init__(
+        self,
+        frame: Sequence[Language],
+        targets: Sequence[Language],
+        weights: Vector,
+        tasks: Sequence[str] = RANKED_BY,
+    ) -> None:
         self.size = len(frame)
         self.targets = tuple(targets)
         self.weights = weights
-        self.models = [model for _, model in _models((*frame, *targets), RANKED_BY)]
+        self.models = [model for _, model in _models((*frame, *targets), tasks)]
         self.index = self.models[0].affinity.index(frame)  # the models share one affinity
 
     def value(self, chosen: Chosen) -> float:
-        return float(self._values(np.array([chosen], dtype=np.intp))[0]) if len(chosen) else 0.0
+        return float(self.values(np.array([chosen], dtype=np.intp))[0]) if len(chosen) else 0.0
 
     def second(self, chosen: Chosen) -> float:
         return 0.0
@@ -129,14 +135,14 @@ class MeanGain(SetFunction):
         for block in blocks(new):
             sets = np.tile(np.array([*chosen, 0], dtype=np.intp), (len(block), 1))
             sets[:, -1] = candidates[block]
-            values[block] = self._values(sets)
+            values[block] = self.values(sets)
         return values, np.zeros(len(candidates))
 
     def work(self, k: int) -> float:
         return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances, both tasks
 
-    def _values(self, sets: Index) -> Vector:
-        """Of B sets [B, k], [B]."""
+    def values(self, sets: Index) -> Vector:
+        """Of B sets of one size [B, k], [B]."""
         S = np.sort(self.index[sets], axis=1)
         return np.mean([model.mean(S, self.targets) @ self.weights for model in self.models], axis=0)
 

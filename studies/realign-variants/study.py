@@ -103,7 +103,7 @@ def scores_table(rows: Mapping[str, Mapping[str, list[float]]]) -> str:
 
 def error_table(world: World) -> str:
     """Alignment error rate of each aligner on the training pairs, against the world's gold links."""
-    encoder = world_encoder(world)
+    encoder = world_encoder()
     lines = ["| aligner | " + " | ".join(DIVERSE.codes) + " |", "|---|" + "---|" * len(DIVERSE.codes)]
     for name in ("mutual", "itermax"):
         for layer in (0, 1, -1):
