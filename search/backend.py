@@ -8,10 +8,9 @@ from importlib.util import find_spec
 
 from realign.score import Evaluator
 from realign.wrap import Cached
-from search import assemble
+from search import assemble, processes
 from search.config import StudyConfig
 from search.jobs import Backend, Job, Outcome, measure
-from search.processes import processes
 from selector.errors import InputError
 from selector.language import Pool
 from selector.subset import Subset
@@ -63,12 +62,17 @@ class Place:
         if on_ray and find_spec("ray") is None:
             raise InputError(f"the backend '{self.name}' needs Ray", "pip install 'realingo[ray]'")
 
+    def prepare(self, config: StudyConfig) -> None:
+        """To be called before the evaluator is made, where workers will be needed: what can start meanwhile, starts."""
+        if self.name == "process" and isinstance(config.model.base, str):
+            processes.prepare()
+
     def backend(self, view: View, evaluator: Evaluator) -> Backend:
         """`evaluator` is that of `view` in this process; workers elsewhere build their own."""
         if self.name == "inline":
             return Inline(evaluator)
         if self.name == "process":
-            return processes(view.evaluator, self.workers)
+            return processes.processes(view.evaluator, self.workers)
         from search import ray_backend
 
         if self.name == "ray":

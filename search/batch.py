@@ -41,6 +41,7 @@ class Bench:
         RunError names the first evaluation that failed, or whose worker died twice; KeyboardInterrupt on SIGINT and
         SIGTERM. Either way what was measured before is in the cache.
         """
+        backends.Place(self.backend, self.workers, self.address).prepare(view.config)
         with self.interrupts.welcome():
             evaluator = view.evaluator(self.advance)
         fidelity = fidelity or assemble.fidelity(view.config)

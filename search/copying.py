@@ -125,4 +125,6 @@ def _fill(before: Storage, theirs: int, after: Storage, mine: int, where: str, a
 
 
 def _content(trial: Any) -> tuple[Any, ...]:
-    return trial.number, trial.state, trial.values, trial.user_attrs, trial.system_attrs
+    return (
+        trial.number, trial.state, trial.values, trial.intermediate_values, trial.user_attrs, trial.system_attrs
+    )  # fmt: skip

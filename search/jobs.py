@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,18 @@ TRAVELLING = ("REALINGO_", "HF_")  # environment variables that a worker needs, 
 
 
 @dataclass(frozen=True)
+class Race:
+    """When a job is stopped between its seeds."""
+
+    value: Callable[[Mapping[str, float]], float]  # what the study maximizes, of scores per language
+    bars: tuple[float, ...]  # it stops where the mean is less, after 1, 2, … seeds
+
+    def lost(self, course: Sequence[float]) -> bool:
+        """`course`: the values of the means after 1, 2, … seeds."""
+        return len(course) <= len(self.bars) and course[-1] < self.bars[len(course) - 1]
+
+
+@dataclass(frozen=True)
 class Job:
     number: int  # of the trial
     subset: Subset
@@ -23,6 +36,7 @@ class Job:
     seed: int
     seeds: int = 1  # averaged: seed, seed + 1, …
     time_limit: float | None = None  # seconds
+    race: Race | None = None  # against the trials before it
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Outcome:
     hint: str = ""  # a way out of the error, where one is known
     lost: bool = False
     runs: int | None = None  # stopped early: the score is the mean over this many of the job's seeds
+    course: tuple[float, ...] = ()  # of a job with a race: the values after 1, 2, … seeds
 
 
 class Backend(Protocol):
@@ -53,17 +68,21 @@ class Backend(Protocol):
 
 def measure(evaluator: Evaluator, job: Job) -> Outcome:
     """Run one job; whatever goes wrong in it becomes its error."""
-    if job.seeds > 1:
-        evaluator = Repeated(evaluator, job.seeds)
+    course = list[float]()
     try:
-        score = evaluator(job.subset, job.fidelity, job.seed)
+        for runs in (job.seeds,) if job.race is None else range(1, job.seeds + 1):  # what was measured is in the cache
+            score = (Repeated(evaluator, runs) if runs > 1 else evaluator)(job.subset, job.fidelity, job.seed)
+            if job.race is not None:
+                course.append(job.race.value(score.per_language))
+                if job.race.lost(course):
+                    break
     except RealingoError as problem:
         return Outcome(job.number, error=problem.message, hint=problem.hint)
     except Exception as problem:
         return Outcome(job.number, error=said(problem))
     if not all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
         return Outcome(job.number, error="the score is not a finite number", hint="lower realign.lr or task.lr")
-    return Outcome(job.number, score)
+    return Outcome(job.number, score, runs=runs if runs < job.seeds else None, course=tuple(course))
 
 
 def overdue(job: Job) -> Outcome:

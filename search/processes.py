@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 
 from realign.score import Evaluator
@@ -24,6 +25,7 @@ from search.jobs import Job, Outcome, keep_to, measure, said, share_of, travelli
 
 Make = Callable[[], Evaluator]
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
+NEEDED = ("realign.evaluate", "realign.tagging", "search.assemble")  # by every evaluator of an encoder
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,12 @@ class ThisMachine:
 
     def close(self) -> None:
         """Nothing of its own: the fork server ends with this process."""
+
+
+def prepare() -> None:
+    """Start the server early: it imports while this process imports the same, and on a core of its own."""
+    multiprocessing.set_forkserver_preload(list(NEEDED))
+    forkserver.ensure_running()
 
 
 def processes(make: Make, workers: int) -> Crew[Process]:

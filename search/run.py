@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from search import assemble, console, owner, recommend
 from search import backend as backends
 from search.config import StudyConfig
 from search.interrupts import Interrupts
-from search.jobs import Backend, Job, Outcome
+from search.jobs import Backend, Job, Outcome, Race
 from search.plan import Planner, Proposal, planner, warm_start
 from search.proposal import Past, Seen
 from search.storage import check_storage, shown
@@ -24,6 +26,7 @@ from selector.errors import InputError, RunError
 from selector.subset import Subset
 
 FAILURES_AT_START = 3
+FEWEST_RIVALS = 5  # complete trials before one is stopped by their median
 
 
 def search(
@@ -50,6 +53,7 @@ def search(
         )
     with console.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
         view = backends.search_view(config)
+        place.prepare(config)
         with interrupts.welcome():
             evaluator = view.evaluator(advance)
         where = place.backend(view, evaluator)
@@ -181,13 +185,24 @@ class Driver:
         self.latest[position] = trial
         seed, seeds = self.config.seed, self.config.search.seeds
         limit = self.config.search.time_limit
-        self.place.submit(Job(trial.number, chosen.subset, fidelity, seed, seeds, limit))
+        race = self._race(position, chosen.level) if self.config.search.pruner != "none" else None
+        self.place.submit(Job(trial.number, chosen.subset, fidelity, seed, seeds, limit, race))
+
+    def _race(self, position: int, level: str) -> Race:
+        """The median rule (Golovin et al. 2017), on the trials that a position is proposed from: who is faster, or
+        killed in between, changes nothing."""
+        older = [self.latest[each] for each in self.latest if each <= position - self.place.workers]
+        courses = [trial.course for trial in older if trial.state == "complete" and trial.level == level]
+        courses = [course for course in courses if course]
+        if len(courses) < FEWEST_RIVALS:
+            return Race(self.config.value, ())
+        return Race(self.config.value, tuple(float(np.median(after)) for after in zip(*courses, strict=True)))
 
     def _record(self, outcome: Outcome) -> None:
         trial = self.running[outcome.number]
         if outcome.score is not None:
             value, self.succeeded = self.config.value(outcome.score.per_language), True
-            ended = self.study.finish(trial, outcome.score, value, outcome.runs)
+            ended = self.study.finish(trial, outcome.score, value, outcome.runs, outcome.course)
             better = self.best is None or value > (self.best.value or 0.0)
             if ended.state == "complete" and self.study.counts(ended) and better:
                 self.best = ended

@@ -134,8 +134,13 @@ class Study:
         running = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING,))
         return next((each._trial_id for each in running if each.user_attrs == attributes), None)
 
-    def finish(self, trial: Trial, score: Score, value: float, runs: int | None = None) -> Trial:
-        """Record the score; if the trial was stopped after `runs` of its seeds, that too: it is no answer then."""
+    def finish(
+        self, trial: Trial, score: Score, value: float, runs: int | None = None, course: tuple[float, ...] = ()
+    ) -> Trial:
+        """Record the score; if the trial was stopped after `runs` of its seeds, that too: it is no answer then.
+
+        `course`, the values after 1, 2, … seeds, are Optuna's intermediate values.
+        """
         result: dict[str, Any] = {
             "per_language": dict(score.per_language),
             "signature": score.signature,
@@ -143,9 +148,9 @@ class Study:
             "runs": runs,
         }
         values = [value, trial.cost] if self.config.search.objectives else [value]
-        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values)
+        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
         state: State = "complete" if runs is None else "pruned"
-        return self._know(dataclasses.replace(trial, state=state, value=value, **result))
+        return self._know(dataclasses.replace(trial, state=state, value=value, course=course, **result))
 
     def fail(self, trial: Trial, message: str) -> Trial:
         self._end(trial, TrialState.FAIL, "error", message)
@@ -192,11 +197,18 @@ class Study:
             subset=Subset.of(self._languages[code] for code in kept["subset"].split()),
             value=frozen.values[0] if frozen.values else None,
             started=frozen.datetime_start,
+            course=tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values)),
             **{name: kept[name] for name in known},
         )
 
     def _end(
-        self, trial: Trial, state: TrialState, name: str, content: Any, values: Sequence[float] | None = None
+        self,
+        trial: Trial,
+        state: TrialState,
+        name: str,
+        content: Any,
+        values: Sequence[float] | None = None,
+        course: Sequence[float] = (),
     ) -> None:
         """The state is written last, so a half-written trial counts as not finished."""
         if (key := self._keys.get(trial.number)) is None:
@@ -205,6 +217,8 @@ class Study:
         def record() -> None:
             try:
                 self.storage.set_trial_user_attr(key, name, content)
+                for seeds, after in enumerate(course, 1):
+                    self.storage.set_trial_intermediate_value(key, seeds, after)
                 self.storage.set_trial_state_values(key, state, values)
             except UpdateFinishedTrialError:
                 if self.storage.get_trial(key).state != state:  # else written, although reported to have failed

@@ -12,7 +12,7 @@ al. 2010). What a cheaper fidelity says, its posterior mean, is a feature of the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from search import acquire, console, gaussian, ladder, proposal
+from search.donors import Donors, donors
 from search.gaussian import Posterior, Weights
 from search.kernels import Kernels, Points, Side, masks
 from search.proposal import Past, Seen
@@ -76,6 +77,7 @@ class Surrogate:
         self.side = side
         self._said = False
         self._remembered: dict[str, tuple[bytes, Weights]] = {}  # by level
+        self._targets: dict[str, tuple[bytes, Donors | None]] = {}  # the same
 
     def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None:
         past = _finite(past)
@@ -108,14 +110,14 @@ class Surrogate:
 
     def fit(self, space: Space, past: Past) -> Fit:
         """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails."""
-        lower = {level: self.fit(space, past.at(level)).mean for level in ladder.below(past)}
-        kernels = Kernels(self.side, space, lower)
         seen = past.here
         y, r = np.array([each.value for each in seen]), _relative(seen)
         first = learned_from(len(seen))
         centre, scale = float(y[:first].mean()), float(y[:first].std()) or 1.0
         y = (y - centre) / scale
         X = masks(space, (each.subset for each in seen))
+        lower = {level: self.fit(space, past.at(level)).mean for level in ladder.below(past)}
+        kernels = Kernels(self.side, space, {**lower, **self._donors(past.level, X[:first], seen[:first])})
         weights = self._learned(past.level, kernels, X[:first], y[:first], r[:first])
         points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
         towards = kernels.towards(weights.kernels, points)
@@ -141,11 +143,24 @@ class Surrogate:
             return proposal.random(space, past, rng)
         return space.subset(tuple(np.flatnonzero(x).tolist()))
 
+    def _donors(self, level: str, X: Array, seen: Sequence[Seen]) -> Mapping[str, Donors]:
+        """What single targets gain, as a feature; nothing where not every measurement tells of every target."""
+        codes = self.side.targets
+        if len(codes) < 2 or not all(code in each.per_language for each in seen for code in codes):
+            return {}
+        Y = np.array([[each.per_language[code] for code in codes] for each in seen])
+        some = _some(len(Y))
+        X, Y = X[some], Y[some]
+        key = hashlib.sha256(X.tobytes() + Y.tobytes()).digest()
+        if level not in self._targets or self._targets[level][0] != key:
+            self._targets[level] = key, donors(X, Y, self.side.share, list(self.side.near.values()))
+        found = self._targets[level][1]
+        return {} if found is None else {"donors": found}
+
     def _learned(self, level: str, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
         """The weights for these measurements; remembered, since most positions in a row ask for the same."""
-        if len(y) > MOST_LEARNED:
-            some = np.linspace(0, len(y) - 1, MOST_LEARNED).astype(np.intp)
-            X, y, r = X[some], y[some], r[some]
+        some = _some(len(y))
+        X, y, r = X[some], y[some], r[some]
         at = kernels.at(X)
         K = kernels.each(at, at)
         key = hashlib.sha256(K.tobytes() + y.tobytes() + r.tobytes()).digest()
@@ -169,6 +184,11 @@ def learned_from(count: int) -> int:
     """How many of `count` measurements weights are learned from: all of few, else up to a round number."""
     step = 1 if count < 30 else 5 if count < 100 else 25
     return count - count % step
+
+
+def _some(count: int) -> NDArray[np.intp]:
+    """Which of the measurements are learned from: evenly, where there are very many."""
+    return np.linspace(0, count - 1, min(count, MOST_LEARNED)).astype(np.intp)
 
 
 def _relative(seen: Sequence[Seen]) -> Array:

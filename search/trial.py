@@ -33,6 +33,7 @@ class Trial:
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     runs: int | None = None  # stopped early: seeds measured until then, of which the scores are the mean
+    course: tuple[float, ...] = ()  # its value after 1, 2, … seeds, where it could be stopped between them
     error: str = ""
     retry_of: int | None = None  # number of the attempt before
     owner: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import rehearsal
 from filelock import FileLock
@@ -190,6 +191,34 @@ def test_seeds_are_averaged_and_cost_what_they_cost(tmp_path: Path) -> None:
     single = assemble.evaluator(config, config.tune, "dev")
     runs = [single(best.subset, assemble.fidelity(config), config.seed + i).value for i in range(3)]
     assert best.value == pytest.approx(sum(runs) / 3)
+
+
+def courses(config: StudyConfig) -> list[tuple[str, str, float | None, tuple[float, ...]]]:
+    trials = last_attempts(open_study(config, create=False).trials()).values()
+    return [(trial.subset.key, trial.state, trial.value, trial.course) for trial in trials]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_trial_below_the_median_is_stopped_between_its_seeds(tmp_path: Path, workers: int) -> None:
+    given = ("search.seeds=3", "search.pruner=median")
+    config = rehearsal.study(tmp_path, *given, trials=20)
+    document = run.search(config, None, workers, "inline" if workers == 1 else "process")
+    trials = sorted(open_study(config, create=False).trials(), key=lambda trial: trial.position)
+    pruned = [trial for trial in trials if trial.state == "pruned"]
+    assert 2 <= len(pruned) <= 14
+    assert document["evaluations"]["full_equivalents"] == sum(trial.runs or 3 for trial in trials)
+    for trial in trials:  # the rule, from what is recorded
+        before = [each for each in trials if each.position <= trial.position - workers and each.state == "complete"]
+        medians = np.median([each.course for each in before], axis=0) if len(before) >= 5 else np.full(3, -np.inf)
+        below = [after < bar for after, bar in zip(trial.course, medians, strict=False)]
+        assert not any(below[:-1])
+        assert (trial.state == "pruned") == (len(trial.course) < 3) == (below[-1] and len(trial.course) < 3)
+        assert trial.value == pytest.approx(trial.course[-1])
+        assert trial.runs == (len(trial.course) if trial.state == "pruned" else None)
+    again = rehearsal.study(tmp_path / "again", *given, trials=20)
+    run.search(again, 8, workers, "inline" if workers == 1 else "process")
+    run.search(again, None, workers, "inline" if workers == 1 else "process")
+    assert courses(again) == courses(config)
 
 
 def test_an_exhausted_search_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
