@@ -72,5 +72,5 @@ def donors(X: Array, Y: Array, share: Array, near: Sequence[Array]) -> Donors | 
         return float(value), np.concatenate([of_beta, slope.ravel() + OWN * own, rest.sum(axis=0)])
 
     start = np.concatenate([np.full(count, 0.1), np.zeros(size), C.mean(axis=0)])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "maxcor": 5})
     return Donors(matrix(found.x), share)

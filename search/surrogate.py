@@ -6,7 +6,8 @@ Notations
 Kernels are those of `search.kernels`; expected improvement over the best posterior mean, not over the best value seen,
 which is the luckiest. Subsets that are running stand in with their expected value (Kriging believer: Ginsbourger et
 al. 2010). What a cheaper fidelity says, its posterior mean, is a feature of the one above, with a learned weight
-(autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive form of Le Gratiet & Garnier 2014).
+(autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive form of Le Gratiet & Garnier 2014). So is what the
+scores of single targets say together (`search.donors`), and what published results promise (`search.side`).
 """
 
 from __future__ import annotations
@@ -145,12 +146,11 @@ class Surrogate:
 
     def _donors(self, level: str, X: Array, seen: Sequence[Seen]) -> Mapping[str, Donors]:
         """What single targets gain, as a feature; nothing where not every measurement tells of every target."""
-        codes = self.side.targets
-        if len(codes) < 2 or not all(code in each.per_language for each in seen for code in codes):
+        codes, some = self.side.targets, _some(len(X))
+        told = [seen[index].per_language for index in some]
+        if len(codes) < 2 or not all(each.keys() >= set(codes) for each in told):
             return {}
-        Y = np.array([[each.per_language[code] for code in codes] for each in seen])
-        some = _some(len(Y))
-        X, Y = X[some], Y[some]
+        X, Y = X[some], np.array([[each[code] for code in codes] for each in told])
         key = hashlib.sha256(X.tobytes() + Y.tobytes()).digest()
         if level not in self._targets or self._targets[level][0] != key:
             self._targets[level] = key, donors(X, Y, self.side.share, list(self.side.near.values()))
