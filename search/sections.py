@@ -86,6 +86,9 @@ class Hub(Section):
             raise ValueError("an id needs columns, such as {words = 'tokens', tags = 'upos'}")
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # tables are no keys
+
 
 class Filter(Section):
     """The rules of realign/filters.py."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import rehearsal
 
-from search.config import load
+from search.config import load, resolved
+from search.form import StudyFile, check
 from selector.errors import InputError
 
 WRONG = {
@@ -144,3 +145,12 @@ def test_a_study_with_costs_and_weights_is_a_key(tmp_path: Path) -> None:
     keys = ["pool.costs=costs.csv", "targets.weights=costs.csv"]
     config = rehearsal.study(tmp_path, *keys)
     assert {config: 1}[rehearsal.study(tmp_path, *keys)] == 1
+
+
+def test_a_study_on_a_described_set_of_the_hub_can_be_a_key(tmp_path: Path) -> None:
+    hub = {"kind": "hub", "id": "org/name", "columns": {"words": "tokens", "tags": "upos"}}
+    task = {"kind": "pos", "data": hub, "epochs": 2.0}
+    document = {"name": "s", "pool": {"languages": "deu,fra", "k": 1}, "task": task}
+    one, other = (resolved(tmp_path / "s.toml", check(StudyFile, tmp_path / "s.toml", document)) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
