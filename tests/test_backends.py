@@ -225,9 +225,10 @@ def test_a_search_on_tune_is_killed_and_goes_on(tmp_path: Path, cluster: Cluster
     """kill -9 of the driver: the second run repeats nothing, and finds what an undisturbed one finds."""
     here = rehearsal.study(tmp_path / "here")
     reference = inline(here, maker(here, tmp_path), 8, workers=2)
-    config = rehearsal.study(tmp_path / "there", "search.storage=sqlite:///there.db", seconds=0.3)
+    storage = "search.storage=sqlite:///there.db"
+    config = rehearsal.study(tmp_path / "there", storage, seconds=0.1)
     arguments = ["search", config.path, "--trials", "8", "--backend", "tune", "--workers", "2"]
-    arguments += ["--address", cluster.address, "--set", "search.storage=sqlite:///there.db"]
+    arguments += ["--address", cluster.address, "--set", storage, "--set", "model.base.seconds=3.0"]  # time to kill it
     first = rehearsal.started(*arguments, cache=tmp_path / "cache")
     until(lambda: complete(config) >= 3, first)
     first.kill()
