@@ -1,8 +1,8 @@
 """optuna-dashboard on a study, with notes and figures that name languages (the one importer of optuna_dashboard).
 
-The dashboard itself knows only parameters and numbers. Before it is served, and again as trials finish, every finished
-trial gets a note that names its subset, and the study gets the report's headline and figures. Trials are never touched:
-notes and figures lie beside them, and what a reader adds below our text is kept.
+The dashboard itself knows only parameters and numbers. Before it is served the study gets the report's headline and
+figures, and the best trials notes that name their subsets; the others get theirs while it is served, new ones as they
+finish. Trials are never touched: notes and figures lie beside them, and what a reader adds below our text is kept.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from selector.errors import InputError
 YOURS = "*Written by Realingo from the study. What you add below this line is kept.*"
 SHOWN = 5  # best and worst languages named in a note
 REFRESH_SECONDS = 20.0
+AT_FIRST = 20  # trials, the best, whose notes are written before the page is there
 NOTE_PATH = re.compile(r"/api/studies/\d+(/\d+)?/note")
 IMPORTANCE_PATH = re.compile(r"/api/studies/\d+/param_importances")
 NO_IMPORTANCE = b'{"param_importances": [[]]}'  # optuna-dashboard divides by the number of parameters: we have none
@@ -52,7 +53,7 @@ def serve(config: StudyConfig, host: str, port: int) -> None:
     study = open_study(config, create=False)
     with listening(host, port) as server:
         with progress() as advance:
-            annotate(study, report.gather(config, study), advance)
+            annotate(study, report.gather(config, study), advance, AT_FIRST)
         server.set_app(read_only(board.wsgi(study.storage)))
         with Interrupts() as interrupts, _refreshing(config, study), suppress(KeyboardInterrupt):
             _announce(study, host, server.server_port)
@@ -60,10 +61,13 @@ def serve(config: StudyConfig, host: str, port: int) -> None:
                 server.serve_forever()
 
 
-def annotate(study: Study, story: Story, advance: Advance = lambda what, done, total: None) -> None:
+def annotate(
+    study: Study, story: Story, advance: Advance = lambda what, done, total: None, most: int | None = None
+) -> None:
     """Write the notes and figures of a study into its storage; what already says the same is left alone.
 
-    `advance` hears of every trial: the first time a note costs several writes, some 50 ms on SQLite.
+    Notes of `most` trials, the best (None: of all). `advance` hears of each before it is written: the first time a note
+    costs several writes, some 50 ms on SQLite.
     """
     board = _installed()
     sampler = optuna.samplers.RandomSampler(0)  # never asked
@@ -74,21 +78,23 @@ def annotate(study: Study, story: Story, advance: Advance = lambda what, done, t
     kept = _Kept(study.storage.get_study_system_attrs(handle._study_id))
     if note := kept.changed(None, study_note(story)):
         board.save_note(handle, note)
+    for plot in story.plots.values():
+        if kept.figures.get(plot.name) != plot.titled().to_json():
+            board.save_plotly_graph_object(handle, plot.titled(), graph_object_id=plot.name)
     names = {each.code: each.name for each in (*story.config.pool, *story.config.tune)}
-    finished = [trial for trial in study.trials() if trial.state == "complete"]
+    finished = sorted(_finished(study), key=lambda trial: -(trial.value or 0.0))[:most]
     for done, trial in enumerate(finished):
         advance("notes", done, len(finished))
+        if done and done % AT_FIRST == 0:  # somebody may be writing one
+            kept = _Kept(study.storage.get_study_system_attrs(handle._study_id))
         key = study.storage.get_trial_id_from_study_id_trial_number(handle._study_id, trial.number)
         if note := kept.changed(key, trial_note(trial, names)):
             board.save_note(optuna.trial.Trial(handle, key), note)
     advance("notes", len(finished), len(finished))
-    for plot in story.plots.values():
-        if kept.figures.get(plot.name) != plot.titled().to_json():
-            board.save_plotly_graph_object(handle, plot.titled(), graph_object_id=plot.name)
 
 
 class _Kept:
-    """What the storage holds already, read once: the public functions read it again for every trial."""
+    """What the storage holds already, read for many trials: the public functions read it again for each."""
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         from optuna_dashboard import _custom_plot_data, _note
@@ -210,16 +216,23 @@ def listening(host: str, port: int) -> Iterator[_Server]:
 
 @contextmanager
 def _refreshing(config: StudyConfig, study: Study) -> Iterator[None]:
-    """Keep notes and figures up to date while a search runs elsewhere."""
+    """Write the notes that are missing, then keep them and the figures up to date while a search runs elsewhere."""
     end = Event()
 
+    def check(what: str, done: int, total: int) -> None:
+        if end.is_set():
+            raise _EndedError
+
     def refresh() -> None:
-        told = _finished(study)
-        while not end.wait(REFRESH_SECONDS):
+        told, pause = min(len(_finished(study)), AT_FIRST), 0.0
+        while not end.wait(pause):
+            pause = REFRESH_SECONDS
             try:
-                if (now := _finished(study)) != told:
-                    annotate(study, report.gather(config, study))
+                if (now := len(_finished(study))) != told:
+                    annotate(study, report.gather(config, study), check)
                     told = now
+            except _EndedError:
+                return
             except Exception as problem:  # the page stays as it is; the storage may answer next time
                 remark(f"notes not refreshed: {problem}")
 
@@ -232,8 +245,12 @@ def _refreshing(config: StudyConfig, study: Study) -> Iterator[None]:
         worker.join()  # never leave in the middle of a write
 
 
-def _finished(study: Study) -> int:
-    return sum(trial.state == "complete" for trial in study.trials())
+class _EndedError(Exception):
+    """Nobody looks any more."""
+
+
+def _finished(study: Study) -> list[Trial]:
+    return [trial for trial in study.trials() if trial.state == "complete"]
 
 
 def _announce(study: Study, host: str, port: int) -> None:

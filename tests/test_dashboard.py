@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -59,6 +60,26 @@ def test_every_finished_trial_gets_a_note_with_its_languages(tmp_path: Path) -> 
         for language in trial.subset if note else ():
             assert f"{language.name} (`{language.code}`)" in note
     assert [trial.state for trial in study.trials()] == before
+
+
+def test_the_best_trials_get_their_notes_before_the_page_is_there(tmp_path: Path) -> None:
+    config, study = filled(tmp_path)
+    dashboard.annotate(study, report.gather(config, study), most=2)
+    trials = [trial for trial in study.trials() if trial.state == "complete"]
+    best = sorted(trials, key=lambda trial: -(trial.value or 0.0))[:2]
+    assert [bool(noted(study, trial.number)) for trial in trials] == [trial in best for trial in trials]
+
+
+def test_the_other_trials_get_theirs_while_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, study = filled(tmp_path)
+    monkeypatch.setattr(dashboard, "AT_FIRST", 1)
+    dashboard.annotate(study, report.gather(config, study), most=1)
+    trials = [trial for trial in study.trials() if trial.state == "complete"]
+    until = time.monotonic() + 60
+    with dashboard._refreshing(config, study):
+        while not all(noted(study, trial.number) for trial in trials) and time.monotonic() < until:
+            time.sleep(0.05)
+    assert all(noted(study, trial.number) for trial in trials)
 
 
 def test_annotating_tells_how_far_it_is(tmp_path: Path) -> None:
