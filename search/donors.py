@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,12 @@ class Donors:
     share: Array  # weights of the targets, with sum 1 [t]
 
     def __call__(self, X: Array) -> Array:
-        gains = np.log1p(X @ np.exp(SHARPNESS * self.A).T) / SHARPNESS
-        return np.asarray(gains @ self.share)[:, None]
+        return np.asarray(np.log1p(X @ self._reach) / SHARPNESS @ self.share)[:, None]
+
+    @cached_property
+    def _reach(self) -> Array:
+        """exp(p A), [n, t]."""
+        return np.exp(SHARPNESS * self.A.T)
 
 
 def donors(X: Array, Y: Array, share: Array, near: Sequence[Array]) -> Donors | None:
@@ -52,16 +57,16 @@ def donors(X: Array, Y: Array, share: Array, near: Sequence[Array]) -> Donors | 
     if spread < 1e-9:
         return None
     C = C / spread
-    known = np.stack([np.asarray(R) for R in near]) if near else np.zeros((0, len(share), X.shape[1]))
-    count, size = len(known), known[:1].size or len(share) * X.shape[1]
+    shape = len(share), X.shape[1]
+    known = np.stack(near) if near else np.zeros((0, *shape))
+    ends = len(known), len(known) + shape[0] * shape[1]
 
-    def matrix(theta: Array) -> Array:
-        own = theta[count : count + size].reshape(len(share), -1)
-        return np.asarray(np.tensordot(theta[:count], known, 1) + own)
+    def matrix(beta: Array, own: Array) -> Array:
+        return np.asarray(np.tensordot(beta, known, 1) + own.reshape(shape))
 
     def loss(theta: Array) -> tuple[float, Array]:
-        beta, own, level = theta[:count], theta[count : count + size], theta[count + size :]
-        E = np.exp(SHARPNESS * matrix(theta))
+        beta, own, level = np.split(theta, ends)
+        E = np.exp(SHARPNESS * matrix(beta, own))
         whole = 1.0 + X @ E.T  # (N, t)
         m = np.log(whole) / SHARPNESS
         rest = m - (m @ share)[:, None] + level - C
@@ -71,6 +76,6 @@ def donors(X: Array, Y: Array, share: Array, near: Sequence[Array]) -> Donors | 
         of_beta = np.tensordot(known, slope, ((1, 2), (0, 1))) + SIMILARITY * beta
         return float(value), np.concatenate([of_beta, slope.ravel() + OWN * own, rest.sum(axis=0)])
 
-    start = np.concatenate([np.full(count, 0.1), np.zeros(size), C.mean(axis=0)])
+    start = np.concatenate([np.full(len(known), 0.1), np.zeros(shape).ravel(), C.mean(axis=0)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "maxcor": 5})
-    return Donors(matrix(found.x), share)
+    return Donors(matrix(*np.split(found.x, ends)[:2]), share)

@@ -185,18 +185,18 @@ class Driver:
         self.latest[position] = trial
         seed, seeds = self.config.seed, self.config.search.seeds
         limit = self.config.search.time_limit
-        race = self._race(position, chosen.level) if self.config.search.pruner != "none" else None
+        race = self._race(position, chosen.level)
         self.place.submit(Job(trial.number, chosen.subset, fidelity, seed, seeds, limit, race))
 
-    def _race(self, position: int, level: str) -> Race:
+    def _race(self, position: int, level: str) -> Race | None:
         """The median rule (Golovin et al. 2017), on the trials that a position is proposed from: who is faster, or
         killed in between, changes nothing."""
-        older = [self.latest[each] for each in self.latest if each <= position - self.place.workers]
-        courses = [trial.course for trial in older if trial.state == "complete" and trial.level == level]
-        courses = [course for course in courses if course]
-        if len(courses) < FEWEST_RIVALS:
-            return Race(self.config.value, ())
-        return Race(self.config.value, tuple(float(np.median(after)) for after in zip(*courses, strict=True)))
+        if self.config.search.pruner == "none":
+            return None
+        older = [trial for each, trial in self.latest.items() if each <= position - self.place.workers]
+        rivals = [each.course for each in older if each.state == "complete" and each.level == level and each.course]
+        medians = np.median(rivals, axis=0).tolist() if len(rivals) >= FEWEST_RIVALS else []
+        return Race(self.config.value, tuple(medians))
 
     def _record(self, outcome: Outcome) -> None:
         trial = self.running[outcome.number]

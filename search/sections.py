@@ -87,7 +87,7 @@ class Hub(Section):
         return self
 
     def __hash__(self) -> int:
-        return hash(self.model_dump_json())  # tables are no keys
+        return hash((self.name, self.id))  # tables are no keys
 
 
 class Filter(Section):

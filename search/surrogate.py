@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -29,6 +30,7 @@ from search.space import Space
 from selector.subset import Subset
 
 Array = NDArray[np.float64]
+Learned = TypeVar("Learned")
 
 NOISE = 0.2  # usual share of noise in what is measured
 DOUBT = 1.5  # standard deviation of log weights around what is usual
@@ -77,8 +79,7 @@ class Surrogate:
     def __init__(self, side: Side) -> None:
         self.side = side
         self._said = False
-        self._remembered: dict[str, tuple[bytes, Weights]] = {}  # by level
-        self._targets: dict[str, tuple[bytes, Donors | None]] = {}  # the same
+        self._remembered: dict[tuple[str, str], tuple[bytes, Any]] = {}  # what was learned at a level, and from what
 
     def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None:
         past = _finite(past)
@@ -151,24 +152,27 @@ class Surrogate:
         if len(codes) < 2 or not all(each.keys() >= set(codes) for each in told):
             return {}
         X, Y = X[some], np.array([[each[code] for code in codes] for each in told])
-        key = hashlib.sha256(X.tobytes() + Y.tobytes()).digest()
-        if level not in self._targets or self._targets[level][0] != key:
-            self._targets[level] = key, donors(X, Y, self.side.share, list(self.side.near.values()))
-        found = self._targets[level][1]
+        near = list(self.side.near.values())
+        found = self._once("donors", level, lambda: donors(X, Y, self.side.share, near), X, Y)
         return {} if found is None else {"donors": found}
 
     def _learned(self, level: str, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
-        """The weights for these measurements; remembered, since most positions in a row ask for the same."""
+        """The weights for these measurements."""
         some = _some(len(y))
         X, y, r = X[some], y[some], r[some]
         at = kernels.at(X)
         K = kernels.each(at, at)
-        key = hashlib.sha256(K.tobytes() + y.tobytes() + r.tobytes()).digest()
-        if self._remembered.get(level, (b"",))[0] != key:
-            doubt = np.full(len(kernels.names) + 1, DOUBT)
-            found = gaussian.learned(K, y, r, Weights(kernels.usual, NOISE), doubt)
-            self._remembered[level] = key, found
-        return self._remembered[level][1]
+        doubt = np.full(len(kernels.names) + 1, DOUBT)
+        usual = Weights(kernels.usual, NOISE)
+        return self._once("weights", level, lambda: gaussian.learned(K, y, r, usual, doubt), K, y, r)
+
+    def _once(self, what: str, level: str, learn: Callable[[], Learned], *given: Array) -> Learned:
+        """What is learned from these arrays; remembered, since most positions in a row ask for the same."""
+        key = hashlib.sha256(b"".join(each.tobytes() for each in given)).digest()
+        if self._remembered.get((what, level), (b"",))[0] != key:
+            self._remembered[what, level] = key, learn()
+        found: Learned = self._remembered[what, level][1]
+        return found
 
 
 def _finite(past: Past) -> Past:
