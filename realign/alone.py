@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from realign.score import Evaluator, Fidelity, Score
+from realign.score import Evaluator, Fidelity, Look, Score
 from realign.wrap import Cached
 from selector.subset import Subset
 
@@ -26,10 +26,10 @@ class Alone:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         how = fidelity.merging
         if how is None or how.method != "scores":
-            return self.evaluator(subset, fidelity, seed)
+            return self.evaluator(subset, fidelity, seed, look)
         started = time.perf_counter()
         alone = [Subset((language,)) for language in subset] or [subset]
         plain, seeds = replace(fidelity, merging=None), range(seed, seed + how.seeds)
@@ -43,6 +43,7 @@ class Alone:
             per_language=per_language,
             signature=self.signature(subset, fidelity, seed),
             seconds=time.perf_counter() - started,
+            course=(),
         )
 
 

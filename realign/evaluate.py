@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,15 +17,18 @@ from realign.encoder import Encoder
 from realign.merge import FORMAT, Merger
 from realign.pairs import EncodedPairs, PairStore
 from realign.recipe import Realignment
-from realign.score import Fidelity, Score, sign
-from realign.stopping import finetune
+from realign.score import Fidelity, Look, Score, Tally, looked, sign
+from realign.stopping import Enough, finetune
 from realign.task import Task, Tuner, train
 from realign.train import Realigner, realign, vocabularies
 from selector.subset import Subset
 
 PROTOCOL = 4  # raise when the same settings give other scores
+LOOKS = (0.25, 0.5)  # of the fine-tuning
+SEEN_OF = 4  # one in so many sentences of an evaluation is read at a look
 
 Trained = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
+Watch = Callable[[nn.Module, nn.Module], Enough]  # of such two
 
 
 class RealignAndTransfer:
@@ -74,52 +77,88 @@ class RealignAndTransfer:
         merged = {"pool": self._pool, "vectors": FORMAT} if fidelity.merging else {}
         return sign({**self._facts, **merged}, subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        """Looks are in the middle of fine-tuning, at fewer sentences."""
         started = time.perf_counter()
-        model, head = self._trained(subset, fidelity, seed)
-        tallies = self._task.evaluate(model, head, self._targets, self._split, fidelity.examples)
-        per_language = {code: tally.value for code, tally in tallies.items()}
+        watched = look and _Watched(self, look, fidelity, self.signature(subset, fidelity, seed))
+        model, head = self._trained(subset, fidelity, seed, watched)
+        per_language, tallies = self._scores(model, head, fidelity.examples)
         return Score(
             value=sum(per_language.values()) / len(per_language),
             per_language=per_language,
             signature=self.signature(subset, fidelity, seed),
             tallies=tallies,
             seconds=time.perf_counter() - started,
+            course=tuple(watched.course) if watched else None,
         )
 
-    def _trained(self, subset: Subset, fidelity: Fidelity, seed: int) -> Trained:
+    def _scores(
+        self, model: nn.Module, head: nn.Module | None, examples: int
+    ) -> tuple[dict[str, float], dict[str, Tally]]:
+        tallies = self._task.evaluate(model, head, self._targets, self._split, examples)
+        return {code: tally.value for code, tally in tallies.items()}, tallies
+
+    def _trained(self, subset: Subset, fidelity: Fidelity, seed: int, watch: Watch | None) -> Trained:
         if fidelity.merging:
             return self._merger(subset.codes, fidelity, seed)
-        if self._last and (subset, fidelity, seed) in self._last:
+        if self._last and (subset, fidelity, seed) in self._last and not watch:
             return self._last[subset, fidelity, seed]
         model = self._encoder.copy().to(self._device)
-        head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed)
+        head = self._train(model, {code: self._pairs.of(code) for code in subset.codes}, fidelity, seed, watch)
         if self._last is not None:
             self._last.clear()
             self._last[subset, fidelity, seed] = model, head
         return model, head
 
     def _train(
-        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], fidelity: Fidelity, seed: int
+        self,
+        model: nn.Module,
+        pairs: Mapping[str, EncodedPairs],
+        fidelity: Fidelity,
+        seed: int,
+        watch: Watch | None = None,
     ) -> nn.Module | None:
         """Realign and fine-tune, one before the other or in turns; returns the task's head."""
         steps = fidelity.pairs // self._realignment.batch
         tuner = self._task.tuner(model, fidelity.steps, seed) if self._realignment.order == "during" else None
         if tuner is None or not (pairs and steps and fidelity.steps):
             realign(model, pairs, self._realignment, steps, seed)
-            return finetune(self._task, model, fidelity, seed)
+            return finetune(self._task, model, fidelity, seed, watch)
         widen = narrow(model, [tuner.vocabulary, *vocabularies(pairs)])
-        head = in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps)
+        enough = watch and watch(model, tuner.head)
+        head = in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps, enough)
         widen()
         return head
 
 
-def in_turns(realigner: Realigner, tuner: Tuner, steps: int) -> nn.Module:
+class _Watched:
+    """`Watch` for one evaluation: shows its scores to a look."""
+
+    def __init__(self, evaluator: RealignAndTransfer, look: Look, fidelity: Fidelity, signature: str) -> None:
+        self._evaluator, self._look, self._signature = evaluator, look, signature
+        self._steps = {round(share * fidelity.steps) for share in LOOKS}
+        self._examples = -(-fidelity.examples // SEEN_OF)
+        self._started = time.perf_counter()
+        self.course: list[Mapping[str, float]] = []
+
+    def __call__(self, model: nn.Module, head: nn.Module) -> Enough:
+        def enough(step: int) -> bool:
+            if step + 1 in self._steps:
+                seen, _ = self._evaluator._scores(model, head, self._examples)
+                model.train()
+                self.course.append(seen)
+                looked(self._look, len(self.course), seen, self._signature, time.perf_counter() - self._started)
+            return False
+
+        return enough
+
+
+def in_turns(realigner: Realigner, tuner: Tuner, steps: int, enough: Enough | None = None) -> nn.Module:
     """All realignment steps spread evenly over `steps` of fine-tuning, each with an optimizer of its own.
 
     One realignment batch for each batch of the task where there are as many of one as of the other: the strategy
     "during" of Gaschi et al. (2023, arXiv 2306.02790), with two optimizers instead of a sum of losses.
     """
-    head = train(realigner.model, tuner, steps, before=realigner.beside(steps))
+    head = train(realigner.model, tuner, steps, before=realigner.beside(steps), enough=enough)
     realigner.finish()
     return head

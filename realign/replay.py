@@ -19,7 +19,7 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from realign.score import Fidelity, Score
+from realign.score import Fidelity, Look, Score
 from realign.wrap import write_bytes
 from selector.errors import InputError
 from selector.matrix_file import BROKEN
@@ -86,7 +86,10 @@ def load(file: Path) -> Table:
 
 
 class TableEvaluator:
-    """`Evaluator` over a table. A seed of the table gives that run; any other a run drawn by seed and subset."""
+    """`Evaluator` over a table. A seed of the table gives that run; any other a run drawn by seed and subset.
+
+    There is no middle to look at.
+    """
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -95,7 +98,7 @@ class TableEvaluator:
         whole = json.dumps([self.table.signature, subset.key, fidelity.facts, seed], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()[:24]
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         levels = list(self.table.fidelities.values())
         if fidelity.facts not in levels or subset.codes not in self.table.row:
             names = ", ".join(self.table.fidelities)
@@ -107,7 +110,7 @@ class TableEvaluator:
             raise InputError(f"the table has no score of {subset.key} on seed {run}", "measure it, or ask for another")
         per_language = {code: float(score) for code, score in zip(self.table.targets, scores, strict=True)}
         seconds = list(self.table.seconds.values())[level]
-        return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds)
+        return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds, course=())
 
     def _drawn(self, subset: Subset, seed: int) -> int:
         name = hashlib.sha256(f"{subset.key} {seed}".encode()).digest()

@@ -90,12 +90,34 @@ class Score:
     signature: str
     tallies: Mapping[str, Tally] = field(default_factory=dict, repr=False, compare=False)
     seconds: float = field(default=0.0, compare=False)
+    course: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)  # at the looks
+
+
+Look = Callable[[Mapping[str, float]], bool]  # scores of the targets in the middle of a run → is that enough?
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """A look ended an evaluation. `score` is what was seen then: no answer, and signed as none."""
+
+    def __init__(self, score: Score) -> None:
+        super().__init__(score)
+        self.score = score
+
+
+def looked(look: Look, number: int, per_language: Mapping[str, float], signature: str, seconds: float = 0.0) -> None:
+    """Show look `number` (from 1) of a run; Stopped where it was enough."""
+    if look(per_language):
+        mean = sum(per_language.values()) / len(per_language)
+        raise Stopped(Score(mean, dict(per_language), f"{signature}/look-{number}", seconds=seconds))
 
 
 class Evaluator(Protocol):
     """Expensive and noisy: what does realigning on this subset do to zero-shot transfer?"""
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score: ...
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        """Some evaluators can be looked at in the middle, where `look` is told the scores by then; Stopped where it
+        says that they are enough. Whoever looks or not gets the same score."""
+        ...
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         """The signature that `self(subset, fidelity, seed)` will carry, without doing the work."""

@@ -1,25 +1,46 @@
-"""Fine-tuning that ends early: when the source's development split has seen no gain for a while."""
+"""Fine-tuning that is looked at on its way, and may end there.
+
+Patience looks at the source's development split, and ends the training where that has seen no gain for a while: what is
+scored afterwards stays unseen. A `Look` is at the scores themselves, to give a poor candidate up.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from torch import nn
 
 from realign.score import Fidelity
 from realign.task import Task, train
 
-LOOKS = 10  # at the development split, over all steps
+LOOKS = 10  # of patience, over all steps
+
+Enough = Callable[[int], bool]  # asked after each step, from 0; True ends the training
 
 
-def finetune(task: Task, model: nn.Module, fidelity: Fidelity, seed: int) -> nn.Module | None:
+def finetune(
+    task: Task,
+    model: nn.Module,
+    fidelity: Fidelity,
+    seed: int,
+    watch: Callable[[nn.Module, nn.Module], Enough] | None = None,
+) -> nn.Module | None:
     """Take the steps of `fidelity`, fewer if `patience` looks in a row were no better than the best; the head.
 
-    Only the source is looked at: what is scored afterwards stays unseen. The learning rate follows all steps, so
-    ending early leaves out its lowest part.
+    `watch` is given model and head, and what it answers is asked after each step as well. The learning rate follows all
+    steps, so ending early leaves out its lowest part.
     """
-    tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience else None
+    tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch else None
     if tuner is None:
         return task.finetune(model, fidelity.steps, seed)
-    source, head = str(task.facts["source"]), tuner.head
+    asked = [watch(model, tuner.head)] if watch else []
+    if fidelity.patience:
+        asked.append(patience(task, model, tuner.head, fidelity))
+    return train(model, tuner, fidelity.steps, enough=lambda step: any(ask(step) for ask in asked))
+
+
+def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
+    source = str(task.facts["source"])
     best, waited = -1.0, 0
     every = max(1, fidelity.steps // LOOKS)
 
@@ -32,4 +53,4 @@ def finetune(task: Task, model: nn.Module, fidelity: Fidelity, seed: int) -> nn.
         best, waited = max(best, value), 0 if value > best else waited + 1
         return waited >= fidelity.patience
 
-    return train(model, tuner, fidelity.steps, enough=enough)
+    return enough

@@ -6,13 +6,11 @@ import json
 import math
 import os
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from realign.score import Evaluator, Fidelity, Score, Tally
+from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked
 from selector.subset import Subset
 
 
@@ -40,11 +38,15 @@ class Cached:
         signature = self.signature(subset, fidelity, seed)
         return _read(self._file(signature), signature)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        """What is known without looks is measured again for one who looks: the same score, and what is seen before."""
         known = self.known(subset, fidelity, seed)
-        if known is not None:
+        if known is not None and (look is None or known.course is not None):
+            if look is not None:
+                for number, seen in enumerate(known.course or (), 1):
+                    looked(look, number, seen, known.signature)
             return known
-        score = self.evaluator(subset, fidelity, seed)
+        score = self.evaluator(subset, fidelity, seed, look)
         if all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
             write_text(self._file(self.signature(subset, fidelity, seed)), json.dumps(_document(score)))
         return score
@@ -54,7 +56,10 @@ class Cached:
 
 
 class Repeated:
-    """The mean over `seeds` runs (seed, seed + 1, …) as one evaluation; tallies are put end to end."""
+    """The mean over `seeds` runs (seed, seed + 1, …) as one evaluation; tallies are put end to end.
+
+    Looks are at the first run.
+    """
 
     def __init__(self, evaluator: Evaluator, seeds: int) -> None:
         if seeds < 1:
@@ -65,8 +70,9 @@ class Repeated:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return "+".join(self.evaluator.signature(subset, fidelity, seed + i) for i in range(self.seeds))
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
-        runs = [self.evaluator(subset, fidelity, seed + i) for i in range(self.seeds)]
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        runs = [self.evaluator(subset, fidelity, seed, look)]
+        runs += [self.evaluator(subset, fidelity, seed + i) for i in range(1, self.seeds)]
         codes = runs[0].per_language
         return Score(
             value=sum(run.value for run in runs) / len(runs),
@@ -74,6 +80,7 @@ class Repeated:
             signature="+".join(run.signature for run in runs),
             tallies={code: _joined([run.tallies[code] for run in runs]) for code in runs[0].tallies},
             seconds=sum(run.seconds for run in runs),
+            course=runs[0].course,
         )
 
 
@@ -86,26 +93,11 @@ class Beside:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
-        score = self.evaluator(subset, fidelity, seed)
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        score = self.evaluator(subset, fidelity, seed, look)
         if subset == self.subset:
             self.other(subset, fidelity, seed)
         return score
-
-
-class Timed:
-    """Puts the wall time of the call into the score, whatever the evaluator inside says."""
-
-    def __init__(self, evaluator: Evaluator) -> None:
-        self.evaluator = evaluator
-
-    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
-        return self.evaluator.signature(subset, fidelity, seed)
-
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
-        started = time.perf_counter()
-        score = self.evaluator(subset, fidelity, seed)
-        return replace(score, seconds=time.perf_counter() - started)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -149,6 +141,7 @@ def _document(score: Score) -> dict[str, Any]:
         "per_language": dict(score.per_language),
         "tallies": tallies,
         "seconds": score.seconds,
+        **({} if score.course is None else {"course": [dict(seen) for seen in score.course]}),
     }
 
 
@@ -170,4 +163,9 @@ def _score(document: Mapping[str, Any], signature: str) -> Score:
     }
     if any(len(tally.correct) != len(tally.total) for tally in tallies.values()):
         raise ValueError("a tally of uneven length")
-    return Score(float(document["value"]), per_language, signature, tallies, float(document["seconds"]))
+    course = None
+    if "course" in document:
+        course = tuple({code: float(value) for code, value in seen.items()} for seen in document["course"])
+        if any(seen.keys() != per_language.keys() for seen in course):
+            raise ValueError("a look at other languages")
+    return Score(float(document["value"]), per_language, signature, tallies, float(document["seconds"]), course)

@@ -59,7 +59,7 @@ class SearchSection(Section):
     metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
     warm_start: bool = True
     seeds: Annotated[int, Field(ge=1, le=100)] = 1  # averaged in each trial
-    pruner: Literal["none", "median"] = "none"  # median: stop after a seed where the mean so far is below the others'
+    pruner: Literal["none", "median"] = "none"  # median: stop a trial that falls behind the others
     time_limit: Annotated[float, Field(gt=0)] | None = None  # seconds of a trial, after which it counts as failed
     take_over: bool = False  # trials left running by another host are dead: try them again
 
@@ -83,9 +83,7 @@ class SearchSection(Section):
         return (objective.checked(names[0]), "cost") if names else ()
 
     @model_validator(mode="after")
-    def _has_seeds_to_spare(self) -> SearchSection:
-        if self.pruner != "none" and self.seeds < 2:
-            raise ValueError("pruner stops a trial between its seeds, and seeds = 1: take seeds = 2 or more")
+    def _compares_scores_alone(self) -> SearchSection:
         if self.pruner != "none" and self.objectives:
             raise ValueError("pruner compares scores, and with objectives a poor one may be cheap: leave it out")
         return self

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from realign.score import Evaluator, Fidelity, Score
+from realign.score import Evaluator, Fidelity, Score, Stopped
 from realign.wrap import Repeated
 from selector.errors import RealingoError
 from selector.subset import Subset
@@ -18,14 +18,20 @@ TRAVELLING = ("REALINGO_", "HF_")  # environment variables that a worker needs, 
 
 @dataclass(frozen=True)
 class Race:
-    """When a job is stopped between its seeds."""
+    """When a job is stopped: at a look into its first run, or between its seeds.
+
+    A course are the values at the looks, then those of the means after 1, 2, … seeds.
+    """
 
     value: Callable[[Mapping[str, float]], float]  # what the study maximizes, of scores per language
-    bars: tuple[float, ...]  # it stops where the mean is less, after 1, 2, … seeds
+    bars: tuple[float, ...]  # a whole course: the job stops where its own is lower
 
     def lost(self, course: Sequence[float]) -> bool:
-        """`course`: the values of the means after 1, 2, … seeds."""
         return len(course) <= len(self.bars) and course[-1] < self.bars[len(course) - 1]
+
+    def expected(self, course: Sequence[float], seeds: int) -> float:
+        """What the first run would have come to, had it gained from its last look on what the bars do."""
+        return course[-1] + self.bars[-seeds] - self.bars[len(course) - 1]
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,9 @@ class Outcome:
     error: str = ""
     hint: str = ""  # a way out of the error, where one is known
     lost: bool = False
-    runs: int | None = None  # stopped early: the score is the mean over this many of the job's seeds
-    course: tuple[float, ...] = ()  # of a job with a race: the values after 1, 2, … seeds
+    runs: int | None = None  # stopped early: the score is the mean over this many of the job's seeds; 0: of a look
+    course: tuple[float, ...] = ()  # of a job with a race
+    expected: float | None = None  # stopped at a look: the value that the first run would have come to
 
 
 class Backend(Protocol):
@@ -68,21 +75,30 @@ class Backend(Protocol):
 
 def measure(evaluator: Evaluator, job: Job) -> Outcome:
     """Run one job; whatever goes wrong in it becomes its error."""
-    course = list[float]()
+    course, expected = list[float](), None
+
+    def lost(per_language: Mapping[str, float]) -> bool:
+        assert job.race
+        course.append(job.race.value(per_language))
+        return job.race.lost(course)
+
     try:
         for runs in (job.seeds,) if job.race is None else range(1, job.seeds + 1):  # what was measured is in the cache
-            score = (Repeated(evaluator, runs) if runs > 1 else evaluator)(job.subset, job.fidelity, job.seed)
-            if job.race is not None:
-                course.append(job.race.value(score.per_language))
-                if job.race.lost(course):
-                    break
+            looking = lost if job.race and runs == 1 else None
+            score = (Repeated(evaluator, runs) if runs > 1 else evaluator)(job.subset, job.fidelity, job.seed, looking)
+            if job.race and lost(score.per_language):
+                break
+    except Stopped as stopped:
+        assert job.race
+        runs, score, expected = 0, stopped.score, job.race.expected(course, job.seeds)
     except RealingoError as problem:
         return Outcome(job.number, error=problem.message, hint=problem.hint)
     except Exception as problem:
         return Outcome(job.number, error=said(problem))
     if not all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
         return Outcome(job.number, error="the score is not a finite number", hint="lower realign.lr or task.lr")
-    return Outcome(job.number, score, runs=runs if runs < job.seeds else None, course=tuple(course))
+    early = runs if runs < job.seeds else None
+    return Outcome(job.number, score, runs=early, course=tuple(course), expected=expected)
 
 
 def overdue(job: Job) -> Outcome:

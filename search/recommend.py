@@ -24,10 +24,12 @@ def past_of(config: StudyConfig, trials: Sequence[Trial]) -> Past:
 
 
 def seen_of(config: StudyConfig, trial: Trial) -> list[Seen]:
-    """What a trial measured, if it did; stopped early it is the mean of fewer seeds."""
+    """What a trial measured, if it did; stopped early it is the mean of fewer seeds, or what one would have come to."""
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
-    return [Seen(trial.subset, trial.value, trial.per_language, trial.level, trial.runs or config.search.seeds)]
+    value = trial.value if trial.expected is None else trial.expected
+    runs = config.search.seeds if trial.runs is None else max(1, trial.runs)
+    return [Seen(trial.subset, value, trial.per_language, trial.level, runs)]
 
 
 class Reading:

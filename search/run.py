@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def search(
     place = backends.Place(backend, workers, address)
     if backend == "inline" and config.search.time_limit:
         raise InputError("the inline backend cannot end a trial that hangs", "add --backend process for the time limit")
-    plan = planner(config)
+    plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
     check_storage(config.storage)
     if (needed := most_needed(config)) > wanted:
         console.remark(
@@ -195,6 +196,8 @@ class Driver:
             return None
         older = [trial for each, trial in self.latest.items() if each <= position - self.place.workers]
         rivals = [each.course for each in older if each.state == "complete" and each.level == level and each.course]
+        whole = max(map(len, rivals), default=0)
+        rivals = [course for course in rivals if len(course) == whole]  # versions before looked at seeds alone
         medians = np.median(rivals, axis=0).tolist() if len(rivals) >= FEWEST_RIVALS else []
         return Race(self.config.value, tuple(medians))
 
@@ -202,7 +205,7 @@ class Driver:
         trial = self.running[outcome.number]
         if outcome.score is not None:
             value, self.succeeded = self.config.value(outcome.score.per_language), True
-            ended = self.study.finish(trial, outcome.score, value, outcome.runs, outcome.course)
+            ended = self.study.finish(trial, outcome.score, value, outcome.runs, outcome.course, outcome.expected)
             better = self.best is None or value > (self.best.value or 0.0)
             if ended.state == "complete" and self.study.counts(ended) and better:
                 self.best = ended
@@ -274,12 +277,17 @@ def _full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
     """
     full, seeds = assemble.fidelity(config).pairs, config.search.seeds
     merged = [trial for trial in ended if trial.level == "merge"]
-    trained = sum((trial.runs or seeds) * trial.fidelity["pairs"] / full for trial in ended if trial.level != "merge")
+    trained = sum(_runs(trial, seeds) * trial.fidelity["pairs"] / full for trial in ended if trial.level != "merge")
     met = {language for trial in merged for language in trial.subset}
     if merged and config.fidelity.method != "scores" and config.fidelity.tuned == "once":
         met = set(config.pool)
     once = len(met) * merged[0].fidelity["pairs"] / full if merged else 0.0
     return float(trained + (seeds + config.fidelity.seeds - 1) * once)
+
+
+def _runs(trial: Trial, seeds: int) -> int:
+    """Realignments of a trial of so many seeds: what is stopped at a look has made its first."""
+    return seeds if trial.runs is None else max(1, trial.runs)
 
 
 def _best(trial: Trial) -> dict[str, Any]:

@@ -135,17 +135,24 @@ class Study:
         return next((each._trial_id for each in running if each.user_attrs == attributes), None)
 
     def finish(
-        self, trial: Trial, score: Score, value: float, runs: int | None = None, course: tuple[float, ...] = ()
+        self,
+        trial: Trial,
+        score: Score,
+        value: float,
+        runs: int | None = None,
+        course: tuple[float, ...] = (),
+        expected: float | None = None,
     ) -> Trial:
         """Record the score; if the trial was stopped after `runs` of its seeds, that too: it is no answer then.
 
-        `course`, the values after 1, 2, … seeds, are Optuna's intermediate values.
+        `course`, the values on the way, are Optuna's intermediate values; `expected` belongs to a run that was stopped.
         """
         result: dict[str, Any] = {
             "per_language": dict(score.per_language),
             "signature": score.signature,
             "seconds": score.seconds,
             "runs": runs,
+            **({} if expected is None else {"expected": expected}),
         }
         values = [value, trial.cost] if self.config.search.objectives else [value]
         self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)

@@ -32,8 +32,9 @@ class Trial:
     cost: float = 0.0  # of the subset: the sum of its languages' costs, or their number
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    runs: int | None = None  # stopped early: seeds measured until then, of which the scores are the mean
-    course: tuple[float, ...] = ()  # its value after 1, 2, … seeds, where it could be stopped between them
+    runs: int | None = None  # stopped early: seeds measured until then, of which the scores are the mean; 0: of a look
+    course: tuple[float, ...] = ()  # its value at looks into the first run and after 1, 2, … seeds, where it could stop
+    expected: float | None = None  # stopped at a look: the value that its first run would have come to
     error: str = ""
     retry_of: int | None = None  # number of the attempt before
     owner: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from realign.score import Evaluator, Fidelity, Score
+from realign.score import Evaluator, Fidelity, Look, Score
 from search.backend import View
 from selector.subset import Subset
 
@@ -64,13 +64,13 @@ class _Evaluator:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.inner.signature(subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         fault, _, once = self.faults.get(subset.key, "").partition(" ")
         if fault == "nan":
             return Score(float("nan"), {}, "")
         if fault and not (once and self._marked(subset)):
             FAULTS[fault]()
-        return self.inner(subset, fidelity, seed)
+        return self.inner(subset, fidelity, seed, look)
 
     def _marked(self, subset: Subset) -> bool:
         """Whether it happened before; from now on it has."""

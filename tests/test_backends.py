@@ -226,7 +226,14 @@ def test_a_search_on_tune_is_killed_and_goes_on(tmp_path: Path, cluster: Cluster
     storage = "search.storage=sqlite:///there.db"
     config = rehearsal.study(tmp_path / "there", storage, trials=100)
     arguments = ["search", config.path, "--trials", "100", "--backend", "tune", "--workers", "2"]
-    arguments += ["--address", cluster.address, "--set", storage, "--set", "model.base.seconds=1.0"]  # no poll is so late
+    arguments += [
+        "--address",
+        cluster.address,
+        "--set",
+        storage,
+        "--set",
+        "model.base.seconds=1.0",
+    ]  # no poll is so late
     first = rehearsal.started(*arguments, cache=tmp_path / "cache")
     until(lambda: complete(config) >= 3, first)
     first.kill()

@@ -107,7 +107,6 @@ STUDIES: dict[str, refusal.Case] = {
     "included and excluded": (SEARCH + "\"pool.include=['fra']\" --set \"pool.exclude=['fra']\"", "both"),
     "weights of a stranger": (SEARCH + "targets.weights=w.csv", "no tuning target", {"w.csv": "tel,2\n"}),
     "an infinite weight": (SEARCH + "targets.weights=w.csv", "weight of fra", {"w.csv": "fra,inf\n"}),
-    "a pruner with nothing to prune": (SEARCH + "search.pruner=median", "seeds = 1"),
     "an unknown pruner": (SEARCH + "search.pruner=best", "pruner"),
     "a pruner on a front": (
         SEARCH + "search.pruner=median --set search.seeds=2 --set \"search.objectives=['mean','cost']\"",

@@ -1,7 +1,9 @@
 """The core on a small world: tables, realignment, tagging, the evaluator; deterministic, and does what it says."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from realign.evaluate import RealignAndTransfer
 from realign.pairs import PairStore
 from realign.plan import draw
 from realign.recipe import Realignment
-from realign.score import Fidelity
+from realign.score import Fidelity, Stopped
 from realign.table import Table, first_subwords
 from realign.tagging import Tagging
 from realign.task import FineTuning
@@ -81,6 +83,31 @@ def test_same_seed_same_score_bit_for_bit(world: World, encoder: Encoder) -> Non
     other = evaluator(world, encoder)(subset("fin", "tam"), SMALL, 6)
     assert other.tallies != first.tallies
     assert other.signature != first.signature
+
+
+@pytest.mark.parametrize("order", ["before", "during"])
+def test_a_look_in_the_middle_changes_no_score(
+    world: World, encoder: Encoder, order: Literal["before", "during"]
+) -> None:
+    asked = replace(SMALL, steps=12, examples=20)
+    score = evaluator(world, encoder, Realignment(order=order))
+    blind = score(subset("fin"), asked, 5)
+    seen: list[float] = []
+
+    def look(scores: Mapping[str, float]) -> bool:
+        assert scores.keys() == {"deu", "fin"}
+        seen.append(sum(scores.values()) / 2)
+        return len(seen) == 4
+
+    looked = score(subset("fin"), asked, 5, look)
+    assert looked == blind
+    assert looked.tallies == blind.tallies
+    assert looked.course is not None
+    assert [sum(each.values()) / 2 for each in looked.course] == seen
+    assert len(seen) == 2
+    with pytest.raises(Stopped) as stopped:
+        score(subset("fin"), asked, 5, look)
+    assert stopped.value.score.value == seen[1] == seen[3]
 
 
 def load_again(encoder: Encoder) -> Encoder:

@@ -23,7 +23,7 @@ from realign.encoder import Encoder, Shape, load, pretrain
 from realign.evaluate import RealignAndTransfer
 from realign.pairs import PairStore
 from realign.recipe import Realignment
-from realign.score import Fidelity, Merging, Score, Tally, sign
+from realign.score import Fidelity, Look, Merging, Score, Tally, sign
 from realign.stopping import finetune
 from realign.tagging import Tagging
 from realign.task import FineTuning, Tuner
@@ -369,7 +369,7 @@ class Singles:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return sign({}, subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         self.asked.append((subset.key, seed))
         found = {"x": len(subset.key) / 10 if subset else 0.1, "y": 0.2 + seed / 10}
         return Score(sum(found.values()) / 2, found, self.signature(subset, fidelity, seed))

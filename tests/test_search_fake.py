@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.fake import SPREAD, FakeEvaluator, Terms
-from realign.score import Evaluator, Fidelity, Score
-from realign.wrap import Cached, Repeated, Timed, cache_root, write_text
+from realign.score import Evaluator, Fidelity, Look, Score, Stopped
+from realign.wrap import Cached, Repeated, cache_root, write_text
 from selector.errors import InputError
 from selector.language import parse_pool
 from selector.subset import Subset
@@ -34,9 +35,9 @@ class Counted:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.inner.signature(subset, fidelity, seed)
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         self.calls += 1
-        return self.inner(subset, fidelity, seed)
+        return self.inner(subset, fidelity, seed, look)
 
 
 @settings(max_examples=30, deadline=None)
@@ -157,9 +158,34 @@ def test_repeated_is_the_mean_over_seeds() -> None:
     assert Repeated(fake, 1)(subset, FULL, 5) == runs[0]
 
 
-def test_timed_measures_the_call() -> None:
-    fake = FakeEvaluator(POOL, POOL, Terms(seconds=0.05))
-    assert 0.05 <= Timed(fake)(Subset(), FULL, 0).seconds < 2.0
+def test_a_look_changes_no_score_and_can_end_a_run(tmp_path: Path) -> None:
+    counted = Counted(FakeEvaluator(POOL, POOL))
+    cached, subset = Cached(counted, tmp_path), Subset(POOL[:3])
+    blind = cached(subset, FULL, 0)
+    assert blind.course is None
+    seen: list[Mapping[str, float]] = []
+
+    def look(scores: Mapping[str, float]) -> bool:
+        seen.append(scores)
+        return False
+
+    looked = cached(subset, FULL, 0, look)
+    assert looked == blind
+    assert looked.course == tuple(seen)
+    assert len(seen) == 2
+    assert all(each.keys() == blind.per_language.keys() for each in seen)
+    assert counted.calls == 2  # what had been measured without looks says nothing of them
+
+    with pytest.raises(Stopped) as stopped:  # answered from the file
+        cached(subset, FULL, 0, lambda scores: True)
+    assert stopped.value.score.per_language == seen[0]
+    assert stopped.value.score.signature == f"{blind.signature}/look-1"
+    assert cached(subset, FULL, 0) == blind
+    assert counted.calls == 2
+
+    with pytest.raises(Stopped):  # what was stopped leaves nothing behind
+        cached(subset, FULL, 1, lambda scores: True)
+    assert cached.known(subset, FULL, 1) is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

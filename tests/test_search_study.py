@@ -12,8 +12,8 @@ import pytest
 import rehearsal
 from filelock import FileLock
 
-from realign.score import Fidelity, Score
-from search import assemble, backend, owner, run
+from realign.score import Fidelity, Look, Score
+from search import assemble, backend, owner, recommend, run
 from search.config import StudyConfig
 from search.facts import facts
 from search.interrupts import Interrupts
@@ -198,23 +198,32 @@ def courses(config: StudyConfig) -> list[tuple[str, str, float | None, tuple[flo
     return [(trial.subset.key, trial.state, trial.value, trial.course) for trial in trials]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_trial_below_the_median_is_stopped_between_its_seeds(tmp_path: Path, workers: int) -> None:
-    given = ("search.seeds=3", "search.pruner=median")
+@pytest.mark.parametrize(("workers", "seeds"), [(1, 3), (2, 3), (1, 1)])
+def test_a_trial_below_the_median_is_stopped(tmp_path: Path, workers: int, seeds: int) -> None:
+    """At two looks into its first run, and between its seeds."""
+    given = (f"search.seeds={seeds}", "search.pruner=median")
     config = rehearsal.study(tmp_path, *given, trials=20)
     document = run.search(config, None, workers, "inline" if workers == 1 else "process")
     trials = sorted(open_study(config, create=False).trials(), key=lambda trial: trial.position)
     pruned = [trial for trial in trials if trial.state == "pruned"]
     assert 2 <= len(pruned) <= 14
-    assert document["evaluations"]["full_equivalents"] == sum(trial.runs or 3 for trial in trials)
+    spent = sum(seeds if trial.runs is None else max(1, trial.runs) for trial in trials)
+    assert document["evaluations"]["full_equivalents"] == spent
+    whole = 2 + seeds
     for trial in trials:  # the rule, from what is recorded
         before = [each for each in trials if each.position <= trial.position - workers and each.state == "complete"]
-        medians = np.median([each.course for each in before], axis=0) if len(before) >= 5 else np.full(3, -np.inf)
+        medians = np.median([each.course for each in before], axis=0) if len(before) >= 5 else np.full(whole, -np.inf)
         below = [after < bar for after, bar in zip(trial.course, medians, strict=False)]
         assert not any(below[:-1])
-        assert (trial.state == "pruned") == (len(trial.course) < 3) == (below[-1] and len(trial.course) < 3)
+        assert (trial.state == "pruned") == (len(trial.course) < whole) == (below[-1] and len(trial.course) < whole)
         assert trial.value == pytest.approx(trial.course[-1])
-        assert trial.runs == (len(trial.course) if trial.state == "pruned" else None)
+        assert trial.runs == (max(0, len(trial.course) - 2) if trial.state == "pruned" else None)
+        (seen,) = recommend.seen_of(config, trial)
+        if trial.runs == 0:  # what it would have come to
+            assert seen.value == pytest.approx(trial.course[-1] + medians[2] - medians[len(trial.course) - 1])
+            assert trial.signature.endswith(f"/look-{len(trial.course)}")
+        else:
+            assert seen.value == trial.value
     again = rehearsal.study(tmp_path / "again", *given, trials=20)
     run.search(again, 8, workers, "inline" if workers == 1 else "process")
     run.search(again, None, workers, "inline" if workers == 1 else "process")
@@ -236,7 +245,7 @@ class Fragile:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return subset.key
 
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         if self.raising & set(subset.codes):
             raise RuntimeError("CUDA out of memory")
         value = float("nan") if self.broken & set(subset.codes) else 0.5
@@ -297,7 +306,7 @@ def test_an_interrupt_is_recorded_and_made_again(tmp_path: Path) -> None:
     class Interrupted(Fragile):
         calls = 0
 
-        def __call__(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score:
+        def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
             self.calls += 1
             if self.calls == 4:
                 raise KeyboardInterrupt
