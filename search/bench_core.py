@@ -41,7 +41,7 @@ SIZE = 4  # languages of a subset
 BESIDE = 4  # candidates trained side by side
 HOW = Realignment(loss="word", aligner="gold")
 TUNING = FineTuning()
-FULL = Fidelity(pairs=1600, steps=100, examples=100)  # the quickstart's
+FULL = Fidelity(pairs=800, steps=50, examples=50)  # the quickstart's
 SHORT = FULL.share(0.25, 0.25, 0.25)
 MERGED = replace(FULL.share(1, 1, 0.25), merging=Merging("average", scale=2.0))
 MATRIX = 1024  # of the product that the machine's rate is measured with

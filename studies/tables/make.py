@@ -2,7 +2,7 @@
 
 python studies/tables/make.py [WORKERS] [SEEDS]     (writes world-12.npz beside it; interrupted, it continues)
 
-Full fidelity is that of quickstart. The short fidelity is a quarter of everything, "vectors" merges language vectors,
+Full fidelity is twice quickstart's. The short fidelity is a quarter of everything, "vectors" merges language vectors,
 and "scores" merges the scores of single languages. Scores are kept for all 24 languages of the world's pool,
 development split. What was measured stays in the score cache, and in the table: run again, it goes on where the table
 stops, if this machine and version would give the same scores.
