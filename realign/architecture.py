@@ -16,16 +16,29 @@ def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, 
     ids, mask: [n, t] on the CPU, sentences at the left; result: [n, t, d] on the model's device. States of padding, and
     of tokens that are not `wanted` [n, t], are anything. Nothing is computed for padding where the encoder is known.
     """
-    device = next(model.parameters()).device
-    if net := net_of(model):
-        tokens, places = pack(ids, mask, wanted)
-        depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
-        states = forward(net, tokens.to(device), depth)
-        return lay(states, places.to(device), ids.numel()).view(*ids.shape, -1)
-    ids, mask = ids.to(device), mask.to(device)
-    if layer == -1:
-        return model(input_ids=ids, attention_mask=mask).last_hidden_state
-    return model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
+    return States(model)(ids, mask, layer, wanted)
+
+
+class States:
+    """`hidden_states` of one model, many times: its parts are looked up once.
+
+    It follows the weights as they are trained, not a part that is put in another's place, nor train() and eval().
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model, self._net = model, net_of(model)
+        self._device = next(model.parameters()).device
+
+    def __call__(self, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
+        if net := self._net:
+            tokens, places = pack(ids, mask, wanted)
+            depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
+            states = forward(net, tokens.to(self._device), depth)
+            return lay(states, places.to(self._device), ids.numel()).view(*ids.shape, -1)
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        if layer == -1:
+            return self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
 
 
 def net_of(model: Any) -> Net | None:
@@ -44,7 +57,6 @@ class _OtherLayerError(Exception):
 
 
 def _bert(model: Any, first: int = 0) -> Net:
-    """`first`: the number of the first place (RoBERTa's first places stand for padding)."""
     config, before = model.config, model.embeddings
     if config.is_decoder or getattr(config, "position_embedding_type", "absolute") != "absolute":
         raise _OtherLayerError
@@ -58,8 +70,9 @@ def _bert(model: Any, first: int = 0) -> Net:
     ]
     return Net(
         before.word_embeddings,
-        before.position_embeddings.weight[..., first:, :],
-        before.token_type_embeddings.weight[..., 0, :],
+        before.position_embeddings.weight,
+        first,
+        before.token_type_embeddings.weight,
         next(_layers(before.LayerNorm)),
         blocks,
         config.num_attention_heads,
@@ -86,6 +99,7 @@ def _distilbert(model: Any) -> Net:
     return Net(
         before.word_embeddings,
         before.position_embeddings.weight,
+        0,
         None,
         next(_layers(before.LayerNorm)),
         blocks,

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from realign.architecture import States as States
 from realign.architecture import hidden_states as hidden_states
 from realign.optimize import CLIP, warmup_decay
 from realign.score import Advance

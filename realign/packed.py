@@ -64,11 +64,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Net:
-    """What the forward pass needs of an encoder: its weights, or those of m encoders stacked."""
+    """What the forward pass needs of an encoder: its weights themselves, or those of m encoders stacked."""
 
     words: Callable[[Tensor], Tensor]  # ids → [s, d]
-    positions: Tensor  # [t or more, d] of the first place on
-    kind: Tensor | None  # [d] added to all: BERT's type of the first sentence
+    positions: Tensor  # [first + t or more, d]
+    first: int  # the row of the first place: RoBERTa's first rows stand for padding
+    kinds: Tensor | None  # [types, d] BERT's types of sentences: the first is added to all
     norm: Affine
     blocks: Sequence[Block]
     heads: int
@@ -160,9 +161,9 @@ class Layout:
 
 def forward(net: Net, tokens: Packed, depth: int) -> Tensor:
     """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted."""
-    positions = net.positions[..., : tokens.longest, :]
-    if net.kind is not None:
-        positions = positions + net.kind[..., None, :]
+    positions = net.positions[..., net.first : net.first + tokens.longest, :]
+    if net.kinds is not None:
+        positions = positions + net.kinds[..., :1, :]
     x = net.words(tokens.ids) + rows_of(positions, tokens.place)
     x = _dropout(_normed(x, net.norm, net.epsilon), net.dropout)
     for block in net.blocks[: max(0, depth - 1)]:

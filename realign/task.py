@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from realign.compact import narrow
 from realign.corpus import Split
-from realign.encoder import hidden_states
+from realign.encoder import States
 from realign.optimize import Descent, LossGuard, Precision, autocast, rate, seeded
 from realign.score import Tally
 from realign.table import Table
@@ -104,6 +104,7 @@ class Tuner:
         self._seed, self._step = seed, 0
         self._steps, self._peak = steps, max(1, round(how.warmup * steps))
         self._descent: Descent | None = None
+        self._states: States | None = None
         self._widen: Callable[[], None] = lambda: None
         self._batches = lessons.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2]))
 
@@ -139,12 +140,13 @@ class Tuner:
 
     def step(self) -> Tensor:
         """Take one step; returns the loss before it, a scalar."""
-        if self._descent is None:
+        if self._descent is None or self._states is None:
             self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
+            self._states = States(self._model)
         lesson = self.lesson()
         # a model with dropout must give the same score each time
         with seeded(self._device, self._seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
-            states = hidden_states(self._model, lesson.ids, lesson.mask, wanted=lesson.wanted)
+            states = self._states(lesson.ids, lesson.mask, wanted=lesson.wanted)
             loss = self.loss(states, lesson)
         loss.backward()
         self._descent.step(self.share(self._step))
@@ -186,10 +188,10 @@ def states_of(
 
     States are right where `wanted` is true (word [n, t] → [n, t]). To be walked through in `torch.inference_mode()`.
     """
-    model.eval()
+    states = States(model.eval())
     for rows in table.chunks(EVALUATION_BATCH):
         ids, mask, word = table.take(rows)
-        yield torch.as_tensor(rows), word, hidden_states(model, ids, mask, layer, wanted(word))
+        yield torch.as_tensor(rows), word, states(ids, mask, layer, wanted(word))
 
 
 def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from realign.compact import narrow
-from realign.encoder import hidden_states
+from realign.encoder import States, hidden_states
 from realign.freeze import held, trained
 from realign.lora import adapt, merge
 from realign.loss import nt_xent, projection, sentence_vectors, word_vectors
@@ -92,6 +92,7 @@ class Realigner:
         width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
         g = projection(width, torch.Generator().manual_seed(seed)) if how.projection else nn.Identity()
         self.head: nn.Module = g.to(self._device)
+        self._states: States | None = None
         self._descent = Descent(free, list(self.head.parameters()), how.lr)
         self.optimizer = self._descent.optimizer
         self._anchor = Anchor(free, how.anchor)
@@ -188,7 +189,8 @@ class Realigner:
         """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
         chance = seeded(self._device, self.seed, DROPOUT_STREAM, self.position, number)
         with chance, autocast(self._device, self.how.precision):
-            states = hidden_states(self.model, batch.ids, batch.mask, self.how.layer, batch.compared)
+            self._states = self._states or States(self.model)
+            states = self._states(batch.ids, batch.mask, self.how.layer, batch.compared)
         return compared(states.float(), batch, self.how.pooling)
 
     def _loss(self, vectors: Tensor) -> Tensor:
