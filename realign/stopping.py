@@ -40,6 +40,7 @@ def finetune(
 
 
 def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
+    """Enough is where `fidelity.patience` looks in a row were no better than the best before them."""
     source = str(task.facts["source"])
     best, waited = -1.0, 0
     every = max(1, fidelity.steps // LOOKS)

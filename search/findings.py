@@ -112,7 +112,7 @@ def row(rows: Sequence[Row], name: str) -> Row | None:
 def progress_finding(shots: Sequence[Shot]) -> str:
     top, starts = best(shots), [shot for shot in shots if shot.model_free]
     assert top is not None
-    found = f"The best search score, {100 * top.value:.1f} %, came at trial {top.number} of {len(shots)} completed"
+    found = f"The best search score, {100 * top.value:.1f} %, came at trial {top.number}, one of {len(shots)} completed"
     start = best(starts)
     if start is None or len(starts) == len(shots):
         return found
