@@ -118,3 +118,11 @@ def test_a_study_climbs_and_recommends_what_was_trained_in_full(
     assert document["trials"]["complete"] == 16
     assert document["recommended"]["std"] > 0
     assert document["evaluations"]["full_equivalents"] < 16
+
+
+def test_the_levels_share_the_trials_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = rehearsal.write(tmp_path, strategy="random", trials=100)
+    assert rehearsal.realingo("search", path, "--trials", "10", "--set", "search.fidelity=ladder", "--json") == 0
+    levels = json.loads(capsys.readouterr().out)["levels"]
+    assert levels["merge"] <= 5
+    assert levels["full"] >= 3
