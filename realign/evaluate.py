@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from realign.merge import FORMAT, Merger
 from realign.pairs import EncodedPairs, PairStore
 from realign.recipe import Realignment
 from realign.score import Fidelity, Look, Score, Tally, looked, sign
-from realign.stopping import Enough, finetune
+from realign.stopping import Enough, Watch, finetune
 from realign.task import Task, Tuner, train
 from realign.train import Realigner, realign, vocabularies
 from selector.subset import Subset
@@ -28,7 +28,6 @@ LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LO
 SEEN_OF = 4  # one in so many sentences of an evaluation is read at a look
 
 Trained = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
-Watch = Callable[[nn.Module, nn.Module], Enough]  # of such two
 
 
 class RealignAndTransfer:
@@ -79,14 +78,14 @@ class RealignAndTransfer:
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         """Looks are in the middle of fine-tuning, at fewer sentences."""
-        started = time.perf_counter()
-        watched = look and _Watched(self, look, fidelity, self.signature(subset, fidelity, seed))
+        started, signature = time.perf_counter(), self.signature(subset, fidelity, seed)
+        watched = look and _Watched(self, look, fidelity, signature)
         model, head = self._trained(subset, fidelity, seed, watched)
         per_language, tallies = self._scores(model, head, fidelity.examples)
         return Score(
             value=sum(per_language.values()) / len(per_language),
             per_language=per_language,
-            signature=self.signature(subset, fidelity, seed),
+            signature=signature,
             tallies=tallies,
             seconds=time.perf_counter() - started,
             course=tuple(watched.course) if watched else None,

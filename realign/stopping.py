@@ -16,6 +16,7 @@ from realign.task import Task, train
 LOOKS = 10  # of patience, over all steps
 
 Enough = Callable[[int], bool]  # asked after each step, from 0; True ends the training
+Watch = Callable[[nn.Module, nn.Module], Enough]  # of a model and its head
 
 
 def finetune(
@@ -23,7 +24,7 @@ def finetune(
     model: nn.Module,
     fidelity: Fidelity,
     seed: int,
-    watch: Callable[[nn.Module, nn.Module], Enough] | None = None,
+    watch: Watch | None = None,
 ) -> nn.Module | None:
     """Take the steps of `fidelity`, fewer if `patience` looks in a row were no better than the best; the head.
 

@@ -28,8 +28,7 @@ def seen_of(config: StudyConfig, trial: Trial) -> list[Seen]:
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
     value = trial.value if trial.expected is None else trial.expected
-    runs = config.search.seeds if trial.runs is None else max(1, trial.runs)
-    return [Seen(trial.subset, value, trial.per_language, trial.level, runs)]
+    return [Seen(trial.subset, value, trial.per_language, trial.level, trial.begun(config.search.seeds))]
 
 
 class Reading:

@@ -277,17 +277,12 @@ def _full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
     """
     full, seeds = assemble.fidelity(config).pairs, config.search.seeds
     merged = [trial for trial in ended if trial.level == "merge"]
-    trained = sum(_runs(trial, seeds) * trial.fidelity["pairs"] / full for trial in ended if trial.level != "merge")
+    trained = sum(trial.begun(seeds) * trial.fidelity["pairs"] / full for trial in ended if trial.level != "merge")
     met = {language for trial in merged for language in trial.subset}
     if merged and config.fidelity.method != "scores" and config.fidelity.tuned == "once":
         met = set(config.pool)
     once = len(met) * merged[0].fidelity["pairs"] / full if merged else 0.0
     return float(trained + (seeds + config.fidelity.seeds - 1) * once)
-
-
-def _runs(trial: Trial, seeds: int) -> int:
-    """Realignments of a trial of so many seeds: what is stopped at a look has made its first."""
-    return seeds if trial.runs is None else max(1, trial.runs)
 
 
 def _best(trial: Trial) -> dict[str, Any]:

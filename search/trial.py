@@ -40,6 +40,10 @@ class Trial:
     owner: Mapping[str, Any] = field(default_factory=dict)
     started: datetime | None = None
 
+    def begun(self, seeds: int) -> int:
+        """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
+        return seeds if self.runs is None else max(1, self.runs)
+
 
 def last_attempts(trials: Iterable[Trial]) -> dict[int, Trial]:
     """The latest attempt at each position, in the order of the positions."""
