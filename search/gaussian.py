@@ -61,13 +61,16 @@ def learned(K: Array, y: Array, r: Array, usual: Weights, doubt: Array) -> Weigh
 
 
 class Posterior:
-    """Given measurements y [N] with covariance K [N, N] (noise included)."""
+    """Given measurements y [N] with covariance K [N, N] (noise included), and their mean, if it is known."""
 
-    def __init__(self, K: Array, y: Array) -> None:
+    def __init__(self, K: Array, y: Array, constant: float | None = None) -> None:
         self.L = cho_factor(K + JITTER * np.eye(len(y)), lower=True)
-        self.u = cho_solve(self.L, np.ones(len(y)))
-        self.total = float(self.u.sum())
-        self.constant = float(self.u @ y / self.total)
+        if constant is None:
+            self.u = cho_solve(self.L, np.ones(len(y)))
+            self.total = float(self.u.sum())
+            self.constant = float(self.u @ y / self.total)
+        else:
+            self.u, self.total, self.constant = np.zeros(len(y)), np.inf, constant
         self.alpha = cho_solve(self.L, y - self.constant)
 
     def mean(self, k: Array) -> Array:

@@ -2,7 +2,8 @@
 
 Notations
     B, C, n, t   subsets, other subsets, languages of the pool, targets
-    X            who is in a subset [B, n], 0 or 1;  z = x / √|S|, so that large subsets vary no more than small ones
+    X            who is in a subset [B, n], 0 or 1
+    z            (x − |S| / n) / √|S| [B, n], so that large subsets vary no more than small ones
     A            how alike the languages of the pool are, averaged over metrics [n, n], positive semidefinite
     R            how alike target and language are under one metric [t, n], 1 where they are the same
     F            features [B, q], centred and scaled over random subsets of the space: F Fᵀ has a mean diagonal of 1
@@ -92,7 +93,8 @@ class Kernels:
 
     def at(self, X: Array) -> Points:
         makers = self._makers()
-        z = X / np.sqrt(np.maximum(X.sum(axis=1, keepdims=True), 1.0))
+        sizes = X.sum(axis=1, keepdims=True)
+        z = (X - sizes / X.shape[1]) / np.sqrt(np.maximum(sizes, 1.0))
         return Points(z, tuple((makers[name](X) - self.centre[name]) / size for name, size in self.scale.items()))
 
     def each(self, a: Points, b: Points) -> Array:

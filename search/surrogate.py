@@ -4,10 +4,12 @@ Notations
     N, B, J   measurements, subsets asked about, kernels
     y, r      values, standardized [N], and their noise relative to a run's [N]: 1 / runs averaged
 Kernels are those of `search.kernels`; expected improvement over the best posterior mean, not over the best value seen,
-which is the luckiest. Subsets that are running stand in with their expected value (Kriging believer: Ginsbourger et
-al. 2010). What a cheaper fidelity says, its posterior mean, is a feature of the one above, with a learned weight
-(autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive form of Le Gratiet & Garnier 2014). So is what the
-scores of single targets say together (`search.donors`), and what published results promise (`search.side`).
+which is the luckiest. Where there are too many subsets to look through, every second proposal is optimistic: it expects
+of what it does not know as much as of what was measured, which the search has chosen. Subsets that are running stand in
+with their expected value (Kriging believer: Ginsbourger et al. 2010). What a cheaper fidelity says, its posterior mean,
+is a feature of the one above, with a learned weight (autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive
+form of Le Gratiet & Garnier 2014). So is what the scores of single targets say together (`search.donors`), and what
+published results promise (`search.side`).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from search.donors import Donors, donors
 from search.gaussian import Posterior, Weights
 from search.kernels import Kernels, Points, Side, masks
 from search.proposal import Past, Seen
-from search.space import Space
+from search.space import ENUMERABLE, Space
 from selector.subset import Subset
 
 Array = NDArray[np.float64]
@@ -110,8 +112,11 @@ class Surrogate:
         order = np.argsort(-mean, kind="stable")
         return [(seen[i].subset, float(mean[i]), float(deviation[i])) for i in order]
 
-    def fit(self, space: Space, past: Past) -> Fit:
-        """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails."""
+    def fit(self, space: Space, past: Past, optimistic: bool = False) -> Fit:
+        """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails.
+
+        `optimistic`: the mean of all subsets is taken to be that of the measured ones, instead of estimated.
+        """
         seen = past.here
         y, r = np.array([each.value for each in seen]), _relative(seen)
         first = learned_from(len(seen))
@@ -123,11 +128,13 @@ class Surrogate:
         weights = self._learned(past.level, kernels, X[:first], y[:first], r[:first])
         points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
         towards = kernels.towards(weights.kernels, points)
-        posterior = _posterior(towards(points), y, weights.noise * r, weights.noise)
+        constant = float(y.mean()) if optimistic else None
+        posterior = _posterior(towards(points), y, weights.noise * r, weights.noise, constant)
         return Fit(kernels, weights, posterior, towards, centre, scale)
 
     def _best(self, space: Space, past: Past, rng: Generator) -> Subset | None:
-        fit = self.fit(space, past)
+        optimistic = space.count() > ENUMERABLE and len(past.taken) % 2 == 0
+        fit = self.fit(space, past, optimistic)
         begun = masks(space, (each.subset for each in past.here)), masks(space, past.pending)
         X = np.concatenate(begun)
         mean, _ = fit(X)
@@ -200,11 +207,11 @@ def _relative(seen: Sequence[Seen]) -> Array:
     return np.asarray(np.median(runs) / runs)
 
 
-def _posterior(K: Array, y: Array, noise: Array, running: float) -> Posterior:
+def _posterior(K: Array, y: Array, noise: Array, running: float, constant: float | None) -> Posterior:
     """Of K over N measured and then some running subsets, believed to be what is expected of them."""
     N, extra = len(y), len(K) - len(y)
-    measured = Posterior(K[:N, :N] + np.diag(noise), y)
+    measured = Posterior(K[:N, :N] + np.diag(noise), y, constant)
     if not extra:
         return measured
     believed = np.append(y, measured.mean(K[N:, :N]))
-    return Posterior(K + np.diag(np.append(noise, np.full(extra, running))), believed)
+    return Posterior(K + np.diag(np.append(noise, np.full(extra, running))), believed, constant)

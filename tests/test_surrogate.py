@@ -151,7 +151,7 @@ def test_averaged_runs_count_for_more() -> None:
 def test_the_best_expectation_overstates_less_than_the_best_value() -> None:
     space = Space(POOL, (3, 3))
     surprise: dict[str, list[float]] = {"expected": [], "observed": []}
-    for seed in range(4):
+    for seed in range(16):
         begun = searched(proposal.random, space, 30, seed)
         noisy, truth = measured(space, begun, noise=1.0), measured(space, begun, noise=0.0).values
         subset, mean, deviation = Surrogate(side()).recommend(space, noisy)[0]
@@ -160,6 +160,16 @@ def test_the_best_expectation_overstates_less_than_the_best_value() -> None:
         surprise["expected"].append(mean - truth[subset])
         surprise["observed"].append(noisy.values[lucky] - truth[lucky])
     assert abs(np.mean(surprise["expected"])) < np.mean(surprise["observed"]) / 2
+
+
+def test_an_optimist_expects_more_of_what_it_does_not_know() -> None:
+    space = Space(POOL, (3, 3))
+    order = sorted(measured(space, list(space.every()), noise=0.0).seen, key=lambda each: -each.value)
+    best, worst = (masks(space, (each.subset for each in some)) for some in (order[:12], order[-12:]))
+    optimist, realist = (Surrogate(Side()).fit(space, Past(tuple(order[:12])), each) for each in (True, False))
+    unknown, known = (optimist(X)[0] - realist(X)[0] for X in (worst, best))
+    assert unknown.min() > 0
+    assert unknown.mean() > 2 * np.abs(known).mean()
 
 
 def test_a_failed_fit_is_said_once_and_swap_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
