@@ -6,7 +6,8 @@ Notations
     A        0.6 · K + 0.4 · H, the true similarity
     f(S)     mean over t of max_{i ∈ S} A_ti, + Σ_{i ∈ S} q_i + Σ_{i < j ∈ S} J_ij, whose standard deviations over
              random subsets are as 1 : 0.7 : 0.7; standardized: mean 0 and standard deviation 1 over random subsets
-A strategy may see K ("good"), K under yet another permutation ("misleading"), or nothing ("absent").
+A strategy may see K ("good"), K under yet another permutation ("misleading"), or nothing ("absent"). The surrogate may
+also be told the first two sums of f for any subset ("told"): what it then still lacks are the interactions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from search import plan, proposal
 from search.bench_select import pool as observed_pool
 from search.config import StudyConfig, resolved
 from search.form import StudyFile, check
-from search.kernels import Side
+from search.kernels import Given, Side
 from search.plan import WARM, Planner, Proposal
 from search.proposal import Past, Seen
 from search.side import side_of, similarity
@@ -54,7 +55,7 @@ SPARSE = 0.1  # share of pairs that interact
 SAMPLE = 2000  # random subsets that standardize
 STARTS = 60  # of the swap search for the optimum, beside those of `selector.maximize`
 LEVELS = {"merge": "scores", "short": "short"}  # levels of a study → their names in a table
-USUAL = re.compile(r"n(20|60|200)(-noisy)?(-absent|-misleading)?")
+USUAL = re.compile(r"n(20|60|200)(-noisy)?(-absent|-misleading|-told)?")
 
 
 class Problem(ABC):
@@ -167,6 +168,8 @@ class Synthetic(Problem):
         self.place = shown if knowledge == "misleading" else np.arange(n)  # whom each language is taken for
         known = real[np.ix_(self.place, self.place)]
         self.side = _side(pool, known) if self.informed else Side(targets=tuple(_codes(pool)))
+        if knowledge == "told":
+            self.side = replace(self.side, given={"coverage": self._part(0), "quality": self._part(1)})
 
     def truth(self, subset: Subset) -> float:
         return self.f.value(self.space.indices(subset))
@@ -196,6 +199,10 @@ class Synthetic(Problem):
             return None if subset is None else Proposal(subset, strategy)
 
         return planned
+
+    def _part(self, which: int) -> Given:
+        """One of the three sums of f, of subsets X [B, n] → [B, 1]."""
+        return lambda X: np.array([[self.f.parts(np.flatnonzero(x).tolist())[which]] for x in X])
 
     def _model_free(self, name: str) -> Subset:
         """What a strategy of the selector chooses, by what may be known."""
@@ -289,6 +296,7 @@ def named(name: str, seed: int) -> Problem:
     """A synthetic problem by name, as n60, n60-noisy or n60-misleading; InputError for another."""
     found = USUAL.fullmatch(name)
     if not found:
-        raise InputError(f"there is no problem '{name}'", "known: n20, n60, n200, with -noisy, -absent, -misleading")
+        known = "known: n20, n60, n200, with -noisy, -absent, -misleading, -told"
+        raise InputError(f"there is no problem '{name}'", known)
     size, noisy, side = found.groups()
     return Synthetic(int(size), 1.0 if noisy else 0.5, side.removeprefix("-") if side else "good", seed)

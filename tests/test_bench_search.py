@@ -55,9 +55,14 @@ def test_parts_have_the_shares_that_are_promised() -> None:
 
 
 def test_knowledge_changes_what_is_seen_and_never_what_is_true() -> None:
-    good, misleading, absent = (Synthetic(20, 0.5, side, 3) for side in ("good", "misleading", "absent"))
+    names = ("good", "misleading", "absent", "told")
+    good, misleading, absent, told = (Synthetic(20, 0.5, side, 3) for side in names)
     subset = Subset(good.space.pool[:5])
-    assert good.truth(subset) == misleading.truth(subset) == absent.truth(subset)
+    assert good.truth(subset) == misleading.truth(subset) == absent.truth(subset) == told.truth(subset)
+    mask = np.zeros((1, 20))
+    mask[0, :5] = 1.0
+    sums = [float(part(mask)[0, 0]) for part in told.side.given.values()]
+    assert sums == pytest.approx(list(told.f.parts(range(5))[:2]))
     assert good.best == misleading.best >= good.truth(subset)
     assert good.side.alike["known"] != pytest.approx(misleading.side.alike["known"])
     assert np.sort(good.side.alike["known"].ravel()) == pytest.approx(np.sort(misleading.side.alike["known"].ravel()))
