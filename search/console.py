@@ -53,7 +53,10 @@ def complain(message: str, hint: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Noted]:
-    """Bars with time left on a terminal; one plain line per label every few seconds elsewhere."""
+    """Bars with time left on a terminal; one plain line per label every few seconds elsewhere.
+
+    A label that counts from the start again begins anew.
+    """
     if not err.is_terminal:
         yield _plain_lines()
         return
@@ -61,10 +64,14 @@ def progress() -> Iterator[Noted]:
     left = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, *left, console=err) as bars:
         tasks: dict[str, Any] = {}
+        reached: dict[str, int] = {}
 
         def advance(what: str, done: int, total: int, note: str = "") -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total, note=note)
+            elif done < reached[what]:
+                bars.reset(tasks[what])
+            reached[what] = done
             bars.update(tasks[what], completed=done, total=total, note=note)
 
         yield advance
@@ -73,10 +80,14 @@ def progress() -> Iterator[Noted]:
 def _plain_lines() -> Noted:
     started: dict[str, float] = {}
     last: dict[str, float] = {}
+    reached: dict[str, int] = {}
 
     def advance(what: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        started.setdefault(what, now)
+        if what not in started or done < reached[what]:
+            started[what] = now
+            last.pop(what, None)
+        reached[what] = done
         finished = done >= total and what in last
         if not finished and now - last.get(what, started[what]) < PLAIN_EVERY_SECONDS:
             return
