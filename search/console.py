@@ -64,14 +64,12 @@ def progress() -> Iterator[Noted]:
     left = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, *left, console=err) as bars:
         tasks: dict[str, Any] = {}
-        reached: dict[str, int] = {}
 
         def advance(what: str, done: int, total: int, note: str = "") -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total, note=note)
-            elif done < reached[what]:
+            elif done < bars.tasks[tasks[what]].completed:
                 bars.reset(tasks[what])
-            reached[what] = done
             bars.update(tasks[what], completed=done, total=total, note=note)
 
         yield advance
