@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
-from realign import many
+from realign import many, packed
 from realign.align import Linked
 from realign.pairs import EncodedPairs
 from realign.recipe import Realignment
@@ -61,8 +61,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="a size that a CPU finishes in seconds")
     parser.add_argument("--share", type=float, default=0.05, help="of each phase's steps to take")
+    parser.add_argument("--compile", action="store_true", help="the blocks by torch.compile, shapes dynamic")
     parser.add_argument("--trace", help="write a Chrome trace of some realignment steps to this file")
     given = parser.parse_args()
+    if given.compile:
+        packed._block = torch.compile(packed._block, dynamic=True)
     size = TINY if given.tiny else Size()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rate = matmul_rate(device, 256 if given.tiny else 8192)
@@ -70,6 +73,7 @@ def main() -> None:
     document = {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "versions": {"torch": torch.__version__},
+        "compiled": given.compile,
         "size": asdict(size),
         "matmul_flops_per_second": rate,
         "phases": phases,
@@ -103,7 +107,7 @@ def candidate(size: Size, device: torch.device, share: float, rate: float, trace
 
     asked = table(size.targets * size.evaluated, size, chance)
     read = evaluation(model, tuner.head, asked)
-    phases.append(phase("evaluate", read, 1, 1, 2 * weights * float(asked.length.sum()), rate, warm=0))
+    phases.append(phase("evaluate", read, 2, 1, 2 * weights * float(asked.length.sum()), rate, warm=1))
     return phases
 
 
@@ -146,9 +150,13 @@ def beside(size: Size, count: int, device: torch.device) -> dict[str, Any]:
     model = BertModel(config).to(device)
     pairs = {f"{number:03}": parallel(small, chance, 400) for number in range(4)}
     runs = [many.Run(pairs, seed) for seed in range(count)]
-    how, fidelity = Realignment(), Fidelity(16 * size.beside_steps, size.beside_steps, 0)
-    task = Alone(lessons(table(1_000, small, chance)))
-    seconds = timed(lambda: list(many.train(model, runs, how, task, fidelity)), 1)
+    how, task = Realignment(), Alone(lessons(table(1_000, small, chance)))
+
+    def train(steps: int) -> None:
+        list(many.train(model, runs, how, task, Fidelity(how.batch * steps, steps, 0)))
+
+    train(WARM)
+    seconds = timed(lambda: train(size.beside_steps), 1)
     return {"at_once": count, "room_for": many.room(model, how), "seconds_a_candidate": seconds / count}
 
 
