@@ -36,7 +36,7 @@ class Table:
     targets: tuple[str, ...]  # codes, [t]
     subsets: tuple[tuple[str, ...], ...]  # sorted codes each, [s]
     fidelities: Mapping[str, Mapping[str, Any]]  # name → its facts, [f]
-    seconds: Mapping[str, float]  # name → median time of one evaluation
+    seconds: Mapping[str, float]  # name → time of one evaluation; "alone": of one language that scores are made of
     values: NDArray[np.float32]  # [f, s, seeds, t], in [0, 1]; not a number where nothing was measured
     about: Mapping[str, Any]  # the settings that made it, and the command
 
@@ -109,7 +109,7 @@ class TableEvaluator:
         if np.isnan(scores).any():
             raise InputError(f"the table has no score of {subset.key} on seed {run}", "measure it, or ask for another")
         per_language = {code: float(score) for code, score in zip(self.table.targets, scores, strict=True)}
-        seconds = list(self.table.seconds.values())[level]
+        seconds = self.table.seconds[list(self.table.fidelities)[level]]
         return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds, course=())
 
     def _drawn(self, subset: Subset, seed: int) -> int:

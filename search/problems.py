@@ -260,8 +260,10 @@ class Replayed(Problem):
         self.place = {own: place for own, place in self.place.items() if whole[place]}
         if len(rows) < math.comb(len(table.pool), size) or "full" not in self.place:
             raise InputError(f"the table lacks subsets of {size} languages", "make it with studies/tables/make.py")
-        pairs = {level: list(table.fidelities.values())[place]["pairs"] for level, place in self.place.items()}
-        self.shares = {level: count / pairs["full"] for level, count in pairs.items()}
+        timed = {level: "alone" if level == "merge" else levels[place] for level, place in self.place.items()}
+        if not {*timed.values()} <= table.seconds.keys():
+            raise InputError("the table does not say how long its levels take", "make it with studies/tables/make.py")
+        self.shares = {level: table.seconds[name] / table.seconds["full"] for level, name in timed.items()}
         true = table.values[self.place["full"]][rows].mean(axis=(1, 2))
         self.best, self.usual = float(true.max()), float(np.median(true))
 

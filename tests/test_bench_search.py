@@ -87,7 +87,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     levels: dict[str, Any] = {"full": {"pairs": 400}, "short": {"pairs": 100}, "scores": {"pairs": 80}}
     codes = tuple(subset.codes for subset in subsets)
     file = tmp_path_factory.mktemp("table") / "table.npz"
-    Table(CODES, CODES, codes, levels, {"full": 4.0, "short": 1.0, "scores": 0.0}, values, {}).save(file)
+    Table(CODES, CODES, codes, levels, {"full": 4.0, "short": 1.0, "scores": 0.0, "alone": 0.8}, values, {}).save(file)
     return file
 
 

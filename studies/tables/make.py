@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ import numpy as np
 
 from realign import replay
 from realign.replay import Table
-from realign.score import Fidelity, Merging, Score
+from realign.score import Advance, Evaluator, Fidelity, Merging, Score
 from search import assemble, console
 from search import backend as backends
 from search.batch import Bench, Wanted
@@ -30,11 +31,13 @@ from search.config import StudyConfig, resolved
 from search.facts import facts
 from search.form import StudyFile, check
 from search.interrupts import Interrupts
+from selector.language import Pool
 from selector.subset import Subset
 
 HERE = Path(__file__).parent
 TABLE = HERE / "world-12.npz"
 LARGEST = 4
+ROUNDS = 8  # of each level, to know what it costs
 STUDY: Mapping[str, Any] = {
     "name": "world-12",
     "pool": {"languages": "deu,swe,fra,rus,hin,tur,fin,swh,sna,ind,jav,jpn", "source": "eng", "k": [1, LARGEST]},
@@ -70,6 +73,7 @@ def main(workers: int, seeds: int) -> None:
     parts = [[s for s in every if len(s) == LARGEST], [s for s in every if len(s) != LARGEST]]
     scores = measured(every, known, signature)
     with console.progress() as advance, Interrupts() as interrupts:
+        spent = seconds(view.evaluator().evaluator, known, config.pool, advance)
         bench = Bench("process", workers, advance, interrupts)
         for part in parts:
             for name, fidelity in known.items():
@@ -77,7 +81,27 @@ def main(workers: int, seeds: int) -> None:
                 wanted: list[Wanted] = [pair for pair in every_seed if (name, *pair) not in scores]
                 found = bench.measure(f"{name}, {len(part)} subsets", view, wanted, fidelity)
                 scores |= {(name, subset, seed): score for (subset, seed), score in found.items()}
-                table(config, every, known, scores, seeds, signature).save(TABLE)
+                table(config, every, known, scores, seeds, signature, spent).save(TABLE)
+
+
+def seconds(evaluator: Evaluator, known: Mapping[str, Fidelity], pool: Pool, advance: Advance) -> dict[str, float]:
+    """Median processor time of an evaluation at each level, and "alone", of one language, of which scores are made.
+
+    In turns, on seeds that the table does not have; merging takes what the first seed's languages gave.
+    """
+    asked = {**known, "alone": replace(known["scores"], merging=None)}
+    for fidelity in asked.values():
+        evaluator(Subset(pool), fidelity, 0)  # whatever is computed once
+    found: dict[str, list[float]] = {name: [] for name in asked}
+    for turn in range(ROUNDS):
+        advance("what it costs", turn, ROUNDS)
+        for name, fidelity in asked.items():
+            size = 1 if name == "alone" else LARGEST
+            started = time.process_time()
+            evaluator(Subset(pool[turn % len(pool) :][:size]), fidelity, 0 if fidelity.merging else 1000 + turn)
+            found[name].append(time.process_time() - started)
+    advance("what it costs", ROUNDS, ROUNDS)
+    return {name: statistics.median(each) for name, each in found.items()}
 
 
 def measured(
@@ -92,7 +116,7 @@ def measured(
         if whole:
             name = list(known)[level]
             per_language = dict(zip(kept.targets, map(float, kept.values[level, place, seed]), strict=True))
-            found[name, every[place], seed] = Score(0.0, per_language, "", {}, kept.seconds[name])
+            found[name, every[place], seed] = Score(0.0, per_language, "")
     return found
 
 
@@ -103,22 +127,21 @@ def table(
     scores: Mapping[tuple[str, Subset, int], Score],
     seeds: int,
     signature: str,
+    spent: Mapping[str, float],
 ) -> Table:
     targets = [language.code for language in config.tune]
     values = np.full((len(known), len(every), seeds, len(targets)), np.nan, np.float32)
-    times: dict[str, list[float]] = {name: [] for name in known}
     for level, name in enumerate(known):
         for place, subset in enumerate(every):
             for seed in range(seeds):
                 if score := scores.get((name, subset, seed)):
                     values[level, place, seed] = [score.per_language[code] for code in targets]
-                    times[name].append(score.seconds)
     return Table(
         pool=tuple(language.code for language in config.pool),
         targets=tuple(targets),
         subsets=tuple(subset.codes for subset in every),
         fidelities={name: fidelity.facts for name, fidelity in known.items()},
-        seconds={name: statistics.median(spent) if spent else 0.0 for name, spent in times.items()},
+        seconds=spent,
         values=values,
         about={"study": facts(config), "signature": signature, "command": "python studies/tables/make.py"},
     )
