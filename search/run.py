@@ -271,18 +271,30 @@ def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
 
 
 def _full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
-    """Realignments made, in full ones, by the pairs they saw. Merging takes one of every language it met.
+    """Training that was done, in full evaluations, by the sentences it takes.
 
-    Where merged encoders share one fine-tuning it has met the whole pool.
+    Merging trains on every language that it met, once a seed: by scores all of an evaluation, else realignment. Merged
+    encoders share one fine-tuning a size and seed, which has met the whole pool, or have one each.
     """
-    full, seeds = assemble.fidelity(config).pairs, config.search.seeds
+    seeds, full = config.search.seeds, assemble.fidelity(config)
     merged = [trial for trial in ended if trial.level == "merge"]
-    trained = sum(trial.begun(seeds) * trial.fidelity["pairs"] / full for trial in ended if trial.level != "merge")
-    met = {language for trial in merged for language in trial.subset}
-    if merged and config.fidelity.method != "scores" and config.fidelity.tuned == "once":
-        met = set(config.pool)
-    once = len(met) * merged[0].fidelity["pairs"] / full if merged else 0.0
-    return float(trained + (seeds + config.fidelity.seeds - 1) * once)
+    sentences = sum(trial.begun(seeds) * sum(_sentences(config, trial)) for trial in ended if trial.level != "merge")
+    if merged:
+        once, met = seeds + config.fidelity.seeds - 1, {language for trial in merged for language in trial.subset}
+        realigning, tuning = _sentences(config, merged[0])
+        if config.fidelity.method == "scores":
+            sentences += once * len(met) * (realigning + tuning)
+        elif config.fidelity.tuned == "once":
+            sentences += once * len(config.pool) * realigning
+            sentences += seeds * len({len(trial.subset) for trial in merged}) * tuning
+        else:
+            sentences += once * len(met) * realigning + sum(trial.begun(seeds) for trial in merged) * tuning
+    return sentences / (2 * full.pairs + full.steps * config.task.batch)
+
+
+def _sentences(config: StudyConfig, trial: Trial) -> tuple[int, int]:
+    """Of a training at the trial's fidelity: in realignment, and in fine-tuning."""
+    return 2 * trial.fidelity["pairs"], trial.fidelity["steps"] * config.task.batch
 
 
 def _best(trial: Trial) -> dict[str, Any]:

@@ -406,8 +406,19 @@ def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Pat
             run.search(replace(config, fidelity=config.fidelity.model_copy(update={"seeds": 2})))
 
 
-def test_merging_counts_one_realignment_of_each_language_it_met(tmp_path: Path) -> None:
-    config = rehearsal.study(tmp_path, "search.fidelity=merge", "fidelity.pairs=0.5", "fidelity.seeds=3")
+@pytest.mark.parametrize("how", [(), ("fidelity.method=average",), ("fidelity.method=average", "fidelity.tuned=each")])
+def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple[str, ...]) -> None:
+    keys = ("search.fidelity=merge", "fidelity.pairs=0.5", "fidelity.seeds=3", *how)
+    config = rehearsal.study(tmp_path, *keys)
     document = run.search(config)
-    met = {code for trial in open_study(config, create=False).trials() for code in trial.subset.codes}
-    assert document["evaluations"]["full_equivalents"] == pytest.approx(3 * 0.5 * len(met))
+    trials = open_study(config, create=False).trials()
+    met = {code for trial in trials for code in trial.subset.codes}
+    tuning = config.task.batch * assemble.fidelity(config).steps
+    realigning = 2 * assemble.fidelity(config).pairs
+    if config.fidelity.method == "scores":
+        sentences = 3 * len(met) * (realigning / 2 + tuning)
+    elif config.fidelity.tuned == "once":
+        sentences = 3 * len(config.pool) * realigning / 2 + tuning  # all subsets have one size
+    else:
+        sentences = 3 * len(met) * realigning / 2 + len(trials) * tuning
+    assert document["evaluations"]["full_equivalents"] == pytest.approx(sentences / (realigning + tuning))
