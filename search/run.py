@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from search import assemble, console, owner, recommend
+from search import assemble, console, owner, recommend, work
 from search import backend as backends
 from search.config import StudyConfig
 from search.interrupts import Interrupts
@@ -47,11 +47,7 @@ def search(
         raise InputError("the inline backend cannot end a trial that hangs", "add --backend process for the time limit")
     plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
     check_storage(config.storage)
-    if (needed := most_needed(config)) > wanted:
-        console.remark(
-            f"{config.search.strategy} comes to its first subset of the size asked for in trial {needed} at the "
-            f"latest, and this search has {wanted}: give it --trials {needed}, or take another strategy"
-        )
+    _warn(config, wanted)
     with console.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
         view = backends.search_view(config)
         place.prepare(config)
@@ -70,6 +66,20 @@ def search(
 def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:
     """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
     return _document(config, open_study(config, create=False), explain)
+
+
+def _warn(config: StudyConfig, wanted: int) -> None:
+    """Say beforehand what disappoints afterwards."""
+    if (needed := most_needed(config)) > wanted:
+        console.remark(
+            f"{config.search.strategy} comes to its first subset of the size asked for in trial {needed} at the "
+            f"latest, and this search has {wanted}: give it --trials {needed}, or take another strategy"
+        )
+    if (paid := work.paid_at_first(config)) > wanted / 4:
+        console.remark(
+            f"merging trains on each of {len(config.pool)} languages once, the work of {paid:.0f} full evaluations: "
+            f"with {wanted} trials in all, fidelity = 'full' may find as much for less"
+        )
 
 
 def most_needed(config: StudyConfig) -> int:
@@ -258,7 +268,7 @@ def _document(config: StudyConfig, study: Study, explain: bool = False) -> dict[
         "best": _best(best[0]) if best else None,
         **({"recommended": reading.recommended()} if config.search.strategy == "surrogate" else {}),
         **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
-        "evaluations": {"full_equivalents": _full_equivalents(config, ended)},
+        "evaluations": {"full_equivalents": work.full_equivalents(config, ended)},
         "seconds": sum(trial.seconds for trial in ended),
         **({"explain": recommend.document(*reading.effects())} if explain else {}),
     }
@@ -268,33 +278,6 @@ def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
     """Measured trials at each fidelity of the ladder."""
     levels = [trial.level for trial in ended]
     return {level: levels.count(level) for level in assemble.levels(config)}
-
-
-def _full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
-    """Training that was done, in full evaluations, by the sentences it takes.
-
-    Merging trains on every language that it met, once a seed: by scores all of an evaluation, else realignment. Merged
-    encoders share one fine-tuning a size and seed, which has met the whole pool, or have one each.
-    """
-    seeds, full = config.search.seeds, assemble.fidelity(config)
-    merged = [trial for trial in ended if trial.level == "merge"]
-    sentences = sum(trial.begun(seeds) * sum(_sentences(config, trial)) for trial in ended if trial.level != "merge")
-    if merged:
-        once, met = seeds + config.fidelity.seeds - 1, {language for trial in merged for language in trial.subset}
-        realigning, tuning = _sentences(config, merged[0])
-        if config.fidelity.method == "scores":
-            sentences += once * len(met) * (realigning + tuning)
-        elif config.fidelity.tuned == "once":
-            sentences += once * len(config.pool) * realigning
-            sentences += seeds * len({len(trial.subset) for trial in merged}) * tuning
-        else:
-            sentences += once * len(met) * realigning + sum(trial.begun(seeds) for trial in merged) * tuning
-    return sentences / (2 * full.pairs + full.steps * config.task.batch)
-
-
-def _sentences(config: StudyConfig, trial: Trial) -> tuple[int, int]:
-    """Of a training at the trial's fidelity: in realignment, and in fine-tuning."""
-    return 2 * trial.fidelity["pairs"], trial.fidelity["steps"] * config.task.batch
 
 
 def _best(trial: Trial) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_surrogate import side
 
-from search import ladder, plan
+from search import ladder, plan, work
+from search.config import load
 from search.proposal import Past, Seen, generator, random
 from search.space import Space
 from search.surrogate import Surrogate
@@ -118,6 +119,17 @@ def test_a_study_climbs_and_recommends_what_was_trained_in_full(
     assert document["trials"]["complete"] == 16
     assert document["recommended"]["std"] > 0
     assert document["evaluations"]["full_equivalents"] < 16
+
+
+def test_a_ladder_says_what_it_pays_at_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten languages in subsets of 3, a third of 3,200 pairs each, and 200 steps of 16 sentences."""
+    path = rehearsal.write(tmp_path, trials=16)
+    config = load(path, ["search.fidelity=ladder"])
+    paid = work.paid_at_first(config)
+    assert paid == pytest.approx(len(config.pool) * (2 * 1067 + 3200) / (6400 + 3200))
+    assert work.paid_at_first(load(path)) == 0.0
+    assert rehearsal.realingo("search", path, "--set", "search.fidelity=ladder") == 0
+    assert f"the work of {paid:.0f} full evaluations" in capsys.readouterr().err
 
 
 def test_the_levels_share_the_trials_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
