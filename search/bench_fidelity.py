@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from realign.score import Fidelity, Merging, Score
-from search import assemble, console
+from search import assemble, console, work
 from search import backend as backends
 from search.batch import Bench, Wanted
 from search.config import StudyConfig, resolved
@@ -96,7 +96,7 @@ def fidelity(seeds: int, workers: int) -> dict[str, Any]:
         truth, spent = values(reference, subsets, at), seconds(reference)
         for variant in variants(full, SIZE):
             first, at_first = variant.before(config, subsets[0])
-            setup = bench.measure(f"{variant.name}: once", view, [(s, seed) for s in first for seed in at], at_first)
+            bench.measure(f"{variant.name}: once", view, [(s, seed) for s in first for seed in at], at_first)
             scores = bench.measure(variant.name, view, wanted, variant.fidelity)
             later = {key: score for key, score in scores.items() if key[0] not in first}
             rows.append(
@@ -104,7 +104,7 @@ def fidelity(seeds: int, workers: int) -> dict[str, Any]:
                     "name": variant.name,
                     **agreement(values(scores, subsets, at), truth),
                     "cost_ratio": seconds(later) / spent,
-                    "setup": sum(score.seconds for score in setup.values()) / seeds / spent,
+                    "setup": work.paid_once(config, variant.fidelity),
                     "subsets": len(subsets),
                     "seeds": seeds,
                 }

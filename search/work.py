@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from realign.score import Fidelity
 from search import assemble
 from search.config import StudyConfig
 from search.trial import Trial
@@ -33,13 +35,29 @@ def full_equivalents(config: StudyConfig, ended: Sequence[Trial]) -> float:
     return sentences / _sentences(config, assemble.fidelity(config).facts)[2]
 
 
+def paid_once(config: StudyConfig, fidelity: Fidelity) -> float:
+    """Of the trainings that merging at `fidelity` shares, on one seed: those of every language of the pool, and one
+    fine-tuning where all subsets of a size have the same. 0 without merging."""
+    how = fidelity.merging
+    if how is None:
+        return 0.0
+    realigning, tuning, both = _sentences(config, fidelity.facts)
+    languages = how.seeds * len(config.pool)
+    if how.method == "scores":
+        sentences = languages * both
+    else:
+        sentences = languages * realigning + (tuning if how.tuned == "once" else 0)
+    return sentences / _sentences(config, assemble.fidelity(config).facts)[2]
+
+
 def paid_at_first(config: StudyConfig) -> float:
     """Of training on single languages, whose scores a ladder merges; 0 for other searches."""
-    if config.search.fidelity != "ladder" or config.fidelity.method != "scores":
+    merged = assemble.at_level(config, "merge")
+    how = merged.merging
+    if config.search.fidelity != "ladder" or how is None or how.method != "scores":
         return 0.0
-    merged, full = assemble.at_level(config, "merge"), assemble.fidelity(config)
-    seeds = config.search.seeds + config.fidelity.seeds - 1
-    return seeds * len(config.pool) * _sentences(config, merged.facts)[2] / _sentences(config, full.facts)[2]
+    every = replace(how, seeds=config.search.seeds + how.seeds - 1)  # seeds follow each other
+    return paid_once(config, replace(merged, merging=every))
 
 
 def _sentences(config: StudyConfig, fidelity: Mapping[str, Any]) -> tuple[int, int, int]:

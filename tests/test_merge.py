@@ -30,7 +30,7 @@ from realign.task import FineTuning, Tuner
 from realign.train import realign
 from realign.vectors import Vector, difference, vector
 from realign.world import Sizes, World
-from search import assemble, run
+from search import assemble, run, work
 from search.study import open_study
 from selector.errors import InputError, RunError
 from selector.language import parse
@@ -422,3 +422,6 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
     else:
         sentences = 3 * len(met) * realigning / 2 + len(trials) * tuning
     assert document["evaluations"]["full_equivalents"] == pytest.approx(sentences / (realigning + tuning))
+    paid = work.paid_once(config, assemble.at_level(config, "merge"))
+    if config.fidelity.method != "scores" and config.fidelity.tuned == "once":  # nothing is paid later
+        assert document["evaluations"]["full_equivalents"] == pytest.approx(paid)
