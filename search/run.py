@@ -77,8 +77,8 @@ def _warn(config: StudyConfig, wanted: int) -> None:
         )
     if (paid := work.paid_at_first(config)) > wanted / 4:
         console.remark(
-            f"merging trains on every language that it meets once, the work of up to {paid:.0f} full evaluations for all "
-            f"{len(config.pool)}: with {wanted} trials, fidelity = 'full' may find as much for less"
+            f"merging trains on every language that it meets once, the work of up to {paid:.0f} full evaluations for "
+            f"all {len(config.pool)}: with {wanted} trials, fidelity = 'full' may find as much for less"
         )
 
 
