@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from realign.score import Evaluator, Fidelity, Look, Score
 from realign.wrap import Cached
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 
 class Alone:

@@ -21,7 +21,7 @@ from realign.score import Fidelity, Look, Score, Tally, looked, sign
 from realign.stopping import Enough, Watch, finetune
 from realign.task import Task, Tuner, train
 from realign.train import Realigner, realign, vocabularies
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 PROTOCOL = 4  # raise when the same settings give other scores
 LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LOG.md)

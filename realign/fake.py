@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from realign.score import Fidelity, Look, Score, Tally, looked, sign
 from selector.errors import InputError
-from selector.language import Pool
-from selector.subset import Subset
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
 
 LATENT_DIMENSIONS = 3
 TOKENS = 20  # units of every sentence

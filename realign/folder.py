@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-from selector.codes import PREFERRED
 from selector.errors import InputError
+from selector.sources.code_tables import PREFERRED
 
 VARIABLE = "REALINGO_DATA"
 

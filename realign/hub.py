@@ -20,7 +20,7 @@ from typing import Any
 from realign.corpus import Classified, Pair, Split, Stream, Tagged
 from realign.labels import iob2
 from selector.errors import InputError
-from selector.language import parse, two_letter
+from selector.languages.language import parse, two_letter
 
 SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 

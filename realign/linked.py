@@ -19,7 +19,7 @@ from typing import overload
 from realign.align import Links
 from realign.corpus import Pair, Parallel, Split
 from realign.folder import bad, by_language, fail, lines, one, readable, sign, stamped
-from selector.codes import PREFERRED
+from selector.sources.code_tables import PREFERRED
 
 ALIGNED = ".align"
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from realign.score import Fidelity, Look, Score
 from realign.wrap import write_bytes
+from selector.distances.user_matrix import BROKEN
 from selector.errors import InputError
-from selector.matrix_file import BROKEN
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 SCHEMA = 1
 

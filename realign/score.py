@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
 

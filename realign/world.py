@@ -21,9 +21,9 @@ from realign.grammar import Grammar, Word
 from realign.lexicon import lexicon
 from realign.meaning import FIELDS, Clause, clause
 from selector.errors import InputError
-from selector.features import family_path, feature
-from selector.language import Language, parse, parse_pool
-from selector.pools import WORLD_HELD_OUT, WORLD_LOW_RESOURCE, WORLD_SOURCE
+from selector.languages.language import Language, parse, parse_pool
+from selector.languages.pools import WORLD_HELD_OUT, WORLD_LOW_RESOURCE, WORLD_SOURCE
+from selector.sources.features import family_path, feature
 
 SIGNED = 20  # sentences of each language that the signature looks at
 

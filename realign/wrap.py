@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 
 def cache_root() -> Path:

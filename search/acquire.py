@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from search.space import ENUMERABLE, Space
-from selector.limits import ROUNDING
+from selector.solvers.limits import ROUNDING
 
 Array = NDArray[np.float64]
 Score = Callable[[Array], Array]  # X [B, n] → [B], the greater the better

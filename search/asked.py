@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selector import columns
+from selector.distances import user_table
+from selector.distances.user_matrix import code_of, read_rows
 from selector.errors import InputError
-from selector.language import Language, Pool, parse, parse_pool
-from selector.matrix_file import code_of, read_rows
+from selector.languages.language import Language, Pool, parse, parse_pool
 from selector.problem import Problem, pose
 
 PARITY = ("typdiv",)
@@ -72,7 +72,7 @@ def problem(request: Request, everyone: bool = False) -> Problem:
         costs=None if request.costs is None else numbers(request.costs, "cost"),
         budget=request.budget,
         quotas=request.quotas,
-        columns=None if request.table is None else columns.read(str(request.table)),
+        columns=None if request.table is None else user_table.read(str(request.table)),
         least_observed=request.least_observed,
         radius=request.radius,
         count_source=request.count_source,

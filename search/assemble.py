@@ -15,8 +15,8 @@ from search import ladder, sources, tasks
 from search.config import StudyConfig
 from search.sections import FakeModel
 from selector.errors import InputError
-from selector.language import Pool
-from selector.subset import Subset
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
 
 if TYPE_CHECKING:
     from realign.corpus import Pair, Parallel, Split

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search import findings
-from selector import features
-from selector.language import Language
+from selector.languages.language import Language
 from selector.problem import Problem
+from selector.sources import features
 
 Array = NDArray[np.float64]
 VIEWS = ("typology", "world")

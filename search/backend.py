@@ -12,8 +12,8 @@ from search import assemble, processes
 from search.config import StudyConfig
 from search.jobs import Backend, Job, Outcome, measure
 from selector.errors import InputError
-from selector.language import Pool
-from selector.subset import Subset
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
 
 BACKENDS = ("inline", "process", "ray", "tune")
 MOST_WORKERS = 1024  # each is a process

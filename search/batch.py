@@ -15,7 +15,7 @@ from search import backend as backends
 from search.interrupts import Interrupts
 from search.jobs import Backend, Job
 from selector.errors import RunError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 Wanted = tuple[Subset, int]  # a subset and a seed
 AGAIN = "run the same command again: what was measured is kept"

@@ -19,9 +19,9 @@ from search.form import StudyFile, check
 from search.interrupts import Interrupts
 from search.plan import model_free_subset
 from selector.errors import InputError
-from selector.language import parse
-from selector.pools import WORLD_HELD_OUT
-from selector.subset import Subset
+from selector.languages.language import parse
+from selector.languages.pools import WORLD_HELD_OUT
+from selector.languages.subset import Subset
 
 SAME_BRANCH = ("deu", "nld", "swe", "dan")  # Germanic, as the source is
 RANDOM = 30  # random subsets

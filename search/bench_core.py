@@ -33,8 +33,8 @@ from realign.task import FineTuning
 from realign.world import World
 from search import console
 from selector.errors import InputError
-from selector.language import parse
-from selector.subset import Subset
+from selector.languages.language import parse
+from selector.languages.subset import Subset
 
 POOL = ("deu", "fin", "hin", "rus", "swh", "tur")  # subsets are of these: few, so that few vectors are made first
 SIZE = 4  # languages of a subset

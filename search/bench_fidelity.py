@@ -23,8 +23,8 @@ from search.batch import Bench, Wanted
 from search.config import StudyConfig, resolved
 from search.form import StudyFile, check
 from search.interrupts import Interrupts
-from selector.pools import WORLD_HELD_OUT
-from selector.subset import Subset
+from selector.languages.pools import WORLD_HELD_OUT
+from selector.languages.subset import Subset
 
 Array = NDArray[np.float64]
 

@@ -26,8 +26,8 @@ from search.plan import STRATEGIES
 from search.problems import Problem, Replayed, named
 from search.proposal import Past, Seen
 from selector.errors import InputError
-from selector.language import Language
-from selector.subset import Subset
+from selector.languages.language import Language
+from selector.languages.subset import Subset
 
 TABLE = Path(__file__).parent.parent / "studies" / "tables" / "world-12.npz"
 SYNTHETIC = (

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from search import console
-from selector import exact, features, maximize
-from selector.language import Pool, parse_pool
+from selector import exact
+from selector.languages.language import Pool, parse_pool
 from selector.objective import objective_of
 from selector.problem import Problem, pose
+from selector.solvers import greedy
+from selector.sources import features
 from selector.strategy import STRATEGIES, relative_gap
 
 SIZES = (65, 200, 1000)  # the paper's pool; the languages of URIEL whose syntax is observed best
@@ -94,7 +96,7 @@ def _row(name: str, problem: Problem, method: str, value: float, seconds: float,
 
 
 def _greedy(name: str, problem: Problem) -> list[int]:
-    return maximize.greedy(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
+    return greedy.greedy(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
 
 
 def _random(name: str, problem: Problem, seeds: int) -> tuple[float, float]:

@@ -18,13 +18,14 @@ from scipy.stats import t as student
 
 from realign.score import Advance
 from search import console
-from selector import published, transfer
-from selector.affinity import Affinity
-from selector.distance import distances
+from selector.distances.distance import distances
 from selector.errors import InputError
-from selector.gains import Observations, TransferModel
-from selector.language import parse
-from selector.published import Results
+from selector.languages.language import parse
+from selector.transfer import predict as transfer
+from selector.transfer import published
+from selector.transfer.covariates import Affinity
+from selector.transfer.model import Observations, TransferModel
+from selector.transfer.published import Results
 
 Array = NDArray[np.float64]
 Forecast = tuple[Array, Array]  # of each list's mean gain, and half the width of its 90 % interval

@@ -79,6 +79,6 @@ def _reasons(dropped: Mapping[str, int]) -> str:
 
 
 def _names(config: StudyConfig, codes: tuple[str, ...]) -> str:
-    from selector.language import parse
+    from selector.languages.language import parse
 
     return ", ".join(parse(code).name for code in codes)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.console import RenderableType, escape, listing, table
-from selector import columns, features
-from selector.distance import LEAST_OVERLAP, distances
+from selector.distances import user_table
+from selector.distances.distance import LEAST_OVERLAP, distances
 from selector.errors import InputError
-from selector.language import Language, known, parse, parse_pool, scripts
-from selector.resources import resource_class
-from selector.uriel import PREFIXES
+from selector.languages.language import Language, known, parse, parse_pool, scripts
+from selector.languages.resources import resource_class
+from selector.sources import features
+from selector.sources.uriel import PREFIXES
 
 Document = dict[str, Any]
 
@@ -30,14 +31,14 @@ def describe(codes: Sequence[str], pool: str | None, path: str | None = None) ->
     asked = [parse(code) for code in codes]
     if pool is not None:
         asked += parse_pool(pool)
-    own = columns.read(path) if path is not None else None
+    own = user_table.read(path) if path is not None else None
     if own is not None and not asked:
         asked = [parse(code) for code in own.cells]
     unique = tuple(dict.fromkeys(asked or known()))
     return {"languages": _described(unique, own)}
 
 
-def _described(languages: tuple[Language, ...], own: columns.Columns | None) -> list[Document]:
+def _described(languages: tuple[Language, ...], own: user_table.Columns | None) -> list[Document]:
     """One entry a language. `rows` says whose row of URIEL was read for each feature group."""
     tables = {group: features.table(languages, group) for group in PREFIXES}
     whole = np.concatenate([found.observed for found in tables.values()], axis=1).mean(axis=1)  # (n,)

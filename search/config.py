@@ -22,11 +22,11 @@ from search.asked import numbers
 from search.form import ConfirmSection, FidelitySection, PoolSection, SearchSection, StudyFile, check
 from search.sections import DataSection, ModelSection, RealignSection, TaskSection
 from search.space import Space
-from selector import demands
+from selector import constraints
 from selector.errors import InputError
-from selector.feasible import complete
-from selector.language import Language, Pool, parse, parse_pool
-from selector.pools import NAMES
+from selector.languages.language import Language, Pool, parse, parse_pool
+from selector.languages.pools import NAMES
+from selector.solvers.feasible import complete
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class StudyConfig:
     def space(self) -> Space:
         """The subsets the search may choose."""
         given = None if self.costs is None else {each: x for each, x in self.costs.items() if each in self.pool}
-        prices = demands.costs(self.pool, given)
+        prices = constraints.costs(self.pool, given)
         asked = np.ones(len(self.pool)) if prices is None else prices
-        bounds = demands.limits(self.pool, asked, self.budget, demands.quotas(self.pool, self.quotas, None))
+        bounds = constraints.limits(self.pool, asked, self.budget, constraints.quotas(self.pool, self.quotas, None))
         return Space(self.pool, self.sizes, frozenset(self.include), frozenset(self.exclude), bounds, prices)
 
     def value(self, per_language: Mapping[str, float]) -> float:
@@ -192,7 +192,7 @@ def _possible(config: StudyConfig) -> StudyConfig:
         return replace(config, sizes=(fits[0], fits[-1]))
     if len(space.pinned) > high:
         raise InputError(f"{name}: {len(space.pinned)} languages are included, but k is {high}", "raise k")
-    problem = demands.infeasible(low, space.pinned, space.free, space.bounds) if space.bounds else None
+    problem = constraints.infeasible(low, space.pinned, space.free, space.bounds) if space.bounds else None
     if problem is None or len(space.pinned) + len(space.free) < low:
         raise InputError(f"{name}: k is {low}, but fewer languages can be chosen", "lower k or exclude fewer")
     raise InputError(f"{name}: pool: {problem.message}", problem.hint)

@@ -29,8 +29,8 @@ from search.plan import model_free_subset
 from search.study import Study, open_study
 from search.trial import Trial
 from selector.errors import InputError
-from selector.language import Pool
-from selector.subset import Subset
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
 
 FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
 LEAST_DRAWS = 5  # random subsets

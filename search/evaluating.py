@@ -25,8 +25,8 @@ from search.confirm import versions
 from search.interrupts import Interrupts
 from search.sections import DataSection, ModelSection, RealignSection
 from selector.errors import InputError
-from selector.language import Pool, parse
-from selector.subset import Subset
+from selector.languages.language import Pool, parse
+from selector.languages.subset import Subset
 
 
 @dataclass(frozen=True)

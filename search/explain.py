@@ -26,7 +26,7 @@ from search.kernels import masks, reference
 from search.proposal import Past
 from search.space import Space
 from search.surrogate import Fit, Surrogate
-from selector.language import Language
+from selector.languages.language import Language
 
 Array = NDArray[np.float64]
 

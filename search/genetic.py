@@ -12,8 +12,8 @@ from numpy.random import Generator
 
 from search.proposal import TRIES, Past, random
 from search.space import Space
-from selector.language import Language
-from selector.subset import Subset
+from selector.languages.language import Language
+from selector.languages.subset import Subset
 
 FIRST = 10  # subsets by chance before the first children
 PARENTS = 6  # the best so far; with twelve a search of a hundred came less far

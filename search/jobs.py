@@ -11,7 +11,7 @@ from typing import Protocol
 from realign.score import Evaluator, Fidelity, Score, Stopped
 from realign.wrap import Repeated
 from selector.errors import RealingoError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 TRAVELLING = ("REALINGO_", "HF_")  # environment variables that a worker needs, wherever it runs
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.space import Space
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 Array = NDArray[np.float64]
 Given = Callable[[Array], Array]  # X [B, n] → features [B, q]

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from search.proposal import Past
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 ORDER = ("merge", "short", "full")  # cheap ones first
 SHARES = {"merge": 0.5, "short": 0.2}  # of all trials, at most; the others are full

@@ -20,10 +20,10 @@ from search import studyfile
 from search.config import StudyConfig
 from search.form import StudyFile, check
 from search.sections import DataSection, FakeModel, ModelSection, RealignSection, Section, Seed, TaskSection
-from selector import text
+from selector import text_file
 from selector.errors import InputError
-from selector.language import Language, Pool, parse, parse_pool
-from selector.pools import NAMES
+from selector.languages.language import Language, Pool, parse, parse_pool
+from selector.languages.pools import NAMES
 
 SCHEMA = 1
 PLAIN = re.compile(r"[\w .:;,+@()'-]{0,500}")  # what text of subset.json may hold: no markup, no path
@@ -147,7 +147,7 @@ def _chosen(file: Path, config: StudyConfig) -> Chosen:
     """subset.json, which must be of this schema, of these languages, and hold no more than numbers and plain words."""
     hint = "export the study again, or give the realign.toml alone"
     try:
-        document = json.loads(text.small(file))
+        document = json.loads(text_file.small(file))
     except (OSError, ValueError, RecursionError) as problem:
         raise InputError(f"{file} cannot be read: {problem}", hint) from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:

@@ -17,8 +17,8 @@ from search.space import ENUMERABLE, Space
 from search.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.errors import InputError
+from selector.languages.subset import Subset
 from selector.problem import Options
-from selector.subset import Subset
 
 WARM = ("max-sum", "max-min", "facility", "coverage", "family")
 PRECEDENT = "predicted"  # the strategy that comes before them where published results are about such a study

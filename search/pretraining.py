@@ -13,7 +13,7 @@ from search.form import check
 from search.output import vacant
 from search.sections import Count, Rate, Section, Seed
 from selector.errors import InputError
-from selector.language import parse_pool
+from selector.languages.language import parse_pool
 
 Texts = Mapping[str, Sequence[tuple[str, ...]]]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.console import RenderableType, stack, table
-from selector.language import parse
+from selector.languages.language import parse
 
 Document = Mapping[str, Any]
 

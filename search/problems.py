@@ -37,14 +37,14 @@ from search.proposal import Past, Seen
 from search.side import side_of, similarity
 from search.space import ENUMERABLE, Space
 from search.surrogate import Surrogate
-from selector import maximize
 from selector import strategy as model_free
-from selector.distance import distances
+from selector.distances.distance import distances
 from selector.errors import InputError
-from selector.language import Pool
-from selector.location import Facility
-from selector.setfunction import Chosen, Index, SetFunction
-from selector.subset import Subset
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
+from selector.objectives.base import Chosen, Index, SetFunction
+from selector.objectives.location import Facility
+from selector.solvers import greedy
 
 Array = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ KNOWN = 0.6  # share of the known similarity in the true one
 SHARES = (1.0, 0.7, 0.7)  # of facility location, quality, interactions
 SPARSE = 0.1  # share of pairs that interact
 SAMPLE = 2000  # random subsets that standardize
-STARTS = 60  # of the swap search for the optimum, beside those of `selector.maximize`
+STARTS = 60  # of the swap search for the optimum, beside those of `selector.solvers.greedy`
 LEVELS = {"merge": "scores", "short": "short"}  # levels of a study → their names in a table
 USUAL = re.compile(r"n(20|60|200)(-noisy)?(-absent|-misleading|-told)?")
 
@@ -240,8 +240,8 @@ def _optimum(f: Truth, k: int, rng: Generator) -> float:
     if math.comb(n, k) <= ENUMERABLE:
         return max(f.value(chosen) for chosen in itertools.combinations(range(n), k))
     starts = [rng.choice(n, k, replace=False).tolist() for _ in range(STARTS)]
-    found = [maximize.swap(f, start, (), range(n)) for start in starts]
-    return max(f.value(chosen) for chosen in (*found, maximize.search(f, k, (), range(n))))
+    found = [greedy.swap(f, start, (), range(n)) for start in starts]
+    return max(f.value(chosen) for chosen in (*found, greedy.search(f, k, (), range(n))))
 
 
 class Replayed(Problem):

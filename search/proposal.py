@@ -17,8 +17,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from search.space import ENUMERABLE, Space
-from selector.language import Language
-from selector.subset import Subset
+from selector.languages.language import Language
+from selector.languages.subset import Subset
 
 TRIES = 200  # random draws before every subset is looked at one by one
 

@@ -30,7 +30,7 @@ from search.storage import shown
 from search.study import Study, open_study
 from search.trial import Trial
 from selector.errors import InputError
-from selector.language import Language
+from selector.languages.language import Language
 
 TOP = 20  # subsets in the table
 RENAMED = {"best": "Best found", "all": "All languages", "none": "No realignment"}
@@ -172,7 +172,8 @@ def _gains(config: StudyConfig, rows: Sequence[Row], names: Names, members: Sequ
 
 def _grounds(config: StudyConfig, names: Names, members: Sequence[str]) -> list[Plot]:
     """The pool on the globe and in the space of grammars."""
-    from selector import distance, features
+    from selector.distances import distance
+    from selector.sources import features
 
     shown_here = (*config.pool, *config.held_out, config.source)
     marks = {config.source.code: "source", **{each.code: "held out" for each in config.held_out}}

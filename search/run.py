@@ -24,7 +24,7 @@ from search.storage import check_storage, shown
 from search.study import Study, open_study
 from search.trial import INTERRUPTED, LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 FAILURES_AT_START = 3
 FEWEST_RIVALS = 5  # complete trials before one is stopped by their median

@@ -19,7 +19,7 @@ from optuna.trial import create_trial
 
 from search.proposal import Past, random
 from search.space import Space
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 BOOLEAN = CategoricalDistribution((False, True))
 KEY = FloatDistribution(0.0, 1.0)

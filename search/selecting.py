@@ -14,12 +14,13 @@ import numpy as np
 from search import asked, atlas, printing
 from search.asked import Request
 from search.console import RenderableType, progress
-from selector import features, parity, strategy
+from selector import strategy, typdiv
 from selector.diversity import Yardstick
 from selector.errors import InputError
+from selector.languages.subset import Subset
 from selector.problem import Problem
+from selector.sources import features
 from selector.strategy import Choice
-from selector.subset import Subset
 
 Document = dict[str, Any]
 
@@ -77,7 +78,7 @@ def choose(request: Request) -> tuple[Document, Problem]:
 
 def _prediction(subset: Subset, problem: Problem) -> list[Document]:
     """What the transfer model expects of each published task: points gained over no realignment."""
-    from selector import transfer
+    from selector.transfer import predict as transfer
 
     return [
         {
@@ -183,19 +184,19 @@ def _solved(request: Request, name: str, problem: Problem, seconds: float) -> Ch
         return _as_typdiv(request, problem)
     if not strategy.find(name).exact:
         return strategy.solve(name, problem, request.seed)
-    from selector.milp import Effort  # SciPy's optimizer: only who asks for proofs waits for it
+    from selector.solvers.program import Effort  # SciPy's optimizer: only who asks for proofs waits for it
 
     return strategy.solve(name, problem, request.seed, Effort(seconds=seconds))
 
 
 def _as_typdiv(request: Request, problem: Problem) -> Choice:
     """The set that typdiv-sampling's own greedy gives, under our objective of the same name."""
-    if request.strategy not in parity.METHODS:
-        hint = f"--parity typdiv goes with --strategy {' or '.join(parity.METHODS)}"
+    if request.strategy not in typdiv.METHODS:
+        hint = f"--parity typdiv goes with --strategy {' or '.join(typdiv.METHODS)}"
         raise InputError(f"typdiv-sampling has no {request.strategy}", hint)
     if len(problem.pinned) + len(problem.limits.most) or request.exclude or request.least_observed is not None:
         raise InputError("typdiv-sampling knows no conditions", "leave out --parity or what limits the choice")
-    picked = parity.typdiv(np.asarray(problem.distances.matrix, dtype=np.float64), problem.k, request.strategy)
+    picked = typdiv.typdiv(np.asarray(problem.distances.matrix, dtype=np.float64), problem.k, request.strategy)
     return Choice(
         subset=Subset.of(problem.frame[i] for i in picked),
         objective=request.strategy,

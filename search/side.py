@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from search import objective
 from search.config import StudyConfig
 from search.kernels import Given, Side
-from selector import transfer
-from selector.distance import distances
+from selector.distances.distance import distances
 from selector.errors import InputError
-from selector.language import Language
+from selector.languages.language import Language
+from selector.transfer import predict as transfer
 
 Array = NDArray[np.float64]
 

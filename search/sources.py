@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from search.config import StudyConfig
 from search.sections import Bitext, Conllu, Hub, Labels, Verses
-from selector.language import Pool, scripts
+from selector.languages.language import Pool, scripts
 
 if TYPE_CHECKING:
     from realign.corpus import Examples, Labelled, Parallel

@@ -30,7 +30,7 @@ from search.objective import front
 from search.storage import Storage, opened, patiently, shown, unusable
 from search.trial import INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts
 from selector.errors import InputError, RunError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "complete",

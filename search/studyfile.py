@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from selector import text
+from selector import text_file as text
 from selector.errors import InputError
 
 

@@ -18,7 +18,7 @@ from search.proposal import Past, Proposer, Seen, generator
 from search.sampler import BOOLEAN
 from search.space import Space
 from selector.errors import RunError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 ATTRIBUTE = "subset"  # of a trial: codes, known as soon as it was asked for
 

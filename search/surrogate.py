@@ -29,7 +29,7 @@ from search.gaussian import Posterior, Weights
 from search.kernels import Kernels, Points, Side, masks
 from search.proposal import Past, Seen
 from search.space import ENUMERABLE, Space
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 Array = NDArray[np.float64]
 Learned = TypeVar("Learned")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 State = Literal["complete", "failed", "pruned", "running"]
 INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number of times

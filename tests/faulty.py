@@ -11,7 +11,7 @@ from pathlib import Path
 
 from realign.score import Evaluator, Fidelity, Look, Score
 from search.backend import View
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 
 def _exit() -> None:

@@ -20,10 +20,10 @@ from realign.linked import ByDictionary, ByPharaoh
 from search import order
 from search.asked import numbers
 from search.config import load
-from selector import columns
+from selector.distances import user_table
+from selector.distances.user_matrix import read_matrix, read_transfer
 from selector.errors import InputError
-from selector.language import parse_pool
-from selector.matrix_file import read_matrix, read_transfer
+from selector.languages.language import parse_pool
 
 VERSES = "A.1.1\tone two\nA.1.2\tthree\n"
 TABLE = {
@@ -78,7 +78,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any], bytes]] = {  # file name, r
         archive(codes=np.array(["deu", "fra"]), matrix=1 - np.eye(2)),
     ),
     "transfer": ("t.csv", lambda file: read_transfer(str(file)), b",deu,fra\nfin,0.1,0.2\n"),
-    "columns": ("t.csv", lambda file: columns.read(str(file)), b"code,region\ndeu,Europe\n"),
+    "columns": ("t.csv", lambda file: user_table.read(str(file)), b"code,region\ndeu,Europe\n"),
     "measured": (
         "m.npz",
         replay.load,

@@ -32,8 +32,8 @@ BEHIND = {  # a heavy or replaceable library → the files that may import it
     "rich": {"search/console.py"},
     "plotly": {"search/figures.py"},
     "matplotlib": {"search/chart.py"},
-    "lang2vec": {"selector/uriel.py"},
-    "iso639": {"selector/iso.py"},
+    "lang2vec": {"selector/sources/uriel.py"},
+    "iso639": {"selector/sources/iso639.py"},
 }
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 

@@ -30,7 +30,7 @@ from search.processes import processes
 from search.study import Study, open_study
 from search.trial import last_attempts
 from selector.errors import InputError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 Make = Callable[[], Evaluator]
 

@@ -18,8 +18,8 @@ from realign.replay import Table, load
 from search import bench_search
 from search.problems import Replayed, Synthetic, Truth
 from selector.errors import InputError
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 POOL = parse_pool(list(rehearsal.POOL))[:7]
 CODES = tuple(language.code for language in POOL)

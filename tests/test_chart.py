@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from search import atlas, page
 from search.atlas import Atlas
-from selector.language import parse, parse_pool
+from selector.languages.language import parse, parse_pool
 from selector.problem import pose
 
 PROBLEM = pose(parse_pool("world"), 4, "syntactic", parse("eng"))

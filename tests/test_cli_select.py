@@ -8,8 +8,8 @@ import pytest
 
 from search import console, printing
 from search.cli import main
-from selector.distance import distances
-from selector.language import parse_pool
+from selector.distances.distance import distances
+from selector.languages.language import parse_pool
 from selector.strategy import STRATEGIES
 
 

@@ -22,8 +22,8 @@ from realign.train import realign
 from realign.world import Sizes, World
 from realign.wrap import Cached
 from selector.errors import InputError, RunError
-from selector.language import parse
-from selector.subset import Subset
+from selector.languages.language import parse
+from selector.languages.subset import Subset
 
 SIZES = Sizes(parallel=80, source=160, evaluation=24, text=120, source_text=200, low_text=40)
 TINY = Shape(vocabulary=1500, layers=2, width=32, heads=2, steps=30, batch=32, length=32)

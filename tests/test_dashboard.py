@@ -21,7 +21,7 @@ from search import dashboard, report
 from search.config import StudyConfig
 from search.study import Study, open_study
 from selector.errors import InputError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 pytest.importorskip("optuna_dashboard", reason="the extra 'dashboard' is not installed")
 

@@ -14,8 +14,8 @@ from search.kernels import Side
 from search.proposal import Past, Seen
 from search.space import Space
 from search.surrogate import Surrogate
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 n, t, k = 15, 20, 4
 

@@ -23,7 +23,7 @@ from realign.encoder import hidden_states, load
 from realign.hub import Spec, known, named
 from realign.world import Sizes, World
 from selector.errors import InputError
-from selector.language import two_letter
+from selector.languages.language import two_letter
 from tests.loopback_hub import serve
 
 CODES = ("deu", "fin", "swh")

@@ -17,8 +17,8 @@ from search.config import load
 from search.proposal import Past, Seen, generator, random
 from search.space import Space
 from search.surrogate import Surrogate
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 POOL = parse_pool(list(rehearsal.POOL))
 SPACE = Space(POOL, (3, 3))

@@ -26,9 +26,9 @@ from search.findings import Shot
 from search.markdown import plain, quoted
 from search.report import Story
 from search.study import open_study
-from selector.language import parse, parse_pool
+from selector.languages.language import parse, parse_pool
+from selector.languages.subset import Subset
 from selector.problem import pose
-from selector.subset import Subset
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -22,7 +22,7 @@ from search.config import StudyConfig
 from search.findings import Comparison, Effect, Shot
 from search.study import open_study
 from selector.errors import InputError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 HOSTILE = "<script>alert(1)</script>"
 CHROMIUM = shutil.which("chromium")

@@ -25,8 +25,8 @@ from search.jobs import Job, Outcome
 from search.processes import processes
 from search.study import open_study
 from selector.errors import InputError, RunError
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ from realign.fake import SPREAD, FakeEvaluator, Terms
 from realign.score import Evaluator, Fidelity, Look, Score, Stopped
 from realign.wrap import Cached, Repeated, cache_root, write_text
 from selector.errors import InputError
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 POOL = parse_pool(list(rehearsal.POOL))
 FULL = Fidelity(pairs=320, steps=10, examples=50)

@@ -20,9 +20,9 @@ from search.genetic import genetic
 from search.proposal import Past, Proposer, Seen, backward, exhaustive, generator, greedy, random, swap
 from search.space import Space
 from selector.errors import InputError
-from selector.language import parse_pool
-from selector.limits import Limits
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
+from selector.solvers.limits import Limits
 
 POOL = parse_pool(list(rehearsal.POOL))
 CODES = tuple(language.code for language in POOL)

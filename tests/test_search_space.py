@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from search import plan
 from search.proposal import Past, generator
 from search.space import Space
-from selector import demands
+from selector import constraints
 from selector.errors import InputError
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 POOL = parse_pool(list(rehearsal.POOL))
 
@@ -28,8 +28,8 @@ def spaces(draw: st.DrawFn) -> Space:
     low = draw(st.integers(1, 4))
     marked = draw(st.lists(st.sampled_from(POOL), unique=True, max_size=3))
     prices = np.array(draw(st.lists(st.integers(0, 5), min_size=len(POOL), max_size=len(POOL))), dtype=float)
-    quotas = demands.quotas(POOL, ["family=2"] if draw(st.booleans()) else [], None)
-    limits = demands.limits(POOL, prices, draw(st.sampled_from([None, 4.0, 9.0])), quotas)
+    quotas = constraints.quotas(POOL, ["family=2"] if draw(st.booleans()) else [], None)
+    limits = constraints.limits(POOL, prices, draw(st.sampled_from([None, 4.0, 9.0])), quotas)
     space = Space(POOL, (low, low + 1), frozenset(marked[:1]), frozenset(marked[1:]), limits, prices)
     if next(space.every(), None) is None:
         return Space(POOL, (low, low + 1))

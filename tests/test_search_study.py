@@ -23,7 +23,7 @@ from search.storage import shown
 from search.study import Study, open_study
 from search.trial import LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 STORAGES = ("sqlite:///study.db", "study.journal")
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector import features
-from selector.distance import METRICS, distances
+from selector.distances.distance import METRICS, distances
 from selector.errors import InputError
-from selector.language import known, parse, parse_pool
+from selector.languages.language import known, parse, parse_pool
+from selector.sources import features
 
 WORLD = parse_pool("world")
 some_languages = st.lists(st.sampled_from(known()), min_size=1, max_size=8, unique=True)

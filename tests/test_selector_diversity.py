@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selector.diversity import Yardstick, diversity
-from selector.language import parse, parse_pool
+from selector.languages.language import parse, parse_pool
 from selector.problem import pose
 from selector.strategy import feature_matrix
 

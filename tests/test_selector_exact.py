@@ -10,20 +10,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from search import bench_select
-from selector import bound, exact, strategy
-from selector.covering import Center, MaximumCoverage
+from selector import exact, strategy
+from selector import exact as bound
 from selector.errors import InputError
-from selector.feasible import complete
-from selector.lagrange import fixed, relax, served
-from selector.language import known, parse, parse_pool
-from selector.limits import Limits
-from selector.median import Median
-from selector.milp import Candidates, Clock, Effort, Program
+from selector.languages.language import known, parse, parse_pool
 from selector.objective import bits, objective_of
-from selector.packing import Packing, cliques
 from selector.problem import pose
-from selector.quadratic import Dispersion
-from selector.separable import Counts
+from selector.solvers.covering import Center, MaximumCoverage
+from selector.solvers.feasible import complete
+from selector.solvers.limits import Limits
+from selector.solvers.max_min import Packing, cliques
+from selector.solvers.max_sum import Dispersion
+from selector.solvers.p_median import Median, fixed, relax, served
+from selector.solvers.program import Candidates, Clock, Effort, Program
+from selector.solvers.separable import Counts
 
 ENG = parse("eng")
 OBJECTIVES = ("facility", "k-center", "coverage", "max-min", "max-sum", "entropy")
@@ -271,7 +271,8 @@ def test_standard_output_stays_clean(capfd):
         "solve = scipy.optimize.milp\n"
         "def loud(*a, **k):\n    os.write(1, b'noise from the solver')\n    return solve(*a, **k)\n"
         "scipy.optimize.milp = loud\n"
-        "from selector.language import parse_pool; from selector.problem import pose; from selector import exact\n"
+        "from selector.languages.language import parse_pool; from selector.problem import pose\n"
+        "from selector import exact\n"
         "print('before'); found = exact.solve('entropy', pose(parse_pool('world'), 4), range(4)); print(found.status)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector import features
 from selector.errors import InputError
-from selector.language import known, parse, parse_pool
+from selector.languages.language import known, parse, parse_pool
+from selector.sources import features
 
 WORLD = parse_pool("world")
 
@@ -156,7 +156,7 @@ def test_found_from_an_installed_command():
     folder = os.path.dirname(sys.executable)
     code = (
         f"import sys; sys.path.insert(0, {folder!r})\n"
-        "from selector import features, language\n"
+        "from selector.languages import language\nfrom selector.sources import features\n"
         "assert features.feature(language.parse('jpn'), 'S_OBJECT_BEFORE_VERB') == 1.0\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

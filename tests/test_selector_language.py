@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selector import codes, pools
 from selector.errors import InputError
-from selector.language import known, parse, parse_pool
-from selector.subset import Subset
+from selector.languages import pools
+from selector.languages.language import known, parse, parse_pool
+from selector.languages.subset import Subset
+from selector.sources import code_tables
 
 MACROS = """
     zho:cmn ara:arb est:ekk lav:lvs nep:npi swa:swh msa:zsm fas:pes sqi:als aze:azj uzb:uzn mlg:plt nor:nob ori:ory
@@ -99,7 +100,7 @@ def test_every_row_of_uriel_that_iso_knows_is_a_language():
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
 
-    from selector import features
+    from selector.sources import features
 
     parsed = 0
     for code in features.codes():
@@ -128,8 +129,8 @@ def test_every_macrolanguage_is_mapped_to_a_member_of_its_own():
     assert len(macros) > 50
     for macro in macros:
         members = {member.pt3 for member in macro.individuals()}
-        assert codes.PREFERRED[macro.pt3] in members | {"san"}
-        assert parse(macro.pt1 or macro.pt3).code == codes.PREFERRED[macro.pt3]
+        assert code_tables.PREFERRED[macro.pt3] in members | {"san"}
+        assert parse(macro.pt1 or macro.pt3).code == code_tables.PREFERRED[macro.pt3]
 
 
 @pytest.mark.parametrize(("name", "size"), [("world", 24), ("paper-65", 65), ("flores-200", 194), ("xlmr-100", 93)])
@@ -206,7 +207,7 @@ def test_package_languages_need_no_other_package():
     """On a machine without lang2vec and iso639-lang the languages of the named pools still parse."""
     code = (
         "import sys; sys.modules['iso639'] = None; sys.modules['lang2vec'] = None\n"
-        "from selector.language import parse, parse_pool\n"
+        "from selector.languages.language import parse, parse_pool\n"
         "assert parse('zho').name == 'Mandarin Chinese' and len(parse_pool('flores-200')) == 194\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -215,7 +216,7 @@ def test_package_languages_need_no_other_package():
 def test_import_is_cold():
     code = (
         "import sys\n"
-        "from selector import strategy, diversity, language\n"
+        "from selector import strategy, diversity\nfrom selector.languages import language\n"
         "heavy = {'torch', 'transformers', 'optuna', 'ray', 'datasets', 'pandas', 'networkx', 'iso639', 'rich'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )

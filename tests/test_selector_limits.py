@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector import feasible, maximize, parity
-from selector.distance import distances
+from selector import typdiv
+from selector.distances.distance import distances
 from selector.errors import InputError
-from selector.language import parse, parse_pool
-from selector.limits import Limits
+from selector.languages.language import parse, parse_pool
 from selector.objective import MaxSum, objective_of
 from selector.problem import pose
+from selector.solvers import feasible, greedy
+from selector.solvers.limits import Limits
 from selector.strategy import STRATEGIES, choose, ranking, solve
 
 ENG = parse("eng")
@@ -48,7 +49,7 @@ def allowed(chosen, costs, budget, quotas):
 
 
 def resource(language):
-    from selector.resources import resource_class
+    from selector.languages.resources import resource_class
 
     return str(resource_class(language))
 
@@ -74,8 +75,8 @@ def test_swaps_within_limits_improve_and_never_pass_the_best(name, k, costs, quo
     except InputError:
         return
     function, demand = objective_of(name, problem), (problem.pinned, problem.free, problem.limits)
-    start = maximize.greedy(function, k, *demand)
-    better = maximize.swap(function, start, *demand)
+    start = greedy.greedy(function, k, *demand)
+    better = greedy.swap(function, start, *demand)
     best = max(map(function.value, brute(problem)))
     assert function.value(start) - 1e-9 <= function.value(better) <= best + 1e-9
     assert all(problem.limits.hold(chosen) for chosen in (start, better))
@@ -101,7 +102,7 @@ def test_look_ahead_needs_the_integer_program():
     assert feasible._cheapest([], 2, np.arange(3), limits) is None
     assert feasible.complete([], 2, range(3), limits) == [1, 2]
     assert feasible.complete([0], 2, range(3), limits) is None
-    assert maximize.greedy(MaxSum(np.ones((3, 3)) - np.eye(3)), 2, [], range(3), limits) == [1, 2]
+    assert greedy.greedy(MaxSum(np.ones((3, 3)) - np.eye(3)), 2, [], range(3), limits) == [1, 2]
 
 
 @given(st.integers(2, 7), st.lists(st.integers(0, 5), min_size=4, max_size=4), SOURCES, st.booleans())
@@ -115,8 +116,8 @@ def test_lazy_greedy_is_naive_greedy(k, weights, source, count):
         )
         for name in ("facility", "coverage"):
             function = objective_of(name, problem)
-            lazy = maximize.ranked(function, k, [3], problem.free)
-            assert lazy == maximize.ranked(function, k, [3], problem.free, lazy=False)
+            lazy = greedy.ranked(function, k, [3], problem.free)
+            assert lazy == greedy.ranked(function, k, [3], problem.free, lazy=False)
 
 
 @given(st.lists(st.integers(0, 23), min_size=1, max_size=6, unique=True), SOURCES, st.booleans())
@@ -246,17 +247,17 @@ PARTED = np.array([[0, 9, 8, 4], [9, 0, 1, 5], [8, 1, 0, 5], [4, 5, 5, 0]], dtyp
     ],
 )
 def test_parity_with_typdiv_sampling_worked_by_hand(d, k, method, expected):
-    assert parity.typdiv(d, k, method) == expected
+    assert typdiv.typdiv(d, k, method) == expected
 
 
 def test_parity_counts_missing_pairs_as_zero_and_refuses_nonsense():
     d = GOLDEN.copy()
     d[0, 1] = d[1, 0] = np.nan  # sums a 8, b 9, c 15, d 12: c first; a, b, d tie at 5: a; then d 3 + 5 > b 0 + 5
-    assert parity.typdiv(d, 3, "max-sum") == [0, 2, 3]
-    assert parity.typdiv(d, 3, "max-min") == [0, 2, 3]
+    assert typdiv.typdiv(d, 3, "max-sum") == [0, 2, 3]
+    assert typdiv.typdiv(d, 3, "max-min") == [0, 2, 3]
     for k, method in ((0, "max-sum"), (5, "max-min"), (2, "facility")):
         with pytest.raises(ValueError, match="typdiv-sampling has no"):
-            parity.typdiv(d, k, method)
+            typdiv.typdiv(d, k, method)
 
 
 @pytest.mark.parametrize(

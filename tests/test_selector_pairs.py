@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from selector import columns, features, pairs, uriel
-from selector.distance import LEAST_OVERLAP, binary, distances
+from selector.distances import masked as pairs
+from selector.distances import user_table
+from selector.distances.distance import LEAST_OVERLAP, binary, distances
+from selector.distances.user_matrix import read_transfer
 from selector.errors import InputError
-from selector.language import parse, parse_pool
-from selector.matrix_file import read_transfer
+from selector.languages.language import parse, parse_pool
+from selector.sources import features, uriel
 
 WORLD = parse_pool("world")
 small = arrays.arrays(np.int64, st.tuples(st.integers(2, 7), st.integers(1, 9)), elements=st.integers(-1, 2))
@@ -196,7 +198,7 @@ def test_own_features(tmp_path):
 def test_own_columns(tmp_path):
     path = tmp_path / "own.csv"
     path.write_text("code,region,cost\nnan,Asia,3.5\nno,,x\n", encoding="utf-8")
-    own = columns.read(str(path))
+    own = user_table.read(str(path))
     assert own.names == ("region", "cost")
     assert own.label("region", parse("nan")) == "Asia"
     assert own.label("region", parse("nob")) is None is own.label("region", parse("deu"))

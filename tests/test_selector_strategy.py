@@ -8,14 +8,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from selector import graph, maximize, objective
-from selector.distance import distances
+from selector import objective
+from selector.distances.distance import distances
 from selector.diversity import diversity
 from selector.errors import InputError
-from selector.language import known, parse, parse_pool
+from selector.languages.language import known, parse, parse_pool
+from selector.languages.subset import Subset
 from selector.problem import pose
+from selector.solvers import dominating
+from selector.solvers import greedy as maximize
 from selector.strategy import STRATEGIES, choose, feature_matrix, named, objective_of, solve
-from selector.subset import Subset
 
 WORLD = parse_pool("world")
 ENG = parse("eng")
@@ -136,7 +138,7 @@ def direct(name, d, source, chosen):
         return 1 - sum(nearest) / len(nearest)
     if name == "k-center":
         return 1 - max(nearest)
-    radius = graph.usual_radius(d)
+    radius = dominating.usual_radius(d)
     return sum(min(between(t, i) for i in everyone) <= radius for t in range(len(d))) / len(d)
 
 
@@ -177,7 +179,7 @@ def test_nearest_is_the_convenient_baseline():
 def test_dominating_set_covers_at_its_radius(k, offset):
     problem = pose(WORLD[offset:], k, source=ENG)
     d = problem.distances.matrix
-    radius, core = graph.smallest_radius(d, k, problem.pinned, problem.free)
+    radius, core = dominating.smallest_radius(d, k, problem.pinned, problem.free)
     assert (d[:, core].min(axis=1) <= radius).all()
     assert len(core) <= k
     assert nearest_largest(d, choose("dominating", WORLD[offset:], k, source=ENG), problem) <= radius
@@ -187,8 +189,8 @@ def test_dominating_is_domination_of_the_threshold_graph():
     """networkx as the reference, on pools of several sizes."""
     for size in (5, 12, 24):
         d = distances(WORLD[:size], "syntactic").matrix
-        radius, core = graph.smallest_radius(d, 3, [], range(size))
-        assert nx.is_dominating_set(graph.threshold_graph(d, radius + 1e-12), core)
+        radius, core = dominating.smallest_radius(d, 3, [], range(size))
+        assert nx.is_dominating_set(dominating.threshold_graph(d, radius + 1e-12), core)
 
 
 def nearest_largest(d, subset, problem):

@@ -6,10 +6,11 @@ import pickle
 import numpy as np
 import pytest
 
-from selector import codes, features, iso, pools, uriel
 from selector.errors import InputError
-from selector.language import known, parse, parse_pool, scripts
-from selector.resources import resource_class
+from selector.languages import pools
+from selector.languages.language import known, parse, parse_pool, scripts
+from selector.languages.resources import resource_class
+from selector.sources import code_tables, features, iso639, uriel
 
 NAMED = sorted({*pools.NAMED["flores-200"], *pools.NAMED["xlmr-100"], *pools.NAMED["paper-65"]})
 
@@ -64,14 +65,16 @@ def test_thin_rows_of_the_package_are_all_decided():
     """T3, T4: below a quarter of the syntax a language has a stand-in or is declared to stand alone."""
     sheet = uriel.sheet("syntactic")
     thin = [item.code for item in known() if sheet.seen[sheet.row[item.code]] < 0.25 * len(sheet.names)]
-    undecided = {code for code in thin if code not in codes.STAND_INS} - codes.ALONE
+    undecided = {code for code in thin if code not in code_tables.STAND_INS} - code_tables.ALONE
     assert not undecided
-    assert set(thin) >= codes.ALONE
+    assert set(thin) >= code_tables.ALONE
 
 
 def test_stand_ins_have_more_to_say():
     """No stand-in of the package's own languages is declared for nothing: URIEL observed something of it."""
-    for code, rows in codes.STAND_INS.items() & {(item.code, codes.STAND_INS.get(item.code)) for item in known()}:
+    for code, rows in code_tables.STAND_INS.items() & {
+        (item.code, code_tables.STAND_INS.get(item.code)) for item in known()
+    }:
         seen = [sum(int(uriel.sheet(g).seen[uriel.sheet(g).row[row]]) for g in features.PREFIXES) for row in rows]
         assert max(seen) > 0, code
 
@@ -106,9 +109,9 @@ def test_thin_rows_are_replaced(code, row):
 
 
 def test_the_long_tail_falls_back_on_iso():
-    assert iso.macrolanguage("aae") == "sqi"
-    assert iso.macrolanguage("deu") is None
-    assert iso.macrolanguage("xyz9") is None
+    assert iso639.macrolanguage("aae") == "sqi"
+    assert iso639.macrolanguage("deu") is None
+    assert iso639.macrolanguage("xyz9") is None
     assert features.stand_ins("wuu") == () == features.stand_ins("deu")
 
 
@@ -125,9 +128,9 @@ def test_isolates_are_alone_and_the_rest_is_unclassified():
     paths = uriel.paths()
     empty = {code for code, path in paths.items() if not path}
     assert len(empty) == 676
-    assert empty >= codes.ISOLATES
+    assert empty >= code_tables.ISOLATES
     pool = parse_pool("uriel")
-    alone = [language for language in pool if language.code in codes.ISOLATES]
+    alone = [language for language in pool if language.code in code_tables.ISOLATES]
     assert len({language.family for language in alone}) == len(alone) > 100
     assert {"Basque", "Zuni", "Sumerian", "Hadza"} <= {language.family for language in alone}
     lost = [language for language in pool if language.family == "Unclassified"]

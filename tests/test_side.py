@@ -15,7 +15,7 @@ from search.plan import planner, warm_start
 from search.proposal import Past, Seen
 from search.side import has_precedent, side_of
 from search.surrogate import Surrogate
-from selector.transfer import MeanGain
+from selector.transfer.predict import MeanGain
 
 POOL = "afr,deu,fra,rus,hin,tur,fin,vie,ind,jpn,arb,zho"
 

@@ -36,8 +36,8 @@ from realign.task import FineTuning
 from realign.train import Realigner, vocabularies
 from realign.world import Sizes, World
 from realign.wrap import Beside, Cached
-from selector.language import parse
-from selector.subset import Subset
+from selector.languages.language import parse
+from selector.languages.subset import Subset
 
 SIZES = Sizes(parallel=40, source=160, evaluation=20, text=120, source_text=200, low_text=40)
 TINY = Shape(vocabulary=800, layers=2, width=32, heads=2, steps=30, batch=32, length=32)

@@ -28,7 +28,7 @@ from search.storage import opened, reason, shown
 from search.study import open_study
 from search.trial import last_attempts
 from selector.errors import InputError, RunError
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 STORAGES = ("sqlite:///study.db", "study.journal")
 

@@ -11,8 +11,8 @@ from search.space import Space
 from search.subset_sampler import SubsetSampler
 from search.surrogate import Surrogate
 from selector.errors import RunError
-from selector.language import parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse_pool
+from selector.languages.subset import Subset
 
 POOL = parse_pool("arb,cmn,deu,fin,fra,hin,jpn,swh,tur,vie")
 SPACE = Space(POOL, (3, 4))

@@ -20,9 +20,9 @@ from search.kernels import Kernels, Side, masks
 from search.proposal import Past, Seen, generator
 from search.space import Space
 from search.surrogate import Surrogate, begin_with
-from selector.language import parse, parse_pool
-from selector.limits import Limits
-from selector.subset import Subset
+from selector.languages.language import parse, parse_pool
+from selector.languages.subset import Subset
+from selector.solvers.limits import Limits
 
 POOL = parse_pool(list(rehearsal.POOL))
 n = len(POOL)

@@ -31,8 +31,8 @@ from search.cli import _status
 from search.config import load as load_study
 from search.sections import TaskSection
 from selector.errors import InputError
-from selector.language import parse
-from selector.subset import Subset
+from selector.languages.language import parse
+from selector.languages.subset import Subset
 
 SIZES = Sizes(parallel=80, source=300, evaluation=24, text=150, source_text=300, low_text=40)
 TINY = Shape(vocabulary=1500, layers=2, width=32, heads=2, steps=40, batch=32, length=32)

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search import bench_transfer, cli
-from selector import mixed, published, transfer
-from selector.affinity import GROUPS, Affinity
 from selector.errors import InputError
-from selector.gains import COLUMNS, Observations, TransferModel
-from selector.language import parse, parse_pool
-from selector.pools import NAMED
+from selector.languages.language import parse, parse_pool
+from selector.languages.pools import NAMED
 from selector.problem import pose
 from selector.strategy import solve
+from selector.transfer import mixed_model, published
+from selector.transfer import predict as transfer
+from selector.transfer.covariates import GROUPS, Affinity
+from selector.transfer.model import COLUMNS, Observations, TransferModel
 
 ENG = parse("eng")
 SMALL = parse_pool("deu,nld,fra,spa,rus,hin,tur,fin,swh,yor,vie,cmn")
@@ -34,7 +35,9 @@ def data(rng, T=4, L=6, p=5, missing=False):
     if missing:
         y[0, 2] = np.nan
     groups = np.array([0, 0, 1, 1, 2])
-    return mixed.Data(y, rng.normal(size=(T, L, p)), groups, M, rng.uniform(0.5, 2, T), rng.uniform(0.5, 1.5, (T, L)))
+    return mixed_model.Data(
+        y, rng.normal(size=(T, L, p)), groups, M, rng.uniform(0.5, 2, T), rng.uniform(0.5, 1.5, (T, L))
+    )
 
 
 def dense(found, scales):
@@ -48,7 +51,7 @@ def dense(found, scales):
     return K
 
 
-SCALES = mixed.Scales(np.array([0.5, 2.0, 0.1]), np.array([0.7, 0.3]), 1.4)
+SCALES = mixed_model.Scales(np.array([0.5, 2.0, 0.1]), np.array([0.7, 0.3]), 1.4)
 
 
 @given(st.integers(0, 1000))
@@ -57,7 +60,7 @@ def test_evidence_is_that_of_the_dense_normal(seed):
     found = data(np.random.default_rng(seed))
     K, y = dense(found, SCALES), found.y.ravel()
     expected = -0.5 * (np.linalg.slogdet(K)[1] + y @ np.linalg.solve(K, y))
-    assert mixed.evidence(found, SCALES)[0] == pytest.approx(expected, rel=1e-9)
+    assert mixed_model.evidence(found, SCALES)[0] == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -67,7 +70,7 @@ def test_gradient_is_the_slope_of_the_evidence(missing):
 
     def at(point):
         size = np.exp(point)
-        return mixed.evidence(found, mixed.Scales(size[:3], size[3:5], float(size[5])))
+        return mixed_model.evidence(found, mixed_model.Scales(size[:3], size[3:5], float(size[5])))
 
     steps = np.eye(len(theta)) * 1e-5
     slopes = [(at(theta + step)[0] - at(theta - step)[0]) / 2e-5 for step in steps]
@@ -77,16 +80,18 @@ def test_gradient_is_the_slope_of_the_evidence(missing):
 def test_what_is_missing_changes_nothing():
     rng = np.random.default_rng(5)
     found = data(rng, missing=True)
-    other = mixed.Data(found.y, found.X, found.groups, found.M, found.r, np.where(np.isnan(found.y), 99.0, found.v))
-    np.testing.assert_allclose(mixed.fit(found, SCALES).mean, mixed.fit(other, SCALES).mean, atol=1e-6)
+    other = mixed_model.Data(
+        found.y, found.X, found.groups, found.M, found.r, np.where(np.isnan(found.y), 99.0, found.v)
+    )
+    np.testing.assert_allclose(mixed_model.fit(found, SCALES).mean, mixed_model.fit(other, SCALES).mean, atol=1e-6)
 
 
 def test_maximized_scales_beat_others():
     found = data(np.random.default_rng(7), T=6, L=10)
-    best = mixed.maximize(found)
+    best = mixed_model.maximize(found)
     for factor in (0.2, 5.0):
-        worse = mixed.Scales(best.columns, best.kernels, best.noise * factor)
-        assert mixed.evidence(found, worse)[0] < mixed.evidence(found, best)[0]
+        worse = mixed_model.Scales(best.columns, best.kernels, best.noise * factor)
+        assert mixed_model.evidence(found, worse)[0] < mixed_model.evidence(found, best)[0]
 
 
 def observed(rng, noise=0.05, effect=3.0):
@@ -305,5 +310,5 @@ def test_rank_correlation_equals_scipys():
 
 def test_transfer_loads_no_heavy_library():
     heavy = ("torch", "pandas", "sklearn", "optuna")
-    code = f"import sys, selector.transfer; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, selector.transfer.predict; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

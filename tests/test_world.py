@@ -10,9 +10,9 @@ from realign.lexicon import lexicon
 from realign.meaning import UPOS
 from realign.world import Sizes, World, _pairs
 from selector.errors import InputError
-from selector.features import family_path, feature
-from selector.language import parse
-from selector.pools import WORLD_LOW_RESOURCE
+from selector.languages.language import parse
+from selector.languages.pools import WORLD_LOW_RESOURCE
+from selector.sources.features import family_path, feature
 
 SMALL = Sizes(parallel=60, source=60, evaluation=40, text=60, source_text=80, low_text=6)
 

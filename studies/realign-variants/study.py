@@ -28,8 +28,8 @@ from search.batch import Bench
 from search.config import resolved
 from search.form import StudyFile, check
 from search.interrupts import Interrupts
-from selector.language import parse, parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse, parse_pool
+from selector.languages.subset import Subset
 
 HERE = Path(__file__).parent
 SEEDS = 5

@@ -32,7 +32,7 @@ def study(folder: Path, languages: int = 40, **values: Any) -> Path:
     """A study file with the fake evaluator, and more subsets than anybody tries."""
     import rehearsal
 
-    from selector.language import parse_pool
+    from selector.languages.language import parse_pool
 
     codes = [each.code for each in parse_pool("uriel") if each.code not in ("eng", "tel", "kaz")]
     given = {"k": 5, "strategy": "random", "name": "load", **values}

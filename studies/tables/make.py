@@ -31,8 +31,8 @@ from search.config import StudyConfig, resolved
 from search.facts import facts
 from search.form import StudyFile, check
 from search.interrupts import Interrupts
-from selector.language import Pool
-from selector.subset import Subset
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
 
 HERE = Path(__file__).parent
 TABLE = HERE / "world-12.npz"
