@@ -2,7 +2,8 @@
 
 A small encoder leaves a device waiting between kernels; m of them at once do m times the work in each. Every candidate
 follows its own plan, seed and loss, and ends where its own run ends, within float tolerance: sums are taken in another
-order. Only for encoders that realign/architecture.py knows, without dropout (whose chance is drawn for one encoder).
+order. Only for encoders that realign/encoder/hidden_states.py knows, without dropout (whose chance is drawn for one
+encoder).
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.architecture import net_of
-from realign.compact import narrow
-from realign.loss import nt_xent, projection
-from realign.optimize import CLIP, LossGuard, autocast, end_to_end, rate
-from realign.packed import Layout, Packed, forward, lay
-from realign.pairs import EncodedPairs
-from realign.plan import Plan
-from realign.recipe import Realignment
+from realign.encoder.hidden_states import net_of
+from realign.encoder.packed import Layout, Packed, forward, lay
+from realign.encoder.used_rows import narrow
 from realign.score import Fidelity
-from realign.task import Task, Tuner
-from realign.train import compared, vocabularies
+from realign.tasks.base import Task, Tuner
+from realign.training.batches import Plan
+from realign.training.encoded_pairs import EncodedPairs
+from realign.training.loss import nt_xent, projection
+from realign.training.optimizer import CLIP, LossGuard, autocast, end_to_end, rate
+from realign.training.realigner import compared, vocabularies
+from realign.training.settings import Realignment
 
 COPIES = 4  # of every weight: itself, its gradient, two moments
 STATES = 40  # numbers kept for the backward pass for each token, block and unit of width

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from realign.alone import Alone
-from realign.fake import FakeEvaluator
+from realign.evaluators.fake import FakeEvaluator
+from realign.evaluators.single_language import Alone
+from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Advance, Fidelity
-from realign.wrap import Beside, Cached
 from search import ladder, sources, tasks
 from search.config import StudyConfig
 from search.sections import FakeModel
@@ -19,8 +19,8 @@ from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
 if TYPE_CHECKING:
-    from realign.corpus import Pair, Parallel, Split
-    from realign.encoder import Encoder
+    from realign.corpora.base import Pair, Parallel, Split
+    from realign.encoder.encoder import Encoder
     from realign.evaluate import RealignAndTransfer
 
 DevOrTest = Literal["dev", "test"]
@@ -95,7 +95,7 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
     """
     import torch
 
-    from realign.train import fitting
+    from realign.training.realigner import fitting
 
     text = sources.filtered(config, linked(config))
     for number, language in enumerate(config.pool, 1):  # before the encoder is loaded, or trained
@@ -121,8 +121,8 @@ def _usable(config: StudyConfig, pairs: Sequence[Pair], code: str) -> None:
 
 def linked(config: StudyConfig) -> Parallel:
     """The study's parallel text, with word links from outside where its aligner takes them from there."""
-    from realign.files import find_folder
-    from realign.linked import ByDictionary, ByPharaoh
+    from realign.corpora.verses import find_folder
+    from realign.corpora.word_links import ByDictionary, ByPharaoh
 
     text, how = sources.parallel(config, config.data.parallel, config.pool), config.realign
     if how.loss == "word" and how.dictionary:
@@ -134,10 +134,10 @@ def linked(config: StudyConfig) -> Parallel:
 
 def load_encoder(config: StudyConfig, base: str) -> Encoder:
     """The encoder of a study: `base` is "world", a folder (from the study file on) or a hub id."""
-    from realign.encoder import load
+    from realign.encoder.encoder import load
 
     if base == "world":
-        from realign.builtin import world_encoder
+        from realign.world.encoder import world_encoder
 
         return world_encoder()
     folder = config.home / base

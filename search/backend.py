@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from realign.evaluators.wrappers import Cached
 from realign.score import Evaluator
-from realign.wrap import Cached
 from search import assemble, processes
 from search.config import StudyConfig
 from search.jobs import Backend, Job, Outcome, measure

@@ -3,7 +3,7 @@
     plain   search/plain.py: one candidate at a time on the Trainer of transformers
     solo    the evaluator of the search
     many    several candidates trained side by side (realign/many.py)
-    merge   language vectors averaged, once they are there (realign/merge.py)
+    merge   language vectors averaged, once they are there (realign/merging/merger.py)
     short   a quarter of everything
 
 On a CPU seconds are processor time, so that other programs disturb less; on a GPU they are wall-clock time.
@@ -21,16 +21,16 @@ import numpy as np
 import torch
 
 from realign import many
-from realign.architecture import net_of
-from realign.builtin import world_encoder
-from realign.encoder import Encoder
+from realign.encoder.encoder import Encoder
+from realign.encoder.hidden_states import net_of
 from realign.evaluate import RealignAndTransfer
-from realign.pairs import PairStore
-from realign.recipe import Realignment
 from realign.score import Fidelity, Merging
-from realign.tagging import Tagging
-from realign.task import FineTuning
-from realign.world import World
+from realign.tasks.base import FineTuning
+from realign.tasks.tagging import Tagging
+from realign.training.encoded_pairs import PairStore
+from realign.training.settings import Realignment
+from realign.world.encoder import world_encoder
+from realign.world.world import World
 from search import console
 from selector.errors import InputError
 from selector.languages.language import parse

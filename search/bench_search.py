@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
-from realign import replay
+from realign.evaluators import table as replay
 from search import console
 from search.bootstrap import student_interval
 from search.ladder import ORDER

@@ -55,7 +55,7 @@ def _origins(config: StudyConfig, base: str, on_hub: bool) -> list[str]:
 
 def _text(given: Section | str) -> str:
     if isinstance(given, Hub):
-        from realign.hub import named
+        from realign.corpora.hub import named
 
         name = given.id or named(str(given.name), "parallel").id
         return f"{_page(name, 'datasets/')}: its card names its licence and sources"

@@ -17,8 +17,8 @@ from typing import Any
 
 from numpy.random import default_rng
 
+from realign.cache import write_text
 from realign.score import Score
-from realign.wrap import write_text
 from search import assemble, bootstrap, console, recommend
 from search import backend as backends
 from search.batch import Bench, Wanted

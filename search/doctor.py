@@ -20,8 +20,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from realign.folder import VARIABLE
-from realign.wrap import cache_root
+from realign.cache import cache_root
+from realign.corpora.folder import VARIABLE
 from search import console
 
 EXTRAS = {

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from realign.wrap import write_text
+from realign.cache import write_text
 from search.config import StudyConfig
 from search.confirm import versions
 from search.markdown import plain, quoted

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from realign.evaluators.wrappers import Repeated
 from realign.score import Evaluator, Fidelity, Score, Stopped
-from realign.wrap import Repeated
 from selector.errors import RealingoError
 from selector.languages.subset import Subset
 

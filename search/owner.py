@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from realign.wrap import cache_root
+from realign.cache import cache_root
 from search.console import remark
 from selector.errors import RunError
 

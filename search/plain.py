@@ -19,13 +19,14 @@ from transformers import AutoModel, AutoModelForTokenClassification, AutoTokeniz
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
-from realign.align import informative
-from realign.corpus import Pair, Parallel, Tagged
-from realign.loss import nt_xent, projection, word_vectors
-from realign.recipe import Realignment
+from realign.corpora.base import Pair, Parallel, Tagged
+from realign.encoder.pooling import word_vectors
 from realign.score import Fidelity
-from realign.task import FineTuning
-from realign.world import World
+from realign.tasks.base import FineTuning
+from realign.training.loss import nt_xent, projection
+from realign.training.settings import Realignment
+from realign.training.word_alignment import informative
+from realign.world.world import World
 
 IGNORED = -100  # no label here
 

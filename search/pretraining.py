@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from realign.corpus import Monolingual
+from realign.corpora.base import Monolingual
 from search import studyfile
 from search.console import progress, remark
 from search.form import check
@@ -92,7 +92,7 @@ def run(config_path: Path, output: Path) -> None:
     texts = read_texts(config.data, config_path.parent)
     remark(f"{sum(map(len, texts.values()))} sentences in {len(texts)} languages")
 
-    from realign.encoder import Shape, pretrain
+    from realign.training.pretrain import Shape, pretrain
 
     model, train = config.model, config.train
     shape = Shape(
@@ -113,11 +113,11 @@ def run(config_path: Path, output: Path) -> None:
 def _open(data: DataSection, base: Path) -> tuple[Monolingual, Sequence[str]]:
     """The text, and the languages it has."""
     if data.kind == "world":
-        from realign.world import World
+        from realign.world.world import World
 
         world = World()
         return world, tuple(world.languages)
-    from realign.files import Plain, Verses, find_folder
+    from realign.corpora.verses import Plain, Verses, find_folder
 
     folder = find_folder(data.folder, base)
     files = Plain(folder) if data.kind == "text" else Verses(folder, "eng")

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-from realign import replay
+from realign.evaluators import table as replay
 from search import plan, proposal
 from search.bench_select import pool as observed_pool
 from search.config import StudyConfig, resolved

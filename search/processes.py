@@ -25,7 +25,7 @@ from search.jobs import Job, Outcome, keep_to, measure, said, share_of, travelli
 
 Make = Callable[[], Evaluator]
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
-NEEDED = ("realign.evaluate", "realign.tagging", "search.assemble")  # by every evaluator of an encoder
+NEEDED = ("realign.evaluate", "realign.tasks.tagging", "search.assemble")  # by every evaluator of an encoder
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from realign.wrap import write_text
+from realign.cache import write_text
 from search import assemble, card, console, order, output
 from search.config import StudyConfig
 from search.confirm import versions
@@ -30,9 +30,9 @@ from search.interrupts import Interrupts
 from selector.errors import InputError, RunError, StopError
 
 if TYPE_CHECKING:
-    from realign.encoder import Encoder
-    from realign.pairs import EncodedPairs
-    from realign.train import Realigner
+    from realign.encoder.encoder import Encoder
+    from realign.training.encoded_pairs import EncodedPairs
+    from realign.training.realigner import Realigner
 
 CHECKPOINT, RUN, LOCK, DRAFT = "checkpoint.safetensors", "run.json", "lock", "model"
 
@@ -94,7 +94,7 @@ def realign(given: Path, target: Path, resume: bool, every: float, overrides: li
 
 def _prepare(config: StudyConfig, advance: console.Noted) -> Start:
     """Load the encoder and encode the text. InputError where either cannot be used."""
-    from realign.pairs import PairStore
+    from realign.training.encoded_pairs import PairStore
 
     base = config.model.base
     assert isinstance(base, str)  # order.read saw to it
@@ -138,8 +138,8 @@ class _Job:
         """Train, going on from a checkpoint if there is one, and publish. `every`: seconds."""
         import torch
 
-        from realign import checkpoint
-        from realign.train import Realigner
+        from realign.training import checkpoint
+        from realign.training.realigner import Realigner
 
         config, file, begun = self.asked.config, self.work / CHECKPOINT, time.monotonic()
         facts = self._agreed()
@@ -212,7 +212,7 @@ class _Job:
 
     def _publish(self, realigner: Realigner, document: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model beside its place, load it once to see that it loads, put it in place."""
-        from realign.encoder import load, publish, save
+        from realign.encoder.encoder import load, publish, save
 
         draft = self.work / DRAFT
         shutil.rmtree(draft, ignore_errors=True)

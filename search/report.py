@@ -19,7 +19,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from realign.wrap import write_text
+from realign.cache import write_text
 from search import figures, findings, plots, recommend
 from search.config import StudyConfig
 from search.confirm import versions

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from realign.fake import Terms
-from realign.recipe import LoRA, Realignment
+from realign.evaluators.fake import Terms
+from realign.training.settings import LoRA, Realignment
 from selector.errors import InputError
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -50,14 +50,14 @@ class Conllu(Section):
 
 
 class Bitext(Section):
-    """Parallel text, a pair a line; realign/bitext.py says how the files are named."""
+    """Parallel text, a pair a line; realign/corpora/bitext.py says how the files are named."""
 
     kind: Literal["moses", "tsv"]
     folder: str
 
 
 class Labels(Section):
-    """Entities in columns, or classified sentences; realign/labels.py says how the files are named."""
+    """Entities in columns, or classified sentences; realign/corpora/labels.py says how the files are named."""
 
     kind: Literal["conll", "table"]
     folder: str
@@ -91,7 +91,7 @@ class Hub(Section):
 
 
 class Filter(Section):
-    """The rules of realign/filters.py."""
+    """The rules of realign/corpora/filters.py."""
 
     longest: Count = 1000  # characters of a side
     ratio: Annotated[float, Field(gt=1)] = 4.0  # longer by shorter side
@@ -166,7 +166,9 @@ class LoRASection(Section):
 
 
 class RealignSection(Section):
-    """The settings of `realign.recipe.Realignment`, which says what excludes what, and where outside links are."""
+    """The settings of `realign.training.settings.Realignment`, which says what excludes what, and where outside
+    links are.
+    """
 
     loss: Literal["sentence", "word"] = "sentence"
     aligner: Literal["mutual", "itermax", "dictionary", "gold", "pharaoh"] | None = None

@@ -143,7 +143,7 @@ def draw(problem: Problem, answer: Mapping[str, Any], preferred: str, path: Path
     Of a comparison the row of the preferred strategy is drawn.
     Raises InputError where matplotlib is missing for a PNG, or where the file cannot be written.
     """
-    from realign.wrap import write_bytes
+    from realign.cache import write_bytes
 
     rows = answer.get("rows", [answer])
     row = next((row for row in rows if row["strategy"] == preferred), rows[0])

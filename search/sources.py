@@ -9,16 +9,16 @@ from search.sections import Bitext, Conllu, Hub, Labels, Verses
 from selector.languages.language import Pool, scripts
 
 if TYPE_CHECKING:
-    from realign.corpus import Examples, Labelled, Parallel
-    from realign.hub import Hub as HubData
+    from realign.corpora.base import Examples, Labelled, Parallel
+    from realign.corpora.hub import Hub as HubData
 
 
 def parallel(config: StudyConfig, given: object, languages: Pool) -> Parallel:
     """Text aligned with the source; the signature covers `languages`."""
-    from realign import bitext
-    from realign.files import Verses as VerseFiles
-    from realign.files import find_folder
-    from realign.world import World
+    from realign.corpora import bitext
+    from realign.corpora.verses import Verses as VerseFiles
+    from realign.corpora.verses import find_folder
+    from realign.world.world import World
 
     codes = [language.code for language in languages]
     if isinstance(given, Verses):
@@ -31,7 +31,7 @@ def parallel(config: StudyConfig, given: object, languages: Pool) -> Parallel:
 
 def filtered(config: StudyConfig, text: Parallel) -> Parallel:
     """Parallel text without the training pairs that `[data] filter` drops."""
-    from realign.filters import Filtered, Rules
+    from realign.corpora.filters import Filtered, Rules
 
     if config.data.rules is None:
         return text
@@ -41,10 +41,10 @@ def filtered(config: StudyConfig, text: Parallel) -> Parallel:
 
 def labelled(config: StudyConfig) -> Labelled:
     """Sentences with a label per word: tags, or entities in IOB2 where the task is NER."""
-    from realign import labels
-    from realign.files import Conllu as Treebanks
-    from realign.files import find_folder
-    from realign.world import World
+    from realign.corpora import labels
+    from realign.corpora.verses import Conllu as Treebanks
+    from realign.corpora.verses import find_folder
+    from realign.world.world import World
 
     given, codes = config.task_data, _codes(config)
     if isinstance(given, Conllu):
@@ -58,9 +58,9 @@ def labelled(config: StudyConfig) -> Labelled:
 
 def examples(config: StudyConfig) -> Examples:
     """Sentences, or pairs of them, with one label each."""
-    from realign import labels
-    from realign.files import find_folder
-    from realign.world import World
+    from realign.corpora import labels
+    from realign.corpora.verses import find_folder
+    from realign.world.world import World
 
     given, codes = config.task_data, _codes(config)
     if isinstance(given, Labels):
@@ -75,7 +75,7 @@ def _codes(config: StudyConfig) -> list[str]:
 def _hub(config: StudyConfig, given: Hub, task: str, codes: list[str]) -> HubData:
     from dataclasses import asdict
 
-    from realign import hub
+    from realign.corpora import hub
 
     own = given.model_dump(exclude={"kind", "name"}, exclude_none=True)
     known = asdict(hub.named(given.name, task)) if given.name else {"tasks": (task,)}

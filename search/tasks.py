@@ -12,9 +12,9 @@ from search.config import StudyConfig
 from search.sections import STEPS
 
 if TYPE_CHECKING:
-    from realign.corpus import Split
-    from realign.encoder import Encoder
-    from realign.task import FineTuning, Task
+    from realign.corpora.base import Split
+    from realign.encoder.encoder import Encoder
+    from realign.tasks.base import FineTuning, Task
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _tagging(config: StudyConfig) -> Data:
     text = sources.labelled(config)
 
     def task(encoder: Encoder) -> Task:
-        from realign.tagging import Tagging, right_spans, right_words
+        from realign.tasks.tagging import Tagging, right_spans, right_words
 
         count = right_spans if config.task.kind == "ner" else right_words
         return Tagging(encoder, text, config.source.code, _tuning(config), count)
@@ -63,7 +63,7 @@ def _classification(config: StudyConfig) -> Data:
     text = sources.examples(config)
 
     def task(encoder: Encoder) -> Task:
-        from realign.classify import Classification
+        from realign.tasks.classification import Classification
 
         return Classification(encoder, text, config.source.code, _tuning(config), config.task.pooling or "first")
 
@@ -76,7 +76,7 @@ def _retrieval(config: StudyConfig) -> Data:
     layer = -1 if config.task.layer is None else config.task.layer
 
     def task(encoder: Encoder) -> Task:
-        from realign.retrieve import Retrieval
+        from realign.tasks.retrieval import Retrieval
 
         return Retrieval(encoder, text, layer, config.task.max_length)
 
@@ -84,7 +84,7 @@ def _retrieval(config: StudyConfig) -> Data:
 
 
 def _tuning(config: StudyConfig) -> FineTuning:
-    from realign.task import FineTuning
+    from realign.tasks.base import FineTuning
 
     task = config.task
     return FineTuning(batch=task.batch, lr=task.lr, max_length=task.max_length)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import rehearsal
 
-from realign import replay
-from realign.bitext import Moses, Tsv
-from realign.files import Conllu, Verses
-from realign.labels import Conll, Table
-from realign.linked import ByDictionary, ByPharaoh
+from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.labels import Conll, Table
+from realign.corpora.verses import Conllu, Verses
+from realign.corpora.word_links import ByDictionary, ByPharaoh
+from realign.evaluators import table as replay
 from search import order
 from search.asked import numbers
 from search.config import load

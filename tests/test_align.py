@@ -8,13 +8,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realign.align import Linked, alignment_error_rate, informative, itermax, links_of, mutual, one_to_one
-from realign.aligners import aligner
-from realign.corpus import Pair, Split
-from realign.encoder import Encoder, Shape, load, pretrain
-from realign.linked import ByDictionary, ByPharaoh
-from realign.recipe import Realignment
-from realign.world import Sizes, World
+from realign.corpora.base import Pair, Split
+from realign.corpora.word_links import ByDictionary, ByPharaoh
+from realign.encoder.encoder import Encoder, load
+from realign.training.pretrain import Shape, pretrain
+from realign.training.settings import Realignment
+from realign.training.word_alignment import (
+    Linked,
+    aligner,
+    alignment_error_rate,
+    informative,
+    itermax,
+    links_of,
+    mutual,
+    one_to_one,
+)
+from realign.world.world import Sizes, World
 from selector.errors import InputError
 
 SIZES = Sizes(parallel=60, source=40, evaluation=20, text=300, source_text=400, low_text=40)

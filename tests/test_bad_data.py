@@ -15,8 +15,8 @@ import refusal
 import torch
 from rehearsal import realingo, tree
 
-from realign.encoder import Shape, pretrain
-from realign.world import Sizes, World
+from realign.training.pretrain import Shape, pretrain
+from realign.world.world import Sizes, World
 
 STUDY = """
 name = "small"

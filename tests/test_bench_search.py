@@ -13,8 +13,8 @@ import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.fake import FakeEvaluator, Terms
-from realign.replay import Table, load
+from realign.evaluators.fake import FakeEvaluator, Terms
+from realign.evaluators.table import Table, load
 from search import bench_search
 from search.problems import Replayed, Synthetic, Truth
 from selector.errors import InputError

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from realign.builtin import FOLDER, world_encoder
-from realign.encoder import Shape, text_signature
-from realign.world import World
+from realign.training.pretrain import Shape, text_signature
+from realign.world.encoder import FOLDER, world_encoder
+from realign.world.world import World
 from search.pretraining import load_pretrain
 
 MADE_BY = Path(__file__).parents[1] / "studies" / "world-encoder.toml"

@@ -48,7 +48,7 @@ def refused(capsys: pytest.CaptureFixture[str], config: Path, output: Path) -> s
 def test_the_encoder_loads_and_the_same_seed_gives_the_same_weights(
     text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from realign.encoder import load
+    from realign.encoder.encoder import load
 
     (text / "b").mkdir()  # an empty folder is as good as a new one
     signatures = []

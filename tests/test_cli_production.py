@@ -22,8 +22,9 @@ from filelock import FileLock
 from rehearsal import realingo, tree
 from safetensors import SafetensorError, safe_open
 
-from realign.encoder import Shape, load, pretrain
-from realign.world import Sizes, World
+from realign.encoder.encoder import load
+from realign.training.pretrain import Shape, pretrain
+from realign.world.world import Sizes, World
 from search import order
 
 STUDY = """

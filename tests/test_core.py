@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from realign.encoder import Encoder, Shape, blocks, hidden_states, load, pretrain
+from realign.encoder.encoder import Encoder, blocks, hidden_states, load
+from realign.encoder.ragged import Table, first_subwords
 from realign.evaluate import RealignAndTransfer
-from realign.pairs import PairStore
-from realign.plan import draw
-from realign.recipe import Realignment
+from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Stopped
-from realign.table import Table, first_subwords
-from realign.tagging import Tagging
-from realign.task import FineTuning
-from realign.train import realign
-from realign.world import Sizes, World
-from realign.wrap import Cached
+from realign.tasks.base import FineTuning
+from realign.tasks.tagging import Tagging
+from realign.training.batches import draw
+from realign.training.encoded_pairs import PairStore
+from realign.training.pretrain import Shape, pretrain
+from realign.training.realigner import realign
+from realign.training.settings import Realignment
+from realign.world.world import Sizes, World
 from selector.errors import InputError, RunError
 from selector.languages.language import parse
 from selector.languages.subset import Subset

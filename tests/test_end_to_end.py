@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from realign.encoder import Shape, pretrain
-from realign.world import Sizes, World
+from realign.training.pretrain import Shape, pretrain
+from realign.world.world import Sizes, World
 from search.cli import _status
 
 STUDY = """

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.corpus import Pair, Tagged
-from realign.files import SPLITS, UPOS, Conllu, Lazy, Plain, Verses, chapter_split, find_folder
+from realign.corpora.base import Pair, Tagged
+from realign.corpora.verses import SPLITS, UPOS, Conllu, Lazy, Plain, Verses, chapter_split, find_folder
 from selector.errors import InputError
 
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6)

@@ -19,9 +19,9 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig
 
-from realign.encoder import hidden_states, load
-from realign.hub import Spec, known, named
-from realign.world import Sizes, World
+from realign.corpora.hub import Spec, known, named
+from realign.encoder.encoder import hidden_states, load
+from realign.world.world import Sizes, World
 from selector.errors import InputError
 from selector.languages.language import two_letter
 from tests.loopback_hub import serve

@@ -6,11 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.loss import PROJECTION, nt_xent, projection, sentence_vectors, word_vectors
+from realign.encoder.pooling import sentence_vectors, word_vectors
+from realign.training.loss import PROJECTION, nt_xent, projection
 
 
 def numpy_nt_xent(z: np.ndarray, temperature: float, cross: bool = False) -> float:
-    """The formula of realign/loss.py written out with loops, in float64. z [2N, p]; `cross`: no same-side negatives."""
+    """The formula of `loss` written out with loops, in float64. z [2N, p]; `cross`: no same-side negatives."""
     n = len(z) // 2
     total = 0.0
     for i in range(2 * n):

@@ -17,19 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from realign import merge
-from realign.alone import Alone, soft_maximum
-from realign.encoder import Encoder, Shape, load, pretrain
+from realign.encoder.encoder import Encoder, load
 from realign.evaluate import RealignAndTransfer
-from realign.pairs import PairStore
-from realign.recipe import Realignment
+from realign.evaluators.single_language import Alone, soft_maximum
+from realign.merging import merger
+from realign.merging.vectors import Vector, difference, vector
 from realign.score import Fidelity, Look, Merging, Score, Tally, sign
-from realign.stopping import finetune
-from realign.tagging import Tagging
-from realign.task import FineTuning, Tuner
-from realign.train import realign
-from realign.vectors import Vector, difference, vector
-from realign.world import Sizes, World
+from realign.tasks.base import FineTuning, Tuner, finetune
+from realign.tasks.tagging import Tagging
+from realign.training.encoded_pairs import PairStore
+from realign.training.pretrain import Shape, pretrain
+from realign.training.realigner import realign
+from realign.training.settings import Realignment
+from realign.world.world import Sizes, World
 from search import assemble, run, work
 from search.study import open_study
 from selector.errors import InputError, RunError
@@ -192,10 +192,10 @@ def test_combining_is_what_the_papers_say_in_blocks_of_any_size(
         f"l{number}": stored(tmp_path, difference(changed(matrix), empty, torch.float32), str(number))
         for number, matrix in enumerate(matrices)
     }
-    monkeypatch.setattr(merge, "BLOCK", block)
+    monkeypatch.setattr(merger, "BLOCK", block)
     model, backwards = Weights(20, 4), Weights(20, 4)
-    merge.add(model, vectors, how)
-    merge.add(backwards, dict(reversed(vectors.items())), how)
+    merger.add(model, vectors, how)
+    merger.add(backwards, dict(reversed(vectors.items())), how)
     torch.testing.assert_close(model.matrix.data, how.scale * plain(matrices, how))
     torch.testing.assert_close(model.bias.data, how.scale * plain([m[:, 0] for m in matrices], how))
     assert torch.equal(model.matrix, backwards.matrix)
@@ -204,9 +204,9 @@ def test_combining_is_what_the_papers_say_in_blocks_of_any_size(
 def test_dare_drops_at_random_and_keeps_the_mean(tmp_path: Path) -> None:
     ones = stored(tmp_path, difference(changed(torch.ones(200, 50)), Weights(200, 50), torch.float32))
     model, again, whole = Weights(200, 50), Weights(200, 50), Weights(200, 50)
-    merge.add(model, {"deu": ones}, Merging("dare", density=0.25))
-    merge.add(again, {"deu": ones}, Merging("dare", density=0.25))
-    merge.add(whole, {"deu": ones}, Merging("dare", density=1.0))
+    merger.add(model, {"deu": ones}, Merging("dare", density=0.25))
+    merger.add(again, {"deu": ones}, Merging("dare", density=0.25))
+    merger.add(whole, {"deu": ones}, Merging("dare", density=1.0))
     assert set(model.matrix.unique().tolist()) == {0.0, 4.0}
     assert model.matrix.mean().item() == pytest.approx(1.0, abs=0.06)
     assert torch.equal(model.matrix, again.matrix)
@@ -257,7 +257,7 @@ def test_merged_scores_are_functions_of_the_seed_and_reuse_vectors(
     def no(*_: object) -> None:
         raise AssertionError("a vector was made twice")
 
-    monkeypatch.setattr(merge, "realign", no)
+    monkeypatch.setattr(merger, "realign", no)
     again = evaluator(world, replace(encoder, model=encoder.copy()))(subset("tam", "fin"), asked, 5)
     assert again == score
     assert again.tallies == score.tallies
@@ -287,17 +287,17 @@ def test_of_many_vectors_only_blocks_are_in_memory(tmp_path: Path, monkeypatch: 
         tensors = {"matrix": torch.full((rows, width), 1.0 + number)}
         vectors[f"l{number}"] = stored(tmp_path, tensors, str(number))
         del tensors
-    monkeypatch.setattr(merge, "BLOCK", 2**20)  # 4 MiB over all vectors
+    monkeypatch.setattr(merger, "BLOCK", 2**20)  # 4 MiB over all vectors
     peak = []
-    average = merge.METHODS["average"]
+    average = merger.METHODS["average"]
 
     def watched(blocks: Tensor, among: int) -> Tensor:
         peak.append(_private())
         return average(blocks, among)
 
-    monkeypatch.setattr(merge, "METHODS", {"average": watched})
+    monkeypatch.setattr(merger, "METHODS", {"average": watched})
     before = _private()
-    merge.add(model, vectors, Merging("average"))
+    merger.add(model, vectors, Merging("average"))
     assert torch.all(model.matrix == 5.5)
     assert len(peak) >= 40
     assert max(peak) - before < 40 * 2**20, "more than blocks of 160 MiB of vectors was held"

@@ -14,9 +14,9 @@ import rehearsal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realign.fake import FakeEvaluator, Terms
+from realign.evaluators.fake import FakeEvaluator, Terms
+from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Score, Tally
-from realign.wrap import Cached
 from search import assemble, backend, batch, bootstrap, confirm, export, run
 from search.backend import View, search_view
 from search.bootstrap import holm, interval, regressions, resample, two_sided

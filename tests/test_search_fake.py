@@ -13,9 +13,10 @@ import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.fake import SPREAD, FakeEvaluator, Terms
+from realign.cache import cache_root, write_text
+from realign.evaluators.fake import SPREAD, FakeEvaluator, Terms
+from realign.evaluators.wrappers import Cached, Repeated
 from realign.score import Evaluator, Fidelity, Look, Score, Stopped
-from realign.wrap import Cached, Repeated, cache_root, write_text
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

@@ -13,7 +13,7 @@ import rehearsal
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from realign.fake import FakeEvaluator, Terms
+from realign.evaluators.fake import FakeEvaluator, Terms
 from search import objective, plan, sampler
 from search.config import load
 from search.genetic import genetic

@@ -22,20 +22,21 @@ from transformers import (
 )
 
 from realign import many
-from realign.architecture import net_of
-from realign.compact import UsedRows, narrow
-from realign.encoder import Encoder, Shape, hidden_states, load, pretrain
+from realign.encoder.encoder import Encoder, hidden_states, load
+from realign.encoder.hidden_states import net_of
+from realign.encoder.packed import Layout
+from realign.encoder.used_rows import UsedRows, narrow
 from realign.evaluate import RealignAndTransfer
-from realign.optimize import Descent, end_to_end
-from realign.packed import Layout
-from realign.pairs import PairStore
-from realign.recipe import LoRA, Realignment
+from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Fidelity
-from realign.tagging import Tagging
-from realign.task import FineTuning
-from realign.train import Realigner, vocabularies
-from realign.world import Sizes, World
-from realign.wrap import Beside, Cached
+from realign.tasks.base import FineTuning
+from realign.tasks.tagging import Tagging
+from realign.training.encoded_pairs import PairStore
+from realign.training.optimizer import Descent, end_to_end
+from realign.training.pretrain import Shape, pretrain
+from realign.training.realigner import Realigner, vocabularies
+from realign.training.settings import LoRA, Realignment
+from realign.world.world import Sizes, World
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 
@@ -145,7 +146,7 @@ def test_training_the_rows_in_use_is_training_all(encoder: Encoder, monkeypatch:
     pairs = store(encoder, WORD)
     found = []
     for rows in (narrow, lambda *_: lambda: None):
-        monkeypatch.setattr("realign.train.narrow", rows)
+        monkeypatch.setattr("realign.training.realigner.narrow", rows)
         model = encoder.copy()
         realigner = Realigner(model, pairs, WORD, 5, 0)
         assert (type(model.get_input_embeddings()) is UsedRows) == (rows is narrow)

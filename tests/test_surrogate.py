@@ -14,7 +14,7 @@ import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.fake import FakeEvaluator
+from realign.evaluators.fake import FakeEvaluator
 from search import acquire, gaussian, plan, proposal
 from search.kernels import Kernels, Side, masks
 from search.proposal import Past, Seen, generator

@@ -14,17 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 
-from realign.classify import Classification, lost_share
-from realign.corpus import Classified, Pair, Split, Tagged
-from realign.encoder import Encoder, Shape, hidden_states, load, pretrain
+from realign.corpora.base import Classified, Pair, Split, Tagged
+from realign.encoder.encoder import Encoder, hidden_states, load
+from realign.encoder.windows import windows
 from realign.evaluate import RealignAndTransfer
-from realign.recipe import Realignment
-from realign.retrieve import Retrieval
 from realign.score import Fidelity, Score, Tally
-from realign.tagging import Tagging, right_spans, right_words
-from realign.task import FineTuning, Task
-from realign.windows import windows
-from realign.world import Sizes, World
+from realign.tasks.base import FineTuning, Task
+from realign.tasks.classification import Classification, lost_share
+from realign.tasks.retrieval import Retrieval
+from realign.tasks.tagging import Tagging, right_spans, right_words
+from realign.training.pretrain import Shape, pretrain
+from realign.training.settings import Realignment
+from realign.world.world import Sizes, World
 from search import assemble
 from search.bootstrap import resample
 from search.cli import _status

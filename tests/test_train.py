@@ -10,19 +10,20 @@ import pytest
 import torch
 from torch import nn
 
-from realign import checkpoint
-from realign.encoder import Encoder, Shape, blocks, load, pretrain
+from realign.encoder.encoder import Encoder, blocks, load
+from realign.encoder.ragged import first_subwords
 from realign.evaluate import RealignAndTransfer
-from realign.freeze import trained
-from realign.optimize import Anchor, rate, seeded
-from realign.pairs import EncodedPairs, PairStore
-from realign.recipe import LoRA, Realignment
 from realign.score import Fidelity
-from realign.table import first_subwords
-from realign.tagging import Tagging
-from realign.task import FineTuning
-from realign.train import Realigner, realign
-from realign.world import Sizes, World
+from realign.tasks.base import FineTuning
+from realign.tasks.tagging import Tagging
+from realign.training import checkpoint
+from realign.training.adapters import trained
+from realign.training.encoded_pairs import EncodedPairs, PairStore
+from realign.training.optimizer import Anchor, rate, seeded
+from realign.training.pretrain import Shape, pretrain
+from realign.training.realigner import Realigner, realign
+from realign.training.settings import LoRA, Realignment
+from realign.world.world import Sizes, World
 from selector.errors import InputError, RunError
 from selector.languages.language import parse
 from selector.languages.subset import Subset

@@ -6,9 +6,9 @@ from itertools import combinations
 
 import pytest
 
-from realign.lexicon import lexicon
-from realign.meaning import UPOS
-from realign.world import Sizes, World, _pairs
+from realign.world.lexicon import lexicon
+from realign.world.semantics import UPOS
+from realign.world.world import Sizes, World, _pairs
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.pools import WORLD_LOW_RESOURCE
@@ -34,7 +34,7 @@ def test_size_of_the_world(world: World) -> None:
 
 def test_same_seed_same_world_in_another_process_and_other_seed_another() -> None:
     code = (
-        "from realign.world import World, Sizes;"
+        "from realign.world.world import World, Sizes;"
         "w = World(0, Sizes(5, 5, 5, 5, 5, 5)); print(w.signature, *w.pairs('fin', 'train'), w.texts('jpn'))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]

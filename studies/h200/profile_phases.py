@@ -20,14 +20,15 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
-from realign import many, packed
-from realign.align import Linked
-from realign.pairs import EncodedPairs
-from realign.recipe import Realignment
+from realign import many
+from realign.encoder import packed
+from realign.encoder.ragged import Table, first_subwords
 from realign.score import Fidelity
-from realign.table import Table, first_subwords
-from realign.task import FineTuning, Lessons, Tuner, states_of
-from realign.train import Realigner
+from realign.tasks.base import FineTuning, Lessons, Tuner, states_of
+from realign.training.encoded_pairs import EncodedPairs
+from realign.training.realigner import Realigner
+from realign.training.settings import Realignment
+from realign.training.word_alignment import Linked
 
 WARM = 10  # steps before the clock starts
 TAGS = 17  # parts of speech

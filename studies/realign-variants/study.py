@@ -15,13 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from realign.align import alignment_error_rate
-from realign.aligners import aligner
-from realign.builtin import world_encoder
-from realign.encoder import Encoder
-from realign.linked import ByDictionary
-from realign.recipe import Realignment
-from realign.world import World
+from realign.corpora.word_links import ByDictionary
+from realign.encoder.encoder import Encoder
+from realign.training.settings import Realignment
+from realign.training.word_alignment import aligner, alignment_error_rate
+from realign.world.encoder import world_encoder
+from realign.world.world import World
 from search import backend as backends
 from search import bench, console
 from search.batch import Bench

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realign import replay
+from realign.evaluators import table as replay
 from search.bench_fidelity import agreement, spearman
 
 SIZE = 4

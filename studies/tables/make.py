@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from realign import replay
-from realign.replay import Table
+from realign.evaluators import table as replay
+from realign.evaluators.table import Table
 from realign.score import Advance, Evaluator, Fidelity, Merging, Score
 from search import assemble, console
 from search import backend as backends
