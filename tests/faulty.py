@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realign.score import Evaluator, Fidelity, Look, Score
-from search.backend import View
+from search.backends.registry import View
 from selector.languages.subset import Subset
 
 

@@ -22,15 +22,15 @@ import postgres
 import rehearsal
 from numpy.random import Generator, default_rng
 
-from search import run
-from search.config import StudyConfig, load
-from search.study import open_study
-from search.trial import Trial, last_attempts
+from search.commands import search as run
+from search.config.study_config import StudyConfig, load
+from search.study.study import open_study
+from search.study.trial import Trial, last_attempts
 
 Victim = Literal["worker", "driver", "server"]
 STORAGES = {"sqlite": "sqlite:///trial.db", "journal": "trial.journal"}
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["search.run", "optuna.storages._rdb.storage"])
+SERVER.set_forkserver_preload(["search.commands.search", "optuna.storages._rdb.storage"])
 STUDY = {"k": [3, 4], "strategy": "swap"}  # 330 subsets; each proposal depends on what came before
 WORKERS = 2
 EACH = 6  # trials of a round

@@ -17,11 +17,11 @@ from realign.corpora.labels import Conll, Table
 from realign.corpora.verses import Conllu, Verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 from realign.evaluators import table as replay
-from search import order
-from search.asked import numbers
-from search.config import load
+from search.config import realign_file
+from search.config.study_config import load
 from selector.distances import user_table
 from selector.distances.user_matrix import read_matrix, read_transfer
+from selector.distances.user_table import numbers
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 
@@ -60,7 +60,7 @@ def moses(file: Path) -> Any:
 
 def exported(file: Path) -> Any:
     file.with_name("realign.toml").write_text('languages = ["deu"]\n')
-    return order.read(file.parent, [])
+    return realign_file.read(file.parent, [])
 
 
 GAIN = {"difference": 0.1, "ci95": [0.0, 0.2], "p": 0.04}

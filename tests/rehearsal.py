@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from search.cli import _status
-from search.config import StudyConfig, load
+from search.config.study_config import StudyConfig, load
 
 POOL = ("arb", "cmn", "deu", "fin", "fra", "hin", "jpn", "swh", "tur", "vie")
 BASE = """

@@ -22,13 +22,16 @@ from faulty import Faulty
 from ray.cluster_utils import Cluster
 
 from realign.score import Evaluator, Fidelity
-from search import backend, ray_backend, run, tune_backend
-from search.config import StudyConfig
+from search import driver
+from search.backends import ray_actors, ray_tune
+from search.backends import registry as backend
+from search.backends.base import Backend, Job, share_of
+from search.backends.process import processes
+from search.commands import search as run
+from search.config.study_config import StudyConfig
 from search.interrupts import Interrupts
-from search.jobs import Backend, Job, share_of
-from search.processes import processes
-from search.study import Study, open_study
-from search.trial import last_attempts
+from search.study.study import Study, open_study
+from search.study.trial import last_attempts
 from selector.errors import InputError
 from selector.languages.subset import Subset
 
@@ -56,15 +59,15 @@ def place(name: str, make: Make, config: StudyConfig, workers: int) -> Backend:
     if name == "process":
         return processes(make, workers)
     if name == "ray":
-        return ray_backend.actors(make, workers, "")
-    return tune_backend.TuneTrials(make, config.value, workers, "", config.search.seeds)
+        return ray_actors.actors(make, workers, "")
+    return ray_tune.TuneTrials(make, config.value, workers, "", config.search.seeds)
 
 
 def drive(config: StudyConfig, where: Backend, trials: int) -> Study:
     study = open_study(config, create=True)
     try:
         with Interrupts() as interrupts:
-            run.Driver(study, run.planner(config), where, lambda *_: None, interrupts).run(trials)
+            driver.Driver(study, run.planner(config), where, lambda *_: None, interrupts).run(trials)
     finally:
         where.close()
     return study

@@ -283,6 +283,6 @@ def test_a_password_is_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     path = rehearsal.write(tmp_path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    from search.config import load
+    from search.config.study_config import load
 
     assert load(path) == load(rehearsal.write(tmp_path))

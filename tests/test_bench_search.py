@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.table import Table, load
-from search import bench_search
-from search.problems import Replayed, Synthetic, Truth
+from search.bench import strategies as bench_search
+from search.bench.problems import Replayed, Synthetic, Truth
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

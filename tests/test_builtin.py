@@ -9,7 +9,7 @@ from pathlib import Path
 from realign.training.pretrain import Shape, text_signature
 from realign.world.encoder import FOLDER, world_encoder
 from realign.world.world import World
-from search.pretraining import load_pretrain
+from search.commands.pretrain import load_pretrain
 
 MADE_BY = Path(__file__).parents[1] / "studies" / "world-encoder.toml"
 

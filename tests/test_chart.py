@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import atlas, page
-from search.atlas import Atlas
+from search.report import map as atlas
+from search.report import map_html
+from search.report.map import Atlas
 from selector.languages.language import parse, parse_pool
 from selector.problem import pose
 
@@ -134,9 +135,9 @@ def test_a_word_that_must_stand_stands():
 @pytest.mark.parametrize("view", atlas.VIEWS)
 def test_png_is_the_same_twice_and_as_large_as_said(view):
     pytest.importorskip("matplotlib")
-    from search import chart
+    from search.report import map_png
 
-    once, again = chart.png(VIEWS[view]), chart.png(VIEWS[view])
+    once, again = map_png.png(VIEWS[view]), map_png.png(VIEWS[view])
     assert once == again
     from matplotlib.image import imread
 
@@ -147,8 +148,8 @@ def test_png_is_the_same_twice_and_as_large_as_said(view):
 
 @pytest.mark.parametrize("view", atlas.VIEWS)
 def test_page_needs_no_network_and_names_the_chosen(view):
-    text = page.html(VIEWS[view])
-    body = text.replace(page.figures.library(), "")
+    text = map_html.html(VIEWS[view])
+    body = text.replace(map_html.figures.library(), "")
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", body)
     assert "default-src 'none'" in body
     for i in CHOSEN:
@@ -161,6 +162,6 @@ def hostile(drawn: Atlas) -> Atlas:
 
 
 def test_nothing_from_the_data_becomes_markup():
-    text = page.html(hostile(VIEWS["typology"])).replace(page.figures.library(), "")
+    text = map_html.html(hostile(VIEWS["typology"])).replace(map_html.figures.library(), "")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(2)" in text

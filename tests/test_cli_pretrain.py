@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import main
-from search.pretraining import load_pretrain, read_texts
+from search.commands.pretrain import load_pretrain, read_texts
 
 TINY = "[tokenizer]\nvocabulary = 80\n[model]\nlayers = 1\nwidth = 16\nheads = 2\n"
 SHORT = "[train]\nsteps = 2\nbatch = 4\nmax_length = 16\n"
@@ -130,7 +130,7 @@ def test_an_occupied_output_is_refused(text: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_studies_of_real_languages_agree_with_each_other() -> None:
-    from search.config import load
+    from search.config.study_config import load
 
     studies = Path(__file__).parents[1] / "studies"
     study, encoder = load(studies / "real-small.toml"), load_pretrain(studies / "real-small-encoder.toml")

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from realign.encoder.encoder import load
 from realign.training.pretrain import Shape, pretrain
 from realign.world.world import Sizes, World
-from search import order
+from search.config import realign_file
 
 STUDY = """
 name = "small"
@@ -362,7 +362,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = folder / "out" / "realign.toml"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace(text[text.index("base = {") : text.index("}") + 1], 'base = "world"'))
-    assert order.read(folder / "out", []).chosen is not None
+    assert realign_file.read(folder / "out", []).chosen is not None
     return folder / "out"
 
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from search import console, printing
+from search import terminal
 from search.cli import main
+from search.commands import select_tables
 from selector.distances.distance import distances
 from selector.languages.language import parse_pool
 from selector.strategy import STRATEGIES
@@ -177,13 +178,13 @@ def test_compare_puts_every_strategy_side_by_side(realingo):
     value = {row["strategy"]: row["diversity"]["mean_pairwise"] for row in found["rows"]}
     assert value["max-sum"] > value["random"] > value["nearest"]
     assert all(row["k"] == found["k"] == 4 for row in found["rows"])
-    printed = table_text(printing.comparison(found))
+    printed = table_text(select_tables.comparison(found))
     assert max(map(len, printed[: printed.index("gap: ")].splitlines())) <= 80
 
 
 def table_text(renderable):
-    with console.out.capture() as captured:
-        console.out.print(renderable)
+    with terminal.out.capture() as captured:
+        terminal.out.print(renderable)
     return captured.get()
 
 

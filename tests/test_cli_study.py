@@ -14,9 +14,9 @@ import pytest
 import rehearsal
 from rehearsal import realingo
 
-from search.config import StudyConfig, load
-from search.study import open_study
-from search.trial import last_attempts
+from search.config.study_config import StudyConfig, load
+from search.study.study import open_study
+from search.study.trial import last_attempts
 
 SLOW = {"seconds": 0.4, "trials": 10, "noise": 0.5}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import rehearsal
 
-from search.config import load, resolved
-from search.form import StudyFile, check
+from search.config.schema import StudyFile, check
+from search.config.study_config import load, resolved
 from selector.errors import InputError
 
 WRONG = {

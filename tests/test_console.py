@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from search import console
+from search import terminal
 
 
 def test_a_label_that_begins_again_is_timed_anew(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    with console.progress() as advance:
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    with terminal.progress() as advance:
         for began in (0.0, 100.0):
             for done in range(1, 5):
                 now[0] = began + 6.0 * (done - 1)
@@ -22,8 +22,8 @@ def test_a_label_that_begins_again_is_timed_anew(
 
 
 def test_what_is_quick_is_not_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(console.time, "monotonic", lambda: 1.0)
-    with console.progress() as advance:
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: 1.0)
+    with terminal.progress() as advance:
         for done in (1, 2, 1, 2):
             advance("reading", done, 2)
     assert capsys.readouterr().err == ""

@@ -17,9 +17,9 @@ import pytest
 import rehearsal
 
 from realign.score import Score
-from search import dashboard, report
-from search.config import StudyConfig
-from search.study import Study, open_study
+from search.config.study_config import StudyConfig
+from search.report import dashboard, html_report
+from search.study.study import Study, open_study
 from selector.errors import InputError
 from selector.languages.subset import Subset
 
@@ -53,7 +53,7 @@ def noted(study: Study, number: int) -> dict[str, Any]:
 def test_every_finished_trial_gets_a_note_with_its_languages(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
     before = [trial.state for trial in study.trials()]
-    dashboard.annotate(study, report.gather(config, study))
+    dashboard.annotate(study, html_report.gather(config, study))
     for trial in study.trials():
         note = "".join(noted(study, trial.number).values())
         assert bool(note) == (trial.state == "complete")
@@ -64,7 +64,7 @@ def test_every_finished_trial_gets_a_note_with_its_languages(tmp_path: Path) -> 
 
 def test_the_best_trials_get_their_notes_before_the_page_is_there(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    dashboard.annotate(study, report.gather(config, study), most=2)
+    dashboard.annotate(study, html_report.gather(config, study), most=2)
     trials = [trial for trial in study.trials() if trial.state == "complete"]
     best = sorted(trials, key=lambda trial: -(trial.value or 0.0))[:2]
     assert [bool(noted(study, trial.number)) for trial in trials] == [trial in best for trial in trials]
@@ -73,7 +73,7 @@ def test_the_best_trials_get_their_notes_before_the_page_is_there(tmp_path: Path
 def test_the_other_trials_get_theirs_while_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, study = filled(tmp_path)
     monkeypatch.setattr(dashboard, "AT_FIRST", 1)
-    dashboard.annotate(study, report.gather(config, study), most=1)
+    dashboard.annotate(study, html_report.gather(config, study), most=1)
     trials = [trial for trial in study.trials() if trial.state == "complete"]
     until = time.monotonic() + 60
     with dashboard._refreshing(config, study):
@@ -85,26 +85,26 @@ def test_the_other_trials_get_theirs_while_it_is_served(tmp_path: Path, monkeypa
 def test_annotating_tells_how_far_it_is(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
     told: list[tuple[str, int, int]] = []
-    dashboard.annotate(study, report.gather(config, study), lambda *each: told.append(each))
+    dashboard.annotate(study, html_report.gather(config, study), lambda *each: told.append(each))
     assert told == [("notes", done, 3) for done in range(4)]
 
 
 def test_annotating_twice_writes_nothing_new(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    dashboard.annotate(study, report.gather(config, study))
+    dashboard.annotate(study, html_report.gather(config, study))
     once = attributes(study)
-    dashboard.annotate(study, report.gather(config, study))
+    dashboard.annotate(study, html_report.gather(config, study))
     assert attributes(study) == once
 
 
 def test_what_a_reader_writes_is_kept(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    dashboard.annotate(study, report.gather(config, study))
+    dashboard.annotate(study, html_report.gather(config, study))
     study_id = study.storage.get_study_id_from_name(study.name)
     ((first, text), (second, _), _) = [next(iter(noted(study, number).items())) for number in range(3)]
     study.storage.set_study_system_attr(study_id, first, text.replace("max", "MAX") + "\n\nlooks odd")
     study.storage.set_study_system_attr(study_id, second, "mine alone")
-    dashboard.annotate(study, report.gather(config, study))
+    dashboard.annotate(study, html_report.gather(config, study))
     assert noted(study, 0)[first] == text + "\n\nlooks odd", "our part is renewed, theirs kept"
     assert noted(study, 1)[second] == "mine alone"
 
@@ -118,7 +118,7 @@ def test_notes_say_what_was_measured(tmp_path: Path) -> None:
     assert f"**Best transfer, %:** {config.pool[-1].name} 49.0" in note
     assert f"**Worst transfer, %:** {names['arb']} 40.0" in note
     assert trial.signature in note
-    story = report.gather(config, study)
+    story = html_report.gather(config, study)
     assert "Not confirmed yet" in dashboard.study_note(story)
     assert all(language.name in dashboard.study_note(story) for language in trial.subset)
 

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from rehearsal import realingo, tree
 
-from search import doctor
+from search.commands import doctor
 
 STATES = {"ok", "warning", "missing", "broken"}
 

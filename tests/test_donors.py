@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from search import donors as module
-from search.donors import SHARPNESS, Donors, donors
-from search.kernels import Side
-from search.proposal import Past, Seen
 from search.space import Space
-from search.surrogate import Surrogate
+from search.strategies.base import Past, Seen
+from search.surrogate import source_effects as module
+from search.surrogate.kernels import Side
+from search.surrogate.model import Surrogate
+from search.surrogate.source_effects import SHARPNESS, Donors, donors
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_surrogate import side
 
-from search import ladder, plan, work
-from search.config import load
-from search.proposal import Past, Seen, generator, random
+from search import planner
+from search.build import cost as work
+from search.config.study_config import load
 from search.space import Space
-from search.surrogate import Surrogate
+from search.strategies import ladder
+from search.strategies.base import Past, Seen, generator, random
+from search.surrogate.model import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 
@@ -34,7 +36,7 @@ def value(subset: Subset, level: str, tells: float) -> float:
     return tells * truth + (1 - tells) * float(other)
 
 
-def climbed(config_plan: plan.Planner, trials: int, tells: float) -> list[tuple[Subset, str]]:
+def climbed(config_plan: planner.Planner, trials: int, tells: float) -> list[tuple[Subset, str]]:
     begun: list[tuple[Subset, str]] = []
     for position in range(trials):
         seen = tuple(Seen(subset, value(subset, level, tells), level=level) for subset, level in begun)
@@ -52,7 +54,7 @@ def counted(begun: list[tuple[Subset, str]]) -> dict[str, int]:
 @pytest.mark.parametrize("strategy", ["surrogate", "swap"])
 def test_cheap_levels_come_first_and_full_ones_last(tmp_path: Path, strategy: str) -> None:
     config = rehearsal.study(tmp_path, "search.fidelity=ladder", strategy=strategy, trials=30)
-    begun = climbed(plan.planner(config), 30, tells=1.0)
+    begun = climbed(planner.planner(config), 30, tells=1.0)
     assert counted(begun) == {"merge": 15, "short": 6, "full": 9}
     assert begun[0][1] == "merge"
     assert begun[-1][1] == "full"
@@ -65,7 +67,7 @@ def test_cheap_levels_come_first_and_full_ones_last(tmp_path: Path, strategy: st
 
 def test_a_level_that_says_nothing_is_left(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.fidelity=ladder", strategy="surrogate", trials=60)
-    begun = climbed(plan.planner(config), 60, tells=-1.0)
+    begun = climbed(planner.planner(config), 60, tells=-1.0)
     past = Past(tuple(Seen(s, value(s, level, -1.0), level=level) for s, level in begun), tuple(begun))
     assert not ladder.trusted(past, "merge", "full")
     assert counted(begun)["merge"] == 15  # half of its share, which was spent before it was judged
@@ -76,7 +78,7 @@ def test_few_trials_still_end_in_full_ones(tmp_path: Path) -> None:
     for trials in (4, 8, 20):
         folder = tmp_path / str(trials)
         config = rehearsal.study(folder, "search.fidelity=ladder", strategy="swap", trials=trials)
-        assert counted(climbed(plan.planner(config), trials, 1.0))["full"] >= max(2, trials // 4)
+        assert counted(climbed(planner.planner(config), trials, 1.0))["full"] >= max(2, trials // 4)
 
 
 @settings(max_examples=30, deadline=None)

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from realign.score import Score
-from search import atlas, card, dashboard, export, figures, page, plots, report
-from search.atlas import Atlas
-from search.config import StudyConfig, load
-from search.findings import Shot
-from search.markdown import plain, quoted
-from search.report import Story
-from search.study import open_study
+from search.config.study_config import StudyConfig, load
+from search.report import canvas, dashboard, export, html_report, map_html, model_card, plots
+from search.report import map as atlas
+from search.report.findings import Shot
+from search.report.html_report import Story
+from search.report.map import Atlas
+from search.report.markdown import plain, quoted
+from search.study.study import open_study
 from selector.languages.language import parse, parse_pool
 from selector.languages.subset import Subset
 from selector.problem import pose
@@ -135,7 +136,7 @@ def carded(folder: Path, text: str) -> str:
         "versions": {"torch": "2"},
         "facts": {"device": text},
     }
-    return card.render(config, document, None)
+    return model_card.render(config, document, None)
 
 
 @cache
@@ -146,7 +147,7 @@ def story() -> Story:
         kept = open_study(config, create=True)
         trial = kept.begin(Subset(config.pool[:3]), CALM, 0, {})
         kept.finish(trial, Score(0.5, {each.code: 0.5 for each in config.pool}, CALM), 0.5)
-        return report.gather(config, kept)
+        return html_report.gather(config, kept)
 
 
 def told(text: str) -> Story:
@@ -181,7 +182,7 @@ def test_ordinary_values_stay_readable(tmp_path: Path) -> None:
 
 
 def reported(_: Path, text: str) -> str:
-    return report.render(told(text)).replace(figures.library(), "")
+    return html_report.render(told(text)).replace(canvas.library(), "")
 
 
 @cache
@@ -193,7 +194,7 @@ def drawing() -> Atlas:
 def mapped(_: Path, text: str) -> str:
     named = tuple(dataclasses.replace(each, name=text, family=text, genus=text) for each in drawing().languages)
     drawn = dataclasses.replace(drawing(), languages=named, title=text, note=text)
-    return page.html(drawn).replace(figures.library(), "")
+    return map_html.html(drawn).replace(canvas.library(), "")
 
 
 @pytest.mark.parametrize("write", [reported, mapped])

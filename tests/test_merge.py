@@ -30,8 +30,10 @@ from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search import assemble, run, work
-from search.study import open_study
+from search.build import cost as work
+from search.build import evaluator as assemble
+from search.commands import search as run
+from search.study.study import open_study
 from selector.errors import InputError, RunError
 from selector.languages.language import parse
 from selector.languages.subset import Subset

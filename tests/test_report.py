@@ -17,10 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.score import Score
-from search import confirm, findings, plots, report, run
-from search.config import StudyConfig
-from search.findings import Comparison, Effect, Shot
-from search.study import open_study
+from search.commands import search as run
+from search.config.study_config import StudyConfig
+from search.confirmation import confirm
+from search.report import findings, html_report, plots
+from search.report.findings import Comparison, Shot
+from search.study.study import open_study
+from search.surrogate.importance import Effect
 from selector.errors import InputError
 from selector.languages.subset import Subset
 
@@ -73,7 +76,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudyConfig]:
 
 @pytest.fixture(scope="module")
 def page(finished: StudyConfig) -> str:
-    return Path(report.write(finished, None)).read_text(encoding="utf-8")
+    return Path(html_report.write(finished, None)).read_text(encoding="utf-8")
 
 
 def one_trial(config: StudyConfig, origin: str = "swap") -> None:
@@ -110,7 +113,7 @@ def test_every_figure_is_there_once(page: str) -> None:
 
 
 def test_same_study_same_figures(finished: StudyConfig) -> None:
-    first, second = (report.gather(finished, open_study(finished, create=False)) for _ in range(2))
+    first, second = (html_report.gather(finished, open_study(finished, create=False)) for _ in range(2))
     assert {name: plot.figure.to_json() for name, plot in first.plots.items()} == {
         name: plot.figure.to_json() for name, plot in second.plots.items()
     }
@@ -120,7 +123,7 @@ def test_same_study_same_figures(finished: StudyConfig) -> None:
 def test_without_confirmation_it_says_so(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     one_trial(config)
-    page = Page(Path(report.write(config, None)).read_text(encoding="utf-8"))
+    page = Page(Path(html_report.write(config, None)).read_text(encoding="utf-8"))
     assert "Not confirmed yet" in page.words
     assert "realingo confirm study.toml" in page.words
     assert not {"confirmed", "spill", "gains", "importance"} & set(page.ids)
@@ -131,19 +134,19 @@ def test_says_when_the_search_went_on(finished: StudyConfig, tmp_path: Path) -> 
     shutil.copytree(finished.home, home)
     config = rehearsal.study(home, trials=14)
     study = open_study(config, create=False)
-    assert report.gather(config, study).overtaken is None
+    assert html_report.gather(config, study).overtaken is None
     trial = study.begin(Subset(config.pool[-3:]), "swap", 99, {})
     study.finish(trial, Score(0.99, {}, "s"), 0.99)
-    story = report.gather(config, study)
+    story = html_report.gather(config, study)
     assert story.overtaken == trial.number
-    assert "has gone on since" in report.render(story)
+    assert "has gone on since" in html_report.render(story)
 
 
 def test_nothing_from_the_data_becomes_markup(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     config = dataclasses.replace(config, path=config.path.with_name(f"{HOSTILE.replace('/', '')}.toml"))
     one_trial(config, origin=HOSTILE)
-    page = Page(report.render(report.gather(config, open_study(config, create=False))))
+    page = Page(html_report.render(html_report.gather(config, open_study(config, create=False))))
     assert HOSTILE in page.words, "told as text"
     assert not any(script.strip().startswith("alert") for script in page.scripts)
 
@@ -168,29 +171,29 @@ def test_a_damaged_confirmation_is_an_input_error(tmp_path: Path, content: str) 
     config.folder.mkdir()
     (config.folder / "confirm.json").write_text(content)
     with pytest.raises(InputError, match=r"confirm\.json"):
-        report.write(config, None)
+        html_report.write(config, None)
     assert rehearsal.tree(config.folder) == {"confirm.json"}
 
 
 def test_nothing_to_report(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     with pytest.raises(InputError, match="no study"):
-        report.write(config, None)
+        html_report.write(config, None)
     open_study(config, create=True)
     with pytest.raises(InputError, match="no finished trial"):
-        report.write(config, None)
+        html_report.write(config, None)
     assert not config.folder.exists()
 
 
 def test_writes_where_it_is_told_and_only_there(finished: StudyConfig, tmp_path: Path) -> None:
     path = tmp_path / "out.html"
     path.write_text("old")
-    assert report.write(finished, path) == str(path)
+    assert html_report.write(finished, path) == str(path)
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert rehearsal.tree(tmp_path) == {"out.html"}
     for wrong in (tmp_path / "absent" / "out.html", tmp_path):
         with pytest.raises(InputError, match="cannot write"):
-            report.write(finished, wrong)
+            html_report.write(finished, wrong)
     assert rehearsal.tree(tmp_path) == {"out.html"}
 
 
@@ -278,7 +281,7 @@ def test_a_large_pool_stays_light() -> None:
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_browser_draws_every_figure(finished: StudyConfig, tmp_path: Path) -> None:
-    path = report.write(finished, tmp_path / "r.html")
+    path = html_report.write(finished, tmp_path / "r.html")
     dom, log = browse(f"file://{path}", tmp_path)
     for name in ("progress", "confirmed", "spill", "gains", "importance", "world", "typology"):
         division = dom.partition(f'id="{name}"')[2].partition("<figcaption>")[0]

@@ -17,13 +17,18 @@ from hypothesis import strategies as st
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Score, Tally
-from search import assemble, backend, batch, bootstrap, confirm, export, run
-from search.backend import View, search_view
-from search.bootstrap import holm, interval, regressions, resample, two_sided
+from search.backends import batch
+from search.backends import registry as backend
+from search.backends.base import Job, Outcome
+from search.backends.process import processes
+from search.backends.registry import View, search_view
+from search.build import evaluator as assemble
+from search.commands import search as run
+from search.confirmation import bootstrap, confirm
+from search.confirmation.bootstrap import holm, interval, regressions, resample, two_sided
 from search.interrupts import Interrupts
-from search.jobs import Job, Outcome
-from search.processes import processes
-from search.study import open_study
+from search.report import export
+from search.study.study import open_study
 from selector.errors import InputError, RunError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

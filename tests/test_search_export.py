@@ -7,8 +7,8 @@ from typing import Any
 
 import rehearsal
 
-from search import export
-from search.export import render
+from search.report import export
+from search.report.export import render
 
 
 def cell(mean: float) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator, Terms
-from search import objective, plan, sampler
-from search.config import load
-from search.genetic import genetic
-from search.proposal import Past, Proposer, Seen, backward, exhaustive, generator, greedy, random, swap
+from search import objective, planner
+from search.config.study_config import load
 from search.space import Space
+from search.strategies import optuna_samplers
+from search.strategies.base import Past, Proposer, Seen, generator, random
+from search.strategies.genetic import genetic
+from search.strategies.local import backward, exhaustive, greedy, swap
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -33,9 +35,9 @@ STRATEGIES: dict[str, Proposer] = {
     "backward": backward,
     "swap": swap,
     "genetic": genetic,
-    "tpe": sampler.tpe,
-    "gp": sampler.gp,
-    "nsga2": sampler.nsga2,
+    "tpe": optuna_samplers.tpe,
+    "gp": optuna_samplers.gp,
+    "nsga2": optuna_samplers.nsga2,
 }
 PASSING = ("greedy", "backward")  # measure smaller and larger subsets on their way
 SCORES = st.dictionaries(st.sampled_from(CODES), st.floats(0, 1), min_size=1)
@@ -203,9 +205,9 @@ def test_swap_tries_the_most_promising_exchange_first() -> None:
 
 def test_exhaustive_is_refused_where_there_is_too_much(tmp_path: Path) -> None:
     path = rehearsal.write(tmp_path, strategy="exhaustive", k=[2, 3])
-    assert plan.planner(load(path))(0, Past()) is not None
+    assert planner.planner(load(path))(0, Past()) is not None
     with pytest.raises(InputError, match="exhaustive"):
-        plan.planner(load(path, ["pool.languages=flores-200", "targets.held_out=[]"]))
+        planner.planner(load(path, ["pool.languages=flores-200", "targets.held_out=[]"]))
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "genetic"])
@@ -243,19 +245,19 @@ def test_space_counts() -> None:
 
 def test_warm_start_is_distinct_and_of_the_asked_size(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "pool.k=[2, 4]")
-    warm = plan.warm_start(config)
+    warm = planner.warm_start(config)
     assert next(name for name, _ in warm) == "max-sum"
     assert len({subset for _, subset in warm}) == len(warm) >= 2
     assert {len(subset) for _, subset in warm} == {4}
-    assert plan.warm_start(rehearsal.study(tmp_path, "search.warm_start=false")) == []
-    assert plan.warm_start(rehearsal.study(tmp_path, "search.strategy=random")) == []
+    assert planner.warm_start(rehearsal.study(tmp_path, "search.warm_start=false")) == []
+    assert planner.warm_start(rehearsal.study(tmp_path, "search.strategy=random")) == []
 
 
 def test_diversity_begins_with_the_model_free_choice(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.strategy=diversity:max-min")
-    propose = plan.proposer(config)
+    propose = planner.proposer(config)
     first = propose(config.space, Past(), generator(3, 0))
-    assert first == plan.model_free_subset(config, "max-min", 3, config.seed)
+    assert first == planner.model_free_subset(config, "max-min", 3, config.seed)
     second = propose(config.space, Past(begun=((first, "full"),) if first else ()), generator(3, 1))
     assert second not in (None, first)
 
@@ -263,4 +265,4 @@ def test_diversity_begins_with_the_model_free_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("override", ["search.strategy=diversity:nonsense", "search.metric=nonsense"])
 def test_wrong_names_are_found_before_the_search(tmp_path: Path, override: str) -> None:
     with pytest.raises(InputError, match="nonsense"):
-        plan.planner(rehearsal.study(tmp_path, override))
+        planner.planner(rehearsal.study(tmp_path, override))

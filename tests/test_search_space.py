@@ -11,9 +11,9 @@ import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import plan
-from search.proposal import Past, generator
+from search import planner
 from search.space import Space
+from search.strategies.base import Past, generator
 from selector import constraints
 from selector.errors import InputError
 from selector.languages.language import parse_pool
@@ -88,7 +88,7 @@ def test_a_study_file_makes_its_space(tmp_path: Path) -> None:
     assert config.sizes == (1, 3)  # what the budget cannot pay is no size
     assert config.space.cost(Subset(POOL[:2])) == 4
     for position in range(20):
-        asked = plan.planner(config)(position, Past())
+        asked = planner.planner(config)(position, Past())
         assert asked is not None
         assert config.space.allows(asked.subset)
         assert "fra" in asked.subset.codes
@@ -98,7 +98,7 @@ def test_a_study_file_makes_its_space(tmp_path: Path) -> None:
 def test_a_budget_alone_allows_any_size(tmp_path: Path) -> None:
     path = rehearsal.write(tmp_path)
     path.write_text(path.read_text().replace("k = 3", "budget = 4"))
-    from search.config import load
+    from search.config.study_config import load
 
     assert load(path).sizes == (1, 4)
     path.write_text(path.read_text().replace("budget = 4", ""))

@@ -13,15 +13,20 @@ import rehearsal
 from filelock import FileLock
 
 from realign.score import Fidelity, Look, Score
-from search import assemble, backend, owner, recommend, run
-from search.config import StudyConfig
-from search.facts import facts
+from search import driver
+from search.backends import registry as backend
+from search.backends.base import Job, Outcome, measure
+from search.backends.process import processes
+from search.build import evaluator as assemble
+from search.commands import search as run
+from search.config.study_config import StudyConfig
+from search.confirmation import recommend
 from search.interrupts import Interrupts
-from search.jobs import Job, Outcome, measure
-from search.processes import processes
-from search.storage import shown
-from search.study import Study, open_study
-from search.trial import LOST, Trial, last_attempts
+from search.study import lease as owner
+from search.study.provenance import facts
+from search.study.storage import shown
+from search.study.study import Study, open_study
+from search.study.trial import LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
@@ -265,7 +270,7 @@ def drive(config: StudyConfig, evaluator: Any, trials: int) -> Study:
     study = open_study(config, create=True)
     place = backend.Inline(evaluator)
     with Interrupts() as interrupts:
-        run.Driver(study, run.planner(config), place, lambda *_: None, interrupts).run(trials)
+        driver.Driver(study, run.planner(config), place, lambda *_: None, interrupts).run(trials)
     return study
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.config import StudyConfig, resolved
-from search.form import StudyFile, check
-from search.kernels import masks
-from search.plan import planner, warm_start
-from search.proposal import Past, Seen
-from search.side import has_precedent, side_of
-from search.surrogate import Surrogate
+from search.config.schema import StudyFile, check
+from search.config.study_config import StudyConfig, resolved
+from search.planner import planner, warm_start
+from search.strategies.base import Past, Seen
+from search.surrogate.kernels import masks
+from search.surrogate.model import Surrogate
+from search.surrogate.prior_knowledge import has_precedent, side_of
 from selector.transfer.predict import MeanGain
 
 POOL = "afr,deu,fra,rus,hin,tur,fin,vie,ind,jpn,arb,zho"

@@ -21,7 +21,6 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from realign import many
 from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.hidden_states import net_of
 from realign.encoder.packed import Layout
@@ -37,6 +36,7 @@ from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import LoRA, Realignment
 from realign.world.world import Sizes, World
+from search.bench import side_by_side
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 
@@ -223,13 +223,13 @@ def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Rea
     targets = ("deu", "fin", "tur")
     evaluator = RealignAndTransfer(encoder, world, task, targets, "dev", how)
     wanted = [(("deu", "fin"), 0), (("tur",), 1), (("deu", "hin", "fin"), 1)]
-    runs = [many.Run(store(encoder, how, *codes), seed) for codes, seed in wanted]
-    assert many.fits(encoder.copy(), how)
-    assert all(many.fit(run, how, 6) for run in runs)
-    assert many.room(encoder.model, how) >= 1
+    runs = [side_by_side.Run(store(encoder, how, *codes), seed) for codes, seed in wanted]
+    assert side_by_side.fits(encoder.copy(), how)
+    assert all(side_by_side.fit(run, how, 6) for run in runs)
+    assert side_by_side.room(encoder.model, how) >= 1
 
     for run, (codes, seed), (model, head) in zip(
-        runs, wanted, many.train(encoder.copy(), runs, how, task, FIDELITY), strict=True
+        runs, wanted, side_by_side.train(encoder.copy(), runs, how, task, FIDELITY), strict=True
     ):
         alone = encoder.copy()
         own = evaluator._train(alone, run.pairs, FIDELITY, seed)
@@ -247,10 +247,10 @@ def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Rea
 
 
 def test_side_by_side_is_refused_where_it_would_not_be_equal(encoder: Encoder) -> None:
-    assert not many.fits(encoder.copy(), replace(WORD, anchor=1.0))
-    assert not many.fits(built("modernbert"), WORD)
-    assert not many.fits(built("bert"), WORD)  # dropout
-    assert not many.fit(many.Run({}, 0), WORD, 3)
+    assert not side_by_side.fits(encoder.copy(), replace(WORD, anchor=1.0))
+    assert not side_by_side.fits(built("modernbert"), WORD)
+    assert not side_by_side.fits(built("bert"), WORD)  # dropout
+    assert not side_by_side.fit(side_by_side.Run({}, 0), WORD, 3)
 
 
 # One training, looked at twice

@@ -21,12 +21,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.score import Score
-from search import owner, run, storage
-from search.journal import Journal, Lock
-from search.owner import Lease
-from search.storage import opened, reason, shown
-from search.study import open_study
-from search.trial import last_attempts
+from search.commands import search as run
+from search.study import lease as owner
+from search.study import storage
+from search.study.journal import Journal, Lock
+from search.study.lease import Lease
+from search.study.storage import opened, reason, shown
+from search.study.study import open_study
+from search.study.trial import last_attempts
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
@@ -286,7 +288,7 @@ def test_a_study_goes_round_all_storages(tmp_path: Path, server: postgres.Server
 def test_half_a_copy_is_no_study_and_is_made_again(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.storage=a.journal")
     run.search(config, 3)
-    from search import copying
+    from search.study import copy as copying
 
     copying.copy(str(tmp_path / "a.journal"), str(tmp_path / "b.db"))
     half = rehearsal.study(tmp_path, "search.storage=sqlite:///b.db")

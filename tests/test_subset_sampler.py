@@ -6,10 +6,11 @@ import optuna
 import pytest
 from test_surrogate import side
 
-from search import proposal
 from search.space import Space
-from search.subset_sampler import SubsetSampler
-from search.surrogate import Surrogate
+from search.strategies import base as proposal
+from search.strategies import local
+from search.strategies.optuna_samplers import SubsetSampler
+from search.surrogate.model import Surrogate
 from selector.errors import RunError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -47,7 +48,7 @@ def test_trials_are_allowed_and_new_and_become_better() -> None:
 
 
 def test_running_trials_are_not_asked_for_again() -> None:
-    study = optuna.create_study(sampler=SubsetSampler(Space(POOL[:4], (2, 2)), proposal.swap))
+    study = optuna.create_study(sampler=SubsetSampler(Space(POOL[:4], (2, 2)), local.swap))
     names = {language.code: optuna.distributions.CategoricalDistribution((False, True)) for language in POOL[:4]}
     asked = [tuple(sorted(study.ask(names).params.items())) for _ in range(6)]
     assert len(set(asked)) == 6

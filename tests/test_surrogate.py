@@ -15,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator
-from search import acquire, gaussian, plan, proposal
-from search.kernels import Kernels, Side, masks
-from search.proposal import Past, Seen, generator
+from search import planner
 from search.space import Space
-from search.surrogate import Surrogate, begin_with
+from search.strategies import base as proposal
+from search.strategies import local
+from search.strategies.base import Past, Seen, generator
+from search.surrogate import acquisition, gaussian_process
+from search.surrogate.kernels import Kernels, Side, masks
+from search.surrogate.model import Surrogate, begin_with
 from selector.languages.language import parse, parse_pool
 from selector.languages.subset import Subset
 from selector.solvers.limits import Limits
@@ -78,7 +81,7 @@ def test_proposals_keep_the_conditions_and_are_new(space: Space, seed: int, runn
     past = measured(space, begun, running)
     with pytest.MonkeyPatch.context() as patch:
         if not small:  # as a large space is searched
-            patch.setattr(acquire, "ENUMERABLE", 0)
+            patch.setattr(acquisition, "ENUMERABLE", 0)
         chosen = Surrogate(side())(space, past, generator(seed, 1))
         assert chosen is not None
         assert space.allows(chosen)
@@ -177,7 +180,7 @@ def test_a_failed_fit_is_said_once_and_swap_goes_on(capsys: pytest.CaptureFixtur
     past = measured(space, searched(proposal.random, space, 12, 0))
     broken = Surrogate(Side({"plane": np.full((n, n), np.nan)}))
     for position in range(2):
-        assert broken(space, past, generator(0, position)) == proposal.swap(space, past, generator(0, position))
+        assert broken(space, past, generator(0, position)) == local.swap(space, past, generator(0, position))
     assert capsys.readouterr().err.count("swap search") == 1
     assert broken.recommend(space, past)[0][0] == max(past.seen, key=lambda s: s.value).subset
 
@@ -202,7 +205,7 @@ def test_the_order_of_the_pool_does_not_matter(tmp_path: Path) -> None:
     for number, pool in enumerate((rehearsal.POOL, rehearsal.POOL[::-1])):
         config = rehearsal.study(tmp_path / str(number), pool=pool, strategy="surrogate")
         past = measured(config.space, searched(proposal.random, config.space, 12, 0))
-        found.append(plan.planner(config)(12, past))
+        found.append(planner.planner(config)(12, past))
     assert found[0] == found[1]
     assert found[0] is not None
     assert found[0].origin == "surrogate"
@@ -233,27 +236,27 @@ def test_the_slope_of_the_likelihood_is_that_of_its_value() -> None:
     F, G = rng.normal(size=(150, 3)), rng.normal(size=(150, 40))
     K = np.stack([F @ F.T / 3, G @ G.T / 40])
     y = F @ rng.normal(size=3) * 0.2 + G @ rng.normal(size=40) / np.sqrt(40) + rng.normal(size=150) * 0.3
-    usual, doubt = gaussian.Weights(np.array([1.0, 1.0]), 1.0), np.full(3, 3.0)
-    found = gaussian.learned(K, y, np.ones(150), usual, doubt)
+    usual, doubt = gaussian_process.Weights(np.array([1.0, 1.0]), 1.0), np.full(3, 3.0)
+    found = gaussian_process.learned(K, y, np.ones(150), usual, doubt)
     assert found.noise == pytest.approx(0.09, rel=0.5)
     assert found.kernels[0] < found.kernels[1] / 2
 
 
 def test_expected_improvement_is_what_draws_say() -> None:
     draws = np.random.default_rng(0).normal(0.3, 0.5, size=1_000_000)
-    given = acquire.log_improvement(np.array([0.3]), np.array([0.5]), 0.7)
+    given = acquisition.log_improvement(np.array([0.3]), np.array([0.5]), 0.7)
     assert np.exp(given[0]) == pytest.approx(np.maximum(draws - 0.7, 0).mean(), rel=0.01)
-    far = acquire.log_improvement(np.array([-40.0, -41.0]), np.array([1.0, 1.0]), 0.0)
+    far = acquisition.log_improvement(np.array([-40.0, -41.0]), np.array([1.0, 1.0]), 0.0)
     assert np.isfinite(far).all()
     assert far[0] > far[1]
 
 
 def test_climbing_finds_the_best_of_a_smooth_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acquire, "ENUMERABLE", 0)
+    monkeypatch.setattr(acquisition, "ENUMERABLE", 0)
     worth = np.random.default_rng(3).normal(size=n)
     starts = masks(WIDE, [Subset(POOL[:3])])
     seen = masks(WIDE, [WIDE.subset(tuple(np.argsort(-worth)[:4]))])
-    found = acquire.best_unseen(WIDE, lambda X: X @ worth, starts, seen, generator(0, 0))
+    found = acquisition.best_unseen(WIDE, lambda X: X @ worth, starts, seen, generator(0, 0))
     assert found is not None
     ranked = sorted((sum(worth[list(c)]) for k in (2, 3, 4) for c in itertools.combinations(range(n), k)), reverse=True)
     best = next(value for value in ranked if not np.isclose(value, float(seen[0] @ worth)))

@@ -26,11 +26,11 @@ from realign.tasks.tagging import Tagging, right_spans, right_words
 from realign.training.pretrain import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search import assemble
-from search.bootstrap import resample
+from search.build import evaluator as assemble
 from search.cli import _status
-from search.config import load as load_study
-from search.sections import TaskSection
+from search.config.core_schema import TaskSection
+from search.config.study_config import load as load_study
+from search.confirmation.bootstrap import resample
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import bench_transfer, cli
+from search import cli
+from search.bench import transfer as bench_transfer
 from selector.errors import InputError
 from selector.languages.language import parse, parse_pool
 from selector.languages.pools import NAMED

@@ -4,7 +4,12 @@ from importlib import import_module
 
 from realign.world.world import World
 
-for module in ("realign.training.checkpoint", "realign.training.encoded_pairs", "search.cli", "search.production"):
+for module in (
+    "realign.training.checkpoint",
+    "realign.training.encoded_pairs",
+    "search.cli",
+    "search.commands.realign",
+):
     import_module(module)
 for model in ("BertModel", "PreTrainedTokenizerFast"):  # transformers loads them when they are asked for
     getattr(import_module("transformers"), model)

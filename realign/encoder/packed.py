@@ -2,8 +2,8 @@
 
 Linear layers, norms and the feed-forward part take tokens [s, d], whatever sentence they are of. For the attention they
 are laid out in rows of several whole sentences, each token seeing those of its own sentence only. Of the last block
-only the states asked for are computed. The same code runs several encoders of one shape side by side (realign/many.py):
-weights and tokens then have one dimension more, in front.
+only the states asked for are computed. The same code runs several encoders of one shape side by side
+(see `search.bench`): weights and tokens then have one dimension more, in front.
 
 Notations
     n, t    sentences of a batch, tokens of the longest

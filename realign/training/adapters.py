@@ -1,6 +1,6 @@
 """Which weights a realignment trains.
 
-Low-rank adaptation of an encoder (Hu et al. 2022), the one importer of peft.
+Low-rank adaptation of an encoder (Hu et al. 2022).
 """
 
 from __future__ import annotations

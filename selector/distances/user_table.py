@@ -10,10 +10,41 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from selector.distances.user_matrix import code_of, read_rows
 from selector.errors import InputError
+from selector.languages.language import Language, parse
 from selector.sources.features import Coded
+
+
+def numbers(path: Path, what: str) -> dict[Language, float]:
+    """A number for each language from a CSV file: `code,number` a line, a header optional.
+
+    Raises InputError with the line of the first thing wrong.
+    """
+    hint = f"each line is a code, a comma and a {what}, for example deu,2.5"
+    rows = read_rows(str(path), f"{what}s", hint)
+    if not _is_number(rows[0][1][-1]):
+        rows = rows[1:]  # a header
+    found: dict[Language, float] = {}
+    for line, cells in rows:
+        if len(cells) != 2 or not _is_number(cells[1]):
+            raise InputError(f"'{path}', line {line}: no code and {what}", hint)
+        language = parse(code_of(str(path), line, cells[0]))
+        if language in found:
+            raise InputError(f"'{path}', line {line}: {language.code} appears twice", "give each language once")
+        found[language] = float(cells[1])
+    return found
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
 
 _HINT = (
     "the header names the columns, the code first, and each row is one language, e.g. `code,region` then `deu,Europe`"

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
-from realign import many
 from realign.encoder import packed
 from realign.encoder.ragged import Table, first_subwords
 from realign.score import Fidelity
@@ -29,6 +28,7 @@ from realign.training.encoded_pairs import EncodedPairs
 from realign.training.realigner import Realigner
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked
+from search.bench import side_by_side
 
 WARM = 10  # steps before the clock starts
 TAGS = 17  # parts of speech
@@ -150,15 +150,15 @@ def beside(size: Size, count: int, device: torch.device) -> dict[str, Any]:
     )
     model = BertModel(config).to(device)
     pairs = {f"{number:03}": parallel(small, chance, 400) for number in range(4)}
-    runs = [many.Run(pairs, seed) for seed in range(count)]
+    runs = [side_by_side.Run(pairs, seed) for seed in range(count)]
     how, task = Realignment(), Alone(lessons(table(1_000, small, chance)))
 
     def train(steps: int) -> None:
-        list(many.train(model, runs, how, task, Fidelity(how.batch * steps, steps, 0)))
+        list(side_by_side.train(model, runs, how, task, Fidelity(how.batch * steps, steps, 0)))
 
     train(WARM)
     seconds = timed(lambda: train(size.beside_steps), 1)
-    return {"at_once": count, "room_for": many.room(model, how), "seconds_a_candidate": seconds / count}
+    return {"at_once": count, "room_for": side_by_side.room(model, how), "seconds_a_candidate": seconds / count}
 
 
 class Alone:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.bench_transfer import ranking
+from search.bench.transfer import ranking
 from selector.diversity import Yardstick
 from selector.exact import Effort
 from selector.languages.language import parse, parse_pool

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from realign.evaluators import table as replay
-from search.bench_fidelity import agreement, spearman
+from search.bench.fidelity import agreement, spearman
 
 SIZE = 4
 
