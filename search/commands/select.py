@@ -1,4 +1,4 @@
-"""`realingo select`: choose, compare, rank or measure subsets of languages, with no encoder. Tables: `select_tables`."""
+"""`realingo select`: choose, compare, rank or measure subsets, with no encoder. Tables: `select_tables`."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import pytest
 import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from similarities import POOL, alike, side
 
 from realign.evaluators.fake import FakeEvaluator
 from search import planner
@@ -23,23 +24,11 @@ from search.strategies.base import Past, Seen, generator
 from search.surrogate import acquisition, gaussian_process
 from search.surrogate.kernels import Kernels, Side, masks
 from search.surrogate.model import Surrogate, begin_with
-from selector.languages.language import parse, parse_pool
+from selector.languages.language import parse
 from selector.languages.subset import Subset
 from selector.solvers.limits import Limits
 
-POOL = parse_pool(list(rehearsal.POOL))
 n = len(POOL)
-
-
-def alike(seed: int, size: int = n) -> np.ndarray:
-    """Similarities of points in the plane."""
-    spots = np.random.default_rng(seed).normal(size=(size, 2))
-    return np.exp(-np.linalg.norm(spots[:, None] - spots[None], axis=2))
-
-
-def side(seed: int = 0) -> Side:
-    codes = tuple(language.code for language in POOL)
-    return Side({"plane": alike(seed)}, {"plane": alike(seed)}, {"plane": alike(seed)[0]}, codes)
 
 
 def measured(space: Space, subsets: list[Subset], running: int = 0, noise: float = 0.1) -> Past:
@@ -213,7 +202,8 @@ def test_the_order_of_the_pool_does_not_matter(tmp_path: Path) -> None:
 
 def test_another_process_proposes_the_same(tmp_path: Path) -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests'); import test_surrogate as t;"
+        f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(rehearsal.__file__).parent)!r}]\n"
+        "import test_surrogate as t\n"
         "space = t.Space(t.POOL, (3, 3)); print(*(s.key for s in t.searched(t.Surrogate(t.side()), space, 14, 5)))"
     )
     here = " ".join(s.key for s in searched(Surrogate(side()), Space(POOL, (3, 3)), 14, 5))

@@ -132,7 +132,7 @@ def test_an_occupied_output_is_refused(text: Path, capsys: pytest.CaptureFixture
 def test_the_studies_of_real_languages_agree_with_each_other() -> None:
     from search.config.study_config import load
 
-    studies = Path(__file__).parents[1] / "studies"
+    studies = Path(__file__).parents[2] / "studies"
     study, encoder = load(studies / "real-small.toml"), load_pretrain(studies / "real-small-encoder.toml")
     spoken = {language.code for language in (study.source, *study.pool, *study.held_out)}
     assert set(encoder.data.languages) == spoken

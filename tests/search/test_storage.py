@@ -32,12 +32,9 @@ from search.study.trial import last_attempts
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 STORAGES = ("sqlite:///study.db", "study.journal")
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
 
 
 def score(value: float = 0.5) -> Score:

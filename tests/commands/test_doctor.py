@@ -19,8 +19,7 @@ STATES = {"ok", "warning", "missing", "broken"}
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
+def _no_data(own_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REALINGO_DATA", raising=False)
 
 

@@ -1,6 +1,6 @@
 """A PostgreSQL server of our own for a test: on loopback, in a temporary folder, on a free port.
 
-`python tests/postgres.py` starts one, prints its URL and ends it with Ctrl-C.
+`python tests/helpers/postgres.py` starts one, prints its URL and ends it with Ctrl-C.
 """
 
 from __future__ import annotations

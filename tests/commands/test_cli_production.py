@@ -73,7 +73,9 @@ SERVER.set_forkserver_preload(["warm"])
 @pytest.fixture(scope="module", autouse=True)
 def _server() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # where the server finds `warm`
+        patch.setenv(
+            "PYTHONPATH", str(Path(rehearsal.__file__).parent), prepend=os.pathsep
+        )  # where the server finds `warm`
         forkserver.ensure_running()
 
 

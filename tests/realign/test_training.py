@@ -35,12 +35,6 @@ Pairs = dict[str, EncodedPairs]
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    torch.set_num_threads(1)
-    return World(0, SIZES)
-
-
-@pytest.fixture(scope="module")
 def encoder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     texts = {code: world.texts(code) for code in ("eng", "deu", "fin")}
     return load(str(pretrain(texts, TINY, 0, tmp_path_factory.mktemp("models") / "tiny")))

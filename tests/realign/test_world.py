@@ -14,12 +14,7 @@ from selector.languages.language import parse
 from selector.languages.pools import WORLD_LOW_RESOURCE
 from selector.sources.features import family_path, feature
 
-SMALL = Sizes(parallel=60, source=60, evaluation=40, text=60, source_text=80, low_text=6)
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return World(0, SMALL)
+SIZES = Sizes(parallel=60, source=60, evaluation=40, text=60, source_text=80, low_text=6)
 
 
 def test_size_of_the_world(world: World) -> None:
@@ -47,11 +42,11 @@ def test_same_seed_same_world_in_another_process_and_other_seed_another() -> Non
 
 def test_pairs_are_said_when_they_are_looked_into() -> None:
     """A study asks for those of every language of its pool, and what it trains on is in the store already."""
-    world = World(77, SMALL)
+    world = World(77, SIZES)
     before = _pairs.cache_info().misses
     pairs = world.pairs("fin", "train")
     assert pairs
-    assert len(pairs) == SMALL.parallel
+    assert len(pairs) == SIZES.parallel
     assert _pairs.cache_info().misses == before
     assert pairs[-1] == list(pairs)[-1] == pairs[-2:][1]
     assert _pairs.cache_info().misses == before + 1
@@ -109,12 +104,12 @@ def test_kin_share_words_and_strangers_do_not(world: World) -> None:
 
 
 def test_low_resource_languages_have_less_text(world: World) -> None:
-    assert {len(world.texts(code)) for code in WORLD_LOW_RESOURCE} == {SMALL.low_text}
-    assert len(world.texts("deu")) == SMALL.text < len(world.texts("eng"))
+    assert {len(world.texts(code)) for code in WORLD_LOW_RESOURCE} == {SIZES.low_text}
+    assert len(world.texts("deu")) == SIZES.text < len(world.texts("eng"))
 
 
 def test_only_the_source_is_labelled_for_training(world: World) -> None:
-    assert len(world.sentences("eng", "train")) == SMALL.source
+    assert len(world.sentences("eng", "train")) == SIZES.source
     with pytest.raises(InputError, match="eng only"):
         world.sentences("deu", "train")
     with pytest.raises(InputError, match="does not speak nah"):

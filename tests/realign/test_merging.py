@@ -38,22 +38,13 @@ from selector.errors import InputError, RunError
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SIZES = Sizes(parallel=80, source=160, evaluation=24, text=120, source_text=200, low_text=40)
 TINY = Shape(vocabulary=1500, layers=2, width=32, heads=2, steps=30, batch=32, length=32)
 FULL = Fidelity(pairs=64, steps=12, examples=16)
 EXACT = Merging("average", precision="fp32", tuned="each")
 POOL = ("deu", "fin", "tam")
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    torch.set_num_threads(1)
-    return World(0, SIZES)
 
 
 @pytest.fixture(scope="module")

@@ -126,12 +126,6 @@ def test_every_token_has_its_own_slot_and_sees_its_sentence_alone(lengths: list[
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    torch.set_num_threads(1)
-    return World(0, SIZES)
-
-
-@pytest.fixture(scope="module")
 def encoder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     texts = {code: world.texts(code) for code in ("eng", "deu", "fin")}
     return load(str(pretrain(texts, TINY, 0, tmp_path_factory.mktemp("models") / "tiny")))

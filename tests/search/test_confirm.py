@@ -33,10 +33,7 @@ from selector.errors import InputError, RunError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def rows(

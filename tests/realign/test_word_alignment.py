@@ -97,12 +97,6 @@ def test_alignment_error_rate_of_a_case_worked_by_hand() -> None:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    torch.set_num_threads(1)
-    return World(0, SIZES)
-
-
-@pytest.fixture(scope="module")
 def encoder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     shape = Shape(vocabulary=1200, layers=1, width=32, heads=2, steps=60, batch=32, length=32)
     texts = {code: world.texts(code) for code in ("eng", "nld")}

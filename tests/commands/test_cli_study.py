@@ -18,12 +18,9 @@ from search.config.study_config import StudyConfig, load
 from search.study.study import open_study
 from search.study.trial import last_attempts
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SLOW = {"seconds": 0.4, "trials": 10, "noise": 0.5}
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
 
 
 def test_search_status_confirm_export_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

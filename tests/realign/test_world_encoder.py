@@ -11,7 +11,7 @@ from realign.world.encoder import FOLDER, world_encoder
 from realign.world.world import World
 from search.commands.pretrain import load_pretrain
 
-MADE_BY = Path(__file__).parents[1] / "studies" / "world-encoder.toml"
+MADE_BY = Path(__file__).parents[2] / "studies" / "world-encoder.toml"
 
 
 def test_it_was_pretrained_on_what_the_world_says_now() -> None:

@@ -41,12 +41,6 @@ CODES = ("deu", "fin", "tam")
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    torch.set_num_threads(1)
-    return World(0, SIZES)
-
-
-@pytest.fixture(scope="module")
 def folder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {code: world.texts(code) for code in ("eng", "deu", "fin", "tam", "swh")}
     return pretrain(texts, TINY, 0, tmp_path_factory.mktemp("models") / "encoder")

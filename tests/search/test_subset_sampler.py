@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 import pytest
-from test_surrogate import side
+from similarities import side
 
 from search.space import Space
 from search.strategies import base as proposal

@@ -362,7 +362,7 @@ def test_any_folder_text_is_found_or_refused(scratch: Path, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def real() -> Path:
-    folder = Path(os.environ.get("REALINGO_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    folder = Path(os.environ.get("REALINGO_DATA") or Path(__file__).parents[3] / "shared" / "data")
     if not (folder / "parallel").is_dir() or not (folder / "ud").is_dir():
         pytest.skip(f"no real data in {folder}: set REALINGO_DATA")
     return folder

@@ -35,19 +35,16 @@ from search.study.trial import last_attempts
 from selector.errors import InputError
 from selector.languages.subset import Subset
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 Make = Callable[[], Evaluator]
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """One node of two processors, and this process connected to it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))  # of `faulty`
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(rehearsal.__file__).parent), *sys.path]))  # of `faulty`
         there = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
         ray.init(address=there.address, log_to_driver=False, logging_level="error")
         yield there

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import transformers
+from loopback_hub import serve
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig
 
@@ -24,7 +25,6 @@ from realign.encoder.encoder import hidden_states, load
 from realign.world.world import Sizes, World
 from selector.errors import InputError
 from selector.languages.language import two_letter
-from tests.loopback_hub import serve
 
 CODES = ("deu", "fin", "swh")
 STUDY = """

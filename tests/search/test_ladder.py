@@ -10,7 +10,7 @@ import pytest
 import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_surrogate import side
+from similarities import side
 
 from search import planner
 from search.build import cost as work
