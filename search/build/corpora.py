@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from search.config.study_config import StudyConfig
 from search.config.core_schema import Bitext, Conllu, Hub, Labels, Verses
+from search.config.study_config import StudyConfig
 from selector.languages.language import Pool, scripts
 
 if TYPE_CHECKING:

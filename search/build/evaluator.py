@@ -11,10 +11,11 @@ from realign.evaluators.fake import FakeEvaluator
 from realign.evaluators.single_language import Alone
 from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Advance, Fidelity
-from search.strategies import ladder
-from search.build import corpora as sources, tasks
-from search.config.study_config import StudyConfig
+from search.build import corpora as sources
+from search.build import tasks
 from search.config.core_schema import FakeModel
+from search.config.study_config import StudyConfig
+from search.strategies import ladder
 from selector.errors import InputError
 from selector.languages.language import Pool
 from selector.languages.subset import Subset

@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from search.build import corpora as sources
-from search.config.study_config import StudyConfig
 from search.config.core_schema import STEPS
+from search.config.study_config import StudyConfig
 
 if TYPE_CHECKING:
     from realign.corpora.base import Split

@@ -187,7 +187,8 @@ WRONG = {
 ATTEMPTS = """
 import json, sys
 from pathlib import Path
-from search import assemble, config
+from search.build import evaluator as assemble
+from search.config import study_config as config
 from selector.errors import InputError
 said = {}
 for file in sorted(Path(sys.argv[1]).glob("*.toml")):
