@@ -1,10 +1,11 @@
 """Parallel text in local files, one pair a line, read anew at each pass and never held in memory (`Parallel`).
 
-    Moses   <folder>/<source>-<code>[.<split>].<source>[.gz]   two files whose lines correspond:
-            <folder>/<source>-<code>[.<split>].<code>[.gz]     eng-deu.eng and eng-deu.deu, eng-deu.dev.eng and …
-    Tsv     <folder>/<code>[.<split>].tsv[.gz]                 source sentence TAB its translation
+    Moses   <folder>/[<corpus>.]<source>-<code>[.<split>].<source>[.gz]   two files whose lines correspond, the codes in
+            <folder>/[<corpus>.]<source>-<code>[.<split>].<code>[.gz]     either order: eng-deu.eng and eng-deu.deu,
+                                                                          bible.de-en.en and bible.de-en.de
+    Tsv     <folder>/<code>[.<split>].tsv[.gz]                            source sentence TAB its translation
 
-Without a split in its name a file is the training text. `code` is ISO 639-3; a macrolanguage's code will do
+Without a split in its name a file is the training text. `code` is any that a pool takes; a macrolanguage's will do
 (eng-ara.eng and eng-ara.ara serve arb). Words are cut at white space. An empty line is an empty sentence.
 """
 
@@ -12,15 +13,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, reduce
 from itertools import zip_longest
 from pathlib import Path
 
 from realign.corpora.base import Pair, Split, Stream
-from realign.corpora.folder import Stamped, bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.file_names import Found, Name, side_of
+from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, lines, named_files, one, sign, stamped
 from selector.errors import InputError
 
-Files = dict[str, tuple[Path, ...]]  # code → its file, or the two sides of it
+Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
 
 INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev",), "test": (".test",)}
 
@@ -30,7 +32,7 @@ class Moses:
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
         self._folder, self._source, self._named = folder, source, frozenset(languages)
-        self._files: dict[Split, Files] = {split: self._found(infixes) for split, infixes in INFIXES.items()}
+        self._files = _sides(folder, source)
         _some(self._files, folder, f"{source}-<code>.{source} and {source}-<code>.<code>")
 
     @property
@@ -44,28 +46,13 @@ class Moses:
         _sound_sides(stamped(ours), stamped(theirs))
         return Stream(lambda: _zipped(ours, theirs))
 
-    def _found(self, infixes: Iterable[str]) -> Files:
-        files: Files = {}
-        for infix in infixes:
-            suffix = f"{infix}.{self._source}"
-            for code, path in by_language(self._folder, suffix, False, f"{self._source}-").items():
-                written = path.name.removeprefix(f"{self._source}-")[
-                    :3
-                ]  # the code in the name: perhaps a macrolanguage
-                other = path.name.removesuffix(".gz").removesuffix(self._source) + written
-                files.setdefault(code, (path, _either(self._folder / other, path)))
-        return files
-
 
 class Tsv:
     """One file a language with both sides. `languages` (none: all) names what the `signature` covers."""
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
         self._folder, self._source, self._named = folder, source, frozenset(languages)
-        self._files: dict[Split, Files] = {}
-        for split, infixes in INFIXES.items():
-            found = [by_language(folder, f"{infix}.tsv", required=False) for infix in infixes]
-            self._files[split] = {code: (path,) for files in reversed(found) for code, path in files.items()}
+        self._files = {split: _tables(folder, infixes) for split, infixes in INFIXES.items()}
         _some(self._files, folder, "<code>.tsv: source sentence TAB translation")
 
     @property
@@ -83,25 +70,42 @@ class Tsv:
 def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) -> tuple[Path, ...]:
     if split not in files:
         fail(f"there is no split '{split}'", f"splits are {', '.join(files)}")
-    paths = files[split]
-    one({code: some[0] for code, some in paths.items()}, language, f"{split} parallel text in {folder}")
-    return paths[language]
+    return one(files[split], language, f"{split} parallel text in {folder}")
+
+
+def _sides(folder: Path, source: str) -> dict[Split, Files]:
+    """Both files of every pair of the source with another language, the source's first."""
+    named = named_files(folder)
+    found: dict[Split, list[tuple[Name, tuple[Path, ...]]]] = {split: [] for split in INFIXES}
+    for name, path in named.items():
+        side = side_of(name)
+        if side is None or source not in (side.name.code, side.other.code):
+            continue
+        partner = named.get(side.partner)
+        if partner is None:
+            fail(f"{path} has no other side", f"put {side.partner} or {side.partner}.gz beside it")
+        if side.name.code == source:
+            found[side.split or "train"].append((side.other, (path, partner)))
+    return {split: Found.of(pairs) for split, pairs in found.items()}
+
+
+def _alone(path: Path) -> tuple[Path, ...]:
+    return (path,)
+
+
+def _tables(folder: Path, infixes: Iterable[str]) -> Files:
+    found = [by_language(folder, f"{infix}.tsv", required=False).mapped(_alone) for infix in infixes]
+    return reduce(Found.also, found)
 
 
 def _some(files: dict[Split, Files], folder: Path, names: str) -> None:
     if not any(files.values()):
-        fail(f"no parallel text in {folder}", f"files are named {names}, codes in ISO 639-3")
+        fail(f"no parallel text in {folder}", f"files are named {names}, {CODES}")
 
 
 def _used(files: dict[Split, Files], named: frozenset[str]) -> list[Path]:
-    every = [(code, paths) for some in files.values() for code, paths in some.items()]
-    return [path for code, paths in every if not named or code in named for path in paths]
-
-
-def _either(path: Path, other_side: Path) -> Path:
-    """`path`, or `path.gz` where only that is there."""
-    found = next((some for some in (path, path.with_name(f"{path.name}.gz")) if some.is_file()), None)
-    return found or fail(f"{other_side} has no other side", f"put {path.name} or {path.name}.gz beside it")
+    every = [(code, some) for some in files.values() for code in some]
+    return [path for code, some in every if not named or code in named for path in some[code]]
 
 
 @cache

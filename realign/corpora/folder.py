@@ -4,44 +4,62 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from realign.corpora.file_names import Found, Item, language_of, treebank_of
 from selector.errors import InputError
-from selector.sources.code_tables import PREFERRED
 
 VARIABLE = "REALINGO_DATA"
+CODES = "with any code of the language, such as deu, de or deu_Latn"
 
 
 def fail(message: str, hint: str) -> NoReturn:
     raise InputError(message, hint)
 
 
-def by_language(folder: Path, suffix: str, required: bool = True, prefix: str = "") -> dict[str, Path]:
-    """Individual ISO 639-3 code → file `<prefix><code><suffix>[.gz]`, sorted by code.
+def by_language(folder: Path, suffix: str, required: bool = True) -> Found[Path]:
+    """Individual ISO 639-3 code → file `<code><suffix>[.gz]`, by any code that a pool takes, sorted by code.
 
-    A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed.
+    A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed. Two other
+    files of one language are an InputError when it is asked for.
     """
+    stems = {name.removesuffix(suffix): path for name, path in named_files(folder).items() if name.endswith(suffix)}
+    files = Found.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
+    if required and not files:
+        fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, {CODES}")
+    return files
+
+
+def treebanks(folder: Path, split: str) -> Found[Path]:
+    """Treebanks of one split: `<code>.<split>.conllu`, or as Universal Dependencies are released, in the folder itself
+    (`de_gsd-ud-dev.conllu`) or in folders `UD_…` of it."""
+    suffix = f"-ud-{split}.conllu"
+    with readable(folder):
+        folders = [folder, *sorted(path for path in folder.glob("UD_*") if path.is_dir())]
+    released = [
+        (language, path)
+        for each in folders
+        for name, path in named_files(each).items()
+        if name.endswith(suffix) and (language := treebank_of(name.removesuffix(suffix)))
+    ]
+    return by_language(folder, f".{split}.conllu", required=False).also(Found.of(released))
+
+
+def named_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder by their names without .gz, sorted; a plain file wins over its compressed twin."""
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
-    pattern = re.compile(re.escape(prefix) + r"([a-z]{3})" + re.escape(suffix) + r"(\.gz)?")
     with readable(folder):
-        found = [(match, path) for path in folder.iterdir() if (match := pattern.fullmatch(path.name))]
-    files: dict[str, Path] = {}
-    for match, path in sorted(found, key=lambda pair: (pair[0][1] in PREFERRED, pair[1].name)):
-        files.setdefault(PREFERRED.get(match[1], match[1]), path)
-    if required and not files:
-        name = f"{prefix}<code>{suffix}"
-        fail(f"no data in {folder}", f"files are named {name} or {name}.gz, code in ISO 639-3")
-    return dict(sorted(files.items()))
+        paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the last of a name stays
+    return dict(sorted({path.name.removesuffix(".gz"): path for path in paths}.items()))
 
 
-def one(files: dict[str, Path], language: str, what: str) -> Path:
+def one(files: Mapping[str, Item], language: str, what: str) -> Item:
     if language in files:
         return files[language]
     fail(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")

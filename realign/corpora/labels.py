@@ -5,7 +5,7 @@
     Table   <folder>/<code>.<split>.tsv[.gz]      a header, then a row each; columns text and label, or
             <folder>/<code>.<split>.jsonl[.gz]    premise, hypothesis and label; or the same keys, an object a line
 
-`code` is ISO 639-3; a file may carry the macrolanguage's code.
+`code` is any that a pool takes; a file may carry the macrolanguage's code.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, get_args
 
 from realign.corpora.base import Classified, Split, Tagged
-from realign.corpora.folder import bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.file_names import Found
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, stamped
 from realign.corpora.verses import Lazy
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -33,17 +34,17 @@ class Folder:
 
     def __init__(self, folder: Path, suffixes: Sequence[str], languages: Iterable[str] = ()) -> None:
         self._folder, self._named = folder, frozenset(languages)
-        self._files: dict[str, dict[str, Path]] = {split: {} for split in SPLITS}
-        for split, files in self._files.items():
-            for suffix in suffixes:
-                files.update(by_language(folder, f".{split}{suffix}", required=False) | files)
+        self._files = {
+            split: reduce(Found.also, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes])
+            for split in SPLITS
+        }
         if not any(self._files.values()):
             names = " or ".join(f"<code>.<split>{suffix}" for suffix in suffixes)
-            fail(f"no labelled text in {folder}", f"files are named {names}, also .gz; code in ISO 639-3")
+            fail(f"no labelled text in {folder}", f"files are named {names}, also .gz, {CODES}")
 
     def sign(self, form: str) -> str:
-        every = [(code, path) for files in self._files.values() for code, path in files.items()]
-        return sign(form, [path for code, path in every if not self._named or code in self._named])
+        every = [(code, files) for files in self._files.values() for code in files]
+        return sign(form, [files[code] for code, files in every if not self._named or code in self._named])
 
     def file(self, language: str, split: str) -> Path:
         if split not in self._files:

@@ -1,10 +1,12 @@
 """Data in local files, read when asked for: verse-parallel text, treebanks, plain text; the forms `base.py` names.
 
     Verses    <folder>/<code>.txt[.gz]              verse id TAB text, one verse a line; joined on the id
-    Conllu    <folder>/<code>.<split>.conllu[.gz]   the ten columns of CoNLL-U (universaldependencies.org/format.html)
+    Conllu    <folder>/<code>.<split>.conllu[.gz]   the ten columns of CoNLL-U (universaldependencies.org/format.html);
+              <folder>[/UD_<language>-<treebank>]/<code>_<treebank>-ud-<split>.conllu[.gz], as they are released
     Plain     <folder>/<code>.txt[.gz]              one sentence a line
 
-`code` is ISO 639-3; a file may carry the macrolanguage's code (ara.txt serves arb), the individual code wins.
+`code` is any that a pool takes; a file may carry the macrolanguage's (ara.txt serves arb), the individual code wins.
+Two other files of one language are an error when it is asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Generic, TypeVar, get_args, overload
 
 from realign.corpora.base import Pair, Split, Tagged
-from realign.corpora.folder import VARIABLE, bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.folder import CODES, VARIABLE, bad, by_language, fail, lines, one, sign, stamped, treebanks
 from selector.errors import InputError
 
 UPOS = frozenset({
@@ -115,10 +117,10 @@ class Conllu:
     """Treebanks with UPOS tags (`Labelled`). `languages` (none: all) names what the `signature` covers."""
 
     def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
-        self._files = {split: by_language(folder, f".{split}.conllu", required=False) for split in SPLITS}
+        self._files = {split: treebanks(folder, split) for split in SPLITS}
         self._folder, self._named = folder, frozenset(languages)
         if not any(self._files.values()):
-            fail(f"no treebank in {folder}", "files are named <code>.<split>.conllu or .conllu.gz, code in ISO 639-3")
+            fail(f"no treebank in {folder}", f"files are named <code>.<split>.conllu or .conllu.gz, {CODES}")
 
     def languages(self, split: Split) -> tuple[str, ...]:
         """The individual codes of the languages that have this split."""
@@ -127,8 +129,8 @@ class Conllu:
     @property
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files in use."""
-        every = [(code, path) for files in self._files.values() for code, path in files.items()]
-        return sign("conllu", [path for code, path in every if not self._named or code in self._named])
+        every = [(code, files) for files in self._files.values() for code in files]
+        return sign("conllu", [files[code] for code, files in every if not self._named or code in self._named])
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         """Sentences as words with UPOS; multiword-token lines and empty nodes are skipped.

@@ -4,7 +4,7 @@
     ByPharaoh      <folder>/<code>.align[.gz]          "0-0 1-2 …" a line: the links of the train pair of that number
 
 Each is a `Parallel` around another: pairs carry their links with them, so nothing that drops or reorders pairs later
-can mix them up. Codes are ISO 639-3; a file may carry the macrolanguage's code.
+can mix them up. Codes are any that a pool takes (`en-de.txt` as MUSE has it); a file may carry the macrolanguage's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import overload
 
 from realign.corpora.base import Links, Pair, Parallel, Split
-from realign.corpora.folder import bad, by_language, fail, lines, one, readable, sign, stamped
-from selector.sources.code_tables import PREFERRED
+from realign.corpora.file_names import Found, pair_of
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
 
 ALIGNED = ".align"
 
@@ -26,8 +26,8 @@ ALIGNED = ".align"
 class ByDictionary:
     """Links of words that a dictionary translates into each other; upper and lower case are the same."""
 
-    def __init__(self, parallel: Parallel, folder: Path) -> None:
-        self._parallel, self._files = parallel, _dictionaries(folder)
+    def __init__(self, parallel: Parallel, folder: Path, source: str = "eng") -> None:
+        self._parallel, self._files = parallel, _dictionaries(folder, source)
         self._folder = folder
 
     @property
@@ -101,21 +101,16 @@ def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
     )
 
 
-def _dictionaries(folder: Path) -> dict[str, Path]:
-    """Target code → its one dictionary."""
+def _dictionaries(folder: Path, source: str) -> Found[Path]:
+    """Target code → its dictionary, the source's words first; those of other pairs and directions are left alone."""
     if not folder.is_dir():
-        fail(f"there is no dictionary folder {folder}", "give a folder with files named eng-<code>.txt")
-    files: dict[str, Path] = {}
-    with readable(folder):
-        named = [(re.fullmatch(r"[a-z]{3}-([a-z]{3})\.txt(\.gz)?", path.name), path) for path in folder.iterdir()]
-    for match, path in sorted((pair for pair in named if pair[0]), key=lambda pair: pair[1].name):
-        code = PREFERRED.get(match[1], match[1])  # type: ignore[index]
-        if code in files:
-            fail(f"two dictionaries for {code}: {files[code].name} and {path.name}", "keep one of them")
-        files[code] = path
-    if not files:
-        fail(f"no dictionary in {folder}", "files are named eng-<code>.txt or eng-<code>.txt.gz, codes in ISO 639-3")
-    return files
+        fail(f"there is no dictionary folder {folder}", f"give a folder with files named {source}-<code>.txt")
+    stems = [(name.removesuffix(".txt"), path) for name, path in named_files(folder).items() if name.endswith(".txt")]
+    pairs = [(pair, path) for stem, path in stems if (pair := pair_of(stem))]
+    found = Found.of((target, path) for (first, target), path in pairs if first.code == source)
+    if not found:
+        fail(f"no dictionary in {folder}", f"files are named {source}-<code>.txt or {source}-<code>.txt.gz, {CODES}")
+    return found
 
 
 @cache

@@ -128,7 +128,7 @@ def linked(config: StudyConfig) -> Parallel:
 
     text, how = sources.parallel(config, config.data.parallel, config.pool), config.realign
     if how.loss == "word" and how.dictionary:
-        return ByDictionary(text, find_folder(how.dictionary, config.home))
+        return ByDictionary(text, find_folder(how.dictionary, config.home), config.source.code)
     if how.loss == "word" and how.alignments:
         return ByPharaoh(text, find_folder(how.alignments, config.home))
     return text

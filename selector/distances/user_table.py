@@ -7,15 +7,19 @@ An empty cell, `?`, `--` or `NA` says that nothing is known.
 from __future__ import annotations
 
 import difflib
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selector.distances.user_matrix import code_of, read_rows
+from selector.distances.user_matrix import Row, code_of, read_rows
 from selector.errors import InputError
 from selector.languages.language import Language, parse
+from selector.sources import schemes
 from selector.sources.features import Coded
+
+_log = logging.getLogger("realingo.languages")
 
 
 def numbers(path: Path, what: str) -> dict[Language, float]:
@@ -87,6 +91,26 @@ class Columns:
         return self.names.index(column)
 
 
+def _languages(path: str, rows: Sequence[Row]) -> list[Row]:
+    """Rows that are languages: of rows with Glottocodes, those of ISO 639-3, each once; a warning counts the others."""
+    kept: dict[str, Row] = {}  # by code
+    others = []
+    for row in rows:
+        lect = _lect(row)
+        code = schemes.glottolog(lect)
+        if not schemes.is_glottocode(lect) or (code in kept and _lect(kept[code]) == lect):
+            others.append(row)  # what stands twice is an error further on
+        elif code is not None and (code not in kept or schemes.glottocode(code) == lect):
+            kept[code] = row
+    if left := len(rows) - len(others) - len(kept):
+        _log.warning(f"'{path}': rows left out: {left}, of dialects or of languages without a code in ISO 639-3")
+    return sorted([*others, *kept.values()])
+
+
+def _lect(row: Row) -> str:
+    return row[1][0].strip().casefold()
+
+
 def read(path: str) -> Columns:
     """The table of a file. Raises InputError with the line number of the first thing wrong."""
     rows = read_rows(path, "table", _HINT)
@@ -100,7 +124,7 @@ def read(path: str) -> Columns:
             f"'{path}', line {line}: the column name '{twice}' is empty or given twice", "name each column"
         )
     cells: dict[str, tuple[str | None, ...]] = {}
-    for number, row in rows[1:]:
+    for number, row in _languages(path, rows[1:]):
         if len(row) != len(header):
             raise InputError(f"'{path}', line {number}: {len(row)} cells where {len(header)} are due", _HINT)
         code = code_of(path, number, row[0])

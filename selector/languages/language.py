@@ -6,7 +6,6 @@ URIEL's family tree, read only when asked for.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -15,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from selector.errors import InputError
-from selector.languages import pools
-from selector.sources import code_tables, iso639, tables
+from selector.languages import pools, tags
+from selector.sources import code_tables, iso639, schemes, subtags, tables
 from selector.text_file import small
 
 
@@ -36,25 +35,42 @@ Pool = tuple[Language, ...]  # the sampling frame, sorted by code, unique
 NO_SCRIPT = "Zyyy"  # the script where none is known
 UNKNOWN = "Unclassified"  # family and genus where nothing is known: one group, so that ignorance never looks diverse
 
-# A code, then optionally the subtags of BCP-47 or FLORES: extended language, script, region, variants.
-_TAG = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{3}))?(?:[-_][a-z]{4})?(?:[-_](?:[a-z]{2}|\d{3}))?(?:[-_][a-z0-9]{5,8})*")
 _GUESSES = 3
 
 
-@cache
-def parse(text: str) -> Language:
-    """The individual language that `text` names: ISO 639-3 or -1, BCP-47, FLORES or an English name, in any case.
+@dataclass(frozen=True)
+class Reading:
+    """A language with what a user should hear of how it was read: a sentence, or nothing."""
 
-    Macrolanguage codes answer with their usual individual language (`zho` is `cmn`).
-    Raises InputError with the nearest guesses where nothing is named.
+    language: Language
+    remark: str = ""
+
+
+def parse(text: str) -> Language:
+    """The individual language that `text` names: a code of ISO 639, BCP-47, FLORES, Wikipedia, Glottolog or Universal
+    Dependencies, or an English name of four letters or more, in any case.
+
+    Macrolanguage codes answer with their usual individual language (`zho` is `cmn`); a script or region that makes it
+    another one is followed (`pa-Arab` is `pnb`). What is not the only possible reading is logged as a warning, once.
+    Raises InputError with the nearest guesses where no one language is named.
     """
-    wanted = text.strip().casefold()
-    code = _from_tag(wanted) or _from_name(text.strip())
+    found = reading(text)
+    if found.remark:
+        _say(found.remark)
+    return found.language
+
+
+@cache
+def reading(text: str) -> Reading:
+    """What `parse` answers, with the remark in place of a warning. Raises InputError as it does."""
+    given = text.strip()
+    found = tags.read(given)
+    if found is not None:
+        return Reading(_language(found.code), _remark(given, found))
+    code = _from_name(given)
     if code is None:
-        near = ", ".join(_guesses(wanted))
-        hint = f"did you mean {near}?" if near else "give an ISO 639-3 code such as deu, or an English name"
-        raise InputError(f"unknown language '{text.strip()}'", hint)
-    return _language(code)
+        raise InputError(*_unknown(given))
+    return Reading(_language(code))
 
 
 def parse_pool(given: str | Iterable[str]) -> Pool:
@@ -90,13 +106,14 @@ def known() -> Pool:
 
 def two_letter(code: str) -> str | None:
     """ISO 639-1 of an individual language: its own code, else the one of a macrolanguage it stands for."""
-    return _by_individual().get(code)
+    return _by_individual().get(code) or (None if code in _table() else iso639.two_letter(code))
 
 
 @cache
 def _by_individual() -> dict[str, str]:
-    own = {three: two for two, three in _two_letter().items()}
-    return {code_tables.PREFERRED[three]: two for three, two in own.items() if three in code_tables.PREFERRED} | own
+    own = {three: two for two, three in tags.two_letter().items()}
+    usual = code_tables.PREFERRED
+    return {usual[three]: two for three, two in own.items() if three in usual} | own
 
 
 @cache
@@ -110,61 +127,77 @@ def _rows() -> tuple[tuple[str, ...], ...]:
 
 
 @cache
-def _two_letter() -> dict[str, str]:
-    return code_tables.TWO_LETTER | {row[5]: row[0] for row in _rows() if row[5] != "-"}
-
-
-@cache
 def _names() -> dict[str, str]:
     return code_tables.NICKNAMES | {row[1].casefold(): row[0] for row in _rows()}
 
 
-def _from_tag(tag: str) -> str | None:
-    if tag in ("zh-min-nan", "zh-min"):  # grandfathered in BCP-47
-        return "nan"
-    match = _TAG.fullmatch(tag)
-    if match is None:
-        return None
-    primary, extended = match.groups()
-    if extended is not None:  # zh-yue, ar-arz: the extension is the language
-        return _from_code(extended)
-    return _from_code(primary)
-
-
-def _from_code(code: str) -> str | None:
-    code = code_tables.RETIRED.get(code, code)
-    code = _two_letter().get(code, code)
-    code = code_tables.PREFERRED.get(code, code)
-    return code if code in _table() else iso639.individual(code)
-
-
 def _from_name(name: str) -> str | None:
-    if len(name) < 3:
-        return None
-    return (
-        _names().get(name.casefold()) or iso639.individual(name) or iso639.individual(name.title()) or _any_case(name)
-    )
+    """A name of three letters is never taken: it looks like a code, and is that of an unrelated language."""
+    code = None if len(name) < iso639.SHORTEST_NAME else _names().get(name.casefold()) or iso639.named(name)
+    return None if code is None else code_tables.PREFERRED.get(code, code)
 
 
-def _any_case(name: str) -> str | None:
-    code = iso639.names().get(name.casefold())
-    return _from_code(code) if code else None
+def _remark(given: str, found: tags.Reading) -> str:
+    if not found.why:
+        return ""
+    why = found.why.format(_introduced(found.other)) if found.other else found.why
+    return f"'{given}' is read as {_introduced(found.code)}{why}"
 
 
-def _guesses(wanted: str) -> list[str]:
-    """Where a code was split, its parts; else the nearest codes and names, the package's own languages first."""
-    parts = [code for code in iso639.successors(wanted) if _from_code(code) == code]
-    if parts:
-        return [_introduced(code) for code in parts]
+@cache
+def _say(remark: str) -> None:
+    import logging
+
+    logging.getLogger("realingo.languages").warning(remark)
+
+
+def _unknown(given: str) -> tuple[str, str]:
+    """Message and hint for what names no one language."""
+    tag = given.casefold().replace("_", "-")
+    near, why = ", ".join(_guesses(tag)), ""
+    if schemes.is_glottocode(tag):
+        why = ": as a Glottocode it is a family, a dialect, or a language that ISO 639-3 does not have"
+    elif subtags.group(tag) is not None:
+        why = f": the code names a group, {subtags.group(tag)}"
+    elif subtags.is_private(tag.split("-")[0]):
+        why = ": a code for private use"
+    hint = f"did you mean {near}?" if near else "give an ISO 639-3 code such as deu, or an English name"
+    return f"unknown language '{given}'{why}", hint
+
+
+def _guesses(tag: str) -> list[str]:
+    """Languages that may have been meant: the parts of what was split or of a group, else what is written alike."""
+    found = _parts(tag) or _members(tag) or [code for code in map(tags.individual, tag.split("-")) if code]
+    namesake = tags.individual(iso639.names().get(tag, ""))
+    found += [namesake] if namesake else []
+    alike = found or ([] if subtags.group(tag) or schemes.is_glottocode(tag) else _alike(tag))
+    return [_introduced(code) for code in dict.fromkeys(alike)][:_GUESSES]
+
+
+def _parts(code: str) -> list[str]:
+    return [part for part in iso639.successors(code) if tags.individual(part) == part]
+
+
+def _members(code: str) -> list[str]:
+    """Languages of the package's table in a group whose name is that of their family or genus."""
+    name = (subtags.group(code) or "").removesuffix(" languages")
+    listed = code_tables.MEMBERS.get(code, "").split()
+    return listed or [each.code for each in known() if name and name in (each.genus, each.family)]
+
+
+def _alike(tag: str) -> list[str]:
+    """Codes that stand for the nearest codes and names, the package's own languages first."""
+    import difflib
+
     own = {row[0]: row[0] for row in _rows()} | _names()
     everything = own | {name: code for name, code in iso639.names().items() if name not in own}
-    found: dict[str, str] = {}
+    found: dict[str, None] = {}
     for candidates, cutoff in ((own, 0.6), (everything, 0.6), (own, 0.3)):
-        for match in difflib.get_close_matches(wanted, candidates, n=_GUESSES, cutoff=cutoff):
-            code = _from_code(candidates[match])
+        for match in difflib.get_close_matches(tag, candidates, n=_GUESSES, cutoff=cutoff):
+            code = tags.individual(candidates[match])
             if code is not None and len(found) < _GUESSES:
-                found[code] = _introduced(code)
-    return list(found.values())
+                found[code] = None
+    return list(found)
 
 
 def _introduced(code: str) -> str:
@@ -203,7 +236,7 @@ def _scripts() -> dict[str, tuple[str, ...]]:
 def _uriel() -> Pool:
     from selector.sources import features
 
-    return _canonical(_language(code) for code in features.codes() if _from_code(code) == code)
+    return _canonical(_language(code) for code in features.codes() if tags.individual(code) == code)
 
 
 def _canonical(languages: Iterable[Language]) -> Pool:
@@ -214,13 +247,15 @@ def _canonical(languages: Iterable[Language]) -> Pool:
 def _is_path(text: str) -> bool:
     if "/" in text or "\\" in text or re.search(r"\.[a-z]{1,4}$", text, re.IGNORECASE):
         return True
-    return "," not in text and _from_tag(text.strip().casefold()) is None and os.path.isfile(text)
+    return "," not in text and tags.read(text.strip()) is None and os.path.isfile(text)
 
 
 def _parse_listed(item: str) -> Language:
     try:
         return parse(item)
     except InputError as problem:
+        import difflib
+
         near = difflib.get_close_matches(item.strip(), pools.NAMES, n=1)
         if not near:
             raise

@@ -20,7 +20,7 @@ PREFERRED = _pairs(
     est:ekk fas:pes ful:fuv gba:gya gon:gno grb:grj grn:gug hai:hdn hbs:hrv hmn:mww iku:ike ipk:esi jrb:yhd kau:knc
     kln:niq kok:gom kom:kpv kon:kng kpe:xpe kur:kmr lah:pnb lav:lvs luy:bxk man:mnk mlg:plt mon:khk msa:zsm mwr:rwr
     nep:npi nor:nob oji:ciw ori:ory orm:gaz pus:pbt que:quy raj:wbr rom:rmy san:san sqi:als srd:src swa:swh syr:aii
-    tmh:taq uzb:uzn yid:ydd zap:zaw zha:zyb zho:cmn zza:kiu"""
+    tmh:taq uzb:uzn yid:ydd zap:zaw zha:zyb zho:cmn zza:diq"""
 )
 """Macrolanguage → individual language (ISO 639-3). `san` became a macrolanguage only in 2024 and stands for itself."""
 
@@ -31,8 +31,55 @@ TWO_LETTER = _pairs(
 )
 """ISO 639-1 → macrolanguage, for the two-letter codes that do not name an individual language."""
 
-RETIRED = _pairs("iw:heb in:ind ji:ydd jw:jav mo:ron bh:bho ajp:apc fil:tgl mol:ron scc:srp scr:hrv drw:prs tlf:tgl")
+RETIRED = _pairs("iw:heb in:ind ji:ydd jw:jav mo:ron bh:bho ajp:apc fil:tgl mol:ron scc:srp scr:hrv drw:prs")
 """Codes withdrawn from the standards (and `fil`, the official name of Tagalog) → today's code."""
+
+WHOLE = _pairs(
+    """bat-smg:sgs be-x-old:bel cbk-zam:cbk fiu-vro:vro map-bms:jav jv-x-bms:jav nap-x-tara:nap roa-rup:rup
+    roa-tara:nap simple:eng sr-el:srp zh-classical:lzh zh-min-nan:nan
+    bn-rom:ben hi-rom:hin my-zaw:mya ns:nso ta-rom:tam te-rom:tel ur-rom:urd
+    nob-latn-radical:nob hy-arevmda:hyw hye-arevmda:hyw
+    art-lojban:jbo cel-gaulish:xtg i-ami:ami i-bnn:bnn i-hak:hak i-klingon:tlh i-lux:ltz i-navajo:nav i-pwn:pwn
+    i-tao:tao i-tay:tay i-tsu:tsu no-bok:nob no-nyn:nno zh-guoyu:cmn zh-hakka:hak zh-xiang:hsn
+    sgn-be-fr:sfb sgn-be-nl:vgt sgn-br:bzs sgn-ch-de:sgg sgn-co:csn sgn-de:gsg sgn-dk:dsl sgn-es:ssp sgn-fr:fsl
+    sgn-gb:bfi sgn-gr:gss sgn-ie:isg sgn-it:ise sgn-jp:jsl sgn-mx:mfs sgn-nl:dse sgn-no:nsl sgn-pt:psr sgn-se:swl
+    sgn-us:ase sgn-za:sfs"""
+)
+"""Codes that no rule explains, with hyphens → ISO 639-3: of Wikipedia (as MediaWiki maps them to BCP 47), of CC-100
+(romanized text, Burmese in the Zawgyi encoding, `ns` for Northern Sotho), FLORES+, and tags registered as a whole."""
+
+WHOLE_REMARKS = {
+    "bh": ": the code named the Bihari languages and was withdrawn",
+    "map-bms": ": Banyumasan has no code in ISO 639-3",
+    "jv-x-bms": ": Banyumasan has no code in ISO 639-3",
+    "nap-x-tara": ": Tarantino has no code in ISO 639-3",
+    "roa-tara": ": Tarantino has no code in ISO 639-3",
+    "simple": ": Simple English is no language of its own",
+}
+"""What a user should hear when such a code is read."""
+
+WIKIPEDIA = {"als": "gsw", "nrm": "nrf"}
+"""Codes that name one language in ISO 639-3 and another in Wikipedia (and WikiANN): Tosk Albanian and Alemannic, Narom
+and Norman."""
+
+SHIFTED = _pairs(
+    """aze-arab:azb aze-iq:azb aze-ir:azb fas-af:prs hbs-ba:bos hbs-cyrl:srp hbs-me:cnr hbs-rs:srp kur-arab:ckb
+    kur-iq:ckb kur-ir:ckb mon-cn:mvf mon-mong:mvf pan-arab:pnb pan-pk:pnb swa-cd:swc uzb-af:uzs uzb-arab:uzs"""
+)
+"""Language and script or region → another language than the usual one. Source: Unicode CLDR 48 (prs is fa-AF and swc is
+sw-CD in languageAlias, likelySubtags pairs these regions with these scripts), ISO 639-3 for the members."""
+
+SPOKEN = _pairs(
+    """ara-ae:afb ara-bh:afb ara-dz:arq ara-eg:arz ara-iq:acm ara-jo:apc ara-kw:afb ara-lb:apc ara-ly:ayl ara-ma:ary
+    ara-om:acx ara-ps:apc ara-qa:afb ara-sa:ars ara-sd:apd ara-sy:apc ara-td:shu ara-tn:aeb ara-ye:ayn
+    ful-bf:fuh ful-cm:fub ful-gm:fuc ful-gn:fuf ful-ml:ffm ful-mr:fuc ful-ne:fuq ful-sn:fuc grn-bo:gui msa-bn:kxd
+    msa-id:ind orm-ke:gax pus-pk:pbu que-bo:quh que-ec:qug sqi-xk:aln zho-hk:yue zho-mo:yue"""
+)
+"""Macrolanguage and region → the member mostly spoken there. Texts under such a tag are often in the usual member all
+the same (ar-EG is Standard Arabic), which is what the tag is read as; that there is another language is said."""
+
+MEMBERS = {"bai": "bbj fmp", "bih": "bho mai mag", "fiu": "fin ekk hun", "inc": "hin ben mar", "nah": "nhe azz nch"}
+"""Some languages of groups whose name is not that of a genus or a family."""
 
 NICKNAMES = {
     "farsi": "pes",

@@ -5,27 +5,47 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from selector.sources import code_tables
+_CODE = re.compile("[a-z]{2,3}")
+SHORTEST_NAME = 4  # shorter ones look like codes, and many are the code of an unrelated language
 
 
 @cache
-def individual(text: str) -> str | None:
-    """The individual language that `text` names by code or exact English name, today's code for a retired one.
+def standard(code: str) -> str | None:
+    """Today's code of an individual language or a macrolanguage, from a two- or three-letter code of ISO 639.
 
-    A macrolanguage answers with its usual individual language (`code_tables.PREFERRED`); None where nothing is named.
+    None for a code that names a group of languages, none at all, or a language that was split.
     """
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
 
+    if not _CODE.fullmatch(code):
+        return None
     try:
-        entry = iso639.Lang(text)
+        entry = iso639.Lang(code)
     except DeprecatedLanguageValue as gone:
-        return individual(gone.change_to) if gone.change_to else None
+        return standard(gone.change_to) if gone.change_to else None
     except InvalidLanguageValue:
         return None
-    if entry.scope() == "Macrolanguage":
-        return code_tables.PREFERRED.get(entry.pt3)
-    return entry.pt3 if entry.scope() == "Individual" else None
+    return str(entry.pt3) if entry.scope() in ("Individual", "Macrolanguage") else None
+
+
+@cache
+def named(name: str) -> str | None:
+    """Today's code of the language with exactly this English name, in any case; a name has four letters or more."""
+    import iso639
+    from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
+
+    if len(name) < SHORTEST_NAME:
+        return None
+    for spelling in (name, name.title()):
+        try:
+            return standard(iso639.Lang(spelling).pt3)
+        except DeprecatedLanguageValue as gone:
+            return standard(gone.change_to) if gone.change_to else None
+        except InvalidLanguageValue:
+            continue
+    code = names().get(name.casefold())
+    return standard(code) if code else None
 
 
 @cache
@@ -49,6 +69,18 @@ def name(code: str) -> str:
     import iso639
 
     return str(iso639.Lang(code).name)
+
+
+@cache
+def two_letter(code: str) -> str | None:
+    """The code in ISO 639-1 of an individual language by its code in ISO 639-3; None where there is none."""
+    import iso639
+    from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
+
+    try:
+        return iso639.Lang(pt3=code).pt1 or None
+    except (DeprecatedLanguageValue, InvalidLanguageValue):
+        return None
 
 
 @cache

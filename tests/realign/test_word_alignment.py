@@ -150,6 +150,15 @@ def test_dictionary_links_translations_whatever_their_case(tmp_path: Path) -> No
     assert text.signature != "tiny"
 
 
+def test_a_muse_folder_as_downloaded(tmp_path: Path) -> None:
+    """Of all pairs and directions, parts of dictionaries included, only the source's own is used."""
+    for name in ("en-nl", "nl-en", "fr-nl", "en-nl.0-5000", "en-nl.5000-6500"):
+        (tmp_path / f"{name}.txt").write_text("the de\n" if name == "en-nl" else "x y\n", encoding="utf-8")
+    assert ByDictionary(Tiny(), tmp_path, "eng").pairs("nld", "train")[0].links == ((0, 0), (3, 0))
+    with pytest.raises(InputError, match="for 'fra'"):
+        ByDictionary(Tiny(), tmp_path, "nld").pairs("fra", "train")
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -158,7 +167,8 @@ def test_dictionary_links_translations_whatever_their_case(tmp_path: Path) -> No
         ({"eng-nld.txt": "a b\nc d e\n"}, "line 2: 3 words instead of"),
         ({"eng-nld.txt": "\n"}, "has no word in it"),
         ({"eng-deu.txt": "a b\n"}, "no dictionary in"),
-        ({"eng-nld.txt": "a b\n", "fra-nld.txt": "a b\n"}, "two dictionaries for nld"),
+        ({"fra-nld.txt": "a b\n", "nld-eng.txt": "a b\n"}, "no dictionary in"),
+        ({"eng-nld.txt": "a b\n", "en-nl.txt": "a b\n"}, "more than one file fits nld"),
     ],
 )
 def test_bad_dictionaries_are_named(tmp_path: Path, files: dict[str, str], message: str) -> None:

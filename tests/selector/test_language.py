@@ -90,8 +90,10 @@ def test_a_split_code_names_its_parts():
 
 @pytest.mark.parametrize("code", pools.NAMED["flores-200"])
 def test_flores_tags(code):
-    """Every FLORES language under its tag, in whatever script it comes."""
+    """Every FLORES language under its tag, in whatever script it comes: but Punjabi in Arabic script is another one."""
     for script in (parse(code).script, "Latn", "Arab"):
+        if (code, script) == ("pan", "Arab"):
+            continue
         assert parse(f"{code}_{script}").code == code
 
 
