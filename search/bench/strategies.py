@@ -21,7 +21,7 @@ from numpy.random import default_rng
 from realign.evaluators import table as replay
 from search import terminal
 from search.bench.problems import Problem, Replayed, named
-from search.confirmation.bootstrap import student_interval
+from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
 from search.strategies.base import Past, Seen
 from search.strategies.ladder import ORDER

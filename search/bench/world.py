@@ -19,7 +19,7 @@ from search.bench import strategies as bench_search
 from search.bench import transfer as bench_transfer
 from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolved
-from search.confirmation.bootstrap import student_interval
+from search.confirmation.significance import student_interval
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
 from selector.errors import InputError

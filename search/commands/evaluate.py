@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from numpy.random import default_rng
-
 from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
@@ -22,8 +20,9 @@ from search.backends.batch import Bench
 from search.build import evaluator as assemble
 from search.config.core_schema import DataSection, ModelSection, RealignSection
 from search.config.study_config import StudyConfig
-from search.confirmation import bootstrap
-from search.confirmation.bootstrap import Sampled
+from search.confirmation.comparison import cell, difference_cell
+from search.confirmation.measured import Measured, measure, regressions
+from search.confirmation.significance import format_p
 from search.interrupts import Interrupts
 from search.study.provenance import versions
 from selector.errors import InputError
@@ -60,10 +59,9 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> dict[str, Any]:
     with terminal.progress() as advance, Interrupts() as interrupts:
         bench = Bench(place, wanted.workers, advance, interrupts)
         scores = [_scores(bench, model, view, seeds) for model, view in zip(models, views, strict=True)]
-    rows = {str(number): [[score] for score in each] for number, each in enumerate(scores)}
-    sampled = bootstrap.resample(rows, default_rng([config.seed, len(seeds)]))
-    document = _document(config, wanted, scores[0], sampled["0"])
-    document["against"] = _compared(config, models[1], sampled) if len(models) > 1 else None
+    measured = [measure([[score] for score in each]) for each in scores]
+    document = _document(config, wanted, scores[0], measured[0])
+    document["against"] = _compared(config, models[1], *measured) if len(models) > 1 else None
     return document
 
 
@@ -82,7 +80,7 @@ def _scores(bench: Bench, model: str, view: backends.View, seeds: list[int]) -> 
     return [found[Subset(), seed] for seed in seeds]
 
 
-def _document(config: StudyConfig, wanted: Wanted, scores: list[Score], sampled: Sampled) -> dict[str, Any]:
+def _document(config: StudyConfig, wanted: Wanted, scores: list[Score], measured: Measured) -> dict[str, Any]:
     tune = _codes(config.tune)
     held_out = _codes(config.held_out) if wanted.split == "test" else []
     return {
@@ -94,36 +92,28 @@ def _document(config: StudyConfig, wanted: Wanted, scores: list[Score], sampled:
         "split": wanted.split,
         "source": config.source.code,
         "seeds": [config.seed + i for i in range(wanted.seeds)],
-        **_cell(sampled, tune),
-        "std": sampled.std(tune),
+        **cell(measured, tune),
+        "std": measured.std(tune),
         "targets": tune,
-        "held_out": {**_cell(sampled, held_out), "languages": held_out} if held_out else None,
-        "per_language": dict(zip(sampled.codes, map(float, sampled.observed.mean(axis=0)), strict=True)),
+        "held_out": {**cell(measured, held_out), "languages": held_out} if held_out else None,
+        "per_language": measured.per_language,
         "per_seed": [dict(score.per_language) for score in scores],
         "signature": hashlib.sha256("+".join(score.signature for score in scores).encode()).hexdigest()[:24],
         "versions": versions(),
     }
 
 
-def _compared(config: StudyConfig, name: str, sampled: Mapping[str, Sampled]) -> dict[str, Any]:
+def _compared(config: StudyConfig, name: str, mine: Measured, other: Measured) -> dict[str, Any]:
     """Paired over sentences and seeds; p is of one comparison, regressions are corrected over the languages."""
-    mine, other = sampled["0"], sampled["1"]
-    tune = _codes(config.tune)
-    difference = mine.averaged(tune) - other.averaged(tune)
-    by_language = (mine.observed - other.observed).mean(axis=0)
+    difference, tune = mine - other, _codes(config.tune)
     return {
         "model": name,
         "mean": other.mean(tune),
-        "difference": mine.mean(tune) - other.mean(tune),
-        "ci95": list(bootstrap.interval(difference)),
-        "p": bootstrap.two_sided(difference),
-        "per_language": dict(zip(mine.codes, map(float, by_language), strict=True)),
-        "regressions": bootstrap.regressions(mine, other),
+        **difference_cell(difference, tune),
+        "p": difference.estimate(tune).p,
+        "per_language": difference.per_language,
+        "regressions": regressions(mine, other),
     }
-
-
-def _cell(sampled: Sampled, codes: list[str]) -> dict[str, Any]:
-    return {"mean": sampled.mean(codes), "ci95": list(bootstrap.interval(sampled.averaged(codes)))}
 
 
 def _codes(languages: Pool) -> list[str]:
@@ -156,7 +146,7 @@ def _summary(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"held-out languages: {_span(document['held_out'])} %")
     if against := document["against"]:
         low, high = (100 * end for end in against["ci95"])
-        gain = f"{100 * against['difference']:+.1f} points ({low:+.1f} to {high:+.1f}, p = {against['p']:.2g})"
+        gain = f"{100 * against['difference']:+.1f} points ({low:+.1f} to {high:+.1f}, {format_p(against['p'])})"
         lines.append(f"against {against['model']}: {gain}")
     if len(document["seeds"]) == 1:
         lines.append("one seed: the interval is over sentences alone; --seeds 5 shows what chance in training does")

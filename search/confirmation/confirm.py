@@ -6,12 +6,11 @@ macro-average over the tuning targets; `held_out` over the languages kept from t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from numpy.random import default_rng
@@ -20,45 +19,26 @@ from realign.cache import write_text
 from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
-from search.backends.batch import Bench, Wanted
+from search.backends.batch import Bench
 from search.build import evaluator as assemble
 from search.config.study_config import StudyConfig
-from search.confirmation import bootstrap, recommend
-from search.confirmation.bootstrap import Sampled
+from search.confirmation import recommend
+from search.confirmation.comparison import SCHEMA, Row, method, table
+from search.confirmation.significance import format_p
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
 from search.study.provenance import versions
 from search.study.study import Study, open_study
 from search.study.trial import Trial
 from selector.errors import InputError
-from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
 FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
 LEAST_DRAWS = 5  # random subsets
-BASELINES = ("all", "none", "random-k")
 LUCK = (
     "the search's value of the best subset less the same subset's value on the fresh seeds: same development "
     "sentences, same languages, same objective, so what differs is the seeds and that it was chosen for its value"
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is measured under one name: a subset on every seed, or another subset on every seed (random draws)."""
-
-    name: str
-    subsets: tuple[tuple[Subset, ...], ...]  # [n_seeds][replicates]
-
-    @property
-    def subset(self) -> Subset | None:
-        """The one subset of the row; None for random draws."""
-        return self.subsets[0][0] if len({subset for each in self.subsets for subset in each}) == 1 else None
-
-    def wanted(self, fresh: Sequence[int]) -> list[list[Wanted]]:
-        """What to measure, [n_seeds][replicates]."""
-        pairs = zip(fresh, self.subsets, strict=True)
-        return [[(subset, seed) for subset in subsets] for seed, subsets in pairs]
 
 
 def confirm(
@@ -88,11 +68,12 @@ def confirm(
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     fresh = [config.seed + FRESH + i for i in range(count)]
     rows = _rows(config, study, found, count)
+    terminal.remark(_price(config, study, rows, count, workers))
     with terminal.progress() as advance, Interrupts() as interrupts:
         bench = Bench(backend, workers, advance, interrupts, address)
         scores = _measure(config, bench, rows, fresh, found[0].subset)
         luck = _luck(config, found[0], bench, fresh)
-    document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
+    document = {**_head(config, fresh), "luck": luck, "rows": table(config, rows, scores)}
     try:
         write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     except OSError as problem:
@@ -123,12 +104,6 @@ def _draws(config: StudyConfig, k: int, seeds: int) -> tuple[tuple[Subset, ...],
     return tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
 
 
-def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
-    """The row that stands for a baseline: of random subsets those of the row's own size, where they were drawn."""
-    own = f"random-{len(row.subset)}" if row.subset is not None else baseline
-    return own if baseline == "random-k" and own in names else baseline
-
-
 def _model_free(config: StudyConfig, study: Study, k: int) -> tuple[str, Subset]:
     """The subset chosen without measuring that did best in the search; max-sum where none was tried."""
     tried = [t for t in study.best(len(study.trials())) if t.origin.startswith(("warm:", "diversity:"))]
@@ -154,6 +129,24 @@ def _measure(
     return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
 
 
+def _price(config: StudyConfig, study: Study, rows: Sequence[Row], seeds: int, workers: int) -> str:
+    """What is measured and about how long that takes, judged by the study's trials at full fidelity."""
+    number = sum(len({subset for row in rows for subset in row.subsets[seed]}) for seed in range(seeds))
+    # fewer where two rows hold the same subset, more where few seeds need several random draws each
+    works_out = "=" if number == len(rows) * seeds else "come to"
+    seconds = [t.seconds / t.begun(config.search.seeds) for t in study.trials() if t.level == "full" and t.seconds > 0]
+    time = f", about {_duration(number * median(seconds) / workers)}" if seconds else ""
+    text = f"confirm: {len(rows)} rows × {seeds} seeds {works_out} {number} evaluations{time}"
+    return f"{text}; what the cache holds is not measured again"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{math.ceil(seconds)} s"
+
+
 def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> dict[str, Any]:
     """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
 
@@ -169,7 +162,7 @@ def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) 
 
 def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "study": config.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "objective": config.search.score,
@@ -181,98 +174,8 @@ def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
         "seeds": list(fresh),
         "fidelity": assemble.fidelity(config).facts,
         "versions": versions(),
-        "method": f"paired bootstrap over sentences and seeds, {bootstrap.DRAWS} draws, 95 % intervals, p after Holm",
+        "method": method(len(fresh)),
     }
-
-
-def _table(
-    config: StudyConfig, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
-) -> list[dict[str, Any]]:
-    sampled = bootstrap.resample(scores, default_rng([config.seed, FRESH]))
-    p = _corrected(config, rows, sampled)
-    table = []
-    for row in rows:
-        entry = _entry(config, row, sampled[row.name], scores[row.name])
-        for baseline in BASELINES:
-            if baseline != row.name:
-                versus = _versus(config, row, sampled[row.name], sampled[_rival(row, baseline, sampled)])
-                label = f"vs_{baseline.removesuffix('-k')}"
-                entry[label] = {**versus, "p": p[row.name, baseline]}
-        worse = bootstrap.regressions(sampled[row.name], sampled["none"]) if row.name != "none" else []
-        table.append({**entry, "regressions": worse})
-    return table
-
-
-def _entry(config: StudyConfig, row: Row, sampled: Sampled, scores: Sequence[Sequence[Score]]) -> dict[str, Any]:
-    tune = _codes(config.tune)
-    draws = [list(subset.codes) for each in row.subsets for subset in each]
-    signatures = "+".join(score.signature for each in scores for score in each)
-    entry = {
-        "name": row.name,
-        "languages": list(row.subset.codes) if row.subset is not None else [],
-        **({"draws": draws} if row.subset is None else {}),
-        **_cell(sampled, tune),
-        "std": sampled.std(tune),
-        "seeds": len(row.subsets),
-        "cost": config.space.cost(row.subset) if row.subset is not None else None,
-        "per_language": dict(zip(sampled.codes, map(float, sampled.observed.mean(axis=0)), strict=True)),
-        "signature": hashlib.sha256(signatures.encode()).hexdigest()[:24],
-    }
-    groups = {"held_out": _codes(config.held_out)}
-    if row.subset is not None:
-        groups["members"] = [code for code in tune if code in row.subset.codes]
-        groups["non_members"] = [code for code in tune if code not in row.subset.codes]
-    for name, codes in groups.items():
-        entry[name] = _cell(sampled, codes) if codes else None
-    return entry
-
-
-def _cell(sampled: Sampled, codes: Sequence[str]) -> dict[str, Any]:
-    return {"mean": sampled.mean(codes), "ci95": list(bootstrap.interval(sampled.averaged(codes)))}
-
-
-def _versus(config: StudyConfig, row: Row, mine: Sampled, other: Sampled) -> dict[str, Any]:
-    """Differences to a baseline: over the targets, and apart for languages inside, outside, and held out."""
-    tune = _codes(config.tune)
-    inside = set(row.subset.codes) if row.subset is not None else set()
-    groups = {
-        "members": [code for code in tune if code in inside],
-        "non_members": [code for code in tune if code not in inside] if inside else [],
-        "held_out": _codes(config.held_out),
-    }
-    parts = {name: _difference(mine, other, codes) for name, codes in groups.items() if codes}
-    return {**_difference(mine, other, tune), **parts}
-
-
-def _difference(mine: Sampled, other: Sampled, codes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "difference": mine.mean(codes) - other.mean(codes),
-        "ci95": list(bootstrap.interval(mine.averaged(codes) - other.averaged(codes))),
-    }
-
-
-def _corrected(
-    config: StudyConfig, rows: Sequence[Row], sampled: Mapping[str, Sampled]
-) -> dict[tuple[str, str], float]:
-    """p of each row against each baseline. Holm over what is claimed (chosen rows), and apart over the baselines."""
-    tune = _codes(config.tune)
-    raw = {
-        (row.name, baseline): bootstrap.two_sided(
-            sampled[row.name].averaged(tune) - sampled[_rival(row, baseline, sampled)].averaged(tune)
-        )
-        for row in rows
-        for baseline in BASELINES
-        if row.name != baseline
-    }
-    families: list[dict[str, float]] = [{}, {}]
-    for (name, baseline), p in raw.items():
-        families[name in BASELINES or name.startswith("random-")][f"{name}|{baseline}"] = p
-    corrected = {**bootstrap.holm(families[0]), **bootstrap.holm(families[1])}
-    return {pair: corrected["|".join(pair)] for pair in raw}
-
-
-def _codes(languages: Pool) -> list[str]:
-    return [language.code for language in languages]
 
 
 def render(document: Mapping[str, Any]) -> Any:
@@ -293,4 +196,4 @@ def render(document: Mapping[str, Any]) -> Any:
 
 
 def _shown(cell: Mapping[str, Any] | None) -> str:
-    return f"{100 * cell['difference']:+.1f} (p {cell['p']:.2g})" if cell else ""
+    return f"{100 * cell['difference']:+.1f} ({format_p(cell['p'])})" if cell else ""

@@ -15,6 +15,8 @@ from typing import Any
 from realign.cache import write_text
 from search.config.core_schema import FakeModel, Hub
 from search.config.study_config import StudyConfig
+from search.confirmation.comparison import check_schema
+from search.confirmation.significance import format_p
 from search.output_folder import vacant
 from search.report.markdown import plain, quoted
 from search.study.provenance import versions
@@ -61,6 +63,7 @@ def _confirmed(config: StudyConfig) -> dict[str, Any]:
         raise InputError(f"study '{config.name}' is not confirmed: there is no {file}", hint) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         raise InputError(f"{file} cannot be read: {problem}", f"{hint}, which writes it again") from None
+    check_schema(document, file)
     if missing := [name for name in ("best", *BASELINES) if name not in rows]:
         raise InputError(f"{file} has no row {', '.join(missing)}", f"{hint}, which writes it again")
     strangers = set(rows["best"]["languages"]) - {language.code for language in config.pool}
@@ -245,7 +248,7 @@ def _measured(score: Mapping[str, Any], code: str) -> str:
 def _gain(score: Mapping[str, Any], baseline: str) -> str:
     cell = score[f"vs_{baseline.removesuffix('-k')}"]
     low, high = (100 * end for end in cell["ci95"])
-    return f"{100 * cell['difference']:+.1f} points ({low:+.1f} to {high:+.1f}, p = {cell['p']:.2g})"
+    return f"{100 * cell['difference']:+.1f} points ({low:+.1f} to {high:+.1f}, {format_p(cell['p'])})"
 
 
 def _row_line(row: Mapping[str, Any]) -> str:

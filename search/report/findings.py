@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from search.confirmation.significance import LEVEL, format_p
 from search.objective import front
 from search.surrogate.importance import Effect
 
@@ -159,7 +160,7 @@ class Comparison:
     def verdict(self) -> str:
         """`better`, `worse` or `not separated`: by p < 0.05 (corrected for many comparisons), else by the interval."""
         if self.p is not None:
-            apart = self.p < 0.05
+            apart = self.p < LEVEL
         else:
             apart = self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
         return ("better" if self.difference > 0 else "worse") if apart else "not separated"
@@ -167,7 +168,7 @@ class Comparison:
     @property
     def details(self) -> str:
         span = self.interval and f"95 % interval {signed(100 * self.interval[0])} to {signed(100 * self.interval[1])}"
-        chance = self.p is not None and ("p < 0.001" if self.p < 0.001 else f"p = {self.p:.2g}")
+        chance = self.p is not None and format_p(self.p)
         return ", ".join(part for part in (span, chance) if part)
 
 

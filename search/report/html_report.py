@@ -22,6 +22,7 @@ from markupsafe import Markup
 from realign.cache import write_text
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
+from search.confirmation.comparison import check_schema
 from search.report import canvas, findings, plots
 from search.report.canvas import Plot
 from search.report.findings import Comparison, Row, Shot
@@ -110,6 +111,7 @@ def confirmation(config: StudyConfig) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if all({"name", "languages", "mean", "ci95"} <= set(row) for row in document["rows"]):
+            check_schema(document, path)
             return dict(document)
         reason = "a row lacks its name, languages, mean or ci95"
     except FileNotFoundError:

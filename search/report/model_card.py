@@ -9,8 +9,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from search.config.core_schema import Hub, Section
-from search.config.realign_file import Chosen
+from search.config.realign_file import Chosen, Gain
 from search.config.study_config import StudyConfig
+from search.confirmation.significance import format_p
 from search.report.markdown import plain, quoted
 
 WORLD_NOTE = (
@@ -69,9 +70,11 @@ def _page(name: str, room: str) -> str:
     return f"[{plain(name)}](https://huggingface.co/{room}{quote(name)})"
 
 
-def _points(gain: Any) -> str:
+def _points(gain: Gain) -> str:
     low, high = (100 * end for end in gain.ci95)
-    return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}, p = {gain.p:.2g})"
+    if gain.p_before_holm is None:  # of an export by version 0.1, whose p-values did not keep their level
+        return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f})"
+    return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}, {format_p(gain.p)})"
 
 
 def _reasons(dropped: Mapping[str, int]) -> str:
