@@ -30,7 +30,7 @@ from search.build import evaluator as assemble
 from search.cli import _status
 from search.config.core_schema import TaskSection
 from search.config.study_config import load as load_study
-from search.confirmation.bootstrap import resample
+from search.confirmation.measured import measure
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset
@@ -325,35 +325,11 @@ def test_every_task_is_scored_and_signed_apart(world: World, encoder: Encoder) -
     assert len({*signatures, other.signature(subset, small, 0)}) == 5
 
 
-def test_bootstrap_of_f1_is_a_plain_one_where_totals_differ_between_runs() -> None:
-    """Redrawn sentences of two rows whose totals depend on what was said; against a loop over draws."""
-    rng = np.random.default_rng(0)
-
-    def run() -> Score:
-        total = rng.integers(0, 7, 30)
-        correct = rng.binomial(total, 0.6)
-        tally = Tally(tuple(correct.tolist()), tuple(total.tolist()))
-        return Score(tally.value, {"fin": tally.value}, "", {"fin": tally})
-
-    rows = {name: [[run()]] for name in "ab"}  # one seed: only sentences are redrawn
-    sampled = resample(rows, np.random.default_rng(1), draws=50)
-    weights = np.random.default_rng(1).multinomial(30, np.full(30, 1 / 30), size=50)
-    for name, [[score]] in rows.items():
-        tally = score.tallies["fin"]
-        redrawn = [
-            sum(w * c for w, c in zip(some, tally.correct, strict=True))
-            / sum(w * t for w, t in zip(some, tally.total, strict=True))
-            for some in weights.tolist()
-        ]
-        assert sampled[name].draws[:, 0] == pytest.approx(redrawn)
-        assert sampled[name].mean(["fin"]) == pytest.approx(tally.value)
-
-
 def test_no_sentence_with_an_entity_is_zero_not_an_error() -> None:
     nothing = Tally((0, 0), (0, 0))
     score = Score(0.0, {"fin": 0.0}, "", {"fin": nothing})
     assert nothing.value == 0
-    assert np.all(resample({"a": [[score]]}, np.random.default_rng(0), draws=5)["a"].draws == 0)
+    assert measure([[score]]).estimate(["fin"]).interval() == (0, 0)
 
 
 # --- the study file and the command line ----------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""The bootstrap, the confirmation and the export."""
+"""The confirmation and the export."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.wrappers import Cached
-from realign.score import Fidelity, Score, Tally
+from realign.score import Fidelity, Score
 from search.backends import batch
 from search.backends import registry as backend
 from search.backends.base import Job, Outcome
@@ -24,95 +25,16 @@ from search.backends.process import processes
 from search.backends.registry import View, search_view
 from search.build import evaluator as assemble
 from search.commands import search as run
-from search.confirmation import bootstrap, confirm
-from search.confirmation.bootstrap import holm, interval, regressions, resample, two_sided
+from search.confirmation import confirm
+from search.confirmation.measured import measure
 from search.interrupts import Interrupts
-from search.report import export
+from search.report import export, html_report
 from search.study.study import open_study
 from selector.errors import InputError, RunError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-def rows(
-    rng: np.random.Generator, gains: dict[str, float], seed_noise: float, seeds: int, hurt: str = ""
-) -> dict[str, list[list[Score]]]:
-    """Rows of binomial tallies over 4 languages × 40 sentences × 10 units; a gain shifts every language of a row."""
-    made: dict[str, list[list[Score]]] = {}
-    for name, gain in gains.items():
-        made[name] = []
-        for _ in range(seeds):
-            shift = seed_noise * rng.normal()
-            tallies = {}
-            for code in ("aaa", "bbb", "ccc", "ddd"):
-                lost = 0.2 if hurt == code and gain > 0 else 0.0
-                right = rng.binomial(10, min(0.95, 0.5 + gain + shift - lost), size=40)
-                tallies[code] = Tally(tuple(right.tolist()), (10,) * 40)
-            values = {code: tally.value for code, tally in tallies.items()}
-            made[name].append([Score(float(np.mean(list(values.values()))), values, name, tallies)])
-    return made
-
-
-CODES = ["aaa", "bbb", "ccc", "ddd"]
-
-
-def test_bootstrap_of_one_seed_is_the_textbook_one() -> None:
-    rng = np.random.default_rng(0)
-    scores = rows(rng, {"a": 0.0}, 0.0, 1)
-    sampled = resample(scores, np.random.default_rng(1), draws=4000)["a"]
-    tally = scores["a"][0][0].tallies["aaa"]
-    rates = np.array(tally.correct) / 10
-    assert sampled.mean(["aaa"]) == pytest.approx(tally.value)
-    assert sampled.draws[:, 0].mean() == pytest.approx(tally.value, abs=0.005)
-    assert sampled.draws[:, 0].std() == pytest.approx(rates.std() / np.sqrt(len(rates)), rel=0.08)
-
-
-def test_equal_rows_have_no_difference_and_a_shifted_one_has_its_shift() -> None:
-    scores = rows(np.random.default_rng(0), {"a": 0.0}, 0.02, 3)
-    sampled = resample({"a": scores["a"], "same": scores["a"]}, np.random.default_rng(1))
-    difference = sampled["a"].averaged(CODES) - sampled["same"].averaged(CODES)
-    assert not difference.any()
-    assert two_sided(difference) == 1.0
-    assert regressions(sampled["a"], sampled["same"]) == []
-
-
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """Five seeds with noise between them: how often 95 % intervals hold a true difference of zero."""
-    rng = np.random.default_rng(5)
-    held = 0
-    for _ in range(200):
-        sampled = resample(rows(rng, {"a": 0.0, "b": 0.0}, 0.03, 5), rng, draws=300)
-        low, high = interval(sampled["a"].averaged(CODES) - sampled["b"].averaged(CODES))
-        held += low <= 0 <= high
-    assert 0.90 <= held / 200 <= 1.0
-
-
-def test_a_clear_gain_is_significant_and_a_hurt_language_is_found() -> None:
-    sampled = resample(rows(np.random.default_rng(2), {"a": 0.08, "b": 0.0}, 0.005, 5, hurt="bbb"), default())
-    assert two_sided(sampled["a"].averaged(CODES) - sampled["b"].averaged(CODES)) < 0.05
-    assert regressions(sampled["a"], sampled["b"]) == ["bbb"]
-    assert set(regressions(sampled["b"], sampled["a"])) == {"aaa", "ccc", "ddd"}
-
-
-def default() -> np.random.Generator:
-    return np.random.default_rng(9)
-
-
-@given(st.dictionaries(st.text(max_size=3), st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_lies_between_no_correction_and_bonferroni(p: dict[str, float]) -> None:
-    corrected = holm(p)
-    assert set(corrected) == set(p)
-    for name, value in p.items():
-        assert value <= corrected[name] <= min(1.0, len(p) * value) + 1e-12
-    ordered = sorted(p, key=p.__getitem__)
-    assert [corrected[name] for name in ordered] == sorted(corrected.values())
-
-
-def test_holm_by_hand() -> None:
-    # Holm 1979: smallest times 3, next times 2, last times 1, never falling
-    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -141,10 +63,31 @@ def test_confirmation_says_what_the_contract_says(tmp_path: Path, seeds: int) ->
         for key in others:
             against = table["random-k" if key == "vs_random" else key.removeprefix("vs_")]
             assert row[key]["difference"] == pytest.approx(row["mean"] - against["mean"])
-            assert 0 < row[key]["p"] <= 1
+            assert 0 < row[key]["p_before_holm"] <= row[key]["p"] <= 1
+            low, high = row[key]["ci95"]
+            assert (low > 0 or high < 0) == (row[key]["p_before_holm"] < 0.05)
+            noise = row[key]["noise"]
+            assert noise["sentences"]["degrees"] == 19
+            drawn = 4 if "random" in name + key else None  # of one seed, only random draws tell something
+            assert (noise["seeds"] or {}).get("degrees") == {3: 2, 1: drawn}[seeds]
     model_free = list(table)[5]
     origins = [t.origin for t in open_study(config, create=False).best(99) if t.origin.startswith("warm:")]
     assert origins[0] == f"warm:{model_free}"
+
+
+def test_confirmation_says_its_cost_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = rehearsal.study(tmp_path, trials=8, seconds=0.01)
+    run.search(config)
+    capsys.readouterr()
+    rows = len(confirm.confirm(config, top=1, seeds=6)["rows"])
+    first = capsys.readouterr().err.splitlines()[0]
+    assert re.match(rf"confirm: {rows} rows × 6 seeds (=|come to) \d+ evaluations, about 1 s; ", first)
+    measured = len(list((tmp_path / "cache" / "scores").rglob("*.json")))
+    assert (
+        int(re.findall(r"(\d+) evaluations", first)[0]) == measured - 8 - 6
+    )  # trials, and the winner on the old split
 
 
 def test_confirmation_uses_fresh_seeds_and_the_test_split(tmp_path: Path) -> None:
@@ -274,7 +217,7 @@ def test_a_failed_evaluation_is_named_with_its_way_out() -> None:
             return [Outcome(self.running.pop().number, error="no text in fra", hint="add some")]
 
     with Interrupts() as interrupts, pytest.raises(RunError) as caught:
-        list(batch.results(Hopeless(1, {}, default()), jobs(2), interrupts))
+        list(batch.results(Hopeless(1, {}, np.random.default_rng(9)), jobs(2), interrupts))
     assert caught.value.message == "no realignment, seed 1000 failed: no text in fra"
     assert caught.value.hint == "add some"
 
@@ -323,13 +266,14 @@ def test_a_wrong_place_is_refused_before_anything(tmp_path: Path, place: tuple[i
 
 
 def test_a_big_confirmation_is_quick() -> None:
-    """10 rows × 5 seeds × 33 languages × 100 sentences × 2,000 draws: seconds, not minutes."""
+    """10 rows × 5 seeds × 33 languages × 100 sentences: seconds, not minutes."""
     world = parse_pool("world")
     fake = FakeEvaluator(world, world)
     score = fake(Subset(world[:4]), confirm.assemble.Fidelity(1, 1, 100), 0)
     table = {f"row {i}": [[score]] * 5 for i in range(10)}
-    sampled = resample(table, default())
-    assert sampled["row 9"].draws.shape == (bootstrap.DRAWS, len(world))
+    measured = {name: measure(scores) for name, scores in table.items()}
+    codes = [language.code for language in world]
+    assert {(row - measured["row 0"]).estimate(codes).p for row in measured.values()} == {1.0}
 
 
 def exported(tmp_path: Path, *overrides: str) -> Path:
@@ -388,6 +332,23 @@ def test_a_damaged_confirmation_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError, match=r"confirm\.json"):
         export.export(config, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_confirmation_of_version_0_1_is_not_believed(tmp_path: Path) -> None:
+    """Its p-values were too small: 'confirm' makes new ones, of scores that are in the cache."""
+    config = rehearsal.study(tmp_path, trials=4)
+    run.search(config)
+    file = config.folder / "confirm.json"
+    document = confirm.confirm(config, top=1, seeds=2)
+    for schema, word in ((1, "too much significant"), (3, "schema 3")):
+        file.write_text(json.dumps({**document, "schema": schema}), encoding="utf-8")
+        for read in (lambda: export.export(config, tmp_path / "out"), lambda: html_report.write(config, None)):
+            with pytest.raises(InputError, match=word) as caught:
+                read()
+            assert "realingo confirm" in caught.value.hint
+    assert {*rehearsal.tree(config.folder)} == {"confirm.json"}
+    confirm.confirm(config, top=1, seeds=2)
+    assert export.export(config, tmp_path / "out")["files"]
 
 
 def test_a_front_is_confirmed_against_random_subsets_of_each_size(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import rehearsal
 
-from search.report import export
+from search.config.realign_file import Gain
+from search.report import export, model_card
 from search.report.export import render
 
 
@@ -38,7 +39,13 @@ def exported(folder: Path, *candidates: dict[str, Any]) -> dict[str, Any]:
     config = rehearsal.study(folder / "study")
     assert rehearsal.realingo("search", config.path, "--set", "search.storage=trial.journal", "--trials", "2") == 0
     baselines = [row("all", 0.9, *rehearsal.POOL), row("none", 0.1), row("random-k", 0.8)]
-    document = {"study": "trial", "rows": [*candidates, *baselines], "seeds": [1, 2, 3], "method": "by hand"}
+    document = {
+        "schema": 2,
+        "study": "trial",
+        "rows": [*candidates, *baselines],
+        "seeds": [1, 2, 3],
+        "method": "by hand",
+    }
     document |= {
         "metric": "accuracy",
         "versions": {"torch": "2"},
@@ -68,6 +75,14 @@ def test_the_highest_confirmed_candidate_is_exported_whoever_chose_it(tmp_path: 
 def test_a_subset_found_under_two_names_is_one_candidate(tmp_path: Path) -> None:
     found, same = row("best", 0.5, "deu", "fin", "tur"), row("max-min", 0.5, "deu", "fin", "tur")
     assert exported(tmp_path, found, same)["reason"] == "it is the only candidate that was confirmed"
+
+
+def test_the_p_of_an_export_by_version_0_1_is_not_repeated() -> None:
+    """Exports since then hold p before Holm's correction too."""
+    known = {"difference": 0.012, "ci95": (-0.001, 0.025), "p": 0.006}
+    assert model_card._points(Gain.model_validate(known)) == "+1.2 points (-0.1 to +2.5)"
+    now = Gain.model_validate({**known, "p": 0.3, "p_before_holm": 0.1})
+    assert model_card._points(now) == "+1.2 points (-0.1 to +2.5, p=0.3)"
 
 
 def test_folders_are_found_from_the_export_too(tmp_path: Path) -> None:
