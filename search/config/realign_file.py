@@ -55,7 +55,7 @@ class Gain(Told):
     difference: float
     ci95: tuple[float, float]
     p: float
-    p_before_holm: float | None = None  # not in exports of version 0.1
+    p_before_holm: float | None = None  # not in exports of a confirm.json of schema 1
 
 
 class Confirmed(Span):

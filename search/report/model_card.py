@@ -72,7 +72,7 @@ def _page(name: str, room: str) -> str:
 
 def _points(gain: Gain) -> str:
     low, high = (100 * end for end in gain.ci95)
-    if gain.p_before_holm is None:  # of an export by version 0.1, whose p-values did not keep their level
+    if gain.p_before_holm is None:  # of an earlier export, whose p-values did not keep their level
         return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f})"
     return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}, {format_p(gain.p)})"
 

@@ -45,8 +45,6 @@ def exported(folder: Path, *candidates: dict[str, Any]) -> dict[str, Any]:
         "rows": [*candidates, *baselines],
         "seeds": [1, 2, 3],
         "method": "by hand",
-    }
-    document |= {
         "metric": "accuracy",
         "versions": {"torch": "2"},
         "luck": {"difference": 0.01, "search": 0, "fresh": 0},
@@ -77,7 +75,7 @@ def test_a_subset_found_under_two_names_is_one_candidate(tmp_path: Path) -> None
     assert exported(tmp_path, found, same)["reason"] == "it is the only candidate that was confirmed"
 
 
-def test_the_p_of_an_export_by_version_0_1_is_not_repeated() -> None:
+def test_the_p_of_an_earlier_export_is_not_repeated() -> None:
     """Exports since then hold p before Holm's correction too."""
     known = {"difference": 0.012, "ci95": (-0.001, 0.025), "p": 0.006}
     assert model_card._points(Gain.model_validate(known)) == "+1.2 points (-0.1 to +2.5)"
