@@ -233,9 +233,9 @@ def cell(name: str, s: int, confirmations: int) -> dict[str, dict[str, list[floa
     total = -(-confirmations // size) * size
     return {
         method: {
-            "level": (found[0] / total).tolist(),
-            "coverage95": 1 - float(found[0, 0] / total),
-            **{f"power at {e}": (found[i] / total).tolist() for i, e in enumerate(EFFECTS, start=1)},
+            "level": (found[0] / total).round(5).tolist(),
+            "coverage95": round(1 - float(found[0, 0] / total), 5),
+            **{f"power at {e}": (found[i] / total).round(5).tolist() for i, e in enumerate(EFFECTS, start=1)},
         }
         for method, found in counts.items()
     }
