@@ -2,8 +2,9 @@
 
     python studies/confirmation/former.py studies/real-small/confirm.json
 
-Its 95 % intervals have the right width where sentences are no translations of each other. If all of that width came of the
-seeds, Student's t with one degree of freedom fewer than there are seeds gives p; any share of the sentences makes p smaller.
+Its 95 % intervals have the right width where sentences are no translations of each other. If all of that width came of
+the seeds, Student's t with one degree of freedom fewer than there are seeds gives p; any share of the sentences makes
+p smaller.
 """
 
 import json

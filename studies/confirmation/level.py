@@ -169,7 +169,7 @@ def methods(rng: Generator, m: Measured) -> Mapping[str, Reject]:
 
 
 def former(rng: Generator, m: Measured) -> Reject:
-    """The method of schema 1 of confirm.json: sentences of each language and seeds drawn again, the seeds' deviations widened."""
+    """The method of schema 1 of confirm.json: sentences and seeds drawn again, the deviations of seeds widened."""
     s, n = m.by_seed.shape[1], m.by_sentence.shape[2]
     moved = np.zeros((DRAWS, len(m.by_seed)), dtype=np.float32)
     for language in m.by_sentence.transpose(1, 2, 0).astype(np.float32):  # (n, C)
