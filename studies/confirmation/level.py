@@ -285,7 +285,7 @@ def main() -> None:
         "scenarios": {name: asdict(SCENARIOS[name]) for name in given.scenarios},
         "results": results,
     }
-    (given.output / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (given.output / "results.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
     (given.output / "tables.md").write_text(tables(results), encoding="utf-8")
 
 
