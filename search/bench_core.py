@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from realign import many
+from realign import side_by_side as many
 from realign.architecture import net_of
 from realign.builtin import world_encoder
 from realign.encoder import Encoder

@@ -21,7 +21,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from realign import many
+from realign import side_by_side as many
 from realign.architecture import net_of
 from realign.compact import UsedRows, narrow
 from realign.encoder import Encoder, Shape, hidden_states, load, pretrain
@@ -216,7 +216,17 @@ def test_two_descents_on_the_same_weights_share_their_buffer() -> None:
 # Many
 
 
-@pytest.mark.parametrize("how", [WORD, SENTENCE, replace(SENTENCE, projection=False, layer=-2)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        WORD,
+        replace(WORD, pooling="first", negatives="cross"),
+        SENTENCE,
+        replace(SENTENCE, projection=False, layer=-2),
+        replace(SENTENCE, freeze="lower", schedule="linear", warmup=0.5),
+        replace(SENTENCE, pooling="reference-prefix", negatives="cross", order="during"),
+    ],
+)
 def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Realignment) -> None:
     task = Tagging(encoder, world, "eng", FineTuning(batch=8))
     targets = ("deu", "fin", "tur")
