@@ -237,16 +237,25 @@ def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
     *lead, s, _ = x.shape
     q, k, v = x.view(-1, 3, net.heads, x.shape[-1] // (3 * net.heads)).unbind(1)
     if x.is_cuda and x.dtype != torch.float32:
-        from torch.nn.attention.varlen import varlen_attn
-
-        longest = tokens.longest
-        return varlen_attn(q, k, v, tokens.borders, tokens.borders, longest, longest).reshape(*lead, s, -1)  # type: ignore
+        return _flash(q, k, v, tokens.borders, tokens.longest, net.attention_dropout).reshape(*lead, s, -1)
     owner = torch.bucketize(torch.arange(len(q), device=x.device, dtype=torch.int32), tokens.borders, right=True)
     owner = owner.view(-1, 1, s)
     q, k, v = (part.view(-1, s, *part.shape[1:]).transpose(1, 2) for part in (q, k, v))
     sees = owner[..., None] == owner[:, :, None]  # [m, 1, s, s]
     seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=sees, dropout_p=net.attention_dropout)
     return seen.transpose(1, 2).reshape(*lead, s, -1)
+
+
+def _flash(q: Tensor, k: Tensor, v: Tensor, borders: Tensor, longest: int, dropout: float) -> Tensor:
+    """[s, h, d / h] each; torch's `varlen_attn`, and what stands below it where there is dropout."""
+    if dropout:
+        forward = torch.ops.aten._flash_attention_forward
+        return forward(q, k, v, borders, borders, longest, longest, dropout, False, False)[0]
+    from torch.nn.attention.varlen import varlen_attn
+
+    found = varlen_attn(q, k, v, borders, borders, longest, longest)
+    assert isinstance(found, Tensor)
+    return found
 
 
 def _in_rows(tokens: Packed, x: Tensor, slot: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:

@@ -41,7 +41,8 @@ COPIES = 4  # of every weight: itself, its gradient, two moments
 STATES = 40  # numbers kept for the backward pass for each token, block and unit of width
 SHARE = 0.5  # of the memory that is free, to be filled
 NONE = -100  # no label, no partner: torch's mark for what a cross-entropy leaves out
-ROUND = 128  # tokens of a candidate's batch are filled up to a multiple of
+ROUND = 128  # tokens of a candidate's batch are filled up to a multiple of this, so that few shapes occur
+STEP = 32  # the same for the longest sentence
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ class _Phase:
     """Steps of one kind. What changes from step to step is laid out a step ahead, in a thread of its own."""
 
     def __init__(self, weights: Weights, heads: Sequence[Tensor], lr: float, name: str, capture: bool) -> None:
-        self.weights, self._taken = weights, 0
+        self.weights, self.taken = weights, 0  # steps
         self._descents, self._guard = Descents(weights, heads, lr), LossGuard(name)
         self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Any, Tensor]] = {}
         self._capture = capture and weights.device.type == "cuda"
@@ -240,13 +241,13 @@ class _Phase:
 
     def take(self, until: int) -> None:
         """Take all steps before number `until`."""
-        while self._taken < until:
-            step = self._taken
+        while self.taken < until:
+            step = self.taken
             inputs = self._next.result() if self._next else self._inputs(step)
             self._next = self._ahead.submit(self._inputs, step + 1) if step + 1 < self._steps else None
             self._descents.at(self._share(step))
             self._guard.watch(step, self._work(inputs))
-            self._taken += 1
+            self.taken += 1
 
     def finish(self) -> None:
         self._guard.look()
@@ -274,10 +275,9 @@ class _Phase:
         if not self._capture or self._eager < 3:
             self._eager += 1
             return self._once(parts, inputs.longest)
-        longest = 8 * (-(-inputs.longest // 8))
-        key = (*inputs.tokens.shape, *inputs.borders.shape, *inputs.vectors.shape, longest)
+        key = (*inputs.tokens.shape, *inputs.borders.shape, *inputs.vectors.shape, inputs.longest)
         if key not in self._graphs:
-            self._graphs[key] = self._captured(parts, longest)
+            self._graphs[key] = self._captured(parts, inputs.longest)
         graph, static, loss = self._graphs[key]
         for held, new in zip(static, parts, strict=True):
             held.copy_(new, non_blocking=True)
@@ -428,7 +428,7 @@ def _compared(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
 
 
 def side_by_side(
-    batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray], spare: int = 0
+    batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]
 ) -> Inputs:
     """ids, mask and mark, [n, t] each, of every candidate, without padding; short ones are filled up.
 
@@ -437,7 +437,7 @@ def side_by_side(
     kept = [np.flatnonzero(mask.numpy()) for _, mask, _ in batches]
     size = ROUND * max(-(-len(x) // ROUND) for x in kept)
     lengths = [mask.numpy().sum(1) for _, mask, _ in batches]
-    longest = int(max(x.max() for x in lengths))
+    longest = STEP * -(-int(max(x.max() for x in lengths)) // STEP)
     pieces = -(-(size - min(map(len, kept))) // longest) if len(batches) > 1 else -(-ROUND // longest)
     tokens = np.zeros((3, len(batches), size), dtype=np.int32)
     tokens[2] = NONE
