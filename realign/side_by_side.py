@@ -43,6 +43,7 @@ SHARE = 0.5  # of the memory that is free, to be filled
 NONE = -100  # no label, no partner: torch's mark for what a cross-entropy leaves out
 ROUND = 128  # tokens of a candidate's batch are filled up to a multiple of this, so that few shapes occur
 STEP = 32  # the same for the longest sentence
+PIECES = 8  # the same for the sentences that fill up
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def train(
     narrow(model, [*texts, *(tuner.vocabulary for tuner in tuners[:1])])
     weights = Weights(model.train(), len(runs))
     steps = fidelity.pairs // how.batch if runs[0].pairs else 0
-    realigning = Realigning(weights, runs, how, steps) if steps else None
-    tuning = Tuning(weights, tuners, fidelity.steps) if tuners else None
+    realigning = Realigning(weights, runs, how, steps, capture=True) if steps else None
+    tuning = Tuning(weights, tuners, fidelity.steps, capture=True) if tuners else None
     if realigning and tuning and how.order == "during":
         for step in range(fidelity.steps):
             realigning.take((step + 1) * steps // fidelity.steps)
@@ -362,6 +363,7 @@ class Tuning(_Phase):
 
     def __init__(self, weights: Weights, tuners: Sequence[Tuner], steps: int, capture: bool = False) -> None:
         self._tuners, self._steps = tuners, steps
+        self._first = {tuner.seed: lane for lane, tuner in reversed(list(enumerate(tuners)))}  # same seed, same lessons
         self._precision: Precision = tuners[0].how.precision
         self._weight, self._bias = (
             nn.Parameter(_stacked([getattr(tuner.head, name).detach() for tuner in tuners], weights))
@@ -377,9 +379,12 @@ class Tuning(_Phase):
         return self._tuners[0].share(step)
 
     def _inputs(self, step: int) -> Inputs:
-        lessons = [tuner.lesson() for tuner in self._tuners]
+        each = {seed: self._tuners[lane].lesson() for seed, lane in self._first.items()}
+        lessons = [each[tuner.seed] for tuner in self._tuners]
         empty = np.full((3, 1), NONE, dtype=np.int32)
-        return side_by_side([(x.ids, x.mask, _gold(x)) for x in lessons], [empty] * len(lessons))
+        marks = {seed: _gold(lesson) for seed, lesson in each.items()}
+        batches = [(x.ids, x.mask, marks[t.seed]) for x, t in zip(lessons, self._tuners, strict=True)]
+        return side_by_side(batches, [empty] * len(lessons))
 
     def _states(self, tokens: Packed) -> Tensor:
         with autocast(self.weights.device, self._precision):
@@ -438,7 +443,7 @@ def side_by_side(
     size = ROUND * max(-(-len(x) // ROUND) for x in kept)
     lengths = [mask.numpy().sum(1) for _, mask, _ in batches]
     longest = STEP * -(-int(max(x.max() for x in lengths)) // STEP)
-    pieces = -(-(size - min(map(len, kept))) // longest) if len(batches) > 1 else -(-ROUND // longest)
+    pieces = PIECES * -(-(size - min(map(len, kept))) // (PIECES * longest))
     tokens = np.zeros((3, len(batches), size), dtype=np.int32)
     tokens[2] = NONE
     borders = [np.zeros(1, dtype=np.int64)]

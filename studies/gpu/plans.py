@@ -32,6 +32,14 @@ RECIPES: Mapping[str, Recipe] = {
     "during-layer-8": replace(BEFORE, how=replace(BEFORE.how, order="during", layer=8)),
 }
 
+TUNINGS: Mapping[str, Recipe] = {
+    "b16-5e-4-dropout": replace(BEFORE, dropout=0.1),
+    "b16-2e-4-dropout": replace(BEFORE, tuning=FineTuning(batch=16, lr=2e-4), dropout=0.1),
+    "b32-2e-4-dropout": replace(BEFORE, tuning=FineTuning(batch=32, lr=2e-4), dropout=0.1),
+    "b32-2e-4": replace(BEFORE, tuning=FineTuning(batch=32, lr=2e-4)),
+    "b32-5e-4-dropout": replace(BEFORE, tuning=FineTuning(batch=32, lr=5e-4), dropout=0.1),
+}
+
 Plan = tuple[Mapping[str, Recipe], Sequence[Job]]
 
 
@@ -44,6 +52,14 @@ def recipes(tiny: bool = False) -> Plan:
     for name in RECIPES:
         jobs += [Job(name, codes, seed) for codes in [tuple(POOL), *some] for seed in range(3)]
     return RECIPES, jobs
+
+
+def tunings(tiny: bool = False) -> Plan:
+    """How fine-tuning is least noisy: two subsets, six seeds each, for every way to fine-tune."""
+    if tiny:
+        return _tiny()
+    some = ("cmn jpn tel tgl".split(), "fin heb pan vie".split())
+    return TUNINGS, [Job(name, tuple(codes), seed) for name in TUNINGS for codes in some for seed in range(6)]
 
 
 def twelve(tiny: bool = False, recipe: str = "before", seeds: int = 2) -> Plan:
@@ -66,4 +82,4 @@ def _tiny() -> Plan:
     return small, [Job("before", (), 0), *(Job(name, ("cmn", "fin"), seed) for name in names for seed in range(2))]
 
 
-PLANS: Mapping[str, Callable[..., Plan]] = {"recipes": recipes, "twelve": twelve}
+PLANS: Mapping[str, Callable[..., Plan]] = {"recipes": recipes, "twelve": twelve, "tunings": tunings}

@@ -32,6 +32,7 @@ class Recipe:
     tuning: FineTuning
     realign_steps: int
     tune_steps: int
+    dropout: float = 0.0  # each candidate draws its own
 
     @property
     def fidelity(self) -> Fidelity:
@@ -70,6 +71,8 @@ class Reader:
 
     def __init__(self, split: Split, device: torch.device, tokens: int = 32_768) -> None:
         self._split, self._device = split, device
+        self._model: Any = None
+        self._graph: torch.cuda.CUDAGraph | None = None
         table = split.table
         order, batches = np.argsort(table.length.numpy(), kind="stable"), []
         border = np.cumsum(table.length.numpy()[order]) // tokens
@@ -91,18 +94,41 @@ class Reader:
         )
         return packed, laid[2][asked], sentence.to(self._device)[asked]
 
-    @torch.inference_mode()
     def scores(self, model: Any, head: nn.Module) -> np.ndarray:
-        """[languages] share of words tagged right."""
-        net = net_of(model.eval())
+        """[languages] share of words tagged right. On CUDA the passes are recorded once and replayed on new weights."""
+        self._take(model, head)
+        if self._device.type != "cuda":
+            return self._counted().cpu().numpy() / self._split.words
+        if self._graph is None:
+            self._counted()
+            torch.cuda.synchronize()
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._hits = self._counted()
+        self._graph.replay()
+        return self._hits.cpu().numpy() / self._split.words
+
+    @torch.no_grad()
+    def _take(self, model: Any, head: nn.Module) -> None:
+        if self._model is None:
+            self._model, self._head = copy.deepcopy(model).eval(), copy.deepcopy(head)
+            self._model.set_input_embeddings(copy.deepcopy(model.get_input_embeddings().whole()))
+        theirs = dict(model.named_parameters())
+        for name, mine in self._model.named_parameters():
+            mine.copy_(model.get_input_embeddings().whole().weight if "word_embeddings" in name else theirs[name])
+        for mine, other in zip(self._head.parameters(), head.parameters(), strict=True):
+            mine.copy_(other)
+
+    @torch.no_grad()
+    def _counted(self) -> Tensor:
+        net = net_of(self._model)
         assert net is not None
-        hits = torch.zeros(len(self._split.languages), dtype=torch.long, device=self._device)
+        hits = torch.zeros(len(self._split.languages), device=self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
             for packed, gold, language in self._batches:
-                best = head(forward(net, packed, len(net.blocks))).argmax(1)
-                hits += torch.bincount(language[best == gold], minlength=len(hits))
-        model.train()
-        return hits.cpu().numpy() / self._split.words
+                right = self._head(forward(net, packed, len(net.blocks))).argmax(1) == gold
+                hits = hits + torch.zeros_like(hits).scatter_add_(0, language, right.float())
+        return hits
 
 
 def run(
@@ -122,7 +148,7 @@ def run(
         if times and time.monotonic() + 1.1 * max(t["seconds"] for t in times[-2:]) > until:
             break
         started = time.monotonic()
-        model = copy.deepcopy(bundle.model).to(device)
+        model = with_dropout(copy.deepcopy(bundle.model), recipes[group[0].recipe].dropout).to(device)
         recipe = recipes[group[0].recipe]
         runs = [Run({code: bundle.pairs[code] for code in job.codes}, job.seed) for job in group]
         trained, spent = 0.0, 0.0
@@ -140,6 +166,13 @@ def run(
         print(json.dumps(times[-1]), flush=True)
         _save(out, bundle, recipes, done, found, times)
     return {"done": len(done), "of": len(jobs), "times": times}
+
+
+def with_dropout(model: Any, chance: float) -> Any:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = chance
+    return model
 
 
 def _groups(jobs: Sequence[Job], beside: int) -> Iterator[list[Job]]:
