@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 
 from realign.architecture import net_of
-from realign.compact import narrow
+from realign.compact import UsedRows, narrow
 from realign.loss import projection
 from realign.optimize import CLIP, LossGuard, Precision, autocast, rate
-from realign.packed import Block, Net, Packed, forward
+from realign.packed import Block, Packed, forward, rows_of
 from realign.pairs import EncodedPairs
 from realign.plan import Batch, Plan
 from realign.recipe import Realignment
@@ -92,8 +92,9 @@ def train(
     weights = Weights(model.train(), len(runs))
     steps = fidelity.pairs // how.batch if runs[0].pairs else 0
     realigning = Realigning(weights, runs, how, steps, capture=True) if steps else None
-    tuning = Tuning(weights, tuners, fidelity.steps, capture=True) if tuners else None
-    if realigning and tuning and how.order == "during":
+    tuning = None
+    if realigning and tuners and how.order == "during":
+        tuning = Tuning(weights, tuners, fidelity.steps, capture=True)
         for step in range(fidelity.steps):
             realigning.take((step + 1) * steps // fidelity.steps)
             tuning.take(step + 1)
@@ -102,9 +103,13 @@ def train(
     if realigning:
         realigning.finish()
         del realigning
+    if tuners and not tuning:
+        weights.narrow(tuners[0].vocabulary)
+        tuning = Tuning(weights, tuners, fidelity.steps, capture=True)
     if tuning:
         tuning.take(fidelity.steps)
         tuning.finish()
+    weights.widen()
     for number in range(len(runs)):
         weights.write(model, number)
         if tuning:
@@ -123,6 +128,7 @@ class Weights:
         """count: None for one encoder without the first dimension."""
         self.config, self.device = model.config, next(model.parameters()).device
         self._lead = () if count is None else (count,)
+        self._narrowed: tuple[Tensor, Tensor, Tensor] | None = None
         self._stack = copy.deepcopy(model)
         net = net_of(self._stack)
         assert net is not None
@@ -169,6 +175,34 @@ class Weights:
             found.append(whole)
         return found
 
+    @torch.no_grad()
+    def narrow(self, vocabulary: np.ndarray) -> None:
+        """Train only the embeddings of these sub-words, until `widen`: the others would get no gradient."""
+        words = self._stack.get_input_embeddings()
+        if not isinstance(words, UsedRows) or self._narrowed:
+            return
+        ids = torch.from_numpy(np.asarray(vocabulary, dtype=np.int64)).to(self.device)
+        rows = words.row_of(ids)
+        whole = self.flat[0].unflatten(-1, words.weight.shape[-2:])
+        some = whole[..., rows, :].contiguous()
+        small = some.flatten(-2)
+        small.grad = torch.zeros_like(small)
+        table = nn.Parameter(small.view_as(some))
+        table.grad = small.grad.view_as(some)
+        place = torch.full((int(ids.max()) + 1,), -1, device=self.device)
+        place[ids] = torch.arange(len(ids), device=self.device)
+        self._narrowed = (self.flat[0], whole, rows)
+        self._wide, self.net = self.net, replace(self.net, words=lambda asked: rows_of(table, place[asked]))
+        self.flat = [small, *self.flat[1:]]
+
+    @torch.no_grad()
+    def widen(self) -> None:
+        """Bring all embeddings up to date."""
+        if self._narrowed:
+            flat, whole, rows = self._narrowed
+            whole[..., rows, :] = self.flat[0].unflatten(-1, (len(rows), -1))
+            self.flat, self.net, self._narrowed = [flat, *self.flat[1:]], self._wide, None
+
     @staticmethod
     def _whole(block: Block, matrix: nn.Parameter, bias: nn.Parameter) -> Block:
         return replace(block, joined=(matrix, bias))
@@ -192,9 +226,7 @@ class Descents:
         cuda = weights.device.type == "cuda"
         self._rate = torch.tensor(lr, device=weights.device) if cuda else lr
         self._trained = [*self._flat, *self._heads]
-        self.optimizer = torch.optim.AdamW(
-            self._trained, lr=self._rate, weight_decay=0.0, fused=True, capturable=cuda
-        )
+        self.optimizer = torch.optim.AdamW(self._trained, lr=self._rate, weight_decay=0.0, fused=True, capturable=cuda)
         for head in self._heads:
             head.grad = torch.zeros_like(head)
 
@@ -210,8 +242,11 @@ class Descents:
         lane = [x.view(1, -1) if self._one else x.flatten(1) for x in gradients]  # [m, size] each
         norms = torch.stack([torch.linalg.vector_norm(x, dim=1) for x in lane])
         keep = (CLIP / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
-        for x in lane:
-            x.mul_(keep[:, None])
+        if self._one:  # the fused step divides by it on its way
+            self.optimizer.grad_scale = (1 / keep).reshape(())  # type: ignore[attr-defined]
+        else:
+            for x in lane:
+                x.mul_(keep[:, None])
         self.optimizer.step()
         for x in gradients:
             x.zero_()
@@ -332,8 +367,10 @@ class Realigning(_Phase):
     def _inputs(self, step: int) -> Inputs:
         batches = [plan.batch(step) for plan in self._plans]
         compared = [_compared(batch, self._how.pooling) for batch in batches]
-        return side_by_side([(x.ids, x.mask, mark) for x, (mark, _) in zip(batches, compared, strict=True)],
-                            [vectors for _, vectors in compared])
+        return side_by_side(
+            [(x.ids, x.mask, mark) for x, (mark, _) in zip(batches, compared, strict=True)],
+            [vectors for _, vectors in compared],
+        )
 
     def _states(self, tokens: Packed) -> Tensor:
         with autocast(self.weights.device, self._how.precision):
@@ -432,9 +469,7 @@ def _compared(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
     return torch.where(shown, mark, NONE), np.stack([number, partner, side]).astype(np.int32)
 
 
-def side_by_side(
-    batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]
-) -> Inputs:
+def side_by_side(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]) -> Inputs:
     """ids, mask and mark, [n, t] each, of every candidate, without padding; short ones are filled up.
 
     What fills a candidate up are sentences of their own, which nobody asks for and no other sees.

@@ -26,10 +26,8 @@ from realign.pairs import EncodedPairs
 from realign.table import Table, first_subwords
 from realign.task import Lessons
 
-POOL = (
-    "deu nld swe fra spa ces rus lvs cym ell pes pan heb cop ind tgl tam tel fin uig vie cmn jpn kor"
-).split()  # of studies/real-small.toml
-HELD_OUT = "ben ceb gla guj hyw lit mal por".split()
+POOL = ["deu", "nld", "swe", "fra", "spa", "ces", "rus", "lvs", "cym", "ell", "pes", "pan", "heb", "cop", "ind", "tgl", "tam", "tel", "fin", "uig", "vie", "cmn", "jpn", "kor"]  # of studies/real-small.toml
+HELD_OUT = ["ben", "ceb", "gla", "guj", "hyw", "lit", "mal", "por"]
 TUNE_SENTENCES, TEST_SENTENCES = 200, 300  # of a language that are looked at
 LENGTH, TASK_LENGTH = 96, 128
 BLOCK = 32
@@ -100,7 +98,10 @@ def main(encoder: str, data: str, folder: str) -> None:
         arrays[f"{name}.step"] = step.astype(np.int16)
         arrays[f"{name}.length"] = np.diff(table.offsets).astype(np.uint16)
     arrays |= _weights(whole.model, used)
-    config = whole.model.config.to_dict() | {"vocab_size": len(used), "pad_token_id": int(place[whole.tokenizer.pad_token_id])}
+    config = whole.model.config.to_dict() | {
+        "vocab_size": len(used),
+        "pad_token_id": int(place[whole.tokenizer.pad_token_id]),
+    }
     about = {
         "config": {k: v for k, v in config.items() if isinstance(v, (int, float, str, bool))},
         "tags": tagging.tags,
@@ -115,7 +116,9 @@ def main(encoder: str, data: str, folder: str) -> None:
     check(whole.model, load_bundle(out), used)
 
 
-def _asked(tagging: Any, codes: Sequence[str], split: Any, most: int) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
+def _asked(
+    tagging: Any, codes: Sequence[str], split: Any, most: int
+) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
     sentences = tagging._sentences(tuple(codes), split, most)
     windows, number = sentences.windows, {tag: place for place, tag in enumerate(tagging.tags)}
     table = windows.table
@@ -124,7 +127,9 @@ def _asked(tagging: Any, codes: Sequence[str], split: Any, most: int) -> tuple[T
     for row in range(len(table)):
         tags = sentences.gold[int(windows.owner[row])]
         shown = first_subwords(word[row : row + 1])[0]
-        gold[row, shown] = torch.tensor([number.get(tags[int(windows.start[row]) + int(w)], -1) for w in word[row, shown]])
+        gold[row, shown] = torch.tensor(
+            [number.get(tags[int(windows.start[row]) + int(w)], -1) for w in word[row, shown]]
+        )
     owner = np.repeat(np.arange(len(codes)), list(sentences.sizes.values()))
     words = np.bincount(owner, [len(x) for x in sentences.gold], len(codes))
     return table, gold.numpy().astype(np.int8), owner[windows.owner.numpy()].astype(np.uint8), words
@@ -158,7 +163,13 @@ def _four_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         safe = np.where(np.rint(blocks / safe[:, None]).max(1) > 7, -safe, safe)  # some makers give steps a sign
         guess = np.where(guess > 0, safe, 0)
         whole = np.rint(blocks / safe[:, None])
-        fits = left & (guess != 0) & (np.abs(whole * guess[:, None] - blocks).max(1) == 0) & (whole.min(1) >= -8) & (whole.max(1) <= 7)
+        fits = (
+            left
+            & (guess != 0)
+            & (np.abs(whole * guess[:, None] - blocks).max(1) == 0)
+            & (whole.min(1) >= -8)
+            & (whole.max(1) <= 7)
+        )
         step[fits], numbers[fits] = guess[fits], whole[fits]
         left &= ~fits
     if left.any():
@@ -171,13 +182,23 @@ def load_bundle(folder: Path) -> Bundle:
     """Read what `main` wrote."""
     with np.load(folder / "study.npz", allow_pickle=False) as arrays:
         about = json.loads(str(arrays["about"]))
-        texts = {name.removesuffix(".ids"): _table(arrays, name.removesuffix(".ids"), about["pad"]) for name in arrays if name.endswith(".ids")}
+        texts = {
+            name.removesuffix(".ids"): _table(arrays, name.removesuffix(".ids"), about["pad"])
+            for name in arrays
+            if name.endswith(".ids")
+        }
         for name in arrays:
             if name.endswith(".same"):
                 texts[name.removesuffix(".same")] = texts[str(arrays[name])]
         gold = torch.from_numpy(arrays["train.gold"].astype(np.int64))
         splits = {
-            name: Split(texts[name], arrays[f"{name}.gold"].astype(np.int64), arrays[f"{name}.language"], tuple(about[name]), arrays[f"{name}.words"])
+            name: Split(
+                texts[name],
+                arrays[f"{name}.gold"].astype(np.int64),
+                arrays[f"{name}.language"],
+                tuple(about[name]),
+                arrays[f"{name}.words"],
+            )
             for name in ("tune", "test")
         }
         state = {name[2:]: torch.from_numpy(_weight(arrays, name)) for name in arrays if name[:2] in ("w.", "q.")}
@@ -185,7 +206,9 @@ def load_bundle(folder: Path) -> Bundle:
     nothing = Linked.of([])
     pairs = {code: EncodedPairs(texts[f"source-{code}"], texts[f"target-{code}"], nothing) for code in codes}
     kind = about["config"].pop("model_type")
-    config = AutoConfig.for_model(kind, **about["config"] | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
+    config = AutoConfig.for_model(
+        kind, **about["config"] | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    )
     model = AutoModel.from_config(config, dtype=torch.float32)
     missing = model.load_state_dict(state, strict=False).missing_keys
     assert all("pooler" in name or "position_ids" in name for name in missing), missing
@@ -193,7 +216,9 @@ def load_bundle(folder: Path) -> Bundle:
     def answers(rows: np.ndarray, word: Tensor) -> Tensor:
         return gold[torch.as_tensor(rows)][:, : word.shape[1]][first_subwords(word)]
 
-    lessons = Lessons(texts["train"], len(about["tags"]), first_subwords, lambda states, word: states[first_subwords(word)], answers)
+    lessons = Lessons(
+        texts["train"], len(about["tags"]), first_subwords, lambda states, word: states[first_subwords(word)], answers
+    )
     return Bundle(model.eval(), pairs, lessons, splits, tuple(about["tags"]))
 
 
@@ -202,7 +227,9 @@ def cut(bundle: Bundle, count: int) -> Bundle:
     splits = {}
     for name, split in bundle.splits.items():
         rows = np.linspace(0, len(split.table) - 1, count).astype(int)
-        splits[name] = replace(split, table=split.table.select(rows), gold=split.gold[rows], language=split.language[rows])
+        splits[name] = replace(
+            split, table=split.table.select(rows), gold=split.gold[rows], language=split.language[rows]
+        )
     model = copy.deepcopy(bundle.model)
     model.encoder.layer = model.encoder.layer[:2]
     model.config.num_hidden_layers = 2

@@ -22,7 +22,6 @@ from realign.side_by_side import Realigning, Run, Weights, side_by_side, train
 from realign.task import FineTuning, Tuner
 from realign.task import train as finetune
 from realign.train import Realigner, realign
-
 from studies.gpu.bundle import Bundle
 from studies.gpu.table import Task
 
@@ -87,7 +86,9 @@ def _flat(model: nn.Module, ids: Tensor, mask: Tensor, device: torch.device) -> 
     tokens, borders = (torch.from_numpy(x).to(device) for x in (inputs.tokens[:, 0], inputs.borders))
     net = net_of(model)
     assert net is not None
-    return forward(net, Packed(tokens[0], tokens[1], tokens[1], None, 0, 0, inputs.longest, None, borders), len(net.blocks))
+    return forward(
+        net, Packed(tokens[0], tokens[1], tokens[1], None, 0, 0, inputs.longest, None, borders), len(net.blocks)
+    )
 
 
 def attention_kernels_agree(bundle: Bundle, device: torch.device) -> dict[str, Any]:
@@ -152,7 +153,9 @@ def side_by_side_is_alone(bundle: Bundle, device: torch.device) -> dict[str, Any
 def _alone_in(bundle: Bundle, device: torch.device, how: Realignment) -> nn.Module:
     model = copy.deepcopy(bundle.model).to(device)
     realign(model, {code: bundle.pairs[code] for code in ("deu", "jpn")}, how, STEPS, 3)
-    finetune(model, Tuner(model, bundle.lessons, FineTuning(batch=16, lr=5e-4, precision=how.precision), STEPS, 3), STEPS)
+    finetune(
+        model, Tuner(model, bundle.lessons, FineTuning(batch=16, lr=5e-4, precision=how.precision), STEPS, 3), STEPS
+    )
     return model
 
 
@@ -193,7 +196,11 @@ def out_of_memory_changes_nothing(bundle: Bundle, device: torch.device) -> dict[
         moved.append(torch.cat([x.detach().cpu().flatten() for x in model.parameters()]))
     start = torch.cat([x.detach().flatten() for x in bundle.model.parameters()])
     error = _error(moved[1] - start, moved[0] - start)
-    return {"ok": error < 0.05 and (device.type == "cpu" or micro[1] < micro[0]), "error": error, "sentences_at_once": micro}
+    return {
+        "ok": error < 0.05 and (device.type == "cpu" or micro[1] < micro[0]),
+        "error": error,
+        "sentences_at_once": micro,
+    }
 
 
 __all__ = ["States", "run"]

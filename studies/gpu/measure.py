@@ -1,6 +1,6 @@
 """Checks, times and a table of real evaluations on one GPU, in one call: see README.md beside this file.
 
-    python -m studies.gpu.measure --bundle FOLDER --out FOLDER [--parts check,speed,table] [--minutes 8] [--tiny]
+python -m studies.gpu.measure --bundle FOLDER --out FOLDER [--parts check,speed,table] [--minutes 8] [--tiny]
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a rehearsal that a CPU finishes in minutes")
     given = parser.parse_args()
     began = time.monotonic()
+    torch.set_num_threads(1)  # small tensors on the CPU: several threads only wait for each other
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     given.out.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {

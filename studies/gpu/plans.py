@@ -10,13 +10,12 @@ import numpy as np
 
 from realign.recipe import Realignment
 from realign.task import FineTuning
-
 from studies.gpu.bundle import POOL
 from studies.gpu.table import Job, Recipe
 
 # One language of each family, and of each of four branches of Indo-European, the first by code of those in POOL
-TWELVE = tuple("cmn cym fin fra heb jpn kor pan rus tel tgl vie".split())
-K = 4
+TWELVE = tuple(["cmn", "cym", "fin", "fra", "heb", "jpn", "kor", "pan", "rus", "tel", "tgl", "vie"])
+K = 4  # of random subsets of POOL
 
 BEFORE = Recipe(Realignment(batch=32, lr=1e-4), FineTuning(batch=16, lr=5e-4), 100, 400)
 RECIPES: Mapping[str, Recipe] = {
@@ -58,18 +57,18 @@ def tunings(tiny: bool = False) -> Plan:
     """How fine-tuning is least noisy: two subsets, six seeds each, for every way to fine-tune."""
     if tiny:
         return _tiny()
-    some = ("cmn jpn tel tgl".split(), "fin heb pan vie".split())
+    some = (["cmn", "jpn", "tel", "tgl"], ["fin", "heb", "pan", "vie"])
     return TUNINGS, [Job(name, tuple(codes), seed) for name in TUNINGS for codes in some for seed in range(6)]
 
 
-def twelve(tiny: bool = False, recipe: str = "before", seeds: int = 2) -> Plan:
-    """All 495 subsets of four of TWELVE: what a search can be replayed on."""
+def twelve(tiny: bool = False, recipe: str = "b16-2e-4-dropout") -> Plan:
+    """No realignment, all of TWELVE, and all 220 subsets of three of it, on seed 0 first, then on seed 1."""
     if tiny:
         return _tiny()
-    every = list(itertools.combinations(TWELVE, K))
+    every = list(itertools.combinations(TWELVE, 3))
     order = np.random.default_rng(0).permutation(len(every))
-    jobs = [Job(recipe, every[place], seed) for seed in range(seeds) for place in order]
-    return RECIPES, jobs
+    jobs = [Job(recipe, (), seed) for seed in range(8)] + [Job(recipe, TWELVE, seed) for seed in range(8)]
+    return TUNINGS, jobs + [Job(recipe, every[place], seed) for seed in range(2) for place in order]
 
 
 def _random(pool: Sequence[str], count: int, chance: np.random.Generator) -> list[tuple[str, ...]]:
@@ -77,7 +76,10 @@ def _random(pool: Sequence[str], count: int, chance: np.random.Generator) -> lis
 
 
 def _tiny() -> Plan:
-    small = {name: replace(x, realign_steps=2, tune_steps=2, how=replace(x.how, batch=4, layer=-1)) for name, x in RECIPES.items()}
+    small = {
+        name: replace(x, realign_steps=2, tune_steps=2, how=replace(x.how, batch=4, layer=-1))
+        for name, x in RECIPES.items()
+    }
     names = ("before", "before-lower-frozen", "during")
     return small, [Job("before", (), 0), *(Job(name, ("cmn", "fin"), seed) for name in names for seed in range(2))]
 

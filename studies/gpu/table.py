@@ -20,7 +20,6 @@ from realign.recipe import Realignment
 from realign.score import Fidelity
 from realign.side_by_side import Run, side_by_side, train
 from realign.task import FineTuning, Tuner
-
 from studies.gpu.bundle import Bundle, Split
 
 
@@ -90,7 +89,15 @@ class Reader:
         asked = (laid[2] > -100).nonzero()[:, 0]
         sentence = torch.from_numpy(np.repeat(self._split.language[rows].astype(np.int64), mask.sum(1).numpy()))
         packed = Packed(
-            laid[0], laid[1], laid[1], None, 0, 0, inputs.longest, asked, torch.from_numpy(inputs.borders).to(self._device)
+            laid[0],
+            laid[1],
+            laid[1],
+            None,
+            0,
+            0,
+            inputs.longest,
+            asked,
+            torch.from_numpy(inputs.borders).to(self._device),
         )
         return packed, laid[2][asked], sentence.to(self._device)[asked]
 
@@ -162,7 +169,9 @@ def run(
         spent = time.monotonic() - started
         done += group
         memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else 0.0
-        times.append({"recipe": group[0].recipe, "jobs": len(group), "training": trained, "seconds": spent, "gib": memory})
+        times.append(
+            {"recipe": group[0].recipe, "jobs": len(group), "training": trained, "seconds": spent, "gib": memory}
+        )
         print(json.dumps(times[-1]), flush=True)
         _save(out, bundle, recipes, done, found, times)
     return {"done": len(done), "of": len(jobs), "times": times}
@@ -188,7 +197,9 @@ def _groups(jobs: Sequence[Job], beside: int) -> Iterator[list[Job]]:
         yield group
 
 
-def _save(out: Path, bundle: Bundle, recipes: Mapping[str, Recipe], done: Sequence[Job], found: Any, times: Any) -> None:
+def _save(
+    out: Path, bundle: Bundle, recipes: Mapping[str, Recipe], done: Sequence[Job], found: Any, times: Any
+) -> None:
     about = {
         "recipes": {name: asdict(recipe) for name, recipe in recipes.items()},
         "jobs": [[job.recipe, list(job.codes), job.seed] for job in done],
@@ -198,7 +209,9 @@ def _save(out: Path, bundle: Bundle, recipes: Mapping[str, Recipe], done: Sequen
         "torch": torch.__version__,
     }
     part = out.with_suffix(".part.npz")
-    np.savez_compressed(part, about=np.array(json.dumps(about)), **{k: np.array(v, np.float32) for k, v in found.items()})
+    np.savez_compressed(
+        part, about=np.array(json.dumps(about)), **{k: np.array(v, np.float32) for k, v in found.items()}
+    )
     part.replace(out)
 
 
