@@ -11,17 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from realign.compact import narrow
-from realign.corpus import Parallel, Split
-from realign.encoder import Encoder
-from realign.merge import FORMAT, Merger
-from realign.pairs import EncodedPairs, PairStore
-from realign.recipe import Realignment
+from realign.corpora.base import Parallel, Split
+from realign.encoder.encoder import Encoder
+from realign.encoder.used_rows import narrow
+from realign.merging.merger import FORMAT, Merger
 from realign.score import Fidelity, Look, Score, Tally, looked, sign
-from realign.stopping import Enough, Watch, finetune
-from realign.task import Task, Tuner, train
-from realign.train import Realigner, realign, vocabularies
-from selector.subset import Subset
+from realign.tasks.base import Enough, Task, Tuner, Watch, finetune, train
+from realign.training.encoded_pairs import EncodedPairs, PairStore
+from realign.training.realigner import Realigner, realign, vocabularies
+from realign.training.settings import Realignment
+from selector.languages.subset import Subset
 
 PROTOCOL = 4  # raise when the same settings give other scores
 LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LOG.md)

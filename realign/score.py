@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from selector.subset import Subset
+from selector.languages.subset import Subset
 
 Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
 
@@ -20,8 +20,8 @@ Advance = Callable[[str, int, int], None]  # (what, done, total): the one progre
 class Merging:
     """How a subset is scored from what was measured of each of its languages alone, without realigning on it.
 
-    "scores": from the scores of the languages (realign/alone.py). The others: from their vectors, of which an encoder
-    is put together and evaluated (realign/merge.py).
+    "scores": from the scores of the languages (realign/evaluators/single_language.py). The others: from their
+    vectors, of which an encoder is put together and evaluated (realign/merging/merger.py).
     """
 
     method: Literal["scores", "average", "touched", "ties", "dare"] = "scores"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from search.console import complain, emit
+from search.terminal import complain, emit
 from selector.errors import InputError, RealingoError, StopError
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ def languages(
     as_json: Json = False,
 ) -> None:
     """List languages: kinship, scripts, resource class, place, and what URIEL observed of them."""
-    from search import choose
+    from search.commands import languages as choose
 
     emit(choose.describe(codes or [], pool, own), as_json, choose.render_languages)
 
@@ -67,7 +67,7 @@ def distances(
 ) -> None:
     """Pairwise distances between languages."""
     _one_thread()
-    from search import choose
+    from search.commands import languages as choose
 
     emit(choose.measure(codes, metric, least_overlap), as_json, choose.render_distances)
 
@@ -124,10 +124,11 @@ def select(
     """Choose languages without measuring."""
     options = locals()
     _one_thread()
-    from search import asked, selecting
+    from search.commands import select as selecting
+    from search.commands import select_request
 
-    given = {name: value for name, value in options.items() if name in asked.Request.__dataclass_fields__}
-    request = asked.Request(**given, quotas=tuple(quota or ()))
+    given = {name: value for name, value in options.items() if name in select_request.Request.__dataclass_fields__}
+    request = select_request.Request(**given, quotas=tuple(quota or ()))
     mode = selecting.mode(request, compare, rank)
     emit(selecting.run(mode, request, plot, view), as_json, mode.show)
 
@@ -143,7 +144,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Run or continue a study; a finished trial is never repeated."""
-    from search import run
+    from search.commands import search as run
 
     config = _study(study, overrides)
     place = backend or _fitting(workers, config.search.time_limit)
@@ -158,7 +159,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Trials by state, the best so far, the cost so far."""
-    from search import run
+    from search.commands import search as run
 
     emit(run.status(_study(study, overrides), explain), as_json, run.render_status)
 
@@ -171,7 +172,7 @@ def copy(
     as_json: Json = False,
 ) -> None:
     """Copy a study to another storage: trials, notes, figures."""
-    from search import copying
+    from search.study import copy as copying
 
     emit(copying.copy(source, target, name), as_json, copying.render)
 
@@ -188,7 +189,7 @@ def confirm(
     as_json: Json = False,
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
-    from search import confirm as confirmation
+    from search.confirmation import confirm as confirmation
 
     place = backend or _fitting(workers)
     answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, place, address)
@@ -203,7 +204,7 @@ def dashboard(
     overrides: Overrides = None,
 ) -> None:
     """optuna-dashboard on the study, with our notes and plots in it."""
-    from search import dashboard as board
+    from search.report import dashboard as board
 
     board.serve(_study(study, overrides), host, port)
 
@@ -215,7 +216,7 @@ def report(
     overrides: Overrides = None,
 ) -> None:
     """One self-contained HTML file; no network needed to view it."""
-    from search import report as reporting
+    from search.report import html_report as reporting
 
     typer.echo(reporting.write(_study(study, overrides), output))
 
@@ -231,7 +232,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The best confirmed subset, ready for production realignment."""
-    from search import export as exporting
+    from search.report import export as exporting
 
     emit(exporting.export(_study(study, overrides), output, row), as_json, exporting.render)
 
@@ -246,7 +247,7 @@ def realign(
     as_json: Json = False,
 ) -> None:
     """Realign at full fidelity: an encoder that transformers loads, with its model card."""
-    from search import production
+    from search.commands import realign as production
 
     emit(production.realign(given, output, resume, every, overrides or []), as_json, production.render)
 
@@ -263,7 +264,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Zero-shot scores of any encoder under a study's task, fine-tuned as the study does."""
-    from search import evaluating
+    from search.commands import evaluate as evaluating
 
     wanted = evaluating.Wanted(model, against, split, seeds, workers)
     emit(evaluating.evaluate(_study(study, overrides), wanted), as_json, evaluating.render)
@@ -272,7 +273,7 @@ def evaluate(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """What works on this machine: versions, devices, caches, storages, the hub; with a way out of what does not."""
-    from search import doctor as examination
+    from search.commands import doctor as examination
 
     document = examination.examine()
     emit(document, as_json, examination.render)
@@ -286,7 +287,7 @@ def pretrain(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR")],
 ) -> None:
     """Train a small multilingual encoder from text."""
-    from search import pretraining
+    from search.commands import pretrain as pretraining
 
     pretraining.run(config, output)
 
@@ -307,7 +308,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """The benchmarks behind the numbers in the README."""
-    from search import bench as benches
+    from search.bench import world as benches
 
     if name == "search":
         document = benches.run_search(table, problem, strategies, repetitions, batch, workers)
@@ -328,7 +329,7 @@ def _fitting(workers: int, time_limit: float | None = None) -> str:
 
 
 def _study(path: Path, overrides: list[str] | None) -> Any:
-    from search.config import load
+    from search.config.study_config import load
 
     return load(path, overrides or [])
 

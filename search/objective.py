@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from selector.errors import InputError
-from selector.language import Pool
-from selector.pools import WORLD_LOW_RESOURCE
+from selector.languages.language import Pool
+from selector.languages.pools import WORLD_LOW_RESOURCE
 
 KNOWN = "mean, low-resource, worst, cvar:0.25"
 

@@ -2,7 +2,7 @@
 
 Notations
     n   languages of the pool          S   a subset; as `indices` a sorted tuple of places in the pool
-    A, b   limits of `selector.limits`: Σ_{i ∈ S} A_li ≤ b_l
+    A, b   limits of `selector.solvers.limits`: Σ_{i ∈ S} A_li ≤ b_l
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from selector.feasible import complete, fill
-from selector.language import Language, Pool
-from selector.limits import Limits
-from selector.subset import Subset
+from selector.languages.language import Language, Pool
+from selector.languages.subset import Subset
+from selector.solvers.feasible import complete, fill
+from selector.solvers.limits import Limits
 
 ENUMERABLE = 20_000  # subsets that may be looked at one by one
 DRAWS = 50  # random orders filled up before one that is certain to do

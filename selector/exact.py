@@ -1,16 +1,26 @@
-"""The objectives solved to proven optimality, or to a proven gap: what the heuristics are measured against."""
+"""The objectives solved to proven optimality, or to a proven gap: what the heuristics are measured against.
+
+A cheap upper bound on what any allowed set can reach, from linear, Lagrangian or continuous relaxation.
+
+Which program proves which objective of a problem: from the frame's arrays to a `Method`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from selector.methods import candidates_of, method_of
-from selector.milp import Clock, Effort, met
-from selector.objective import objective_of
+from selector.distances import distance
+from selector.objective import Coverage, Entropy, Facility, MaxMin, MaxSum, bits, objective_of
 from selector.problem import Problem
+from selector.solvers.covering import Center, MaximumCoverage
+from selector.solvers.max_min import Packing
+from selector.solvers.max_sum import Dispersion
+from selector.solvers.p_median import Median
+from selector.solvers.program import Candidates, Clock, Effort, Method, Vector, met
+from selector.solvers.separable import Counts
 
 __all__ = ["Effort", "Solved", "solve"]
 
@@ -29,7 +39,7 @@ def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | No
     """The best set under the objective `name`, never worse than `start`; equal ones leave `start` as it is.
 
     Optimal means within HiGHS's tolerance (a relative 1e-6); the bound then is the value itself. Raises ValueError for
-    an objective that has no method (`methods.METHODS`).
+    an objective that has no method (`METHODS`).
     """
     method, candidates = method_of(name, problem), candidates_of(problem)
     if method is None:
@@ -47,3 +57,92 @@ def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | No
         return Solved(best, None, "limit", clock.nodes)
     settled = found.done or found.bound - value <= clock.effort.gap * abs(found.bound)
     return Solved(best, found.bound, "bounded" if settled else "limit", clock.nodes)
+
+
+_LARGEST = {"facility": 4000, "entropy": 4000, "max-sum": 1500, "k-center": 1500, "coverage": 1500, "max-min": 1500}
+"""Candidates up to which a bound is a matter of about a second on one core."""
+
+
+def upper(name: str, problem: Problem, chosen: Sequence[int]) -> float | None:
+    """No allowed set exceeds it; a good set `chosen` helps to find it. None where no bound is known or cheap."""
+    candidates = candidates_of(problem)
+    if name not in _LARGEST or len(candidates) > _LARGEST[name]:
+        return None
+    method = method_of(name, problem)
+    if method is None:
+        return None
+    bound = method.upper(np.searchsorted(candidates.index, sorted(chosen)))
+    return max(bound, objective_of(name, problem).value(chosen)) if np.isfinite(bound) else None
+
+
+def method_of(name: str, problem: Problem) -> Method | None:
+    """The method for the set function of that name; None where there is none."""
+    make = METHODS.get(name)
+    return None if make is None else make(problem, candidates_of(problem))
+
+
+def candidates_of(problem: Problem) -> Candidates:
+    return Candidates.of(problem.k, problem.pinned, problem.free, problem.limits)
+
+
+def _facility(problem: Problem, candidates: Candidates) -> Method:
+    function = objective_of("facility", problem)
+    assert isinstance(function, Facility)
+    return Median(candidates, function.reach[candidates.index].T.astype(np.float64), function.weights, function.base)
+
+
+def _center(problem: Problem, candidates: Candidates) -> Method:
+    function = objective_of("k-center", problem)
+    assert isinstance(function, Facility)
+    counted = function.weights > 0
+    return Center(candidates, function.reach[candidates.index].T[counted], function.base[counted])
+
+
+def _coverage(problem: Problem, candidates: Candidates) -> Method:
+    function = objective_of("coverage", problem)
+    assert isinstance(function, Coverage)
+    return MaximumCoverage(candidates, function.covers[candidates.index].T, function.weights, function.by_source)
+
+
+def _max_min(problem: Problem, candidates: Candidates) -> Method:
+    function = objective_of("max-min", problem)
+    assert isinstance(function, MaxMin)
+    index = candidates.index
+    return Packing(
+        candidates, function.d[np.ix_(index, index)], None if function.source is None else function.source[index]
+    )
+
+
+def _max_sum(problem: Problem, candidates: Candidates) -> Method:
+    """Hamming distances count features; any others are a quadratic program."""
+    function = objective_of("max-sum", problem)
+    assert isinstance(function, MaxSum)
+    index = candidates.index
+    counts_source = problem.counts_source(True) and problem.source is not None
+    everyone = [problem.frame[i] for i in index] + ([problem.source] if counts_source else [])
+    x = distance.binary(everyone, problem.metric)
+    if x is None:
+        return Dispersion(candidates, function.d[np.ix_(index, index)], function.source[index])
+    members, features = candidates.k + counts_source, x.shape[1]
+
+    def differing(count: Vector) -> Vector:
+        return count * (members - count) / features
+
+    return Counts(candidates, x[: len(index)], differing, x[-1] if counts_source else None)
+
+
+def _entropy(problem: Problem, candidates: Candidates) -> Method:
+    function = objective_of("entropy", problem)
+    assert isinstance(function, Entropy)
+    x = function.x[candidates.index].astype(np.float64)
+    return Counts(candidates, x, lambda count: bits(count / candidates.k) / x.shape[1])
+
+
+METHODS: Mapping[str, Callable[[Problem, Candidates], Method]] = {
+    "facility": _facility,
+    "k-center": _center,
+    "coverage": _coverage,
+    "max-min": _max_min,
+    "max-sum": _max_sum,
+    "entropy": _entropy,
+}

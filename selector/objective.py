@@ -18,23 +18,24 @@ Notations
     coverage   Σ_t w_t [min_{i ∈ S∪{s}} d_ti ≤ r]            maximum coverage
     nearest    mean_{i ∈ S} (1 - d_si)                       the convenient neighbours of the source, or of the targets
     entropy    mean_f H(mean_{i ∈ S} x_if)                   feature values in equal shares, in bits
-    predicted  Σ_t w_t of the gain that the transfer model expects from realigning on S (`transfer.py`)
+    predicted  Σ_t w_t of the gain that the transfer model expects from realigning on S (`transfer/predict.py`)
     log-det    log det(exp(-d_ij / σ))_{i,j ∈ S}             the most probable set of a determinantal point process
 
 A set function and the way to maximize it are two things: the functions are in `dispersion.py` and `location.py`, the
-ways in `maximize.py` and `exact.py`.
+ways in `solvers/greedy.py` and `exact.py`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from selector import features, graph
-from selector.dispersion import Entropy, LogDet, MaxMin, MaxSum, Nearness
-from selector.language import Pool
-from selector.location import Coverage, Facility, KCenter
+from selector.languages.language import Pool
+from selector.objectives.base import Matrix, SetFunction, Vector, bits
+from selector.objectives.dispersion import Entropy, LogDet, MaxMin, MaxSum, Nearness
+from selector.objectives.location import Coverage, Facility, KCenter
 from selector.problem import Problem
-from selector.setfunction import Matrix, SetFunction, Vector, bits
+from selector.solvers import dominating
+from selector.sources import features
 
 __all__ = [
     "Coverage", "Entropy", "Facility", "KCenter", "LogDet", "MaxMin", "MaxSum", "Nearness", "SetFunction",
@@ -58,7 +59,9 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
     if name == "log-det":
         return LogDet(problem.distances.matrix)
     if name == "predicted":
-        from selector import transfer  # loads published results and fits nothing, but takes a moment
+        from selector.transfer import (
+            predict as transfer,  # loads published results and fits nothing, but takes a moment
+        )
 
         return transfer.MeanGain(problem.frame, problem.targets, problem.weights)
     return Nearness(_nearness(problem))
@@ -66,7 +69,7 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
 
 def radius_of(problem: Problem) -> float:
     """What "covers" means: the radius asked for, else the usual one for targets and candidates."""
-    return graph.usual_radius(problem.to_targets) if problem.radius is None else problem.radius
+    return dominating.usual_radius(problem.to_targets) if problem.radius is None else problem.radius
 
 
 def feature_matrix(languages: Pool, metric: str = "featural") -> Matrix:

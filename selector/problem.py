@@ -9,12 +9,13 @@ from typing import TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from selector import demands, targeting
-from selector.distance import Distances, distances
+from selector import constraints
+from selector import targets as targeting
+from selector.distances.distance import Distances, distances
 from selector.errors import InputError
-from selector.feasible import complete
-from selector.language import Language, Pool
-from selector.limits import Limits
+from selector.languages.language import Language, Pool
+from selector.solvers.feasible import complete
+from selector.solvers.limits import Limits
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -31,9 +32,9 @@ class Demands(TypedDict, total=False):
     costs: Mapping[Language, float] | None
     budget: float | None  # the chosen cost no more, in the unit of the costs
     quotas: Iterable[str] | None  # "family=2": at most two of any family; "script:Latn=2": of that one
-    columns: demands.Columns | None  # a user's table, whose columns quotas may name
+    columns: constraints.Columns | None  # a user's table, whose columns quotas may name
     least_observed: float | None  # no candidates: languages with a smaller share of observed features, unless included
-    radius: float | None  # what "covers" means; default: `graph.usual_radius`
+    radius: float | None  # what "covers" means; default: `dominating.usual_radius`
     count_source: bool | None  # the source counts as already chosen; default: `Problem.counts_source`
 
 
@@ -96,10 +97,10 @@ def pose(
     frame = tuple(sorted({language for language in pool if language != source}))
     pinned, excluded = set(asked.get("include") or ()), set(asked.get("exclude") or ())
     _check(frame, k, source, pinned, excluded)
-    radius = demands.checked_radius(asked.get("radius"))
-    costs = demands.costs(frame, asked.get("costs"))
-    quotas = demands.quotas(frame, asked.get("quotas") or (), asked.get("columns"))
-    limits = demands.limits(frame, costs, asked.get("budget"), quotas)
+    radius = constraints.checked_radius(asked.get("radius"))
+    costs = constraints.costs(frame, asked.get("costs"))
+    quotas = constraints.quotas(frame, asked.get("quotas") or (), asked.get("columns"))
+    limits = constraints.limits(frame, costs, asked.get("budget"), quotas)
     aim = targeting.aim(frame, source, asked.get("targets"), asked.get("weights"), asked.get("transfer"))
     everyone = (*frame, *aim.outside, *((source,) if source is not None else ()))
     measured = distances(everyone, metric)
@@ -116,7 +117,9 @@ def pose(
         to_source=measured.matrix[:n, -1] if source is not None else None,
         source=source,
         pinned=pins,
-        free=_free(k, pins, demands.well_observed(rest, inside.observed, asked.get("least_observed")), inside, limits),
+        free=_free(
+            k, pins, constraints.well_observed(rest, inside.observed, asked.get("least_observed")), inside, limits
+        ),
         targets=aim.targets,
         weights=aim.weights,
         to_targets=far,
@@ -143,7 +146,7 @@ def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distance
             "lower --least-observed or k",
         )
     if complete(pins, k, candidates, limits) is None:
-        raise demands.infeasible(k, pins, candidates, limits)
+        raise constraints.infeasible(k, pins, candidates, limits)
     return tuple(candidates)
 
 

@@ -1,11 +1,14 @@
 """Ways to choose without measuring: the `Strategy` signature and the static table `STRATEGIES`.
 
 A strategy is pure: the same arguments give the same subset, whatever order the pool came in.
+
+Random choice in strata: as even over the groups as the pool and the limits allow (Rijkhoff et al. 1993).
 """
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Unpack
@@ -13,17 +16,18 @@ from typing import TYPE_CHECKING, Protocol, Unpack
 import numpy as np
 from numpy.random import Generator
 
-from selector import demands, graph, maximize, stratify
+from selector import constraints
 from selector.errors import InputError
-from selector.feasible import fill
-from selector.language import Language, Pool
+from selector.languages.language import Language, Pool
+from selector.languages.subset import Subset
 from selector.objective import feature_matrix as feature_matrix
 from selector.objective import objective_of
 from selector.problem import Options, Problem, pose
-from selector.subset import Subset
+from selector.solvers import dominating, greedy
+from selector.solvers.feasible import complete, fill
 
 if TYPE_CHECKING:  # SciPy's optimizer takes a third of a second to import: only exact answers and bounds pay for it
-    from selector.milp import Effort
+    from selector.solvers.program import Effort
 
 _PROVEN = 1e-9  # relative: a value this near to its bound is the best
 _SLOW = 3000  # languages from which greedy on the worst-off target takes more than some seconds
@@ -122,7 +126,7 @@ def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
     if not static.maximizes or name == "predicted":
         raise InputError(f"the strategy {name} has no marginal gains", "rank by facility, coverage, max-sum or entropy")
     function = objective_of(static.objective, problem)
-    order = maximize.ranked(function, problem.k, problem.pinned, problem.free, problem.limits)
+    order = greedy.ranked(function, problem.k, problem.pinned, problem.free, problem.limits)
     first = len(problem.pinned)
     values = [function.value(order[:size]) for size in range(first, len(order) + 1)]
     return [(problem.frame[i], values[at + 1] - values[at]) for at, i in enumerate(order[first:])]
@@ -166,7 +170,7 @@ def _picked(
     if not static.exact or problem.forced:
         return start, None, None
     from selector import exact
-    from selector.milp import Effort
+    from selector.solvers.program import Effort
 
     found = exact.solve(static.objective, problem, start, Effort() if effort is None else effort)
     return found.chosen, found.bound, found.status
@@ -178,7 +182,7 @@ def _upper(static: Static, problem: Problem, picked: list[int], value: float) ->
         return value  # nobody can be served better
     if problem.k - len(problem.pinned) == 1 and static.pick in _SEARCHES:
         return value  # one step of greedy tries everything
-    from selector import bound
+    from selector import exact as bound
 
     return bound.upper(static.objective, problem, picked)
 
@@ -189,14 +193,14 @@ def _random(problem: Problem, rng: Generator) -> list[int]:
 
 
 def _stratified(kind: str) -> Pick:
-    return lambda problem, rng: stratify.stratified(problem, demands.grouping(kind), rng)
+    return lambda problem, rng: stratified(problem, constraints.grouping(kind), rng)
 
 
 def _search(name: str) -> Pick:
     """Greedy, then swaps, on a set function."""
 
     def pick(problem: Problem, rng: Generator) -> list[int]:
-        return maximize.search(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
+        return greedy.search(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
 
     return pick
 
@@ -205,22 +209,22 @@ def _center(problem: Problem, rng: Generator) -> list[int]:
     """From a dominating set at the smallest radius and, where the frame is not large, also from greedy."""
     function = objective_of("k-center", problem)
     demand = (problem.k, problem.pinned, problem.free, problem.limits)
-    found = [maximize.swap(function, _dominating(problem, rng), *demand[1:])]
+    found = [greedy.swap(function, _dominating(problem, rng), *demand[1:])]
     if len(problem.frame) <= _SLOW:
-        found.append(maximize.search(function, *demand))
+        found.append(greedy.search(function, *demand))
     return max(found, key=lambda chosen: (function.value(chosen), function.second(chosen)))
 
 
 def _dominating(problem: Problem, rng: Generator) -> list[int]:
     """A dominating set at the smallest radius that k allows; what is left of k goes to the average target."""
-    _, core = graph.smallest_radius(problem.to_targets.T, problem.k, problem.pinned, problem.free, problem.limits)
+    _, core = dominating.smallest_radius(problem.to_targets.T, problem.k, problem.pinned, problem.free, problem.limits)
     start = fill(problem.pinned, problem.k, [*core, *problem.free], problem.limits)
     kept = [i for i in core if i in start]
-    return maximize.greedy(objective_of("facility", problem), problem.k, kept, problem.free, problem.limits)
+    return greedy.greedy(objective_of("facility", problem), problem.k, kept, problem.free, problem.limits)
 
 
 def _predicted(problem: Problem, rng: Generator) -> list[int]:
-    from selector import transfer
+    from selector.transfer import predict as transfer
 
     return transfer.predicted(problem, rng)
 
@@ -257,3 +261,21 @@ STRATEGIES: dict[str, Static] = {
 }
 
 _SEARCHES = {static.pick for static in STRATEGIES.values() if static.maximizes} - {_dominating}
+
+
+def stratified(problem: Problem, group: Callable[[Language], str], rng: Generator) -> list[int]:
+    """Random, always from a group that was used least; the source's own group counts once where the source counts."""
+    order = [int(i) for i in rng.permutation(problem.free)]
+    label = {i: group(problem.frame[i]) for i in (*problem.pinned, *order)}
+    chosen = list(problem.pinned)
+    used = Counter(label[i] for i in chosen)
+    if problem.source is not None and problem.counts_source(True):
+        used[group(problem.source)] += 1
+    while len(chosen) < problem.k:
+        best = min(order, key=lambda i: used[label[i]])  # the first of the least used
+        order.remove(best)
+        if problem.limits and complete([*chosen, best], problem.k, order, problem.limits) is None:
+            continue  # what does not fit now never fits later
+        chosen.append(best)
+        used[label[best]] += 1
+    return sorted(chosen)

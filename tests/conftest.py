@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import postgres
 import pytest
@@ -11,6 +12,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 settings.register_profile("ci", derandomize=True, deadline=None)  # a busy machine is no failure
 settings.register_profile("local", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that no other test has filled."""
+    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Data flows right, imports point left; heavy libraries are behind one file each."""
+"""Data flows right, imports point left, between packages and between the rooms of each; heavy libraries have a room."""
 
 import ast
 import subprocess
@@ -7,43 +7,99 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("selector", "realign", "search")
-BEHIND = {  # a heavy or replaceable library → the files that may import it
-    "optuna": {
-        "search/study.py",
-        "search/storage.py",
-        "search/journal.py",
-        "search/sampler.py",
-        "search/subset_sampler.py",
-        "search/dashboard.py",
-    },
-    "sqlalchemy": {"search/storage.py"},
-    "optuna_dashboard": {"search/dashboard.py"},
-    "transformers": {"realign/encoder.py", "search/plain.py"},
-    "huggingface_hub": {"realign/encoder.py"},
-    "tokenizers": {"realign/encoder.py"},
-    "seqeval": {"realign/tagging.py"},
-    "peft": {"realign/lora.py"},
-    "datasets": {"realign/hub.py"},
-    "pydantic": {"search/order.py", "search/form.py", "search/sections.py"},
-    "typer": {"search/cli.py"},
-    "ray": {"search/ray_backend.py", "search/tune_backend.py"},
-    "rich": {"search/console.py"},
-    "plotly": {"search/figures.py"},
-    "matplotlib": {"search/chart.py"},
-    "lang2vec": {"selector/uriel.py"},
-    "iso639": {"selector/iso.py"},
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = {  # package → its rooms, folders or single files, from left to right
+    "selector": (
+        "errors",
+        "text_file",
+        "sources",
+        "languages",
+        "distances",
+        "objectives",
+        "solvers",
+        "constraints",
+        "targets",
+        "typdiv",
+        "problem",
+        "transfer",
+        "objective",
+        "exact",
+        "strategy",
+        "diversity",
+    ),
+    "realign": (
+        "score",
+        "cache",
+        "evaluators",
+        "corpora",
+        "encoder",
+        "world",
+        "training",
+        "tasks",
+        "merging",
+        "evaluate",
+    ),
+    "search": (
+        "terminal",
+        "interrupts",
+        "output_folder",
+        "space",
+        "objective",
+        "config",
+        "study",
+        "strategies",
+        "surrogate",
+        "build",
+        "planner",
+        "backends",
+        "confirmation",
+        "driver",
+        "report",
+        "bench",
+        "commands",
+        "cli",
+        "__main__",
+    ),
 }
-FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+PLACES = ["selector", "realign", "search"]  # a package's own file, its `__init__`, imports nothing of ours
+BEHIND = {  # a heavy or replaceable library → the rooms that may import it
+    "optuna": {"search/study", "search/strategies", "search/report"},
+    "sqlalchemy": {"search/study"},
+    "optuna_dashboard": {"search/report"},
+    "transformers": {"realign/encoder", "realign/training", "search/bench"},
+    "huggingface_hub": {"realign/encoder"},
+    "tokenizers": {"realign/encoder", "realign/training"},
+    "seqeval": {"realign/tasks"},
+    "peft": {"realign/training"},
+    "datasets": {"realign/corpora"},
+    "pydantic": {"search/config"},
+    "typer": {"search/cli"},
+    "ray": {"search/backends"},
+    "rich": {"search/terminal"},
+    "plotly": {"search/report"},
+    "matplotlib": {"search/report"},
+    "jinja2": {"search/report"},
+    "lang2vec": {"selector/sources"},
+    "iso639": {"selector/sources"},
+}
+MOST_FILES = 12  # of one folder, its `__init__` aside
+FILES = sorted(path.relative_to(ROOT).as_posix() for package in ROOMS for path in (ROOT / package).rglob("*.py"))
 
 
-def imported(path: str, everywhere: bool) -> set[str]:
-    """Names of imported modules; only those at the top level unless `everywhere`."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    nodes = ast.walk(tree) if everywhere else tree.body
+def place(path: str) -> tuple[int, int]:
+    """Number of the package and of the room that a file is in; room -1 is the package's own `__init__`."""
+    package, room = path.removesuffix(".py").split("/")[:2]
+    return PLACES.index(package), -1 if room == "__init__" else ROOMS[package].index(room)
+
+
+def room_of(path: str) -> str:
+    return "/".join(path.removesuffix(".py").split("/")[:2])
+
+
+def imported(path: str) -> set[str]:
+    """Names of imported modules, and of what may be one, wherever in the file the import stands."""
     names: set[str] = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -52,16 +108,23 @@ def imported(path: str, everywhere: bool) -> set[str]:
     return names
 
 
+MODULES = {path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): path for path in FILES}
+
+
+def test_every_room_is_in_the_table_and_every_entry_is_a_room() -> None:
+    rooms = {room_of(path) for path in FILES} - {f"{package}/__init__" for package in ROOMS}
+    assert rooms == {f"{package}/{room}" for package, names in ROOMS.items() for room in names}
+
+
 @pytest.mark.parametrize("path", FILES)
 def test_imports_point_left(path: str) -> None:
-    room = ROOMS.index(path.split("/")[0])
-    tops = {name.split(".")[0] for name in imported(path, everywhere=True)}
-    assert not tops & {*ROOMS[room + 1 :], "tests", "studies"}
+    assert not {name.split(".")[0] for name in imported(path)} & {"tests", "studies"}
+    reached = [MODULES[name] for name in imported(path) if name in MODULES]
+    assert [other for other in reached if place(other) > place(path)] == []
 
 
 def test_no_import_cycle() -> None:
-    names = {path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): path for path in FILES}
-    graph = {name: imported(path, everywhere=True) & set(names) - {name} for name, path in names.items()}
+    graph = {name: imported(path) & set(MODULES) - {name} for name, path in MODULES.items()}
     done: list[str] = []
     while left := [name for name in graph if name not in done]:
         free = [name for name in left if graph[name] <= set(done)]
@@ -69,9 +132,15 @@ def test_no_import_cycle() -> None:
         done += free
 
 
+def test_no_folder_is_a_drawer_and_each_says_what_it_holds() -> None:
+    for folder in {(ROOT / path).parent for path in FILES} - {ROOT / package for package in ROOMS}:
+        assert len(list(folder.glob("*.py"))) - 1 <= MOST_FILES, folder
+        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))), folder
+
+
 @pytest.mark.parametrize(("library", "allowed"), BEHIND.items())
-def test_heavy_libraries_stay_behind_their_file(library: str, allowed: set[str]) -> None:
-    users = {p for p in FILES if library in {name.split(".")[0] for name in imported(p, everywhere=True)}}
+def test_heavy_libraries_stay_in_their_rooms(library: str, allowed: set[str]) -> None:
+    users = {room_of(path) for path in FILES if library in {name.split(".")[0] for name in imported(path)}}
     assert users <= allowed
 
 
@@ -81,7 +150,10 @@ def test_heavy_libraries_stay_behind_their_file(library: str, allowed: set[str])
         ("selector", ["torch", "transformers", "optuna", "ray", "datasets", "pandas"]),
         ("selector.strategy", ["torch", "transformers", "optuna", "ray", "datasets", "pandas"]),
         ("realign", ["optuna", "ray", "rich"]),
-        ("realign.evaluate, realign.builtin, realign.files, realign.fake", ["optuna", "ray", "rich", "pydantic"]),
+        (
+            "realign.evaluate, realign.world.encoder, realign.corpora.verses, realign.evaluators.fake",
+            ["optuna", "ray", "rich", "pydantic"],
+        ),
         ("search.cli", ["torch", "transformers", "optuna", "ray", "datasets", "pandas", "plotly"]),
     ],
 )

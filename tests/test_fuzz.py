@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from readers import READERS, read_or_refused
 
-from search.config import load
+from search.config.study_config import load
 
 
 def turned(sound: bytes) -> st.SearchStrategy[bytes]:

@@ -2,8 +2,9 @@
 
     python studies/gpu/bundle.py ENCODER DATA FOLDER      # DATA holds parallel/ and ud/, as for studies/real-e5
 
-The vocabulary is cut to what the text uses. Weights that are multiples of a step in blocks of 32 (as multilingual-e5-small
-comes from the package registry) are kept in 4 bits, exactly; others in 16 bits. Text is kept as numbers of sub-words.
+The vocabulary is cut to what the text uses. Weights that are multiples of a step in blocks of 32 (as those of
+multilingual-e5-small in the package registry) are kept in 4 bits, exactly; others in 16 bits. Text is kept as numbers
+of sub-words.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from realign.align import Linked
-from realign.pairs import EncodedPairs
-from realign.table import Table, first_subwords
-from realign.task import Lessons
+from realign.encoder.ragged import Table, first_subwords
+from realign.tasks.base import Lessons
+from realign.training.encoded_pairs import EncodedPairs
+from realign.training.word_alignment import Linked
 
-POOL = ["deu", "nld", "swe", "fra", "spa", "ces", "rus", "lvs", "cym", "ell", "pes", "pan", "heb", "cop", "ind", "tgl", "tam", "tel", "fin", "uig", "vie", "cmn", "jpn", "kor"]  # of studies/real-small.toml
+POOL = tuple(
+    "deu nld swe fra spa ces rus lvs cym ell pes pan heb cop ind tgl tam tel fin uig vie cmn jpn kor".split()  # noqa: SIM905
+)  # of studies/real-small.toml
 HELD_OUT = ["ben", "ceb", "gla", "guj", "hyw", "lit", "mal", "por"]
 TUNE_SENTENCES, TEST_SENTENCES = 200, 300  # of a language that are looked at
 LENGTH, TASK_LENGTH = 96, 128
@@ -56,12 +59,12 @@ class Bundle:
 
 
 def main(encoder: str, data: str, folder: str) -> None:
-    from realign.encoder import load
-    from realign.files import Conllu, Verses
-    from realign.pairs import PairStore
-    from realign.recipe import Realignment
-    from realign.tagging import Tagging
-    from realign.task import FineTuning
+    from realign.corpora.verses import Conllu, Verses
+    from realign.encoder.encoder import load
+    from realign.tasks.base import FineTuning
+    from realign.tasks.tagging import Tagging
+    from realign.training.encoded_pairs import PairStore
+    from realign.training.settings import Realignment
 
     whole = load(encoder)
     store = PairStore(whole, Verses(Path(data) / "parallel", "eng", POOL), Realignment(max_length=LENGTH))
@@ -152,7 +155,7 @@ def _weights(model: Any, used: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _four_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Whole numbers −8 to 7, two in a byte [rows, columns / 2], and the step of each block; None where that is not exact."""
+    """Whole numbers −8 to 7, two in a byte [rows, columns / 2], and each block's step; None where that is not exact."""
     blocks = values.reshape(-1, BLOCK)
     top = np.abs(blocks).max(1)
     step, numbers = np.zeros(len(blocks), np.float32), np.zeros(blocks.shape, np.int8)

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from realign.architecture import hidden_states, net_of
-from realign.encoder import States
-from realign.packed import Packed, forward
-from realign.recipe import Realignment
+from realign.encoder.encoder import States
+from realign.encoder.hidden_states import hidden_states, net_of
+from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
-from realign.side_by_side import Realigning, Run, Weights, side_by_side, train
-from realign.task import FineTuning, Tuner
-from realign.task import train as finetune
-from realign.train import Realigner, realign
+from realign.tasks.base import FineTuning, Tuner
+from realign.tasks.base import train as finetune
+from realign.tasks.side_by_side import Realigning, Run, Weights, side_by_side, train
+from realign.training.realigner import Realigner, realign
+from realign.training.settings import Realignment
 from studies.gpu.bundle import Bundle
 from studies.gpu.table import Task
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from realign.recipe import Realignment
-from realign.task import FineTuning
+from realign.tasks.base import FineTuning
+from realign.training.settings import Realignment
 from studies.gpu.bundle import POOL
 from studies.gpu.table import Job, Recipe
 
 # One language of each family, and of each of four branches of Indo-European, the first by code of those in POOL
-TWELVE = tuple(["cmn", "cym", "fin", "fra", "heb", "jpn", "kor", "pan", "rus", "tel", "tgl", "vie"])
+TWELVE = ("cmn", "cym", "fin", "fra", "heb", "jpn", "kor", "pan", "rus", "tel", "tgl", "vie")
 K = 4  # of random subsets of POOL
 
 BEFORE = Recipe(Realignment(batch=32, lr=1e-4), FineTuning(batch=16, lr=5e-4), 100, 400)
@@ -43,7 +43,7 @@ Plan = tuple[Mapping[str, Recipe], Sequence[Job]]
 
 
 def recipes(tiny: bool = False) -> Plan:
-    """Every recipe on all 24 languages and on six random subsets of four, three seeds; without realignment six seeds."""
+    """Every recipe on all 24 languages and on six random subsets of four, three seeds; none on six seeds."""
     if tiny:
         return _tiny()
     some = _random(POOL, 6, np.random.default_rng(7))

@@ -19,15 +19,15 @@ import torch
 from torch import Tensor, nn
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from realign import packed
-from realign.align import Linked
-from realign.compact import narrow
-from realign.pairs import EncodedPairs
-from realign.recipe import Realignment
-from realign.side_by_side import Realigning, Run, Tuning, Weights
-from realign.table import Table, first_subwords
-from realign.task import FineTuning, Lessons, Tuner, states_of
-from realign.train import Realigner, vocabularies
+from realign.encoder import packed
+from realign.encoder.ragged import Table, first_subwords
+from realign.encoder.used_rows import narrow
+from realign.tasks.base import FineTuning, Lessons, Tuner, states_of
+from realign.tasks.side_by_side import Realigning, Run, Tuning, Weights
+from realign.training.encoded_pairs import EncodedPairs
+from realign.training.realigner import Realigner, vocabularies
+from realign.training.settings import Realignment
+from realign.training.word_alignment import Linked
 
 TAGS = 17  # parts of speech
 PAD = 1
@@ -176,7 +176,7 @@ def phase(
     steps: int,
     trained: bool = True,
 ) -> dict[str, Any]:
-    """`steps` timed after as many to warm up; the floor is the larger part of matrix products and AdamW's traffic, added.
+    """`steps` timed after as many to warm up; the floor is matrix products and AdamW's traffic, added.
 
     tokens: of a step; weights: of the blocks' matrices. The attention's own products are not counted.
     """

@@ -1,4 +1,4 @@
-"""Many subsets of real languages trained and evaluated side by side on one GPU: the scores of each on every language."""
+"""Many subsets of real languages, trained and evaluated side by side on one GPU: the scores on every language."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.architecture import net_of
-from realign.packed import Packed, forward
-from realign.recipe import Realignment
+from realign.encoder.hidden_states import net_of
+from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
-from realign.side_by_side import Run, side_by_side, train
-from realign.task import FineTuning, Tuner
+from realign.tasks.base import FineTuning, Tuner
+from realign.tasks.side_by_side import Run, side_by_side, train
+from realign.training.settings import Realignment
 from studies.gpu.bundle import Bundle, Split
 
 

@@ -6,10 +6,11 @@ python studies/paper-subsets/scales.py        (about 15 seconds)
 import json
 from pathlib import Path
 
-from selector import published, transfer
-from selector.affinity import Affinity
-from selector.gains import Observations, TransferModel
-from selector.language import parse
+from selector.languages.language import parse
+from selector.transfer import predict as transfer
+from selector.transfer import published
+from selector.transfer.covariates import Affinity
+from selector.transfer.model import Observations, TransferModel
 
 FILE = Path(__file__).parents[2] / "selector" / "data" / "published-scales.json"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from search.bench_transfer import ranking
-from selector import published
+from search.bench.transfer import ranking
 from selector.diversity import Yardstick
 from selector.exact import Effort
-from selector.language import parse, parse_pool
+from selector.languages.language import parse, parse_pool
 from selector.problem import pose
 from selector.strategy import solve
+from selector.transfer import published
 
 HERE = Path(__file__).parent
 ENG = parse("eng")

@@ -15,21 +15,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from realign.align import alignment_error_rate
-from realign.aligners import aligner
-from realign.builtin import world_encoder
-from realign.encoder import Encoder
-from realign.linked import ByDictionary
-from realign.recipe import Realignment
-from realign.world import World
-from search import backend as backends
-from search import bench, console
-from search.batch import Bench
-from search.config import resolved
-from search.form import StudyFile, check
+from realign.corpora.word_links import ByDictionary
+from realign.encoder.encoder import Encoder
+from realign.training.settings import Realignment
+from realign.training.word_alignment import aligner, alignment_error_rate
+from realign.world.encoder import world_encoder
+from realign.world.world import World
+from search import terminal
+from search.backends import registry as backends
+from search.backends.batch import Bench
+from search.bench import world as bench
+from search.config.schema import StudyFile, check
+from search.config.study_config import resolved
 from search.interrupts import Interrupts
-from selector.language import parse, parse_pool
-from selector.subset import Subset
+from selector.languages.language import parse, parse_pool
+from selector.languages.subset import Subset
 
 HERE = Path(__file__).parent
 SEEDS = 5
@@ -80,7 +80,7 @@ def measured(name: str, subset: Subset, settings: Mapping[str, Any], workers: in
     path = HERE / "study.toml"
     config = resolved(path, check(StudyFile, path, document))
     view = backends.View(config, tuple(sorted((*config.pool, *config.held_out))), "dev")
-    with console.progress() as advance, Interrupts() as interrupts:
+    with terminal.progress() as advance, Interrupts() as interrupts:
         runner = Bench("process" if workers > 1 else "inline", workers, advance, interrupts)
         scores = runner.measure(name, view, [(subset, seed) for seed in range(SEEDS)])
     inside = set(DIVERSE.codes)

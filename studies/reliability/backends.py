@@ -18,12 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from search import backend as backends
-from search import run
-from search.config import StudyConfig, load
+from search import driver
+from search.backends import registry as backends
+from search.commands import search as run
+from search.config.study_config import StudyConfig, load
 from search.interrupts import Interrupts
-from search.study import Study, open_study
-from search.trial import last_attempts
+from search.study.study import Study, open_study
+from search.study.trial import last_attempts
 
 SECONDS = 0.2  # of a trial
 STUDY = """
@@ -133,7 +134,7 @@ def _driven(config: StudyConfig, trials: int, name: str = "inline") -> Study:
     study = open_study(config, create=True)
     try:
         with Interrupts() as interrupts:
-            run.Driver(study, run.planner(config), place, lambda *_: None, interrupts).run(trials)
+            driver.Driver(study, run.planner(config), place, lambda *_: None, interrupts).run(trials)
     finally:
         place.close()
     return study

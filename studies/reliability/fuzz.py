@@ -1,7 +1,7 @@
 """Files of any bytes, steered by what the readers do with them: `make fuzz`, or `fuzz.py -max_total_time=SECONDS`.
 
-Coverage-guided (atheris, on libFuzzer) over the readers of `tests/readers.py`: the first byte of an input chooses one,
-the rest is its file. It ends at the first exception that is no InputError, and leaves that input as `crash-…`.
+Coverage-guided (atheris, on libFuzzer) over the readers of `tests/helpers/readers.py`: the first byte of an input picks
+one, the rest is its file. It ends at the first exception that is no InputError, and leaves that input as `crash-…`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 LIMITS = ["-max_len=4096", "-timeout=30", "-rss_limit_mb=4096", "-print_final_stats=1"]
 
 with atheris.instrument_imports(include=["selector", "realign", "search"]):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 STORAGES = {"sqlite": "sqlite:///load.db", "journal": "load.journal"}
@@ -32,7 +32,7 @@ def study(folder: Path, languages: int = 40, **values: Any) -> Path:
     """A study file with the fake evaluator, and more subsets than anybody tries."""
     import rehearsal
 
-    from selector.language import parse_pool
+    from selector.languages.language import parse_pool
 
     codes = [each.code for each in parse_pool("uriel") if each.code not in ("eng", "tel", "kaz")]
     given = {"k": 5, "strategy": "random", "name": "load", **values}
@@ -63,17 +63,20 @@ class Clocked:
 
 def trials(file: Path, storage: str, count: int) -> Clocked:
     """One search of so many trials in this process."""
-    from search import assemble, backend, run
-    from search.config import load
+    from search import driver
+    from search.backends import registry as backend
+    from search.build import evaluator as assemble
+    from search.commands import search as run
+    from search.config.study_config import load
     from search.interrupts import Interrupts
-    from search.study import open_study
+    from search.study.study import open_study
 
     config = load(file, [f"search.storage={storage}"])
     evaluator = assemble.evaluator(config, config.tune, "dev").evaluator  # without its cache
     place = Clocked(backend.Inline(evaluator))
     record = open_study(config, create=True)
     with Interrupts() as interrupts, record.driven():
-        run.Driver(record, run.planner(config), place, lambda *_: None, interrupts).run(count)
+        driver.Driver(record, run.planner(config), place, lambda *_: None, interrupts).run(count)
     return place
 
 
@@ -83,8 +86,8 @@ def trials_and_memory(folder: Path, storage: str, url: str, count: int) -> dict[
     marks = [*clock.times[::step], clock.times[-1]]
     wall, process = ([round(1000 * (b[i] - a[i]) / step, 1) for a, b in pairwise(marks[:11])] for i in (0, 1))
     begun = time.perf_counter()
-    from search import run
-    from search.config import load
+    from search.commands import search as run
+    from search.config.study_config import load
 
     run.status(load(folder / storage / "study.toml", [f"search.storage={url}"]))
     reading = time.perf_counter() - begun
@@ -101,8 +104,8 @@ def trials_and_memory(folder: Path, storage: str, url: str, count: int) -> dict[
 
 def many(folder: Path, url: str, searches: int = 8, count: int = 50) -> dict[str, Any]:
     """Searches at the same time on one server; each must find what it finds alone."""
-    from search.config import load
-    from search.study import open_study
+    from search.config.study_config import load
+    from search.study.study import open_study
 
     names = [f"many-{index}" for index in range(searches)]
     files = {name: study(folder / name, name=name) for name in names}

@@ -1,7 +1,7 @@
 """Kill everything, lose nothing: `python studies/reliability/stress.py` writes `kills.json` beside this file.
 
 30 kills at random moments for each of (worker, driver) × (SQLite, journal, PostgreSQL), and of the PostgreSQL server.
-What is counted is in `tests/kills.py`; exit status 1 if a count that must be 0 is not.
+What is counted is in `tests/helpers/kills.py`; exit status 1 if a count that must be 0 is not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])  # for the processes that are started here
 
 

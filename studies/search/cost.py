@@ -11,9 +11,9 @@ import time
 
 from numpy.random import default_rng
 
-from search.problems import Synthetic
-from search.proposal import Past, generator
-from search.surrogate import Surrogate
+from search.bench.problems import Synthetic
+from search.strategies.base import Past, generator
+from search.surrogate.model import Surrogate
 
 TRIALS = (100, 500)
 AGAIN = 5  # suggestions after the first

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realign import replay
-from search.bench_fidelity import agreement, spearman
+from realign.evaluators import table as replay
+from search.bench.fidelity import agreement, spearman
 
 SIZE = 4
 

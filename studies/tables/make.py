@@ -21,18 +21,19 @@ from typing import Any
 
 import numpy as np
 
-from realign import replay
-from realign.replay import Table
+from realign.evaluators import table as replay
+from realign.evaluators.table import Table
 from realign.score import Advance, Evaluator, Fidelity, Merging, Score
-from search import assemble, console
-from search import backend as backends
-from search.batch import Bench, Wanted
-from search.config import StudyConfig, resolved
-from search.facts import facts
-from search.form import StudyFile, check
+from search import terminal
+from search.backends import registry as backends
+from search.backends.batch import Bench, Wanted
+from search.build import evaluator as assemble
+from search.config.schema import StudyFile, check
+from search.config.study_config import StudyConfig, resolved
 from search.interrupts import Interrupts
-from selector.language import Pool
-from selector.subset import Subset
+from search.study.provenance import facts
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
 
 HERE = Path(__file__).parent
 TABLE = HERE / "world-12.npz"
@@ -72,7 +73,7 @@ def main(workers: int, seeds: int) -> None:
     signature = view.evaluator().signature(Subset(), known["full"], 0)  # of encoder, data, task, versions
     parts = [[s for s in every if len(s) == LARGEST], [s for s in every if len(s) != LARGEST]]
     scores = measured(every, known, signature)
-    with console.progress() as advance, Interrupts() as interrupts:
+    with terminal.progress() as advance, Interrupts() as interrupts:
         spent = seconds(view.evaluator().evaluator, known, config.pool, advance)
         bench = Bench("process", workers, advance, interrupts)
         for part in parts:

@@ -1,0 +1,1 @@
+"""Where text comes from: parallel text, labelled sentences, filters, word links."""

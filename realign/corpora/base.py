@@ -1,0 +1,137 @@
+"""What text is to the core: parallel sentence pairs, tagged sentences, plain sentences; from the world or from files.
+
+A corpus is anything with the methods of `Parallel`, `Labelled` or `Monolingual`; its `signature` names the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, Literal, Protocol, TypeVar, overload
+
+Links = tuple[tuple[int, int], ...]  # (source word, target word), zero-based
+
+Split = Literal["train", "dev", "test"]
+Item = TypeVar("Item", covariant=True)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sentence of the source language and its translation, as words; `links` are gold word alignments if known."""
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    links: tuple[tuple[int, int], ...] | None = None  # (source word, target word), zero-based
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A sentence with one label per word (UPOS for tagging)."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A sentence, or two (premise and hypothesis), with one label."""
+
+    first: tuple[str, ...]  # words
+    second: tuple[str, ...] | None
+    label: str
+
+
+class Parallel(Protocol):
+    """Text aligned with the source language."""
+
+    @property
+    def signature(self) -> str: ...
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        """Pairs of the source language with `language` (ISO 639-3); InputError where there are none."""
+        ...
+
+
+class Labelled(Protocol):
+    """Sentences with a label per word: part-of-speech tags, or entities in IOB2."""
+
+    @property
+    def signature(self) -> str: ...
+
+    def sentences(self, language: str, split: Split) -> Sequence[Tagged]: ...
+
+
+class Examples(Protocol):
+    """Sentences, or pairs of them, with one label each."""
+
+    @property
+    def signature(self) -> str: ...
+
+    def examples(self, language: str, split: Split) -> Sequence[Classified]: ...
+
+
+class Monolingual(Protocol):
+    """Plain sentences for masked language modelling, as words."""
+
+    @property
+    def signature(self) -> str: ...
+
+    def texts(self, language: str) -> Sequence[tuple[str, ...]]: ...
+
+
+class Later(Sequence[Item], Generic[Item]):
+    """A sequence of known length that is made when it is first looked into: stored text is asked for, but not read."""
+
+    def __init__(self, length: int, make: Callable[[], Sequence[Item]]) -> None:
+        self._length, self._make = length, make
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self._make()[index]
+
+
+class Stream(Sequence[Item], Generic[Item]):
+    """A sequence that is read anew each time and never held: for text that does not fit in memory.
+
+    Going through it is cheap; its length and its items by number take a reading up to there.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[Item]]) -> None:
+        self._open = read
+        self._length: int | None = None
+
+    def __iter__(self) -> Iterator[Item]:
+        return self._open()
+
+    def __bool__(self) -> bool:
+        return next(self._open(), None) is not None
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = sum(1 for _ in self._open())
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        if isinstance(index, slice):
+            ends = (index.start or 0, index.stop or 0, index.step or 1)
+            if min(ends) < 0:  # counted from the end
+                return list(self._open())[index]
+            return list(islice(self._open(), index.start, index.stop, index.step))
+        place = index + len(self) if index < 0 else index
+        for item in islice(self._open(), place, None) if place >= 0 else ():
+            return item
+        raise IndexError(index)

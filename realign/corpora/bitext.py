@@ -1,0 +1,136 @@
+"""Parallel text in local files, one pair a line, read anew at each pass and never held in memory (`Parallel`).
+
+    Moses   <folder>/[<corpus>.]<source>-<code>[.<split>].<source>[.gz]   two files whose lines correspond, the codes in
+            <folder>/[<corpus>.]<source>-<code>[.<split>].<code>[.gz]     either order: eng-deu.eng and eng-deu.deu,
+                                                                          bible.de-en.en and bible.de-en.de
+    Tsv     <folder>/<code>[.<split>].tsv[.gz]                            source sentence TAB its translation
+
+Without a split in its name a file is the training text. `code` is any that a pool takes; a macrolanguage's will do
+(eng-ara.eng and eng-ara.ara serve arb). Words are cut at white space. An empty line is an empty sentence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, reduce
+from itertools import zip_longest
+from pathlib import Path
+
+from realign.corpora.base import Pair, Split, Stream
+from realign.corpora.file_names import Found, Name, side_of
+from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, lines, named_files, one, sign, stamped
+from selector.errors import InputError
+
+Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
+
+INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev",), "test": (".test",)}
+
+
+class Moses:
+    """Pairs of line-aligned files. `languages` (none: all) names what the `signature` covers."""
+
+    def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
+        self._folder, self._source, self._named = folder, source, frozenset(languages)
+        self._files = _sides(folder, source)
+        _some(self._files, folder, f"{source}-<code>.{source} and {source}-<code>.<code>")
+
+    @property
+    def signature(self) -> str:
+        """SHA-256 over the names and bytes of the files in use."""
+        return sign(f"moses:{self._source}", _used(self._files, self._named))
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
+        ours, theirs = _of(self._files, language, split, self._folder)
+        _sound_sides(stamped(ours), stamped(theirs))
+        return Stream(lambda: _zipped(ours, theirs))
+
+
+class Tsv:
+    """One file a language with both sides. `languages` (none: all) names what the `signature` covers."""
+
+    def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
+        self._folder, self._source, self._named = folder, source, frozenset(languages)
+        self._files = {split: _tables(folder, infixes) for split, infixes in INFIXES.items()}
+        _some(self._files, folder, "<code>.tsv: source sentence TAB translation")
+
+    @property
+    def signature(self) -> str:
+        """SHA-256 over the names and bytes of the files in use."""
+        return sign(f"tsv:{self._source}", _used(self._files, self._named))
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
+        (path,) = _of(self._files, language, split, self._folder)
+        _sound_rows(stamped(path))
+        return Stream(lambda: _rows(path))
+
+
+def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) -> tuple[Path, ...]:
+    if split not in files:
+        fail(f"there is no split '{split}'", f"splits are {', '.join(files)}")
+    return one(files[split], language, f"{split} parallel text in {folder}")
+
+
+def _sides(folder: Path, source: str) -> dict[Split, Files]:
+    """Both files of every pair of the source with another language, the source's first."""
+    named = named_files(folder)
+    found: dict[Split, list[tuple[Name, tuple[Path, ...]]]] = {split: [] for split in INFIXES}
+    for name, path in named.items():
+        side = side_of(name)
+        if side is None or source not in (side.name.code, side.other.code):
+            continue
+        partner = named.get(side.partner)
+        if partner is None:
+            fail(f"{path} has no other side", f"put {side.partner} or {side.partner}.gz beside it")
+        if side.name.code == source:
+            found[side.split or "train"].append((side.other, (path, partner)))
+    return {split: Found.of(pairs) for split, pairs in found.items()}
+
+
+def _alone(path: Path) -> tuple[Path, ...]:
+    return (path,)
+
+
+def _tables(folder: Path, infixes: Iterable[str]) -> Files:
+    found = [by_language(folder, f"{infix}.tsv", required=False).mapped(_alone) for infix in infixes]
+    return reduce(Found.also, found)
+
+
+def _some(files: dict[Split, Files], folder: Path, names: str) -> None:
+    if not any(files.values()):
+        fail(f"no parallel text in {folder}", f"files are named {names}, {CODES}")
+
+
+def _used(files: dict[Split, Files], named: frozenset[str]) -> list[Path]:
+    every = [(code, some) for some in files.values() for code in some]
+    return [path for code, some in every if not named or code in named for path in some[code]]
+
+
+@cache
+def _sound_sides(ours: Stamped, theirs: Stamped) -> None:
+    """Read through files once: what is wrong in them must not be found in the middle of a study."""
+    deque(_zipped(ours[0], theirs[0]), maxlen=0)
+
+
+@cache
+def _sound_rows(stamp: Stamped) -> None:
+    deque(_rows(stamp[0]), maxlen=0)
+
+
+def _zipped(ours: Path, theirs: Path) -> Iterator[Pair]:
+    for number, (left, right) in enumerate(zip_longest(lines(ours), lines(theirs)), 1):
+        if left is None or right is None:
+            short, long = (ours, theirs) if left is None else (theirs, ours)
+            message = f"{short} ends after line {number - 1}, but {long.name} goes on"
+            raise InputError(message, "the two sides must have the same number of lines")
+        yield Pair(tuple(left[1].split()), tuple(right[1].split()))
+
+
+def _rows(path: Path) -> Iterator[Pair]:
+    for number, line in lines(path):
+        cells = line.split("\t")
+        if len(cells) != 2:
+            bad(path, number, f"{len(cells)} columns instead of 2", "a sentence, a TAB and its translation")
+        yield Pair(tuple(cells[0].split()), tuple(cells[1].split()))

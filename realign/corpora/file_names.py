@@ -1,0 +1,143 @@
+"""Which language a file is in, by its name: every code that a pool takes, in the names of files as they are released.
+
+    deu  de  ger  deu_Latn  zho_Hans  fil  stan1295      one language: <name><suffix>
+    de_gsd-ud-dev                                        a treebank of Universal Dependencies, in its folder UD_… or not
+    eng-deu  bible.de-en  europarl.de-en  eng-deu.dev    two languages: <name>.<code of the side>
+
+Names of languages are not read, nor lower-case regions after a hyphen (`en-de` is a pair of languages, not English).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from realign.corpora.base import Split
+from selector.errors import InputError
+from selector.languages import tags
+from selector.sources import schemes, subtags
+from selector.sources.code_tables import PREFERRED, WHOLE
+
+Item = TypeVar("Item")  # a path, or the paths of two sides
+Other = TypeVar("Other")
+
+_PAIR = re.compile(
+    r"(?:(?P<corpus>.+)\.)?(?P<one>\w+)-(?P<other>\w+?)(?:[.-](?P<split>[a-z]+))?\.(?P<side>\w+)", re.ASCII
+)
+_ONE_LANGUAGE = {*WHOLE, "nds-nl", "pt-br", "zh-tw"}  # a hyphen and two codes, and yet no pair
+_SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Name:
+    """The language that a name stands for."""
+
+    code: str  # ISO 639-3, individual
+    wide: bool  # a macrolanguage, read as its usual member: it gives way to a file with the individual code
+
+
+@dataclass(frozen=True)
+class Side:
+    """One file of a pair: its language, the other one, and the name of the other file."""
+
+    name: Name
+    other: Name
+    split: Split | None  # None where the name says nothing
+    partner: str  # the name of the other file, without .gz
+
+
+class Found(Mapping[str, Item], Generic[Item]):
+    """Code → what was found for it. Two things that fit the same language are an InputError when it is asked for."""
+
+    def __init__(self, found: Mapping[str, Sequence[Item]]) -> None:
+        self._found: dict[str, tuple[Item, ...]] = {code: tuple(items) for code, items in sorted(found.items())}
+
+    @classmethod
+    def of(cls, named: Iterable[tuple[Name, Item]]) -> Found[Item]:
+        """Everything by its code; a macrolanguage's file only where none has the individual code."""
+        exact: dict[str, list[Item]] = {}
+        wide: dict[str, list[Item]] = {}
+        for name, item in named:
+            (wide if name.wide else exact).setdefault(name.code, []).append(item)
+        return cls(wide | exact)
+
+    def __getitem__(self, code: str) -> Item:
+        items = self._found[code]
+        if len(items) > 1:
+            names = " and ".join(_shown(item) for item in items)
+            raise InputError(f"more than one file fits {code}: {names}", "keep one of them in the folder")
+        return items[0]
+
+    def __contains__(self, code: object) -> bool:  # Mapping's own asks for the value
+        return code in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def mapped(self, change: Callable[[Item], Other]) -> Found[Other]:
+        """The same with every item changed."""
+        return Found({code: [change(item) for item in items] for code, items in self._found.items()})
+
+    def also(self, other: Found[Item]) -> Found[Item]:
+        """Everything found in either: what is in both is an error when it is asked for."""
+        codes = {*self._found, *other._found}
+        return Found({code: (*self._found.get(code, ()), *other._found.get(code, ())) for code in codes})
+
+
+def language_of(stem: str) -> Name | None:
+    """The language of a name without its suffix; None where it is no code of a language."""
+    first = re.split("[-_]", stem.casefold())[0]
+    if schemes.is_glottocode(stem) or (re.fullmatch("[a-z]{2,3}", first) and not _is_pair(stem)):
+        found = tags.read(stem)
+        base = tags.standard(first) or ""
+        return None if found is None else Name(found.code, base != found.code == PREFERRED.get(base))
+    return None
+
+
+def treebank_of(stem: str) -> Name | None:
+    """The language of `<code>_<treebank>`, which may be a treebank that is newer than our list of them."""
+    known = tags.read(stem)
+    code = known.code if known is not None else None if stem.startswith("no_") else tags.individual(stem.split("_")[0])
+    return None if code is None else Name(code, wide=False)
+
+
+def side_of(name: str) -> Side | None:
+    """What a file name without .gz says of a pair; None where it is not one side of two languages."""
+    match = _PAIR.fullmatch(name)
+    if match is None:
+        return None
+    one, other, side = (language_of(match[part]) for part in ("one", "other", "side"))
+    word = match["split"]
+    if one is None or other is None or side is None or one.code == other.code:
+        return None
+    if side.code not in (one.code, other.code) or (word is not None and word not in _SPLITS):
+        return None
+    key, first = name.removesuffix(f".{match['side']}"), side.code == one.code
+    partner = f"{key}.{match['other'] if first else match['one']}"
+    split = _SPLITS.get(word or match["corpus"] or "")
+    return Side(one, other, split, partner) if first else Side(other, one, split, partner)
+
+
+def pair_of(stem: str) -> tuple[Name, Name] | None:
+    """The two languages of a name such as `en-de`, in its order; None where it is not two codes."""
+    parts = [language_of(part) for part in stem.split("-")]
+    return (parts[0], parts[1]) if len(parts) == 2 and parts[0] and parts[1] else None
+
+
+def _is_pair(stem: str) -> bool:
+    """Whether a name is two languages, not one with a region: `en-de` is, `en-DE`, `zh-yue` and `zh-cn` are not."""
+    first, _, second = stem.partition("-")
+    if stem in _ONE_LANGUAGE or not re.fullmatch("[a-z]{2,3}", second) or tags.standard(second) is None:
+        return False
+    return not subtags.is_extended(tags.standard(first) or "", second)
+
+
+def _shown(item: object) -> str:
+    path = item[0] if isinstance(item, tuple) else item
+    return f"{path.parent.name}/{path.name}" if isinstance(path, Path) else str(path)

@@ -1,0 +1,132 @@
+"""Filters for parallel text from the wild: which pairs to leave out, and how many went for which reason.
+
+    empty       a side without a letter or digit
+    length      a side longer than `longest` characters: two paragraphs, or markup
+    ratio       one side more than `ratio` times as long as the other: not a translation of it
+    script      fewer than the share `script` of the letters of a side are of the language's scripts: another language
+    duplicate   the same pair again
+
+A pair counts for the first of them that holds. The checks are those of corpus cleaning since Moses
+(Koehn et al. 2007, clean-corpus-n); lengths are in characters, as not every script has spaces. Only training pairs are
+filtered: what is measured stays what it is.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import blake2b, sha256
+
+from realign.corpora.base import Pair, Parallel, Split, Stream
+
+SLACK = 20  # characters added to both sides before the ratio: short sentences vary more
+SHOWN = 200  # characters whose script is looked at
+
+# ISO 15924 → the first word of the Unicode names of its letters. What is not listed is not checked.
+SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "Latn": ("LATIN",), "Cyrl": ("CYRILLIC",), "Grek": ("GREEK",), "Armn": ("ARMENIAN",), "Geor": ("GEORGIAN",),
+    "Arab": ("ARABIC",), "Hebr": ("HEBREW",), "Syrc": ("SYRIAC",), "Thaa": ("THAANA",), "Ethi": ("ETHIOPIC",),
+    "Deva": ("DEVANAGARI",), "Beng": ("BENGALI",), "Guru": ("GURMUKHI",), "Gujr": ("GUJARATI",), "Orya": ("ORIYA",),
+    "Taml": ("TAMIL",), "Telu": ("TELUGU",), "Knda": ("KANNADA",), "Mlym": ("MALAYALAM",), "Sinh": ("SINHALA",),
+    "Thai": ("THAI",), "Laoo": ("LAO",), "Khmr": ("KHMER",), "Mymr": ("MYANMAR",), "Tibt": ("TIBETAN",),
+    "Hani": ("CJK",), "Hans": ("CJK",), "Hant": ("CJK",), "Jpan": ("CJK", "HIRAGANA", "KATAKANA"),
+    "Kore": ("HANGUL", "CJK"), "Hang": ("HANGUL", "CJK"), "Tfng": ("TIFINAGH",), "Nkoo": ("NKO",),
+    "Copt": ("COPTIC",), "Cher": ("CHEROKEE",), "Mong": ("MONGOLIAN",), "Olck": ("OL",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a pair must be to be kept."""
+
+    longest: int = 1000  # characters of a side
+    ratio: float = 4.0  # longer by shorter side
+    script: float = 0.5  # share of the letters; 0: any script
+    duplicates: bool = False  # keep them
+
+    def reason(self, pair: Pair, scripts: tuple[Sequence[str], Sequence[str]]) -> str | None:
+        """Why a pair is dropped whatever else there is; None: it is not. `scripts` are of source and target."""
+        sides = " ".join(pair.source), " ".join(pair.target)
+        short, long = sorted(map(len, sides))
+        if not all(any(c.isalnum() for c in side) for side in sides):
+            return "empty"
+        if long > self.longest:
+            return "length"
+        if long + SLACK > self.ratio * (short + SLACK):
+            return "ratio"
+        if any(share(side, some) < self.script for side, some in zip(sides, scripts, strict=True)):
+            return "script"
+        return None
+
+
+class Filtered:
+    """Parallel text without the training pairs that the rules drop (a `Parallel` around a `Parallel`)."""
+
+    def __init__(self, parallel: Parallel, rules: Rules, source: str, scripts: Mapping[str, Sequence[str]]) -> None:
+        """`scripts`: language → those it is written in (ISO 15924); of one that is missing any script will do."""
+        self._parallel, self._rules, self._source, self._scripts = parallel, rules, source, scripts
+        facts = json.dumps([asdict(rules), sorted(scripts.items())])
+        self._name = f"filtered:{sha256(facts.encode()).hexdigest()[:16]}"
+
+    @property
+    def signature(self) -> str:
+        return f"{self._parallel.signature} {self._name}"
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        every = self._parallel.pairs(language, split)
+        if split != "train":
+            return every
+        scripts = self._scripts.get(self._source, ()), self._scripts.get(language, ())
+        return Kept(every, self._rules, scripts)
+
+
+class Kept(Stream[Pair]):
+    """The pairs that the rules leave. `dropped` counts the others by reason, once all were read."""
+
+    def __init__(self, pairs: Sequence[Pair], rules: Rules, scripts: tuple[Sequence[str], Sequence[str]]) -> None:
+        super().__init__(self._read)
+        self._pairs, self._rules, self._scripts = pairs, rules, scripts
+        self.dropped: Counter[str] = Counter()
+
+    def _read(self) -> Iterator[Pair]:
+        seen: set[bytes] = set()
+        dropped: Counter[str] = Counter()
+        for pair in self._pairs:
+            reason = self._rules.reason(pair, self._scripts)
+            if reason is None and not self._rules.duplicates:
+                known = len(seen)
+                seen.add(_digest(pair))
+                reason = "duplicate" if len(seen) == known else None
+            if reason is None:
+                yield pair
+            else:
+                dropped[reason] += 1
+        self.dropped = dropped
+
+
+def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
+    """How many pairs a filter took out of these, by reason; complete when they have been read to the end."""
+    return pairs.dropped if isinstance(pairs, Kept) else {}
+
+
+def share(text: str, scripts: Sequence[str]) -> float:
+    """Share in [0, 1] of the letters that belong to the scripts (ISO 15924); 1 without letters, or one not listed."""
+    if not scripts or not all(script in SCRIPTS for script in scripts):
+        return 1.0
+    names = {name for script in scripts for name in SCRIPTS[script]}
+    found = [_script(c) in names for c in text[:SHOWN] if c.isalpha()]
+    return sum(found) / len(found) if found else 1.0
+
+
+@cache
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").split(" ")[0].split("-")[0]
+
+
+def _digest(pair: Pair) -> bytes:
+    text = "\0".join((*pair.source, "\n", *pair.target))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -1,0 +1,113 @@
+"""The files of a data folder: which languages there are, what the files hash to, their lines; errors name the line."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+from realign.corpora.file_names import Found, Item, language_of, treebank_of
+from selector.errors import InputError
+
+VARIABLE = "REALINGO_DATA"
+CODES = "with any code of the language, such as deu, de or deu_Latn"
+
+
+def fail(message: str, hint: str) -> NoReturn:
+    raise InputError(message, hint)
+
+
+def by_language(folder: Path, suffix: str, required: bool = True) -> Found[Path]:
+    """Individual ISO 639-3 code → file `<code><suffix>[.gz]`, by any code that a pool takes, sorted by code.
+
+    A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed. Two other
+    files of one language are an InputError when it is asked for.
+    """
+    stems = {name.removesuffix(suffix): path for name, path in named_files(folder).items() if name.endswith(suffix)}
+    files = Found.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
+    if required and not files:
+        fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, {CODES}")
+    return files
+
+
+def treebanks(folder: Path, split: str) -> Found[Path]:
+    """Treebanks of one split: `<code>.<split>.conllu`, or as Universal Dependencies are released, in the folder itself
+    (`de_gsd-ud-dev.conllu`) or in folders `UD_…` of it."""
+    suffix = f"-ud-{split}.conllu"
+    with readable(folder):
+        folders = [folder, *sorted(path for path in folder.glob("UD_*") if path.is_dir())]
+    released = [
+        (language, path)
+        for each in folders
+        for name, path in named_files(each).items()
+        if name.endswith(suffix) and (language := treebank_of(name.removesuffix(suffix)))
+    ]
+    return by_language(folder, f".{split}.conllu", required=False).also(Found.of(released))
+
+
+def named_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder by their names without .gz, sorted; a plain file wins over its compressed twin."""
+    if not folder.is_dir():
+        fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
+    with readable(folder):
+        paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the last of a name stays
+    return dict(sorted({path.name.removesuffix(".gz"): path for path in paths}.items()))
+
+
+def one(files: Mapping[str, Item], language: str, what: str) -> Item:
+    if language in files:
+        return files[language]
+    fail(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
+
+
+Stamped = tuple[Path, tuple[int, int]]  # a path with what changes when the file does
+
+
+def stamped(path: Path) -> Stamped:
+    """The key of what was read from a file in this process."""
+    with readable(path):
+        status = path.stat()
+    return path, (status.st_mtime_ns, status.st_size)
+
+
+def sign(form: str, paths: Iterable[Path]) -> str:
+    """`form` and 16 hex digits of SHA-256 over the names and bytes of the files: where they lie does not matter."""
+    rows = sorted(f"{path.name} {_digest(*stamped(path))}" for path in paths)
+    return f"{form}:{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What the system refuses becomes an InputError with the path in it."""
+    try:
+        yield
+    except OSError as problem:
+        fail(f"cannot read {path}: {problem.strerror or problem}", "check that it is there and that you may read it")
+
+
+@cache
+def _digest(path: Path, _stamp: tuple[int, int]) -> str:
+    with readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def bad(path: Path, number: int, problem: str, hint: str = "correct or remove the line") -> NoReturn:
+    raise InputError(f"{path}, line {number}: {problem}", hint)
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines without their end. Only a line feed ends a line: text may hold other Unicode separators."""
+    number = 0
+    with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        try:
+            for number, raw in enumerate(file, start=1):
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as problem:
+            bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+            bad(path, number + 1, f"damaged gzip file ({problem})", "fetch or compress the file again")

@@ -1,0 +1,166 @@
+"""Labelled text in local files: entities in columns, classified sentences (`Labelled`, `Examples`).
+
+    Conll   <folder>/<code>.<split>.conll[.gz]    a word a line, its tag in the last column, a blank line between
+                                                  sentences; IOB1, IOB2 and BIOES are read and given back as IOB2
+    Table   <folder>/<code>.<split>.tsv[.gz]      a header, then a row each; columns text and label, or
+            <folder>/<code>.<split>.jsonl[.gz]    premise, hypothesis and label; or the same keys, an object a line
+
+`code` is any that a pool takes; a file may carry the macrolanguage's code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, reduce
+from pathlib import Path
+from typing import Any, get_args
+
+from realign.corpora.base import Classified, Split, Tagged
+from realign.corpora.file_names import Found
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.verses import Lazy
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+TAG = re.compile(r"O|[BIESLU]-\S+")
+FORMS = (("premise", "hypothesis", "label"), ("text", "label"))
+
+Row = tuple[str, str | None, str]  # first sentence, second one, label
+
+
+class Folder:
+    """Files `<code>.<split><suffix>` of one folder. `languages` (none: all) names what the `signature` covers."""
+
+    def __init__(self, folder: Path, suffixes: Sequence[str], languages: Iterable[str] = ()) -> None:
+        self._folder, self._named = folder, frozenset(languages)
+        self._files = {
+            split: reduce(Found.also, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes])
+            for split in SPLITS
+        }
+        if not any(self._files.values()):
+            names = " or ".join(f"<code>.<split>{suffix}" for suffix in suffixes)
+            fail(f"no labelled text in {folder}", f"files are named {names}, also .gz, {CODES}")
+
+    def sign(self, form: str) -> str:
+        every = [(code, files) for files in self._files.values() for code in files]
+        return sign(form, [files[code] for code, files in every if not self._named or code in self._named])
+
+    def file(self, language: str, split: str) -> Path:
+        if split not in self._files:
+            fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
+        return one(self._files[split], language, f"{split} data in {self._folder}")
+
+
+class Conll:
+    """Sentences with entities, in IOB2."""
+
+    def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
+        self._folder = Folder(folder, (".conll",), languages)
+
+    @property
+    def signature(self) -> str:
+        return self._folder.sign("conll")
+
+    def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
+        """InputError: no file for the language or the split, or a line without a word and a tag."""
+        return _read_conll(*stamped(self._folder.file(language, split)))
+
+
+class Table:
+    """Sentences, or pairs of them, with a label."""
+
+    def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
+        self._folder = Folder(folder, (".tsv", ".jsonl"), languages)
+
+    @property
+    def signature(self) -> str:
+        return self._folder.sign("table")
+
+    def examples(self, language: str, split: Split) -> Sequence[Classified]:
+        """InputError: no file for the language or the split, or a row without the columns."""
+        return Lazy(_read_table(*stamped(self._folder.file(language, split))), classified)
+
+
+def classified(row: Row) -> Classified:
+    first, second, label = row
+    return Classified(tuple(first.split()), None if second is None else tuple(second.split()), label)
+
+
+def iob2(tags: Sequence[str]) -> tuple[str, ...]:
+    """IOB1, IOB2 or BIOES (and BILOU) tags of a sentence as IOB2: every entity begins with B-."""
+    even: list[str] = []
+    inside = ""  # the type of the entity that may go on here
+    for tag in tags:
+        mark, _, kind = tag.partition("-")
+        goes_on = mark in ("I", "E", "L") and kind == inside
+        even.append("O" if mark == "O" else f"I-{kind}" if goes_on else f"B-{kind}")
+        inside = kind if mark in ("B", "I") else ""
+    return tuple(even)
+
+
+@cache
+def _read_conll(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
+    sentences: list[Tagged] = []
+    words: list[str] = []
+    tags: list[str] = []
+    for number, line in (*lines(path), (0, "")):
+        cells = line.split()
+        if not cells or cells[0] == "-DOCSTART-":
+            if words:
+                sentences.append(Tagged(tuple(words), iob2(tags)))
+            words, tags = [], []
+        elif not words and cells[0] == "#" and not TAG.fullmatch(cells[-1]):
+            continue  # a comment before a sentence
+        elif len(cells) < 2 or not TAG.fullmatch(cells[-1]):
+            bad(path, number, f"'{line}' does not end in an entity tag", "a word and, last, a tag: O, B-PER, I-PER, …")
+        else:
+            words.append(cells[0])
+            tags.append(cells[-1])
+    return tuple(sentences)
+
+
+@cache
+def _read_table(path: Path, _stamp: tuple[int, int]) -> tuple[Row, ...]:
+    rows = _objects(path) if path.name.removesuffix(".gz").endswith(".jsonl") else _cells(path)
+    return tuple(_row(path, number, row) for number, row in rows)
+
+
+def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
+    form = next((form for form in FORMS if set(form) <= row.keys()), None)
+    if form is None:
+        wanted = " or ".join(", ".join(form) for form in FORMS)
+        bad(path, number, f"there are the columns {', '.join(row) or 'none'}", f"columns are {wanted}")
+    label, *texts = (row[name] for name in reversed(form))
+    if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
+        bad(path, number, f"'{label}' is no label", "a label is a word or a whole number")
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        bad(path, number, f"the {' or the '.join(form[:-1])} is empty or no text")
+    return texts[-1], texts[0] if len(texts) == 2 else None, str(label)
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in lines(path):
+        try:
+            row = json.loads(line) if line.strip() else None
+        except (ValueError, RecursionError) as problem:
+            bad(path, number, f"no JSON ({problem})", "one object a line")
+        if row is None:
+            continue
+        if not isinstance(row, dict):
+            bad(path, number, "no JSON object", 'one object a line: {"text": "…", "label": "…"}')
+        yield number, row
+
+
+def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    rows = lines(path)
+    header = next(rows, (1, ""))[1].split("\t")
+    if not any(set(form) <= set(header) for form in FORMS):
+        bad(
+            path, 1, f"there are the columns {', '.join(header)}", "a header: text, label or premise, hypothesis, label"
+        )
+    for number, line in rows:
+        cells = line.split("\t")
+        if len(cells) != len(header):
+            bad(path, number, f"{len(cells)} columns instead of {len(header)}", "columns are separated by TABs")
+        yield number, dict(zip(header, cells, strict=True))

@@ -1,0 +1,148 @@
+"""Parallel text whose word links come from outside: a bilingual dictionary, or the files of another word aligner.
+
+    ByDictionary   <folder>/<source>-<code>.txt[.gz]   "word translation" a line (MUSE, Lample et al. 2018)
+    ByPharaoh      <folder>/<code>.align[.gz]          "0-0 1-2 …" a line: the links of the train pair of that number
+
+Each is a `Parallel` around another: pairs carry their links with them, so nothing that drops or reorders pairs later
+can mix them up. Codes are any that a pool takes (`en-de.txt` as MUSE has it); a file may carry the macrolanguage's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import overload
+
+from realign.corpora.base import Links, Pair, Parallel, Split
+from realign.corpora.file_names import Found, pair_of
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
+
+ALIGNED = ".align"
+
+
+class ByDictionary:
+    """Links of words that a dictionary translates into each other; upper and lower case are the same."""
+
+    def __init__(self, parallel: Parallel, folder: Path, source: str = "eng") -> None:
+        self._parallel, self._files = parallel, _dictionaries(folder, source)
+        self._folder = folder
+
+    @property
+    def signature(self) -> str:
+        return f"{self._parallel.signature}+{sign('dictionary', self._files.values())}"
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        path = one(self._files, language, f"dictionary in {self._folder}")
+        known = _read_dictionary(*stamped(path))
+        return Linking(self._parallel.pairs(language, split), lambda _, pair: translated(pair, known))
+
+
+class ByPharaoh:
+    """Links from files with one line per train pair, in the order of the parallel text, before any filter."""
+
+    def __init__(self, parallel: Parallel, folder: Path) -> None:
+        self._parallel, self._folder = parallel, folder
+        self._files = by_language(folder, ALIGNED)
+
+    @property
+    def signature(self) -> str:
+        return f"{self._parallel.signature}+{sign('pharaoh', self._files.values())}"
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        """InputError, with file and line: a count that is not that of the pairs, or a link beyond a sentence."""
+        pairs = self._parallel.pairs(language, split)
+        if split != "train":
+            return pairs
+        path = one(self._files, language, f"alignment file in {self._folder}")
+        rows = _read_rows(*stamped(path))
+        if len(rows) != len(pairs):
+            message = f"{path} has {len(rows)} lines for the {len(pairs)} train pairs of {language}"
+            fail(message, "align exactly the train pairs, in their order, one line for each")
+        return Linking(pairs, lambda number, pair: _links(path, number + 1, rows[number], pair))
+
+
+class Linking(Sequence[Pair]):
+    """Pairs that get their links when they are read."""
+
+    def __init__(self, pairs: Sequence[Pair], links: Callable[[int, Pair], Links]) -> None:
+        self._pairs, self._links = pairs, links
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[Pair]:  # not by number: a corpus that is read from a file has no quick way there
+        for number, pair in enumerate(self._pairs):
+            yield replace(pair, links=self._links(number, pair))
+
+    @overload
+    def __getitem__(self, at: int) -> Pair: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, at: int | slice) -> Pair | Sequence[Pair]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        number = range(len(self))[at]
+        pair = self._pairs[number]
+        return replace(pair, links=self._links(number, pair))
+
+
+def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
+    """Every link of a source word with a target word that is one of its translations."""
+    target = [word.casefold() for word in pair.target]
+    nothing: frozenset[str] = frozenset()
+    return tuple(
+        (i, j)
+        for i, word in enumerate(pair.source)
+        for j, other in enumerate(target)
+        if other in known.get(word.casefold(), nothing)
+    )
+
+
+def _dictionaries(folder: Path, source: str) -> Found[Path]:
+    """Target code → its dictionary, the source's words first; those of other pairs and directions are left alone."""
+    if not folder.is_dir():
+        fail(f"there is no dictionary folder {folder}", f"give a folder with files named {source}-<code>.txt")
+    stems = [(name.removesuffix(".txt"), path) for name, path in named_files(folder).items() if name.endswith(".txt")]
+    pairs = [(pair, path) for stem, path in stems if (pair := pair_of(stem))]
+    found = Found.of((target, path) for (first, target), path in pairs if first.code == source)
+    if not found:
+        fail(f"no dictionary in {folder}", f"files are named {source}-<code>.txt or {source}-<code>.txt.gz, {CODES}")
+    return found
+
+
+@cache
+def _read_dictionary(path: Path, _stamp: tuple[int, int]) -> dict[str, frozenset[str]]:
+    known: dict[str, set[str]] = {}
+    for number, line in lines(path):
+        if not line.strip():
+            continue
+        words = line.split("\t") if "\t" in line else line.split()
+        if len(words) != 2 or not all(word.strip() for word in words):
+            bad(path, number, f"{len(words)} words instead of a word and its translation")
+        known.setdefault(words[0].strip().casefold(), set()).add(words[1].strip().casefold())
+    if not known:
+        fail(f"{path} has no word in it", "one word and its translation a line")
+    return {word: frozenset(others) for word, others in known.items()}
+
+
+@cache
+def _read_rows(path: Path, _stamp: tuple[int, int]) -> tuple[str, ...]:
+    return tuple(line for _, line in lines(path))
+
+
+def _links(path: Path, number: int, row: str, pair: Pair) -> Links:
+    """Zero-based "source-target" links of one line; "p" for "-" (a possible link) is not accepted."""
+    links = []
+    for text in row.split():
+        match = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text)
+        if not match:
+            bad(path, number, f"'{text[:40]}' is not a link", 'links are written "0-0 1-2", numbers from 0')
+        i, j = int(match[1]), int(match[2])
+        if i >= len(pair.source) or j >= len(pair.target):
+            size = f"{len(pair.source)} and {len(pair.target)} words"
+            bad(path, number, f"link {text} lies beyond the sentences of {size}", "words are counted from 0")
+        links.append((i, j))
+    return tuple(dict.fromkeys(links))

@@ -1,0 +1,191 @@
+"""Encoders and their tokenizers: load, copy, encode words."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+from tokenizers import __version__ as tokenizers_version
+from torch import nn
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from realign.encoder.hidden_states import States as States
+from realign.encoder.hidden_states import hidden_states as hidden_states
+from realign.encoder.ragged import Table
+from selector.errors import InputError
+
+Words = Sequence[tuple[str, ...]]
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+IGNORE = -100
+ANSWER = 10  # seconds the hub has to say which commit a revision is
+DROPOUT = 0.0  # of small encoders: it would cost a quarter of the time on a CPU
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A starting point: weights that are never changed in place, and the tokenizer that goes with them."""
+
+    model: nn.Module
+    tokenizer: Any
+    signature: str  # hash of configuration, weights and tokenizer
+    origin: str = ""  # a folder, or hub id and commit
+
+    @property
+    def width(self) -> int:
+        return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    @cached_property
+    def tokenizer_signature(self) -> str:
+        """Hash of what turns words into sub-words; the truncation that was asked for last is no part of it."""
+        core = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        facts = [tokenizers_version, {key: core[key] for key in core.keys() - {"truncation", "padding"}}]
+        return "tokenizer:" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def copy(self) -> nn.Module:
+        """The starting weights in a model of its own, ready to be trained."""
+        return copy.deepcopy(self.model)
+
+    def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> Table:
+        """Sub-word ids of sentences given as words; longer sentences are cut at `max_length` tokens.
+
+        `seconds` makes pairs: the longer of two is cut first, and the words of each are numbered from 0.
+        """
+        limit = min(max_length, self.tokenizer.model_max_length)
+        fast = self.tokenizer(
+            [list(words) for words in sentences],
+            [list(words) for words in seconds] if seconds is not None else None,
+            is_split_into_words=True,
+            truncation=True,
+            max_length=limit,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        words = [[-1 if w is None else w for w in fast.word_ids(i)] for i in range(len(sentences))]
+        return Table.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
+
+
+def blocks(model: nn.Module) -> list[nn.Module]:
+    """The transformer blocks of an encoder, lowest first."""
+    for path in ("encoder.layer", "transformer.layer", "layers"):
+        found: Any = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if isinstance(found, nn.ModuleList):
+            return list(found)
+    raise InputError(
+        f"freezing is not known for {type(model).__name__}", 'set freeze = "none", or use a BERT or XLM-R type encoder'
+    )
+
+
+def load(base: str, revision: str | None = None) -> Encoder:
+    """An encoder from a folder or the hub. Only safetensors are read and no code from the model's repository is run.
+
+    On the hub a revision (a branch, a tag or a commit; none: main) is resolved to its commit once, and tokenizer and
+    weights are taken from that one. What is in the cache already loads without the hub.
+    """
+    commit = None if Path(base).is_dir() else _commit(base, revision)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=commit, trust_remote_code=False, use_fast=True)
+        with torch.random.fork_rng(devices=[]):
+            # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
+            torch.manual_seed(0)
+            model, about = AutoModel.from_pretrained(
+                base,
+                revision=commit,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except Exception as problem:  # broken files raise of every kind
+        raise _refused(base, problem) from problem
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer"
+        )
+    _check_whole(base, tokenizer, about["missing_keys"])
+    origin = f"{base}@{commit}" if commit else base
+    return Encoder(model.eval(), tokenizer, _signature(model, tokenizer), origin)
+
+
+def _check_whole(base: str, tokenizer: Any, missing: Collection[str]) -> None:
+    """InputError where `transformers` made up what is not there: weights but for the pooler's, or the vocabulary."""
+    if lost := sorted(name for name in missing if "pooler" not in name):
+        message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+        raise InputError(message, "give the weights of the model that config.json describes")
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise InputError(f"the tokenizer of {base!r} has no vocabulary", "put tokenizer.json beside the weights")
+
+
+def _commit(base: str, revision: str | None) -> str:
+    """The commit of a model on the hub, or of its copy in the cache where the hub does not answer within seconds."""
+    try:
+        cached = not _answers(base, revision)  # asked once: a download tries again for half a minute
+        return Path(hf_hub_download(base, "config.json", revision=revision, local_files_only=cached)).parent.name
+    except GatedRepoError as problem:
+        message = f"cannot load the encoder {base!r}: it is gated, its owners want to be asked"
+        raise InputError(message, "ask on its page, then log in: hf auth login") from problem
+    except LocalEntryNotFoundError as problem:
+        raise _refused(base, OSError("the hub does not answer, and it is not in the cache")) from problem
+    except Exception as problem:
+        raise _refused(base, problem) from problem
+
+
+def _answers(base: str, revision: str | None) -> bool:
+    """Does the hub answer, be it with a refusal?"""
+    try:
+        get_hf_file_metadata(hf_hub_url(base, "config.json", revision=revision), timeout=ANSWER)
+    except HfHubHTTPError:
+        return True
+    except Exception:  # no network, no such host, offline by choice
+        return False
+    return True
+
+
+def _refused(base: str, problem: Exception) -> InputError:
+    first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+    return InputError(
+        f"cannot load the encoder {base!r}: {first}",
+        "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
+    )
+
+
+def _signature(model: nn.Module, tokenizer: Any) -> str:
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(type(model).__name__.encode())
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return "encoder:" + digest.hexdigest()[:16]
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write weights and tokenizer as `transformers` loads them. The length sentences were last cut at is left out."""
+    model.save_pretrained(folder)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.save_pretrained(folder)
+
+
+def publish(workshop: Path, output: Path) -> None:
+    """Flush every file to disk, then put the whole folder in place; readable by others, as `mkdtemp` is not."""
+    for file in workshop.iterdir():
+        file.chmod(0o644)
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    workshop.chmod(0o755)
+    os.replace(workshop, output)

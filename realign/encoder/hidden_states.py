@@ -1,0 +1,121 @@
+"""Token states of any encoder; of the shape of BERT, RoBERTa or DistilBERT by the packed pass (packed.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from realign.encoder.packed import Affine, Block, Net, forward, lay, pack
+
+
+def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
+    """Token states after `layer`: -1 is the last block's output, -2 the one before, 0 the embeddings.
+
+    ids, mask: [n, t] on the CPU, sentences at the left; result: [n, t, d] on the model's device. States of padding, and
+    of tokens that are not `wanted` [n, t], are anything. Nothing is computed for padding where the encoder is known.
+    """
+    return States(model)(ids, mask, layer, wanted)
+
+
+class States:
+    """`hidden_states` of one model, many times: its parts are looked up once.
+
+    It follows the weights as they are trained, not a part that is put in another's place, nor train() and eval().
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model, self._net = model, net_of(model)
+        self._device = next(model.parameters()).device
+
+    def __call__(self, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
+        if net := self._net:
+            tokens, places = pack(ids, mask, wanted)
+            depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
+            states = forward(net, tokens.to(self._device), depth)
+            return lay(states, places.to(self._device), ids.numel()).view(*ids.shape, -1)
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        if layer == -1:
+            return self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self._model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[layer]
+
+
+def net_of(model: Any) -> Net | None:
+    """The parts of `model`, as it stands now; None where it is built in another way, or adapted (LoRA)."""
+    try:
+        net = {"bert": _bert, "roberta": _roberta, "xlm-roberta": _roberta, "distilbert": _distilbert}[
+            model.config.model_type
+        ](model)
+    except (KeyError, AttributeError, _OtherLayerError):
+        return None
+    return net
+
+
+class _OtherLayerError(Exception):
+    """A layer of another kind stands where a linear one or a norm is known."""
+
+
+def _bert(model: Any, first: int = 0) -> Net:
+    config, before = model.config, model.embeddings
+    if config.is_decoder or getattr(config, "position_embedding_type", "absolute") != "absolute":
+        raise _OtherLayerError
+    blocks = [
+        Block(
+            *_layers(part.attention.self.query, part.attention.self.key, part.attention.self.value),
+            *_layers(part.attention.output.dense, part.attention.output.LayerNorm),
+            *_layers(part.intermediate.dense, part.output.dense, part.output.LayerNorm),
+        )
+        for part in model.encoder.layer
+    ]
+    return Net(
+        before.word_embeddings,
+        before.position_embeddings.weight,
+        first,
+        before.token_type_embeddings.weight,
+        next(_layers(before.LayerNorm)),
+        blocks,
+        config.num_attention_heads,
+        config.layer_norm_eps,
+        model.encoder.layer[0].intermediate.intermediate_act_fn,
+        before.dropout.p if model.training else 0.0,
+        model.encoder.layer[0].attention.self.dropout.p if model.training else 0.0,
+    )
+
+
+def _roberta(model: Any) -> Net:
+    return _bert(model, model.embeddings.position_embeddings.padding_idx + 1)
+
+
+def _distilbert(model: Any) -> Net:
+    config, before = model.config, model.embeddings
+    blocks = [
+        Block(
+            *_layers(part.attention.q_lin, part.attention.k_lin, part.attention.v_lin, part.attention.out_lin),
+            *_layers(part.sa_layer_norm, part.ffn.lin1, part.ffn.lin2, part.output_layer_norm),
+        )
+        for part in model.transformer.layer
+    ]
+    return Net(
+        before.word_embeddings,
+        before.position_embeddings.weight,
+        0,
+        None,
+        next(_layers(before.LayerNorm)),
+        blocks,
+        config.n_heads,
+        before.LayerNorm.eps,
+        model.transformer.layer[0].ffn.activation,
+        before.dropout.p if model.training else 0.0,
+        model.transformer.layer[0].attention.dropout.p if model.training else 0.0,
+    )
+
+
+def _layers(*layers: nn.Module) -> Iterator[Affine]:
+    for layer in layers:
+        if type(layer) not in (nn.Linear, nn.LayerNorm):
+            raise _OtherLayerError
+        weight, bias = layer._parameters["weight"], layer._parameters["bias"]
+        if not isinstance(weight, Tensor) or not isinstance(bias, Tensor):
+            raise _OtherLayerError
+        yield weight, bias

@@ -1,0 +1,1 @@
+"""Evaluators other than the real one: wrappers (cache, retries), the fake, a measured table, single languages."""

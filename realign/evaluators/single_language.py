@@ -1,0 +1,55 @@
+"""Subsets scored from their languages' own scores: no training, no encoder, not even an evaluation for a new subset.
+
+What a subset does for a target is close to what the best of its languages does for it alone, and a little more where
+several help: a soft maximum. It takes one full evaluation of every language, which a cache keeps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from realign.evaluators.wrappers import Cached
+from realign.score import Evaluator, Fidelity, Look, Score
+from selector.languages.subset import Subset
+
+
+class Alone:
+    """Answers fidelities that merge scores from those of single languages; passes all others on."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self._single = Cached(evaluator)
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        return self.evaluator.signature(subset, fidelity, seed)
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        how = fidelity.merging
+        if how is None or how.method != "scores":
+            return self.evaluator(subset, fidelity, seed, look)
+        started = time.perf_counter()
+        alone = [Subset((language,)) for language in subset] or [subset]
+        plain, seeds = replace(fidelity, merging=None), range(seed, seed + how.seeds)
+        runs = [[self._single(each, plain, at).per_language for at in seeds] for each in alone]
+        per_language = {
+            code: soft_maximum([sum(run[code] for run in each) / how.seeds for each in runs], how.sharpness)
+            for code in runs[0][0]
+        }
+        return Score(
+            value=sum(per_language.values()) / len(per_language),
+            per_language=per_language,
+            signature=self.signature(subset, fidelity, seed),
+            seconds=time.perf_counter() - started,
+            course=(),
+        )
+
+
+def soft_maximum(values: Sequence[float], sharpness: float) -> float:
+    """log-mean-exp: between the mean (sharpness 0) and the maximum (infinite); of equal values that value."""
+    if not sharpness:
+        return sum(values) / len(values)
+    most = max(values)
+    return most + math.log(sum(math.exp(sharpness * (value - most)) for value in values) / len(values)) / sharpness

@@ -1,0 +1,117 @@
+"""Measured subsets replayed: an evaluator that looks scores up, so that searches are compared without training.
+
+A table holds every subset that can be asked for, at one or more fidelities and seeds, with the score of every target.
+One .npz file without pickled objects; written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import default_rng
+from numpy.typing import NDArray
+
+from realign.cache import write_bytes
+from realign.score import Fidelity, Look, Score
+from selector.distances.user_matrix import BROKEN
+from selector.errors import InputError
+from selector.languages.subset import Subset
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """Scores of `subsets` at `fidelities` (by name), in the order of the axes of `values`."""
+
+    pool: tuple[str, ...]  # codes
+    targets: tuple[str, ...]  # codes, [t]
+    subsets: tuple[tuple[str, ...], ...]  # sorted codes each, [s]
+    fidelities: Mapping[str, Mapping[str, Any]]  # name → its facts, [f]
+    seconds: Mapping[str, float]  # name → time of one evaluation; "alone": of one language that scores are made of
+    values: NDArray[np.float32]  # [f, s, seeds, t], in [0, 1]; not a number where nothing was measured
+    about: Mapping[str, Any]  # the settings that made it, and the command
+
+    @cached_property
+    def signature(self) -> str:
+        """Of all numbers and settings."""
+        whole = json.dumps([self.pool, self.targets, self.subsets, self.fidelities, self.about], sort_keys=True)
+        return hashlib.sha256(whole.encode() + np.ascontiguousarray(self.values).tobytes()).hexdigest()[:24]
+
+    @cached_property
+    def row(self) -> Mapping[tuple[str, ...], int]:
+        """Codes of a subset → its place in `values`."""
+        return {codes: place for place, codes in enumerate(self.subsets)}
+
+    @property
+    def seeds(self) -> int:
+        return int(self.values.shape[2])
+
+    def save(self, file: Path) -> None:
+        member = np.array([[code in codes for code in self.pool] for codes in self.subsets], dtype=bool)
+        texts = {"schema": SCHEMA, "pool": self.pool, "targets": self.targets, "fidelities": self.fidelities}
+        texts |= {"seconds": self.seconds, "about": self.about}
+        stream = io.BytesIO()
+        np.savez_compressed(stream, member=member, values=self.values, texts=np.array(json.dumps(texts)))
+        write_bytes(file, stream.getvalue())
+
+
+def load(file: Path) -> Table:
+    """Read a table. InputError where the file is none."""
+    hint = "a table is made by studies/tables/make.py"
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            member, values = arrays["member"], arrays["values"]
+            texts = json.loads(str(arrays["texts"]))
+        if texts.pop("schema") != SCHEMA:
+            raise InputError(f"{file} is a table of another schema", hint)
+        pool, targets = tuple(texts.pop("pool")), tuple(texts.pop("targets"))
+        subsets = tuple(
+            tuple(sorted(code for code, inside in zip(pool, line, strict=True) if inside)) for line in member
+        )
+        found = Table(pool, targets, subsets, texts["fidelities"], texts["seconds"], values, texts["about"])
+    except (OSError, *BROKEN) as problem:
+        raise InputError(f"cannot read the table {file}: {problem}", hint) from None
+    if values.shape[:2] != (len(found.fidelities), len(subsets)) or values.shape[3:] != (len(targets),):
+        raise InputError(f"the table {file} has values of shape {values.shape}", hint)
+    return found
+
+
+class TableEvaluator:
+    """`Evaluator` over a table. A seed of the table gives that run; any other a run drawn by seed and subset.
+
+    There is no middle to look at.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
+        whole = json.dumps([self.table.signature, subset.key, fidelity.facts, seed], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()[:24]
+
+    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
+        levels = list(self.table.fidelities.values())
+        if fidelity.facts not in levels or subset.codes not in self.table.row:
+            names = ", ".join(self.table.fidelities)
+            raise InputError(f"the table has no {subset.key or 'empty subset'} at {fidelity}", f"it has: {names}")
+        level, row = levels.index(fidelity.facts), self.table.row[subset.codes]
+        run = seed if 0 <= seed < self.table.seeds else self._drawn(subset, seed)
+        scores = self.table.values[level, row, run]  # (t,)
+        if np.isnan(scores).any():
+            raise InputError(f"the table has no score of {subset.key} on seed {run}", "measure it, or ask for another")
+        per_language = {code: float(score) for code, score in zip(self.table.targets, scores, strict=True)}
+        seconds = self.table.seconds[list(self.table.fidelities)[level]]
+        return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds, course=())
+
+    def _drawn(self, subset: Subset, seed: int) -> int:
+        name = hashlib.sha256(f"{subset.key} {seed}".encode()).digest()
+        return int(default_rng(list(name)).integers(self.table.seeds))

@@ -1,0 +1,1 @@
+"""Differences of weights that one language brings, and encoders put together from them."""

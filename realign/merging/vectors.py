@@ -1,0 +1,153 @@
+"""Vectors on disk: what a training changed in an encoder (and the head it made), read a block of rows at a time.
+
+    <cache>/vectors/<key>.safetensors
+
+A tensor that did not change is not there. Of a matrix whose rows changed in part (embeddings: those of the sub-words
+that occurred) only these are there, as `<name>` with their numbers as `<name>#rows`. `key` is a hash of everything
+the training depends on. The file appears whole or not at all, and is verified, every byte, when a process opens it
+first; a damaged one is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from realign.cache import cache_root
+from selector.errors import RunError
+
+ROWS = "#rows"
+HEAD = "#head."  # before the names of the head's tensors
+DENSE = 0.5  # share of changed rows from which a matrix is kept whole
+
+log = logging.getLogger("realingo.vectors")
+
+
+class Vector:
+    """An open file. Tensors are mapped from disk: what is not asked for takes no memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: Any = safe_open(path, framework="pt")
+        self._names = frozenset(self._file.keys())
+        self._rows: dict[str, Tensor] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def block(self, name: str, start: int, stop: int) -> Tensor:
+        """Rows `start` to `stop` of the tensor as fp32; the rows of a vector are its elements."""
+        stored = self._file.get_slice(name)
+        if name + ROWS not in self._names:
+            return stored[start:stop].float()
+        if name not in self._rows:
+            self._rows[name] = self._file.get_tensor(name + ROWS)
+        rows = self._rows[name]
+        first, last = (int(place) for place in torch.searchsorted(rows, torch.tensor([start, stop])))
+        block = torch.zeros(stop - start, *stored.get_shape()[1:])
+        if last > first:  # an empty slice is refused
+            block[rows[first:last] - start] = stored[first:last].float()
+        return block
+
+    def threshold(self, name: str, density: float, size: int) -> float:
+        """The magnitude that a share `density` of the `size` elements of the tensor reach. One tensor in memory."""
+        magnitudes = self._file.get_tensor(name).flatten().float().abs()
+        beyond = round(density * size)
+        if beyond >= len(magnitudes):
+            return 0.0
+        return float(magnitudes.kthvalue(len(magnitudes) - max(1, beyond) + 1).values)
+
+    def head(self) -> dict[str, Tensor]:
+        """The head's tensors; empty where the training made none."""
+        return {name.removeprefix(HEAD): self._file.get_tensor(name) for name in self._names if name.startswith(HEAD)}
+
+
+def difference(
+    model: nn.Module, start: nn.Module, dtype: torch.dtype, head: nn.Module | None = None
+) -> dict[str, Tensor]:
+    """What to keep of a training that made `model` out of `start`: what changed, in `dtype`, and the head as it is."""
+    kept: dict[str, Tensor] = {}
+    origin = dict(start.named_parameters())
+    for name, weight in model.named_parameters():
+        change = (weight.detach() - origin[name].detach().to(weight.device)).cpu()
+        changed = (change.reshape(len(change), -1) != 0).any(1) if change.dim() > 1 else change != 0
+        if not changed.any():
+            continue
+        if change.dim() > 1 and changed.float().mean() < DENSE:
+            kept[name + ROWS] = changed.nonzero()[:, 0]
+            change = change[changed]
+        kept[name] = change.to(dtype).contiguous()
+    if head is not None:
+        kept |= {HEAD + name: weight.detach().cpu().contiguous() for name, weight in head.state_dict().items()}
+    return kept
+
+
+def vector(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Vector:
+    """The vector of `key`, made where it is not there or damaged. Who wants the same waits for the first.
+
+    RunError where the cache cannot be written.
+    """
+    path = cache_root() / "vectors" / f"{key}.safetensors"
+    if not _sound(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{path}.lock"):
+                if not _sound(path):
+                    _write(path, make())
+        except (OSError, SafetensorError) as problem:
+            message = f"cannot write the language vector {path}: {problem}"
+            raise RunError(message, "free some disk space, or set REALINGO_CACHE to a folder with room") from problem
+    return Vector(path)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        save_file(dict(tensors), draft, metadata={"sha256": _digest(tensors)})
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(draft, path)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def _sound(path: Path) -> bool:
+    """Is the file there, and every byte as it was written?"""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return _verified(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _verified(path: Path, _changed: int, _size: int) -> bool:
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (mapped, not read)
+            sound = (file.metadata() or {}).get("sha256") == _digest(stored)
+    except (OSError, SafetensorError, ValueError):
+        sound = False
+    if not sound:
+        log.warning("%s is damaged: made again", path)
+    return sound
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

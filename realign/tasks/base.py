@@ -1,0 +1,262 @@
+"""What a task is to the evaluator, and the one fine-tuning loop of the tasks that have one.
+
+    tagging.py         a label per word: part-of-speech tags (accuracy), entities (span F1)
+    classification.py  a label per sentence or pair of sentences (accuracy)
+    retrieval.py       the translation among all sentences, without fine-tuning (accuracy both ways)
+
+A task is trained on the source language and evaluated on languages it has seen no label of (zero-shot).
+
+Fine-tuning that is looked at on its way, and may end there.
+
+Patience looks at the source's development split, and ends the training where that has seen no gain for a while: what is
+scored afterwards stays unseen. A `Look` is at the scores themselves, to give a poor candidate up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realign.corpora.base import Split
+from realign.encoder.encoder import States
+from realign.encoder.ragged import Table
+from realign.encoder.used_rows import narrow
+from realign.score import Fidelity, Tally
+from realign.training.optimizer import Descent, LossGuard, Precision, autocast, rate, seeded
+
+EVALUATION_BATCH = 128  # sentences
+DROPOUT_STREAM = 4  # of chance; 2 is the order of the sentences
+
+
+class Task(Protocol):
+    """Stateless but for what it has encoded: equal arguments give equal answers."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Everything of the task that can change a score, as JSON values: part of every signature."""
+        ...
+
+    def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner | None:
+        """Fine-tuning of `model` on the source, to be taken step by step; None where the task has none."""
+        ...
+
+    def finetune(self, model: nn.Module, steps: int, seed: int) -> nn.Module | None:
+        """Take all steps of `tuner`, which train `model` in place; returns the new head."""
+        ...
+
+    def evaluate(
+        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+    ) -> dict[str, Tally]:
+        """The outcome of each of the first `limit` sentences (0: all) of every language.
+
+        All languages go through the model in one stream, shortest sentences first: hardly any padding.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How to fine-tune: AdamW, 10 % linear warm-up then linear decay.
+
+    The paper's: batch 32; 5 epochs for POS and NER, 2 for classification (arXiv 2511.06497).
+    """
+
+    batch: int = 32  # sentences a step
+    lr: float = 1e-3  # at the peak
+    warmup: float = 0.1  # share of the steps
+    max_length: int = 128  # sub-words a sentence
+    precision: Precision = "auto"  # auto: bf16 on CUDA
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a head is trained on: m answers are read off a batch of n sentences of t sub-words.
+
+    `word` stays on the CPU: what it selects is then known without waiting for the device.
+    """
+
+    table: Table
+    outputs: int  # number of labels
+    wanted: Callable[[Tensor], Tensor]  # word [n, t] → [n, t] true at the tokens that answers are read off
+    read: Callable[[Tensor, Tensor], Tensor]  # states [n, t, d], word [n, t] → [m, d]
+    gold: Callable[[np.ndarray, Tensor], Tensor]  # rows [n], word [n, t] → [m] label numbers, on the CPU
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One batch of sentences, [n, t] each but `gold`; all on the CPU."""
+
+    ids: Tensor
+    mask: Tensor
+    word: Tensor
+    wanted: Tensor
+    gold: Tensor  # [m]
+
+
+class Tuner:
+    """Fine-tuning one step at a time, so that another training can take turns with it. `head` starts at zero."""
+
+    def __init__(self, model: nn.Module, lessons: Lessons, how: FineTuning, steps: int, seed: int) -> None:
+        """`steps` in all: the learning rate falls to zero at the last."""
+        device = next(model.parameters()).device
+        self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
+        self._model, self._lessons, self.how, self._device = model, lessons, how, device
+        self.seed, self._step = seed, 0
+        self._steps, self._peak = steps, max(1, round(how.warmup * steps))
+        self._descent: Descent | None = None
+        self._states: States | None = None
+        self._widen: Callable[[], None] = lambda: None
+        self._batches = lessons.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2]))
+
+    def begin(self) -> None:
+        """Before the first step, where only this trains the model until `finish`: steps are faster then."""
+        self._widen = narrow(self._model, [self.vocabulary])
+
+    @property
+    def vocabulary(self) -> np.ndarray:
+        """The sub-words of the text it learns from."""
+        return self._lessons.table.vocabulary
+
+    def finish(self) -> None:
+        """After the last step: leave a plain encoder."""
+        if self._descent:
+            self._descent.finish()
+        self._widen()
+
+    def lesson(self) -> Lesson:
+        """The next batch; `step` takes it by itself."""
+        rows = next(self._batches)
+        ids, mask, word = self._lessons.table.take(rows)
+        return Lesson(ids, mask, word, self._lessons.wanted(word), self._lessons.gold(rows, word))
+
+    def loss(self, states: Tensor, lesson: Lesson) -> Tensor:
+        """Of token states [n, t, d]; a scalar."""
+        answers = self.head(self._lessons.read(states, lesson.word))
+        return nn.functional.cross_entropy(answers.float(), lesson.gold.to(self._device))
+
+    def share(self, step: int) -> float:
+        """The learning rate of a step as a share of the highest."""
+        return rate("linear", step, self._steps, self._peak)
+
+    def step(self) -> Tensor:
+        """Take one step; returns the loss before it, a scalar."""
+        if self._descent is None or self._states is None:
+            self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
+            self._states = States(self._model)
+        lesson = self.lesson()
+        # a model with dropout must give the same score each time
+        with seeded(self._device, self.seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
+            states = self._states(lesson.ids, lesson.mask, wanted=lesson.wanted)
+            loss = self.loss(states, lesson)
+        loss.backward()
+        self._descent.step(self.share(self._step))
+        self._step += 1
+        return loss.detach()
+
+
+def train(
+    model: nn.Module,
+    tuner: Tuner,
+    steps: int,
+    before: Callable[[int], None] | None = None,
+    enough: Callable[[int], bool] | None = None,
+) -> nn.Linear:
+    """Take all steps; returns the trained head. RunError where the loss diverged.
+
+    before: called with the number of each step ahead of it, and may change the model as well
+    enough: called after each step; True ends the training
+    """
+    model.train()
+    guard = LossGuard("fine-tuning")
+    if before is None:
+        tuner.begin()
+    for step in range(steps):
+        if before:
+            before(step)
+        guard.watch(step, tuner.step())
+        if enough and enough(step):
+            break
+    guard.look()
+    tuner.finish()
+    return tuner.head
+
+
+def states_of(
+    model: nn.Module, table: Table, wanted: Callable[[Tensor], Tensor], layer: int = -1
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Every sentence once, in batches of similar length: rows [n], word [n, t] and token states [n, t, d].
+
+    States are right where `wanted` is true (word [n, t] → [n, t]). To be walked through in `torch.inference_mode()`.
+    """
+    states = States(model.eval())
+    for rows in table.chunks(EVALUATION_BATCH):
+        ids, mask, word = table.take(rows)
+        yield torch.as_tensor(rows), word, states(ids, mask, layer, wanted(word))
+
+
+def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:
+    """(correct, total) of every sentence, language after language → the tally of each; `sizes` in the same order."""
+    tallies, start = {}, 0
+    for code, size in sizes.items():
+        part = counts[start : start + size]
+        tallies[code] = Tally(tuple(hit for hit, _ in part), tuple(whole for _, whole in part))
+        start += size
+    return tallies
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    """A head that starts at zero: a random one would be most of the noise between seeds."""
+    head = nn.Linear(inputs, outputs)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return head
+
+
+LOOKS = 10  # of patience, over all steps
+
+Enough = Callable[[int], bool]  # asked after each step, from 0; True ends the training
+Watch = Callable[[nn.Module, nn.Module], Enough]  # of a model and its head
+
+
+def finetune(
+    task: Task,
+    model: nn.Module,
+    fidelity: Fidelity,
+    seed: int,
+    watch: Watch | None = None,
+) -> nn.Module | None:
+    """Take the steps of `fidelity`, fewer if `patience` looks in a row were no better than the best; the head.
+
+    `watch` is given model and head, and what it answers is asked after each step as well. The learning rate follows all
+    steps, so ending early leaves out its lowest part.
+    """
+    tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch else None
+    if tuner is None:
+        return task.finetune(model, fidelity.steps, seed)
+    asked = [watch(model, tuner.head)] if watch else []
+    if fidelity.patience:
+        asked.append(patience(task, model, tuner.head, fidelity))
+    return train(model, tuner, fidelity.steps, enough=lambda step: any(ask(step) for ask in asked))
+
+
+def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
+    """Enough is where `fidelity.patience` looks in a row were no better than the best before them."""
+    source = str(task.facts["source"])
+    best, waited = -1.0, 0
+    every = max(1, fidelity.steps // LOOKS)
+
+    def enough(step: int) -> bool:
+        nonlocal best, waited
+        if (step + 1) % every:
+            return False
+        value = task.evaluate(model, head, [source], "dev", fidelity.examples)[source].value
+        model.train()
+        best, waited = max(best, value), 0 if value > best else waited + 1
+        return waited >= fidelity.patience
+
+    return enough

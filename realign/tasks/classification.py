@@ -1,0 +1,121 @@
+"""Classification: a label for a sentence or a pair of sentences, read off the first token or the mean; accuracy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realign.corpora.base import Classified, Examples, Split
+from realign.encoder.encoder import Encoder
+from realign.encoder.pooling import sentence_vectors
+from realign.encoder.ragged import Table, first_subwords
+from realign.score import Tally
+from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
+from selector.errors import InputError
+
+Pooling = Literal["first", "mean"]  # the first token ([CLS], <s>): usual for XLM-R; or the mean over sub-words
+
+log = logging.getLogger("realingo.task")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Encoded examples and their labels, language after language."""
+
+    table: Table
+    gold: tuple[str, ...]
+    sizes: Mapping[str, int]
+
+
+class Classification:
+    """One label per example. The labels are those of the source's training examples; others are never right.
+
+    What lies beyond the longest length is not read (of a pair the longer sentence is cut first); a log line tells the
+    share of words lost at evaluation.
+    """
+
+    def __init__(
+        self, encoder: Encoder, examples: Examples, source: str, how: FineTuning, pooling: Pooling = "first"
+    ) -> None:
+        self._encoder, self._examples, self._how, self._pooling = encoder, examples, how, pooling
+        self._source = source
+        self._known: dict[tuple[tuple[str, ...], Split, int], Labelled] = {}
+        taught = examples.examples(source, "train")
+        self.labels = tuple(sorted({example.label for example in taught}))
+        if len(self.labels) < 2:
+            raise InputError(f"all training examples of {source} have one label", "a task needs at least two")
+        number = {label: number for number, label in enumerate(self.labels)}
+        gold = torch.tensor([number[example.label] for example in taught])
+
+        def answers(rows: np.ndarray, _: Tensor) -> Tensor:
+            return gold[torch.as_tensor(rows)]
+
+        self._lessons = Lessons(self._encode(taught), len(self.labels), self._wanted, self._read, answers)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "kind": "classification",
+            "examples": self._examples.signature,
+            "source": self._source,
+            "pooling": self._pooling,
+            "fine-tuning": asdict(self._how),
+        }
+
+    def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner:
+        return Tuner(model, self._lessons, self._how, steps, seed)
+
+    def finetune(self, model: nn.Module, steps: int, seed: int) -> nn.Linear:
+        return train(model, self.tuner(model, steps, seed), steps)
+
+    @torch.inference_mode()
+    def evaluate(
+        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+    ) -> dict[str, Tally]:
+        assert head is not None
+        known = self._encoded(tuple(languages), split, limit)
+        guess = torch.empty(len(known.gold), dtype=torch.long)
+        for rows, word, states in states_of(model, known.table, self._wanted):
+            guess[rows] = head(self._read(states, word)).argmax(1).cpu()
+        right = [self.labels[number] == label for number, label in zip(guess.tolist(), known.gold, strict=True)]
+        return by_language([(int(hit), 1) for hit in right], known.sizes)
+
+    def _wanted(self, word: Tensor) -> Tensor:
+        return (torch.arange(word.shape[1]) < 1).expand(word.shape) if self._pooling == "first" else word >= 0
+
+    def _read(self, states: Tensor, word: Tensor) -> Tensor:
+        return states[:, 0] if self._pooling == "first" else sentence_vectors(states, word.to(states.device))
+
+    def _encoded(self, languages: tuple[str, ...], split: Split, limit: int) -> Labelled:
+        """The first `limit` examples (0: all) of every language, encoded once."""
+        if (languages, split, limit) not in self._known:
+            chosen = {code: self._examples.examples(code, split)[: limit or None] for code in languages}
+            every = [example for some in chosen.values() for example in some]
+            table = self._encode(every)
+            sizes = {code: len(some) for code, some in chosen.items()}
+            self._known[languages, split, limit] = Labelled(table, tuple(example.label for example in every), sizes)
+            if lost := lost_share(table, every):
+                length = self._how.max_length
+                log.warning("%.1f %% of the %s words lie beyond %d sub-words: not read", 100 * lost, split, length)
+        return self._known[languages, split, limit]
+
+    def _encode(self, examples: Sequence[Classified]) -> Table:
+        """InputError where some are pairs and some are not."""
+        seconds = [example.second for example in examples if example.second is not None]
+        if len(seconds) not in (0, len(examples)):
+            raise InputError("some examples are pairs of sentences and some are not", "give all of them two, or none")
+        firsts = [example.first for example in examples]
+        return self._encoder.encode(firsts, self._how.max_length, seconds or None)
+
+
+def lost_share(table: Table, examples: Sequence[Classified]) -> float:
+    """The share of words of which no sub-word is in the table."""
+    words = sum(len(example.first) + len(example.second or ()) for example in examples)
+    seen = sum(int(first_subwords(table.take(rows)[2]).sum()) for rows in table.chunks(EVALUATION_BATCH))
+    return 1 - seen / max(1, words)

@@ -1,0 +1,139 @@
+"""Tagging: a label for every word, read off its first sub-word; parts of speech by accuracy, entities by span F1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realign.corpora.base import Labelled, Split, Tagged
+from realign.encoder.encoder import Encoder
+from realign.encoder.ragged import first_subwords
+from realign.encoder.windows import Windows, windows
+from realign.score import Tally
+from realign.tasks.base import FineTuning, Lessons, Tuner, by_language, states_of, train
+from selector.errors import InputError
+
+OUTSIDE = "O"  # of every entity
+
+Tags = Sequence[str]
+Count = Callable[[Tags, Tags], tuple[int, int]]  # gold and guessed tags of a sentence → what its tally holds
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Encoded sentences and the gold tags of their words."""
+
+    windows: Windows
+    gold: tuple[Tags, ...]
+    sizes: Mapping[str, int]  # sentences of each language, one after the other
+
+
+class Tagging:
+    """A label per word from a labelled corpus. The tag set is the one of the source's training sentences."""
+
+    def __init__(
+        self, encoder: Encoder, labelled: Labelled, source: str, how: FineTuning, count: Count | None = None
+    ) -> None:
+        """`count` says what of a sentence is counted: `right_words` (the default) or `right_spans`."""
+        self._encoder, self._labelled, self._how = encoder, labelled, how
+        self._count = count or right_words
+        self._source = source
+        self._known: dict[tuple[tuple[str, ...], Split, int], Sentences] = {}
+        taught = labelled.sentences(source, "train")
+        self.tags = tuple(sorted({tag for sentence in taught for tag in sentence.tags}))
+        if self._count is right_spans:
+            _check_entities(self.tags, source)
+        self._lessons = self._learn(taught)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "kind": "tagging",
+            "counts": self._count.__name__,
+            "labelled": self._labelled.signature,
+            "source": self._source,
+            "fine-tuning": asdict(self._how),
+        }
+
+    def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner:
+        return Tuner(model, self._lessons, self._how, steps, seed)
+
+    def finetune(self, model: nn.Module, steps: int, seed: int) -> nn.Linear:
+        return train(model, self.tuner(model, steps, seed), steps)
+
+    @torch.inference_mode()
+    def evaluate(
+        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+    ) -> dict[str, Tally]:
+        assert head is not None
+        sentences = self._sentences(tuple(languages), split, limit)
+        guess = self._guess(model, head, sentences)
+        counts = [
+            self._count(gold, [self.tags[number] if number >= 0 else OUTSIDE for number in row[: len(gold)]])
+            for gold, row in zip(sentences.gold, guess.tolist(), strict=True)
+        ]
+        return by_language(counts, sentences.sizes)
+
+    def _sentences(self, languages: tuple[str, ...], split: Split, limit: int) -> Sentences:
+        """The first `limit` sentences (0: all) of every language, encoded once."""
+        if (languages, split, limit) not in self._known:
+            chosen = {code: self._labelled.sentences(code, split)[: limit or None] for code in languages}
+            every = [sentence for some in chosen.values() for sentence in some]
+            cut = windows(self._encoder, [sentence.words for sentence in every], self._how.max_length)
+            sizes = {code: len(some) for code, some in chosen.items()}
+            self._known[languages, split, limit] = Sentences(cut, tuple(sentence.tags for sentence in every), sizes)
+        return self._known[languages, split, limit]
+
+    def _guess(self, model: nn.Module, head: nn.Module, sentences: Sentences) -> Tensor:
+        """[sentences, words] tag numbers; −1 for a word without any sub-word."""
+        cut = sentences.windows
+        guess = torch.full((len(sentences.gold), max(map(len, sentences.gold), default=0)), -1)
+        for rows, word, states in states_of(model, cut.table, first_subwords):
+            shown = first_subwords(word)
+            best = head(states[shown]).argmax(1).cpu()
+            row = rows[:, None].expand(word.shape)[shown]
+            guess[cut.owner[row], cut.start[row] + word[shown]] = best
+        return guess
+
+    def _learn(self, taught: Sequence[Tagged]) -> Lessons:
+        """Training sentences are cut at the longest length; what lies beyond teaches nothing."""
+        table = self._encoder.encode([sentence.words for sentence in taught], self._how.max_length)
+        number = {tag: number for number, tag in enumerate(self.tags)}
+        tags = torch.full((len(taught), max(len(sentence.words) for sentence in taught)), -1)
+        for row, sentence in enumerate(taught):
+            tags[row, : len(sentence.tags)] = torch.tensor([number[tag] for tag in sentence.tags])
+
+        def gold(rows: np.ndarray, word: Tensor) -> Tensor:
+            shown = first_subwords(word)
+            row = torch.as_tensor(rows)[:, None].expand(word.shape)[shown]
+            return tags[row, word[shown]]
+
+        return Lessons(table, len(self.tags), first_subwords, lambda states, word: states[first_subwords(word)], gold)
+
+
+def right_words(gold: Tags, guess: Tags) -> tuple[int, int]:
+    """Accuracy: correct words and all words."""
+    return sum(a == b for a, b in zip(gold, guess, strict=True)), len(gold)
+
+
+def right_spans(gold: Tags, guess: Tags) -> tuple[int, int]:
+    """F1 of entities (span and type), as a ratio of sums: twice the hits, and all spans said plus all there are.
+
+    Spans as CoNLL's script reads them (seqeval, not strict): an I- without its B- begins an entity.
+    """
+    from seqeval.metrics.sequence_labeling import get_entities  # three seconds: only where entities are scored
+
+    there, said = set(get_entities(list(gold))), set(get_entities(list(guess)))
+    return 2 * len(there & said), len(there) + len(said)
+
+
+def _check_entities(tags: Sequence[str], source: str) -> None:
+    strange = [tag for tag in tags if tag != OUTSIDE and tag[:2] not in ("B-", "I-")]
+    if strange or tags == (OUTSIDE,):
+        what = f"has the tag '{strange[0]}', which is no IOB2 tag" if strange else "has no entity"
+        raise InputError(f"the labelled text of {source} {what}", "entities are tagged B-TYPE, I-TYPE and O")

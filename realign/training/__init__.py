@@ -1,0 +1,1 @@
+"""Realignment itself: settings, loss, batches, optimizer, adapters, checkpoints, pretraining."""

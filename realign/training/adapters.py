@@ -1,0 +1,72 @@
+"""Which weights a realignment trains.
+
+Low-rank adaptation of an encoder (Hu et al. 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from realign.encoder.encoder import blocks
+from realign.training.settings import Freeze, LoRA
+from selector.errors import InputError
+
+
+def trained(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
+    """The parameters that stay free under `freeze` (AlignFreeze, arXiv 2502.12959).
+
+    "lower" and "upper" freeze half of the blocks (the middle one of an odd number is upper); what comes before them in
+    the model, the embeddings, is lower, what comes after them upper. A list freezes the blocks of those numbers alone.
+    """
+    if freeze == "none":
+        return list(model.parameters())
+    stack = blocks(model)
+    if isinstance(freeze, tuple):
+        if wrong := [number for number in freeze if not 0 <= number < len(stack)]:
+            raise InputError(f"there is no block {wrong[0]} to freeze", f"blocks are numbered 0 to {len(stack) - 1}")
+        held = {id(p) for number in freeze for p in stack[number].parameters()}
+        return [parameter for parameter in model.parameters() if id(parameter) not in held]
+    every = list(model.parameters())
+    first = next(stack[len(stack) // 2].parameters())
+    border = next(place for place, parameter in enumerate(every) if parameter is first)
+    return every[border:] if freeze == "lower" else every[:border]
+
+
+@contextmanager
+def held(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """No gradients for `parameters` inside; afterwards all of them want gradients again."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def adapt(model: nn.Module, how: LoRA, seed: int) -> Any:
+    """Put low-rank updates beside every linear layer of `model`, in place; only they want gradients then.
+
+    Returns what `merge` takes. They start at zero (B = 0), A is drawn from `seed`. InputError without peft.
+    """
+    try:
+        from peft import LoraConfig, LoraModel
+    except ImportError as problem:
+        raise InputError("LoRA needs the package peft", "install it: pip install 'realingo[lora]'") from problem
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=names, lora_dropout=0.0)  # type: ignore
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LoraModel(model, config, "default")
+
+
+def merge(adapted: Any) -> None:
+    """Add the updates to the weights and take the adapters out: the model is a plain encoder again, in place."""
+    model = adapted.merge_and_unload()
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)

@@ -1,0 +1,103 @@
+"""A realignment on disk: stopped at any moment, even by kill -9, it goes on later to the same weights, bit for bit.
+
+One safetensors file holds all that changes (weights, head, optimizer moments) and, as JSON in its header, the position
+and whose run it is. It replaces its predecessor in one rename, after it has reached the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from realign.score import Advance
+from realign.training.realigner import Realigner
+from selector.errors import InputError, RunError
+
+FORMAT = 2
+START_ANEW = "delete it to start anew"
+
+
+def save(file: Path, realigner: Realigner, run: str) -> None:
+    """Write the state of `realigner`. `run` names everything it follows from (a signature). RunError: no room."""
+    about = {"format": FORMAT, "run": run, "position": realigner.position, "micro": realigner.micro}
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(_tensors(realigner), draft, metadata={"realingo": json.dumps(about)})
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(draft, file)
+    except (OSError, SafetensorError) as problem:
+        with suppress(OSError):
+            draft.unlink()
+        raise RunError(f"cannot write the checkpoint {file}: {problem}", "free some disk space") from problem
+
+
+def load(file: Path, realigner: Realigner, run: str) -> None:
+    """Put a state into a `realigner` that was made with the same arguments. InputError: damaged, or another run's."""
+    try:
+        with safe_open(file, framework="pt") as stored:
+            about = json.loads((stored.metadata() or {})["realingo"])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as problem:
+        raise InputError(f"the checkpoint {file} cannot be read: {problem}", START_ANEW) from problem
+    if (about["format"], about["run"]) != (FORMAT, run):
+        raise InputError(f"the checkpoint {file} belongs to another run: model, data or settings differ", START_ANEW)
+    _restore(realigner, tensors)
+    realigner.position, realigner.micro = about["position"], about["micro"]
+
+
+def complete(realigner: Realigner, file: Path, run: str, every: float = 300.0, advance: Advance | None = None) -> None:
+    """Take all steps that are left, going on from `file` if it is there; a checkpoint each `every` seconds, and last.
+
+    The file stays, so that the caller can delete it once the result is safe.
+    """
+    if file.exists():
+        load(file, realigner, run)
+    saved = time.monotonic()
+    while realigner.position < realigner.steps:
+        realigner.step()
+        if time.monotonic() - saved >= every:
+            realigner.look()
+            save(file, realigner, run)
+            saved = time.monotonic()
+        if advance:
+            advance("realigning", realigner.position, realigner.steps)
+    realigner.look()
+    save(file, realigner, run)
+    realigner.finish()
+
+
+def _tensors(realigner: Realigner) -> dict[str, Tensor]:
+    tensors = {f"model.{name}": weight for name, weight in realigner.model.state_dict().items()}
+    tensors |= {f"head.{name}": weight for name, weight in realigner.head.state_dict().items()}
+    for number, moments in realigner.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": moment for name, moment in moments.items()}
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _restore(realigner: Realigner, tensors: dict[str, Tensor]) -> None:
+    device = next(realigner.model.parameters()).device
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "head": {}}
+    moments: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        if part == "optimizer":
+            number, _, key = rest.partition(".")
+            moments.setdefault(int(number), {})[key] = tensor.to(device)
+        else:
+            parts[part][rest] = tensor
+    with torch.no_grad():
+        realigner.model.load_state_dict(parts["model"])
+        realigner.head.load_state_dict(parts["head"])
+    groups = realigner.optimizer.state_dict()["param_groups"]
+    realigner.optimizer.load_state_dict({"state": moments, "param_groups": groups})

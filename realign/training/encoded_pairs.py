@@ -1,0 +1,171 @@
+"""Parallel text as the loop takes it: encoded once, with word links where the loss needs them, mapped from the store.
+
+A side's text is stored under a hash of itself, so the source side that many languages share is encoded once. What the
+pairs of a language are made of is stored under the corpus's signature: the text is not even read a second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from realign.corpora.base import Pair, Parallel
+from realign.corpora.filters import dropped
+from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
+from realign.encoder.encoder import Encoder
+from realign.encoder.ragged import Table
+from realign.training.settings import Realignment
+from realign.training.word_alignment import Linked, aligner, informative
+from selector.errors import InputError
+
+CHUNK = 4096  # sentences encoded at a time: what is in memory of a corpus
+
+log = logging.getLogger("realingo.pairs")
+
+Item = TypeVar("Item")
+Texts = Callable[[], Iterator[tuple[str, ...]]]  # a side of a corpus, read anew at each call
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Sentence pairs of one language: row i of `target` translates row i of `source`."""
+
+    source: Table
+    target: Table
+    links: Linked  # (source word, target word); no rows for the sentence loss
+
+
+class PairStore:
+    """Parallel text encoded once per language, with word links where the loss needs them."""
+
+    def __init__(self, encoder: Encoder, parallel: Parallel, how: Realignment) -> None:
+        self._encoder, self._parallel, self._how = encoder, parallel, how
+        self._align = aligner(how, encoder) if how.loss == "word" else None
+        self._text = encoding_facts(encoder, how.max_length)
+        self._known: dict[str, EncodedPairs] = {}
+        self._about: dict[str, Mapping[str, Any]] = {}
+
+    def of(self, language: str) -> EncodedPairs:
+        """The training pairs of a language. InputError: there are none, or the filter left none."""
+        if language not in self._known:
+            self._known[language] = self._load(language)
+        return self._known[language]
+
+    def about(self, language: str) -> Mapping[str, Any]:
+        """Of the training pairs: `pairs`, how many; `dropped`, reason → how many; `source`, `target`, hashes."""
+        self.of(language)
+        return self._about[language]
+
+    def _load(self, language: str) -> EncodedPairs:
+        pairs = self._parallel.pairs(language, "train")
+        links = self._align.signature if self._align else None
+        key = key_of("pairs", self._parallel.signature, language, self._text, links)
+        shelf = kept("pairs", key, lambda: self._describe(language, pairs))
+        self._about[language] = shelf.facts
+        source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"])
+        linked = _linked(shelf)
+        if self._align is not None and not len(linked.words):
+            message = f"the aligner links no words in the {len(source)} sentence pairs of {language}"
+            raise InputError(message, "check that its files are of these languages, or take the language out")
+        return EncodedPairs(source, target, linked)
+
+    def _describe(self, language: str, pairs: Sequence[Pair]) -> Chunks:
+        """What the two sides hash to, what the filter dropped, and the links: all that is kept of the pairs."""
+        ours, theirs, count = hashlib.sha256(), hashlib.sha256(), 0
+        said = False
+        for pair in pairs:
+            count += 1
+            said = said or bool(pair.source and pair.target)
+            ours.update(_bytes(pair.source))
+            theirs.update(_bytes(pair.target))
+        lost = dict(dropped(pairs))
+        if lost:
+            reasons = ", ".join(f"{number} {reason}" for reason, number in lost.items())
+            log.warning("%s: kept %d of %d pairs; dropped %s", language, count, count + sum(lost.values()), reasons)
+        if not count:
+            raise InputError(
+                f"there are no parallel sentences for {language}"
+                + (f": the filter dropped all {sum(lost.values())} ({reasons})" if lost else ""),
+                "take it out of the pool, or " + ('loosen data.filter, or set it to "none"' if lost else "add data"),
+            )
+        if not said:
+            message = f"every sentence pair of {language} has an empty side"
+            raise InputError(message, "check the files, or take the language out of the pool")
+        facts: dict[str, Any] = {"source": ours.hexdigest(), "target": theirs.hexdigest()}
+        facts |= {"pairs": count, "dropped": lost}
+        if self._align is None:
+            return Chunks([], facts)
+        return Chunks(self._link(language, pairs, *self._sides(pairs, facts["source"], facts["target"])), facts)
+
+    def _sides(self, pairs: Sequence[Pair], source: str, target: str) -> tuple[Table, Table]:
+        ours = self._table(source, lambda: (pair.source for pair in pairs))
+        return ours, self._table(target, lambda: (pair.target for pair in pairs))
+
+    def _table(self, digest: str, texts: Texts) -> Table:
+        pad = self._encoder.tokenizer.pad_token_id
+        shelf = kept("text", key_of("text", digest, self._text), lambda: Chunks(self._pieces(texts()), {}))
+        return Table(shelf.arrays["ids"], shelf.arrays["word"], shelf.arrays["offsets"], pad)
+
+    def _pieces(self, texts: Iterable[tuple[str, ...]]) -> Iterator[Arrays]:
+        yield {"offsets": np.zeros(1, dtype=np.int64)}
+        base = 0
+        for chunk in _chunked(texts):
+            table = self._encoder.encode(chunk, self._how.max_length)
+            yield {"ids": table.ids, "word": table.word, "offsets": table.offsets[1:] + base}
+            base += len(table.ids)
+
+    def _link(self, language: str, pairs: Iterable[Pair], source: Table, target: Table) -> Iterator[Arrays]:
+        """Links of informative words that are still there after truncation."""
+        assert self._align is not None
+        yield {"offsets": np.zeros(1, dtype=np.int64)}
+        start = base = 0
+        for chunk in _chunked(pairs):
+            rows = np.arange(start, start + len(chunk))
+            sides = source.select(rows), target.select(rows)
+            found = self._align(language, chunk, *sides)
+            some = [informative(links, pair.source, pair.target) for links, pair in zip(found, chunk, strict=True)]
+            linked = _visible(Linked.of(some), *sides)
+            yield {"words": linked.words.ravel(), "offsets": linked.offsets[1:] + base}
+            start, base = start + len(chunk), base + len(linked.words)
+
+
+def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:
+    """Everything that says which sub-words a text becomes."""
+    return [encoder.tokenizer_signature, min(max_length, encoder.tokenizer.model_max_length)]
+
+
+def _bytes(words: Sequence[str]) -> bytes:
+    return ("\0".join(words) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _chunked(items: Iterable[Item]) -> Iterator[list[Item]]:
+    stream = iter(items)
+    while chunk := list(islice(stream, CHUNK)):
+        yield chunk
+
+
+def _linked(shelf: Shelf) -> Linked:
+    if not shelf.arrays:
+        return Linked.of([])
+    return Linked(shelf.arrays["words"].reshape(-1, 2), shelf.arrays["offsets"])
+
+
+def _visible(linked: Linked, source: Table, target: Table) -> Linked:
+    """Without the links of words that lost their sub-words to truncation."""
+    pair = np.repeat(np.arange(len(linked)), np.diff(linked.offsets))
+    seen = _contains(source, pair, linked.words[:, 0]) & _contains(target, pair, linked.words[:, 1])
+    counts = np.bincount(pair[seen], minlength=len(linked))
+    return Linked(linked.words[seen], np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _contains(table: Table, row: np.ndarray, word: np.ndarray) -> np.ndarray:
+    """Has sentence row[i] a sub-word of word[i]? [m], [m] → [m]."""
+    owner = np.repeat(np.arange(len(table)), np.diff(table.offsets))
+    scale = int(max(table.word.max(initial=0), word.max(initial=0))) + 2
+    return np.isin(row * scale + word, owner * scale + table.word)

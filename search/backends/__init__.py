@@ -1,0 +1,1 @@
+"""Where evaluations run: in this process, worker processes, Ray actors, Ray Tune."""

@@ -1,0 +1,100 @@
+"""Many evaluations that are known beforehand: what the cache holds is read, a backend measures the rest.
+
+Every evaluation is a pure function of subset, fidelity and seed, so where and in which order they run changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from realign.score import Fidelity, Score
+from search import terminal
+from search.backends import registry as backends
+from search.backends.base import Backend, Job
+from search.build import evaluator as assemble
+from search.interrupts import Interrupts
+from selector.errors import RunError
+from selector.languages.subset import Subset
+
+Wanted = tuple[Subset, int]  # a subset and a seed
+AGAIN = "run the same command again: what was measured is kept"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where evaluations run and who hears of them."""
+
+    backend: str
+    workers: int
+    advance: terminal.Advance
+    interrupts: Interrupts
+    address: str = ""  # of a Ray cluster
+
+    def measure(
+        self, what: str, view: backends.View, wanted: Sequence[Wanted], fidelity: Fidelity | None = None
+    ) -> dict[Wanted, Score]:
+        """The score of everything wanted; `what` names it in the progress. No worker starts for what is cached.
+
+        `fidelity` is the full one of the study where none is given.
+
+        RunError names the first evaluation that failed, or whose worker died twice; KeyboardInterrupt on SIGINT and
+        SIGTERM. Either way what was measured before is in the cache.
+        """
+        backends.Place(self.backend, self.workers, self.address).prepare(view.config)
+        with self.interrupts.welcome():
+            evaluator = view.evaluator(self.advance)
+        fidelity = fidelity or assemble.fidelity(view.config)
+        each = enumerate(dict.fromkeys(wanted))
+        jobs = [Job(number, subset, fidelity, seed) for number, (subset, seed) in each]
+        known = {job: evaluator.known(job.subset, job.fidelity, job.seed) for job in jobs}
+        scores = {job: score for job, score in known.items() if score is not None}
+        left = [job for job in jobs if job not in scores]
+        self.advance(what, len(scores), len(jobs))
+        if left:
+            place = backends.Place(self.backend, min(self.workers, len(left)), self.address).backend(view, evaluator)
+            try:
+                for job, score in results(place, left, self.interrupts):
+                    scores[job] = score
+                    self.advance(what, len(scores), len(jobs))
+            finally:
+                place.close()
+        return {(job.subset, job.seed): scores[job] for job in jobs}
+
+
+def results(place: Backend, jobs: Sequence[Job], interrupts: Interrupts) -> Iterator[tuple[Job, Score]]:
+    """Each job with its score, as they come. RunError for the first that fails, or that loses its worker twice.
+
+    A node that vanishes takes several workers with it, and two jobs may need the memory that one would have had. So
+    each lost job is tried once more, alone: the one that then dies again is the cause.
+    """
+    waiting, running, lost = deque(jobs), dict[int, Job](), set[int]()
+    while waiting or running:
+        while waiting and _room(place, running, waiting[0], lost):
+            job = waiting.popleft()
+            running[job.number] = job
+            place.submit(job)
+        with interrupts.welcome():
+            outcomes = place.collect()
+        for outcome in outcomes:
+            job = running.pop(outcome.number)
+            if outcome.score is not None:
+                yield job, outcome.score
+            elif outcome.lost and job.number not in lost:
+                terminal.remark(f"{_called(job)}: its worker process died; it is tried once more")
+                lost.add(job.number)
+                waiting.appendleft(job)
+            elif outcome.lost:
+                raise RunError(f"{_called(job)}: its worker process died twice", "look for lack of memory; " + AGAIN)
+            else:
+                raise RunError(f"{_called(job)} failed: {outcome.error}", outcome.hint or AGAIN)
+
+
+def _room(place: Backend, running: dict[int, Job], job: Job, lost: set[int]) -> bool:
+    alone = job.number in lost or not lost.isdisjoint(running)
+    return len(running) < (1 if alone else place.workers)
+
+
+def _called(job: Job) -> str:
+    return f"{job.subset.key or 'no realignment'}, seed {job.seed}"

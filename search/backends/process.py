@@ -1,0 +1,154 @@
+"""Worker processes on this machine: how they start, what they share, how their end is noticed.
+
+They are forked from a server process that has imported what this one has, so a further worker, or another one in the
+place of a dead one, starts in the time its evaluator takes. Token stores and encoders are mapped into memory from the
+cache: however many workers read one, it is there once.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+
+from realign.score import Evaluator
+from search.backends.base import Job, Outcome, keep_to, measure, said, share_of, travelling
+from search.backends.worker_pool import Crew, LostError
+
+Make = Callable[[], Evaluator]
+OURS = ("selector.", "realign.", "search.", "transformers.models.")
+NEEDED = ("realign.evaluate", "realign.tasks.tagging", "search.build.evaluator")  # by every evaluator of an encoder
+
+
+@dataclass(frozen=True)
+class Seating:
+    """What a worker gets of this machine."""
+
+    threads: int
+    gpu: str = ""  # as CUDA_VISIBLE_DEVICES names it
+    share: float = 0.0  # of that GPU's memory
+
+
+class Process:
+    """A worker process behind a pipe."""
+
+    def __init__(self, make: Make, seating: Seating) -> None:
+        context = multiprocessing.get_context("forkserver")
+        self._problem = ""
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, make, seating, travelling()), daemon=True)
+        try:
+            self.process.start()
+        except (OSError, EOFError) as problem:  # no memory, no more processes
+            self._problem = said(problem)
+        theirs.close()
+
+    def begin(self, job: Job) -> None:
+        with suppress(OSError):  # it died: that is heard
+            self.pipe.send(job)
+
+    def hear(self) -> Outcome | None:
+        try:
+            word: Outcome | LostError | None = self.pipe.recv() if self.pipe.poll() else LostError(self._end())
+        except (EOFError, OSError):
+            word = LostError(self._end())
+        if isinstance(word, LostError):
+            raise word
+        return word
+
+    def end(self) -> None:
+        if not self._problem:
+            self.process.kill()
+            self.process.join()
+        self.pipe.close()
+
+    def handles(self) -> list[Connection | int]:
+        return [self.pipe] if self._problem else [self.pipe, self.process.sentinel]
+
+    def _end(self) -> str:
+        if self._problem:
+            return self._problem
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code == -signal.SIGKILL:
+            return "killed by SIGKILL, as the kernel does when memory runs out"
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+
+
+class ThisMachine:
+    """Cores are divided by the workers, GPUs go round: more threads than cores only spin, 10-50 times slower."""
+
+    def __init__(self, make: Make, workers: int) -> None:
+        self._make = make
+        gpus = _gpus()
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        self._seatings = [Seating(threads)]
+        if gpus:
+            self._seatings = [Seating(threads, gpu, share_of(workers, len(gpus))) for gpu in gpus]
+        multiprocessing.set_forkserver_preload([name for name in sys.modules if name.startswith(OURS)])
+
+    def start(self, place: int) -> Process:
+        return Process(self._make, self._seatings[place % len(self._seatings)])
+
+    def wait(self, workers: Sequence[Process], seconds: float | None) -> list[Process]:
+        heard = multiprocessing.connection.wait([each for worker in workers for each in worker.handles()], seconds)
+        return [worker for worker in workers if any(each in heard for each in worker.handles())]
+
+    def close(self) -> None:
+        """Nothing of its own: the fork server ends with this process."""
+
+
+def prepare() -> None:
+    """Start the server early: it imports while this process imports the same, and on a core of its own."""
+    multiprocessing.set_forkserver_preload(list(NEEDED))
+    forkserver.ensure_running()
+
+
+def processes(make: Make, workers: int) -> Crew[Process]:
+    """A backend of worker processes that each make their evaluator once."""
+    return Crew(ThisMachine(make, workers), workers)
+
+
+def _gpus() -> list[str]:
+    """The GPUs of this process. What has not loaded torch by now measures without it."""
+    torch = sys.modules.get("torch")
+    count = torch.cuda.device_count() if torch else 0
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return (named or [str(number) for number in range(count)])[:count]
+
+
+def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str, str]) -> None:
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    os.environ.update(environment)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(seating.threads)
+    if seating.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = seating.gpu
+    try:
+        keep_to(seating.share)
+        evaluator = make()
+    except Exception as problem:
+        pipe.send(LostError(f"it could not start: {said(problem)}"))
+        return
+    with suppress(EOFError, OSError):  # dismissed, but out of reach of a kill: the fork server died
+        pipe.send(None)
+        while True:
+            pipe.send(measure(evaluator, pipe.recv()))
+
+
+def _end_with_driver() -> None:
+    """A killed driver cannot stop its workers, and they would wait for jobs for ever."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        multiprocessing.connection.wait([driver.sentinel])
+        os._exit(1)

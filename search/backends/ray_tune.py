@@ -1,0 +1,199 @@
+"""Ray Tune as a place where trials run: its scheduler stops poor ones early. One of two importers of Ray.
+
+What to measure next is still decided by the driver, and the study is still the only record. Tune's search algorithm is
+here a queue that the driver fills; what Tune knows of an experiment is thrown away with it. So nothing can be told
+twice, and a search goes on as with every other backend, by running it again.
+
+ASHA (Li et al. 2020, arXiv 1810.05934) looks at the mean after each of a trial's seeds, `search.seeds`, and stops those
+below the best third at that seed. Which those are depends on who came first, so with one seed a search is equal to that
+of any other backend, with several only where one worker runs without interruption.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # the study is the log
+os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "1")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one writes to stdout even when it is to be silent
+
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler
+
+from realign.score import Evaluator
+from search.backends.base import Job, Outcome, keep_to, measure, overdue, said, travelling
+from search.backends.ray_actors import Connection
+from selector.errors import RunError
+
+Make = Callable[[], Evaluator]
+Value = Callable[[Mapping[str, float]], float]  # what the study maximizes, of scores per language
+KEPT_OF_A_RUNG = 3  # one in so many goes on to the next seed
+GRACE_SECONDS = 5.0  # for Tune to end when it is asked to
+
+
+class Measured(tune.Trainable):
+    """A trial of Tune, a step for each seed. The evaluator stays when Tune gives the same actor another trial."""
+
+    def setup(self, config: dict[str, Any], **known: Any) -> None:
+        os.environ.update(known["environment"])
+        keep_to(known["share"])
+        self._evaluator: Evaluator = known["make"]()
+        self._value: Value = known["value"]
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._job: Job = new_config["job"]
+        self._left = self._job.time_limit or 0.0  # seconds; 0: as long as it takes
+        self._runs = 0
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """One more seed; those before it are answered from the cache."""
+        self._runs += 1
+        signal.setitimer(signal.ITIMER_REAL, self._left)  # the kernel ends a process that hangs, whatever it does
+        outcome = measure(self._evaluator, replace(self._job, seeds=self._runs, race=None))  # ASHA decides
+        self._left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
+        value = self._value(outcome.score.per_language) if outcome.score else 0.0
+        return {"value": value, "outcome": outcome, "done": outcome.score is None or self._runs == self._job.seeds}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: what a trial has measured is in the cache."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing, as above."""
+
+
+class Line(tune.search.Searcher):
+    """Tune's search algorithm: the jobs of the driver, in its order."""
+
+    def __init__(self, ended: queue.SimpleQueue[Outcome | None]) -> None:
+        super().__init__(metric="value", mode="max")
+        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self.closed = threading.Event()
+        self.started: dict[str, float] = {}  # time.monotonic() by Tune's name of the trial
+        self._running: dict[str, Job] = {}
+        self._ended = ended
+
+    def suggest(self, trial_id: str) -> Any:
+        """While nothing runs, wait here: Tune itself would sleep a second."""
+        while not self.closed.is_set():
+            try:
+                job = self.jobs.get(timeout=0.02)
+            except queue.Empty:
+                if self._running:
+                    return None
+            else:
+                self._running[trial_id] = job
+                return {"job": job}
+        return self.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        job = self._running.pop(trial_id, None)
+        if job is None or self.closed.is_set():
+            return
+        spent = time.monotonic() - self.started.get(trial_id, time.monotonic())
+        if result and not error:
+            runs = int(result["training_iteration"])
+            early = result["outcome"].score is not None and runs < job.seeds
+            self._ended.put(replace(result["outcome"], runs=runs if early else None))
+        elif job.time_limit and spent >= job.time_limit:
+            self._ended.put(overdue(job))
+        else:
+            self._ended.put(Outcome(job.number, error="its Ray actor died", lost=True))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the study is the record."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, as above."""
+
+
+class Clock(tune.Callback):
+    """When a trial really began: its actor may have had to start first."""
+
+    def __init__(self, started: dict[str, float]) -> None:
+        self._started = started
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._started[trial.trial_id] = time.monotonic()
+
+
+class Closing(tune.Stopper):
+    """Ends the experiment once the driver has closed it."""
+
+    def __init__(self, closed: threading.Event) -> None:
+        self._closed = closed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune keeps copies of its experiment, which nobody reads
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._closed.is_set()
+
+
+class TuneTrials:
+    """The backend: Tune runs in a thread of its own, between two queues."""
+
+    def __init__(self, make: Make, value: Value, workers: int, address: str, seeds: int = 1) -> None:
+        self.workers = workers
+        self._connection = Connection(address)
+        self._ended: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        self._line = Line(self._ended)
+        self._problem = "it ended by itself"
+        cpus, gpus = self._connection.shares(workers)
+        known = {"make": make, "value": value, "environment": travelling(), "share": gpus}
+        trainable = tune.with_resources(tune.with_parameters(Measured, **known), {"cpu": cpus, "gpu": gpus})
+        scheduler = AsyncHyperBandScheduler(
+            time_attr="training_iteration", max_t=seeds, grace_period=1, reduction_factor=KEPT_OF_A_RUNG
+        )
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are told by the driver
+        self._thread = threading.Thread(target=self._run, args=(trainable, scheduler), daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        self._line.jobs.put(job)
+
+    def collect(self) -> list[Outcome]:
+        outcome = self._ended.get()
+        if outcome is None:
+            raise RunError(f"Ray Tune stopped: {self._problem}", "run the same command again: it goes on")
+        return [outcome]
+
+    def close(self) -> None:
+        self._line.closed.set()
+        self._thread.join(GRACE_SECONDS)
+        self._connection.close()
+
+    def _run(self, trainable: Any, scheduler: Any) -> None:
+        with tempfile.TemporaryDirectory(prefix="realingo-tune-", ignore_cleanup_errors=True) as folder:
+            try:
+                tune.run(
+                    trainable,
+                    metric="value",
+                    mode="max",
+                    search_alg=self._line,
+                    scheduler=scheduler,
+                    num_samples=-1,
+                    reuse_actors=True,
+                    storage_path=folder,
+                    stop=Closing(self._line.closed),
+                    callbacks=[Clock(self._line.started)],
+                    raise_on_failed_trial=False,
+                    verbose=0,
+                )
+            except Exception as problem:
+                self._problem = said(problem)
+            finally:
+                self._ended.put(None)

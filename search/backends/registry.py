@@ -1,0 +1,103 @@
+"""Where trials run: here, in worker processes, on a Ray cluster. A backend measures; it never touches the study."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from realign.evaluators.wrappers import Cached
+from realign.score import Evaluator
+from search.backends import process as processes
+from search.backends.base import Backend, Job, Outcome, measure
+from search.build import evaluator as assemble
+from search.config.study_config import StudyConfig
+from selector.errors import InputError
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
+
+BACKENDS = ("inline", "process", "ray", "tune")
+MOST_WORKERS = 1024  # each is a process
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at, in this process or another: an evaluator is made from it and nothing else."""
+
+    config: StudyConfig
+    targets: Pool
+    split: assemble.DevOrTest
+    beside: Subset | None = None  # is scored as the search scores it as well
+
+    def evaluator(self, advance: assemble.Advance | None = None) -> Cached:
+        return assemble.evaluator(self.config, self.targets, self.split, advance, self.beside)
+
+
+def search_view(config: StudyConfig) -> View:
+    """What the search may look at: the tuning targets, on the development split."""
+    return View(config, config.tune, "dev")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which backend, with how many workers; InputError for one that is not there or cannot have so many."""
+
+    name: str = "inline"
+    workers: int = 1
+    address: str = ""  # of a Ray cluster; empty: one is started on this machine
+
+    def __post_init__(self) -> None:
+        if self.name not in BACKENDS:
+            raise InputError(f"unknown backend '{self.name}'", f"known: {', '.join(BACKENDS)}")
+        if self.workers < 1:
+            raise InputError(f"--workers {self.workers} is too few", "at least one worker")
+        if self.workers > MOST_WORKERS:
+            raise InputError(f"--workers {self.workers} is too many", f"at most {MOST_WORKERS:,} workers")
+        if self.name == "inline" and self.workers > 1:
+            raise InputError(
+                "the inline backend measures one at a time", "add --backend process, or leave --workers out"
+            )
+        on_ray = self.name in ("ray", "tune")
+        if self.address and not on_ray:
+            raise InputError(f"--address is not for the backend '{self.name}'", "add --backend ray")
+        if on_ray and find_spec("ray") is None:
+            raise InputError(f"the backend '{self.name}' needs Ray", "pip install 'realingo[ray]'")
+
+    def prepare(self, config: StudyConfig) -> None:
+        """To be called before the evaluator is made, where workers will be needed: what can start meanwhile, starts."""
+        if self.name == "process" and isinstance(config.model.base, str):
+            processes.prepare()
+
+    def backend(self, view: View, evaluator: Evaluator) -> Backend:
+        """`evaluator` is that of `view` in this process; workers elsewhere build their own."""
+        if self.name == "inline":
+            return Inline(evaluator)
+        if self.name == "process":
+            return processes.processes(view.evaluator, self.workers)
+        from search.backends import ray_actors
+
+        if self.name == "ray":
+            return ray_actors.actors(view.evaluator, self.workers, self.address)
+        from search.backends import ray_tune
+
+        steps = 1 if view.config.search.fidelity == "ladder" else view.config.search.seeds
+        return ray_tune.TuneTrials(view.evaluator, view.config.value, self.workers, self.address, steps)
+
+
+class Inline:
+    """In this process, when the result is asked for."""
+
+    workers = 1
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._jobs: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def collect(self) -> list[Outcome]:
+        return [measure(self._evaluator, self._jobs.popleft())]
+
+    def close(self) -> None:
+        self._jobs.clear()

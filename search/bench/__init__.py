@@ -1,0 +1,1 @@
+"""Benchmarks: of the world, the evaluation core, fidelities, strategies, selection, transfer."""

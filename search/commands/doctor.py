@@ -1,0 +1,234 @@
+"""`realingo doctor`: what works on this machine, each finding with a way out where something does not.
+
+ok        works                       missing   optional and not there
+warning   works, but look at it       broken    needed and does not work: the exit status is then 1
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from realign.cache import cache_root
+from realign.corpora.folder import VARIABLE
+from search import terminal
+
+EXTRAS = {
+    "ray": "search on many machines",
+    "dashboard": "realingo dashboard",
+    "plot": "maps as PNG",
+    "lora": "LoRA",
+    "postgres": "studies on a PostgreSQL server",
+}
+ANSWER = 3.0  # seconds the hub has
+LITTLE = 5e9  # bytes of free disk below which a warning is due
+STUDY = 'name = "doctor"\n[pool]\nlanguages = ["deu", "fin"]\nk = 1\n[model]\nbase = {kind = "fake"}\n'
+COLOURS = {"ok": "green", "warning": "yellow", "missing": "cyan", "broken": "bold red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    group: str
+    name: str
+    state: str  # a key of COLOURS
+    found: str
+    hint: str = ""
+
+
+def examine() -> dict[str, Any]:
+    """Look at everything. Nothing is left behind; the hub is asked once, with a short time limit."""
+    looks = (_python, _packages, _extras, _torch, _cache, _storages, _hub, _data)
+    findings = [finding for look in looks for finding in _guarded(look)]
+    return {"ok": all(finding.state != "broken" for finding in findings), "checks": [asdict(each) for each in findings]}
+
+
+def _guarded(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """A look that fails is a finding too: a doctor must not die of what he looks for."""
+    try:
+        return list(look())
+    except Exception as problem:
+        said = f"{type(problem).__name__}: {' '.join(str(problem).split())}"[:200]
+        hint = "install again: pip install -c constraints.txt -e '.[all]'"
+        return [Finding("examination", look.__name__.strip("_"), "broken", said, hint)]
+
+
+def _python() -> Iterator[Finding]:
+    number = ".".join(map(str, sys.version_info[:3]))
+    enough = sys.version_info >= (3, 11)
+    yield Finding("python", "python", "ok" if enough else "broken", number, "" if enough else "needs 3.11 or newer")
+
+
+def _packages() -> Iterator[Finding]:
+    """What the installed distribution says it needs."""
+    for needed in _needed(""):
+        found, fits = _installed(needed)
+        hint = "" if fits else f"pip install '{needed.name}{needed.specifier}'"
+        yield Finding("packages", needed.name, "ok" if fits else "broken", f"{found} ({needed.specifier})", hint)
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, use in EXTRAS.items():
+        for needed in _needed(extra):
+            found, fits = _installed(needed)
+            hint = "" if fits else f"for {use}: pip install 'realingo[{extra}]'"
+            yield Finding("extras", extra, "ok" if fits else "missing", f"{needed.name} {found}", hint)
+
+
+def _needed(extra: str) -> list[Requirement]:
+    """Packages that Realingo needs, or that one of its extras adds."""
+    everything = [Requirement(text) for text in requires("realingo") or []]
+    mine = [each for each in everything if (each.marker is None) == (not extra)]
+    return [each for each in mine if each.marker is None or each.marker.evaluate({"extra": extra})]
+
+
+def _installed(needed: Requirement) -> tuple[str, bool]:
+    try:
+        found = version(needed.name)
+    except PackageNotFoundError:
+        return "not installed", False
+    return found, needed.specifier.contains(found, prereleases=True)
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    yield Finding("device", "processor", "ok", f"{cores} cores, {threads} threads for torch")
+    if not torch.cuda.is_available():
+        hint = "small encoders do without; XLM-R needs one, and a torch that is built for it"
+        yield Finding("device", "gpu", "missing", "none that torch can use", hint)
+        return
+    for number in range(torch.cuda.device_count()):
+        about = torch.cuda.get_device_properties(number)
+        works = bool(
+            (torch.ones(8, 8, device=f"cuda:{number}") @ torch.ones(8, 8, device=f"cuda:{number}")).sum() == 512
+        )
+        found = f"{about.name}, {about.total_memory / 2**30:.0f} GiB"
+        yield Finding(
+            "device", f"gpu {number}", "ok" if works else "broken", found, "" if works else "check its driver"
+        )
+    half = torch.cuda.is_bf16_supported()
+    hint = "" if half else "set realign.precision = 'fp32'"
+    yield Finding("device", "bf16", "ok" if half else "warning", "supported" if half else "not supported", hint)
+
+
+def _cache() -> Iterator[Finding]:
+    root = cache_root()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root) as file:
+            file.write(b"written")
+    except OSError as problem:
+        yield Finding(
+            "cache", "folder", "broken", f"{root}: {problem.strerror}", "set REALINGO_CACHE to a folder of yours"
+        )
+        return
+    size, free = _size(root), shutil.disk_usage(root).free
+    yield Finding("cache", "folder", "ok", f"{root}, writable, {_bytes(size)}")
+    hint = "" if free > LITTLE else "delete what you do not need, or set REALINGO_CACHE to another disk"
+    yield Finding("cache", "free disk", "ok" if free > LITTLE else "warning", _bytes(free), hint)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except OSError:  # deleted by another process just now
+                continue
+    return total
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _storages() -> Iterator[Finding]:
+    """A study is made and read again in each kind of storage that needs no server."""
+    for name, url in {"sqlite": "sqlite:///doctor.db", "journal": "doctor.journal"}.items():
+        problem = _stored(url)
+        state, hint = ("broken", "see the message") if problem else ("ok", "")
+        yield Finding("storages", name, state, problem or "a study was written and read", hint)
+
+
+def _stored(url: str) -> str:
+    """What went wrong; "" where nothing did."""
+    from search.config.study_config import load
+    from search.study.study import open_study
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "study.toml"
+        file.write_text(STUDY, encoding="utf-8")
+        try:
+            config = load(file, [f"search.storage={url}"])
+            open_study(config, create=True)
+            open_study(config, create=False).trials()
+        except Exception as problem:
+            return " ".join(str(problem).split())[:200]
+    return ""
+
+
+def _hub() -> Iterator[Finding]:
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        hint = "only what is in its cache is found; unset HF_HUB_OFFLINE to go online"
+        yield Finding("hub", "access", "warning", "offline by choice (HF_HUB_OFFLINE)", hint)
+        return
+    problem = _unanswered(address)
+    hint = "local folders and what is cached still work; check the network, a proxy, or HF_ENDPOINT" if problem else ""
+    yield Finding("hub", "access", "warning" if problem else "ok", f"{address} {problem or 'answers'}", hint)
+
+
+def _unanswered(address: str) -> str:
+    """Why an address does not answer; "" where it does, be it with a refusal."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=ANSWER).close()
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+    except (OSError, ValueError) as problem:
+        return f"does not answer ({getattr(problem, 'reason', problem)})"
+    return ""
+
+
+def _data() -> Iterator[Finding]:
+    root = os.environ.get(VARIABLE)
+    if not root:
+        hint = f"folders of a study file are then looked for beside it alone; set {VARIABLE} to share them"
+        yield Finding("data", VARIABLE, "missing", "not set", hint)
+    elif Path(root).expanduser().is_dir():
+        yield Finding("data", VARIABLE, "ok", root)
+    else:
+        yield Finding("data", VARIABLE, "warning", f"{root} is no folder", f"correct {VARIABLE}, or unset it")
+
+
+def render(document: Mapping[str, Any]) -> Any:
+    """A table by group, and a verdict."""
+    rows, last = [], ""
+    for check in document["checks"]:
+        colour = COLOURS[check["state"]]
+        state = f"[{colour}]{check['state']}[/{colour}]"
+        group = "" if check["group"] == last else check["group"]
+        rows.append(
+            [group, terminal.escape(check["name"]), state, *map(terminal.escape, (check["found"], check["hint"]))]
+        )
+        last = check["group"]
+    states = [check["state"] for check in document["checks"]]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in COLOURS if state in states)
+    verdict = "Everything needed works" if document["ok"] else "Something needed does not work: see the broken lines"
+    return terminal.stack(terminal.table("", ["", "what", "state", "found", "hint"], rows), f"{verdict} ({counted}).")

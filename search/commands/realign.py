@@ -1,0 +1,269 @@
+"""`realingo realign DIR_OR_TOML -o MODEL_DIR`: a realignment at full fidelity, to an encoder that `transformers` loads.
+
+    MODEL_DIR              appears whole at the end: weights, tokenizer, README.md (model card), realingo.json (facts)
+    .MODEL_DIR.realign/    beside it until then: checkpoint.safetensors, run.json (whose run it is), a lock
+
+On a CPU one thread works, as in a study: the weights are then those that the study scored with the same seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from realign.cache import write_text
+from search import output_folder, terminal
+from search.build import evaluator as assemble
+from search.config import realign_file
+from search.config.study_config import StudyConfig
+from search.interrupts import Interrupts
+from search.report import model_card
+from search.study.provenance import versions
+from selector.errors import InputError, RunError, StopError
+
+if TYPE_CHECKING:
+    from realign.encoder.encoder import Encoder
+    from realign.training.encoded_pairs import EncodedPairs
+    from realign.training.realigner import Realigner
+
+CHECKPOINT, RUN, LOCK, DRAFT = "checkpoint.safetensors", "run.json", "lock", "model"
+
+
+class Stopped(Exception):  # noqa: N818
+    """An interrupt was asked for; raised between two steps, where the state is whole."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a realignment begins with."""
+
+    encoder: Encoder
+    pairs: Mapping[str, EncodedPairs]
+    data: Mapping[str, Mapping[str, Any]]  # code → pairs, dropped, used, hashes of the text
+    parallel: str  # signature of the corpus
+
+    def facts(self, config: StudyConfig) -> dict[str, Any]:
+        """Everything the weights follow from, as JSON values."""
+        import torch
+
+        whole = {
+            "encoder": self.encoder.signature,
+            "source": config.source.code,
+            "data": {code: [row["source"], row["target"]] for code, row in self.data.items()},
+            "parallel": self.parallel,
+            "realign": asdict(config.realign.recipe()),
+            "steps": config.realign.steps,
+            "seed": config.seed,
+            "torch": torch.__version__,
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+        }
+        parsed: dict[str, Any] = json.loads(json.dumps(whole))
+        return parsed
+
+
+def realign(given: Path, target: Path, resume: bool, every: float, overrides: list[str]) -> dict[str, Any]:
+    """Realign as an export's folder or a TOML file says and write `target`; a checkpoint each `every` minutes.
+
+    InputError, with nothing written: wrong input, an occupied folder, or a checkpoint that is not asked for or not of
+    this run. RunError: no room on the disk, divergence, another process at it. StopError on SIGINT and SIGTERM.
+    """
+    if not 0 <= every < math.inf:
+        raise InputError(f"--every {every:g} is out of range", "give a number of minutes, such as 10")
+    asked = realign_file.read(given, overrides)
+    target = output_folder.vacant(target)
+    work = target.with_name(f".{target.name}.realign")
+    if (work / CHECKPOINT).exists() and not resume:
+        message = f"a realignment that was stopped lies in {work}"
+        raise InputError(message, "add --resume to go on with it, or delete that folder to start anew")
+    with terminal.progress() as advance, Interrupts() as interrupts:
+        with interrupts.welcome():
+            start = _prepare(asked.config, advance)
+        with _held(work):
+            output_folder.vacant(target)  # another process may have been quicker
+            job = _Job(asked, start, work, target)
+            return job.run(60 * every, advance, interrupts)
+
+
+def _prepare(config: StudyConfig, advance: terminal.Noted) -> Start:
+    """Load the encoder and encode the text. InputError where either cannot be used."""
+    from realign.training.encoded_pairs import PairStore
+
+    base = config.model.base
+    assert isinstance(base, str)  # order.read saw to it
+    text, encoder = assemble.ingredients(config, base, advance)
+    store = PairStore(encoder, text, config.realign.recipe())
+    data: dict[str, Mapping[str, Any]] = {}
+    for number, language in enumerate(config.pool, start=1):
+        data[language.code] = store.about(language.code)
+        advance("reading parallel text", number, len(config.pool))
+    return Start(encoder, {code: store.of(code) for code in data}, data, text.signature)
+
+
+@contextmanager
+def _held(work: Path) -> Iterator[None]:
+    """Hold the work folder for this process; without a checkpoint in it, it is gone afterwards."""
+    lock = FileLock(work / LOCK)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        message = f"another process is realigning into {work}"
+        raise RunError(message, "wait for it, or name another folder with -o") from None
+    except OSError as problem:
+        raise RunError(f"cannot write to {work}: {problem}", "free some disk space, or name another folder") from None
+    try:
+        yield
+    finally:
+        if not (work / CHECKPOINT).exists():
+            shutil.rmtree(work, ignore_errors=True)
+        lock.release()
+
+
+@dataclass(frozen=True)
+class _Job:
+    asked: realign_file.Order
+    start: Start
+    work: Path
+    target: Path
+
+    def run(self, every: float, advance: terminal.Noted, interrupts: Interrupts) -> dict[str, Any]:
+        """Train, going on from a checkpoint if there is one, and publish. `every`: seconds."""
+        import torch
+
+        from realign.training import checkpoint
+        from realign.training.realigner import Realigner
+
+        config, file, begun = self.asked.config, self.work / CHECKPOINT, time.monotonic()
+        facts = self._agreed()
+        run = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+        model = self.start.encoder.copy().to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        steps, how = config.realign.steps, config.realign.recipe()
+        realigner = Realigner(model, self.start.pairs, how, steps, config.seed)
+        try:
+            checkpoint.complete(realigner, file, run, every, _told(realigner, advance, interrupts))
+        except Stopped:
+            realigner.look()
+            checkpoint.save(file, realigner, run)
+            message = f"stopped after step {realigner.position} of {steps}; a checkpoint is in {self.work}"
+            again = f"realingo realign {self.asked.given} -o {self.target} --resume"
+            raise StopError(message, f"go on with the same settings and --resume: {again}") from None
+        document = self._document(facts, run, realigner.seen_of, time.monotonic() - begun)
+        published = self._publish(realigner, document)
+        shutil.rmtree(self.work, ignore_errors=True)
+        return published
+
+    def _agreed(self) -> dict[str, Any]:
+        """The facts of this run. InputError where what was begun in the work folder follows from others."""
+        facts, file = self.start.facts(self.asked.config), self.work / RUN
+        if not (self.work / CHECKPOINT).exists():
+            try:
+                write_text(file, json.dumps(facts, indent=1) + "\n")
+            except OSError as problem:
+                raise RunError(f"cannot write {file}: {problem}", "free some disk space") from problem
+            return facts
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+            different = [name for name in facts if before.get(name) != facts[name]]
+        except (OSError, ValueError, AttributeError) as problem:
+            raise InputError(f"{file} cannot be read: {problem}", f"delete {self.work} to start anew") from None
+        if different:
+            message = f"the realignment begun in {self.work} has another {', '.join(different)}"
+            raise InputError(message, "give what it was begun with, or delete that folder to start anew")
+        return facts
+
+    def _document(self, facts: Mapping[str, Any], run: str, used: Mapping[str, int], seconds: float) -> dict[str, Any]:
+        """What realingo.json says, but for the weights."""
+        config = self.asked.config
+        dropped = {code: dict(row["dropped"]) for code, row in self.start.data.items()}
+        return {
+            "schema": 1,
+            "name": config.name,
+            "languages": [language.code for language in config.pool],
+            "source": config.source.code,
+            "seed": config.seed,
+            "run": run,
+            "base": self._base(),
+            "realign": config.realign.model_dump(mode="json", exclude_none=True),
+            "pairs": config.realign.steps * config.realign.batch,
+            "data": {
+                code: {"pairs": row["pairs"], "dropped": dropped[code], "used": used[code]}
+                for code, row in self.start.data.items()
+            },
+            "facts": dict(facts),
+            "chosen": self.asked.chosen.model_dump(mode="json") if self.asked.chosen else None,
+            "changed": self.asked.changed,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 1),
+            "versions": versions(),
+        }
+
+    def _base(self) -> dict[str, Any]:
+        name, encoder = str(self.asked.config.model.base), self.start.encoder
+        commit = encoder.origin.removeprefix(f"{name}@") if encoder.origin.startswith(f"{name}@") else None
+        return {"model": name, "revision": commit, "signature": encoder.signature}
+
+    def _publish(self, realigner: Realigner, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the model beside its place, load it once to see that it loads, put it in place."""
+        from realign.encoder.encoder import load, publish, save
+
+        draft = self.work / DRAFT
+        shutil.rmtree(draft, ignore_errors=True)
+        with self._writing(draft, Exception):  # a full disk is told by the libraries below in errors of every kind
+            save(realigner.model, self.start.encoder.tokenizer, draft)
+        whole = {**document, "signature": load(str(draft)).signature}
+        text = model_card.render(self.asked.config, whole, self.asked.chosen)
+        with self._writing(draft, OSError):
+            write_text(draft / "realingo.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+            write_text(draft / "README.md", text)
+            publish(draft, self.target)
+        return {**whole, "path": str(self.target), "files": sorted(file.name for file in self.target.iterdir())}
+
+    @contextmanager
+    def _writing(self, draft: Path, kind: type[Exception]) -> Iterator[None]:
+        try:
+            yield
+        except kind as problem:
+            shutil.rmtree(draft, ignore_errors=True)
+            message = f"cannot write the model {self.target}: {problem}"
+            hint = f"the realignment itself is done and kept in {self.work}: free some disk space and add --resume"
+            raise RunError(message, hint) from problem
+
+
+def _told(realigner: Realigner, advance: terminal.Noted, interrupts: Interrupts) -> Callable[[str, int, int], None]:
+    """Shows the loss and the pace, and stops between two steps when asked to."""
+    begun, first = time.monotonic(), -1
+
+    def told(what: str, done: int, total: int) -> None:
+        nonlocal first, begun
+        if first < 0:  # the first step of this process, which may be a late one: not counted, it warms up
+            first, begun = done, time.monotonic()
+        pace = (done - first) * realigner.how.batch / max(1e-9, time.monotonic() - begun)
+        loss = "" if math.isnan(realigner.loss) else f"loss {realigner.loss:.3f}, "
+        advance(what, done, total, f"{loss}{pace:.0f} pairs/s" if done > first else "")
+        if interrupts.asked:
+            raise Stopped
+
+    return told
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """What was made and where it lies, in a few lines."""
+    lines = [
+        f"realigned on: {' '.join(document['languages'])}",
+        f"{document['pairs']:,} sentence pairs; {document['seconds']:.0f} s since the last start",
+        f"weights: {document['signature']}",
+        f"model card: {Path(document['path']) / 'README.md'}",
+        f"model: {document['path']}",
+    ]
+    return "\n".join(lines)

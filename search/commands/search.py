@@ -1,0 +1,160 @@
+"""The search: propose, measure, record, until as many trials as asked for have ended; and what stands in a study.
+
+Position n is proposed from exactly the results of the positions up to n − workers, never from what happened to be
+ready: so the same study file, seed and number of workers give the same trials, interrupted or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from search import terminal
+from search.backends import registry as backends
+from search.build import cost as work
+from search.build import evaluator as assemble
+from search.config.study_config import StudyConfig
+from search.confirmation import recommend
+from search.driver import Driver
+from search.interrupts import Interrupts
+from search.planner import planner, warm_start
+from search.study import lease as owner
+from search.study.storage import check_storage, shown
+from search.study.study import Study, open_study
+from search.study.trial import Trial
+from selector.errors import InputError
+
+
+def search(
+    config: StudyConfig, trials: int | None = None, workers: int = 1, backend: str = "inline", address: str = ""
+) -> dict[str, Any]:
+    """Run or continue a study until `trials` trials (default: the study file's) have ended, and tell how it stands.
+
+    `trials` counts over all runs; `address` is that of a Ray cluster. InputError before anything is written if the
+    input is wrong; RunError if another process drives the study or nothing succeeds at the start; KeyboardInterrupt,
+    with everything recorded, on SIGINT and SIGTERM.
+    """
+    wanted = trials if trials is not None else config.search.trials
+    if wanted < 1:
+        raise InputError(f"--trials {wanted} is too few", "at least one trial")
+    place = backends.Place(backend, workers, address)
+    if backend == "inline" and config.search.time_limit:
+        raise InputError("the inline backend cannot end a trial that hangs", "add --backend process for the time limit")
+    plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
+    check_storage(config.storage)
+    _warn(config, wanted)
+    with terminal.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
+        view = backends.search_view(config)
+        place.prepare(config)
+        with interrupts.welcome():
+            evaluator = view.evaluator(advance)
+        where = place.backend(view, evaluator)
+        try:
+            study = open_study(config, create=True)
+            with study.driven():
+                Driver(study, plan, where, advance, interrupts).run(wanted)
+        finally:
+            where.close()
+    return _document(config, study)
+
+
+def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:
+    """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
+    return _document(config, open_study(config, create=False), explain)
+
+
+def _warn(config: StudyConfig, wanted: int) -> None:
+    """Say beforehand what disappoints afterwards."""
+    if (needed := most_needed(config)) > wanted:
+        terminal.remark(
+            f"{config.search.strategy} comes to its first subset of the size asked for in trial {needed} at the "
+            f"latest, and this search has {wanted}: give it --trials {needed}, or take another strategy"
+        )
+    if (paid := work.paid_at_first(config)) > wanted / 4:
+        terminal.remark(
+            f"merging trains on every language that it meets once, the work of up to {paid:.0f} full evaluations for "
+            f"all {len(config.pool)}: with {wanted} trials, fidelity = 'full' may find as much for less"
+        )
+
+
+def most_needed(config: StudyConfig) -> int:
+    """Trials until greedy or backward measures its first subset of a size the study asks for; 0 for the others.
+
+    After the warm start, with one worker; lazy evaluation may spare some, of greedy from the third language on. With
+    more workers a size can be left while its last subsets run, and then be taken up again.
+    """
+    pinned, free = len(config.space.pinned), len(config.space.free)
+    passed = {
+        "greedy": range(free, free - (config.sizes[0] - pinned - 1), -1),  # moves from each size on the way
+        "backward": range(free, config.sizes[1] - pinned + 1, -1),
+    }.get(config.search.strategy)
+    if passed is None:
+        return 0
+    whole = config.search.strategy == "backward" and free + pinned > config.sizes[1]  # is measured first
+    return len(warm_start(config)) + sum(passed) + 1 + whole
+
+
+def _document(config: StudyConfig, study: Study, explain: bool = False) -> dict[str, Any]:
+    trials, reading = study.trials(), recommend.Reading(config, study)
+    states = [trial.state for trial in trials]
+    best = study.best()
+    ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
+    return {
+        "study": config.name,
+        "storage": shown(config.storage),
+        "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
+        **({"levels": _by_level(config, ended)} if config.search.fidelity == "ladder" else {}),
+        "best": _best(best[0]) if best else None,
+        **({"recommended": reading.recommended()} if config.search.strategy == "surrogate" else {}),
+        **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
+        "evaluations": {"full_equivalents": work.full_equivalents(config, ended)},
+        "seconds": sum(trial.seconds for trial in ended),
+        **({"explain": recommend.document(*reading.effects())} if explain else {}),
+    }
+
+
+def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
+    """Measured trials at each fidelity of the ladder."""
+    levels = [trial.level for trial in ended]
+    return {level: levels.count(level) for level in assemble.levels(config)}
+
+
+def _best(trial: Trial) -> dict[str, Any]:
+    return {
+        "languages": list(trial.subset.codes),
+        "value": trial.value,
+        "cost": trial.cost,
+        "per_language": dict(trial.per_language),
+        "seed": trial.seed,
+        "fidelity": dict(trial.fidelity),
+        "origin": trial.origin,
+        "number": trial.number,
+        "signature": trial.signature,
+    }
+
+
+def render_status(document: Mapping[str, Any]) -> Any:
+    """The document as a table for people."""
+    rows = [["study", document["study"]], ["storage", document["storage"]]]
+    rows += [["trials", ", ".join(f"{count} {state}" for state, count in document["trials"].items() if count)]]
+    if levels := document.get("levels"):
+        rows += [["of these", ", ".join(f"{count} {level}" for level, count in levels.items())]]
+    best = document["best"]
+    if best:
+        rows += [["best subset", " ".join(best["languages"])], ["its value", f"{best['value']:.4f} ({best['origin']})"]]
+    if taken := document.get("recommended"):
+        rows += [["recommended", " ".join(taken["languages"])]]
+        rows += [["expected of it", f"{taken['mean']:.4f} ± {taken['std']:.4f}"]]
+    for each in document.get("front", ()):
+        rows += [[f"for {each['cost']:g}", f"{each['value']:.4f} with {' '.join(each['languages'])}"]]
+    rows += [["full evaluations", f"{document['evaluations']['full_equivalents']:g}"]]
+    rows += [["measuring time", f"{document['seconds']:.0f} s"]]
+    table = terminal.table("", ["", ""], rows)
+    if "explain" not in document:
+        return table
+    effects = recommend.rows(document["explain"])
+    title = "in place of an average language, and both together beyond that; points, 90 % intervals"
+    if not effects:
+        return terminal.stack(table, "too few trials to say which languages matter")
+    return terminal.stack(table, terminal.table(title, ["languages", "effect", "interval"], effects, right=("effect",)))

@@ -1,0 +1,1 @@
+"""The study file and the realignment file: how they are read and validated."""

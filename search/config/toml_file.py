@@ -1,0 +1,90 @@
+"""Reading a study file as plain values: TOML in, `--set key=value` on top, and what is wrong with it in plain words."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from selector import text_file as text
+from selector.errors import InputError
+
+
+def read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """The document in `path` with the overrides applied; InputError for a missing, unreadable or malformed file."""
+    try:
+        document = tomllib.loads(text.small(path))
+    except FileNotFoundError:
+        raise InputError(f"there is no study file {path}", "name a TOML study file, for example study.toml") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(f"cannot read {path}: {problem}", "name a readable TOML file in UTF-8") from None
+    except (ValueError, RecursionError) as problem:
+        raise InputError(f"{path} is not valid TOML: {problem}", "correct the file at the place named") from None
+    for override in overrides:
+        _apply(document, override)
+    return document
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """A sentence naming what was probably meant, and everything that could have been meant."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    listed = f"known: {', '.join(names)}"
+    return f"did you mean '{near[0]}'? {listed}" if near else listed
+
+
+def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
+    """The first of a validation's problems, with the key as the user wrote it. `form` has `model_fields`."""
+    # of the alternatives of a union, the one that got furthest is what was meant
+    first = max(problems, key=lambda problem: len(problem["loc"]))
+    keys, known = _walk(form, first["loc"])
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return InputError(f"{path.name}: unknown key '{'.'.join([*keys, key])}'", guess(key, known))
+    place = ".".join(keys)
+    if first["type"] == "missing":
+        return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
+
+
+def _walk(form: type, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """The keys of a problem's place as the user wrote them, and the keys known where it ends.
+
+    A location has the names of a union's alternatives between the keys; those are no fields and drop out.
+    """
+    model: Any = form
+    keys: list[str] = []
+    for part in map(str, location):
+        alternatives = [kind for kind in getattr(model, "__args__", ()) if hasattr(kind, "model_fields")]
+        inner = [kind for kind in alternatives if kind.__name__ == part]
+        if inner:
+            model = inner[0]
+        elif part in getattr(model, "model_fields", {}):
+            keys.append(part)
+            model = model.model_fields[part].annotation
+    return keys, list(getattr(model, "model_fields", {}))
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    *parents, last = [part.strip() for part in key.split(".")]
+    if not equals or not all((*parents, last)):
+        raise InputError(f"--set {override!r} is not KEY=VALUE", "write it as in --set search.trials=20")
+    table = document
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override!r}: '{parent}' holds a value, not keys", "override the whole value")
+    table[last] = _value(text.strip())
+
+
+def _value(written: str) -> Any:
+    """What TOML makes of the text, else the text itself: `--set search.strategy=tpe` needs no quotes."""
+    try:
+        parsed = tomllib.loads(f"value = {written}")
+    except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, thousands of brackets
+        return written
+    return parsed["value"] if set(parsed) == {"value"} else written

@@ -1,0 +1,1 @@
+"""Scores of the best subsets on fresh seeds, their uncertainty, and which to recommend."""

@@ -1,0 +1,296 @@
+"""Is it true? The best subsets and the baselines again, on seeds, splits and languages the search never saw.
+
+Every row is measured on the same fresh seeds and the same test sentences, so rows are compared pairwise. `mean` is the
+macro-average over the tuning targets; `held_out` over the languages kept from the search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from numpy.random import default_rng
+
+from realign.cache import write_text
+from realign.score import Score
+from search import terminal
+from search.backends import registry as backends
+from search.backends.batch import Bench, Wanted
+from search.build import evaluator as assemble
+from search.config.study_config import StudyConfig
+from search.confirmation import bootstrap, recommend
+from search.confirmation.bootstrap import Sampled
+from search.interrupts import Interrupts
+from search.planner import model_free_subset
+from search.study.provenance import versions
+from search.study.study import Study, open_study
+from search.study.trial import Trial
+from selector.errors import InputError
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
+
+FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
+LEAST_DRAWS = 5  # random subsets
+BASELINES = ("all", "none", "random-k")
+LUCK = (
+    "the search's value of the best subset less the same subset's value on the fresh seeds: same development "
+    "sentences, same languages, same objective, so what differs is the seeds and that it was chosen for its value"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured under one name: a subset on every seed, or another subset on every seed (random draws)."""
+
+    name: str
+    subsets: tuple[tuple[Subset, ...], ...]  # [n_seeds][replicates]
+
+    @property
+    def subset(self) -> Subset | None:
+        """The one subset of the row; None for random draws."""
+        return self.subsets[0][0] if len({subset for each in self.subsets for subset in each}) == 1 else None
+
+    def wanted(self, fresh: Sequence[int]) -> list[list[Wanted]]:
+        """What to measure, [n_seeds][replicates]."""
+        pairs = zip(fresh, self.subsets, strict=True)
+        return [[(subset, seed) for subset in subsets] for seed, subsets in pairs]
+
+
+def confirm(
+    config: StudyConfig,
+    top: int | None = None,
+    seeds: int | None = None,
+    workers: int = 1,
+    backend: str = "inline",
+    address: str = "",
+) -> dict[str, Any]:
+    """Measure the rows, write `<folder>/confirm.json` whole, and return it.
+
+    `top` subsets of the search and `seeds` fresh seeds (default: the study file's). The number of workers changes no
+    digit. Every evaluation is cached, so an interrupted confirmation goes on where it was. `luck` is the winner's luck:
+    the search's value of the best subset less its value on the fresh seeds, both on the development split and the
+    tuning targets. InputError without a finished trial; RunError if a row fails.
+    """
+    backends.Place(backend, workers, address)
+    top = config.confirm.top if top is None else top
+    count = config.confirm.seeds if seeds is None else seeds
+    for name, number in (("--top", top), ("--seeds", count)):
+        if not 1 <= number <= 100:
+            raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
+    study = open_study(config, create=False)
+    found = recommend.Reading(config, study).top(top)
+    if not found:
+        raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
+    fresh = [config.seed + FRESH + i for i in range(count)]
+    rows = _rows(config, study, found, count)
+    with terminal.progress() as advance, Interrupts() as interrupts:
+        bench = Bench(backend, workers, advance, interrupts, address)
+        scores = _measure(config, bench, rows, fresh, found[0].subset)
+        luck = _luck(config, found[0], bench, fresh)
+    document = {**_head(config, fresh), "luck": luck, "rows": _table(config, rows, scores)}
+    try:
+        write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    except OSError as problem:
+        raise InputError(f"cannot write to {config.folder}: {problem}", "make the folder writable") from None
+    return document
+
+
+def _rows(config: StudyConfig, study: Study, best: Sequence[Trial], seeds: int) -> list[Row]:
+    """The found subsets, all, none, random ones of the sizes of the found, and the best choice without measuring.
+
+    `random-k` has the size of "best", `random-3` that of others.
+    """
+    k = len(best[0].subset)
+    found = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
+    free = _model_free(config, study, k)
+    fixed = [
+        Row(name, ((subset,),) * seeds) for name, subset in (*found, ("all", Subset(config.pool)), ("none", Subset()))
+    ]
+    sizes = dict.fromkeys(len(subset) for _, subset in (*found, free))
+    drawn = [Row("random-k" if size == k else f"random-{size}", _draws(config, size, seeds)) for size in sizes]
+    return [*fixed, *drawn, Row(free[0], ((free[1],),) * seeds)]
+
+
+def _draws(config: StudyConfig, k: int, seeds: int) -> tuple[tuple[Subset, ...], ...]:
+    """Random subsets of k languages, [n_seeds][replicates]: others on each seed, at least `LEAST_DRAWS` in all."""
+    replicates = math.ceil(LEAST_DRAWS / seeds)
+    draws = [_random(config, k, index) for index in range(seeds * replicates)]
+    return tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
+
+
+def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
+    """The row that stands for a baseline: of random subsets those of the row's own size, where they were drawn."""
+    own = f"random-{len(row.subset)}" if row.subset is not None else baseline
+    return own if baseline == "random-k" and own in names else baseline
+
+
+def _model_free(config: StudyConfig, study: Study, k: int) -> tuple[str, Subset]:
+    """The subset chosen without measuring that did best in the search; max-sum where none was tried."""
+    tried = [t for t in study.best(len(study.trials())) if t.origin.startswith(("warm:", "diversity:"))]
+    if tried:
+        return tried[0].origin.partition(":")[2], tried[0].subset
+    return "max-sum", model_free_subset(config, "max-sum", k, config.seed)
+
+
+def _random(config: StudyConfig, k: int, index: int) -> Subset:
+    """A random subset of k languages that the study could have chosen."""
+    drawn = config.space.completed(Subset(), k, default_rng([config.seed, FRESH, index]))
+    assert drawn is not None  # the best subset has this size
+    return drawn
+
+
+def _measure(
+    config: StudyConfig, bench: Bench, rows: Sequence[Row], fresh: Sequence[int], winner: Subset
+) -> dict[str, list[list[Score]]]:
+    """The scores of each row, [n_seeds][replicates]; the winner's on the development split are in the cache then."""
+    view = backends.View(config, tuple(sorted({*config.pool, *config.tune, *config.held_out})), "test", winner)
+    wanted = {row.name: row.wanted(fresh) for row in rows}
+    scores = bench.measure("confirm", view, [pair for row in wanted.values() for pairs in row for pair in pairs])
+    return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
+
+
+def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> dict[str, Any]:
+    """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
+
+    The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
+    """
+    scores = bench.measure("winner's luck", backends.search_view(config), [(best.subset, seed) for seed in fresh])
+    codes = [language.code for language in config.tune]
+    means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}
+    again = config.value(means)
+    value = best.value or 0.0
+    return {"search": value, "fresh": again, "difference": value - again, "compares": LUCK}
+
+
+def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "study": config.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "objective": config.search.score,
+        "targets": [language.code for language in config.tune],
+        "held_out": [language.code for language in config.held_out],
+        "split": "test",
+        "task": config.task.kind,
+        "metric": config.task.metric,
+        "seeds": list(fresh),
+        "fidelity": assemble.fidelity(config).facts,
+        "versions": versions(),
+        "method": f"paired bootstrap over sentences and seeds, {bootstrap.DRAWS} draws, 95 % intervals, p after Holm",
+    }
+
+
+def _table(
+    config: StudyConfig, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
+) -> list[dict[str, Any]]:
+    sampled = bootstrap.resample(scores, default_rng([config.seed, FRESH]))
+    p = _corrected(config, rows, sampled)
+    table = []
+    for row in rows:
+        entry = _entry(config, row, sampled[row.name], scores[row.name])
+        for baseline in BASELINES:
+            if baseline != row.name:
+                versus = _versus(config, row, sampled[row.name], sampled[_rival(row, baseline, sampled)])
+                label = f"vs_{baseline.removesuffix('-k')}"
+                entry[label] = {**versus, "p": p[row.name, baseline]}
+        worse = bootstrap.regressions(sampled[row.name], sampled["none"]) if row.name != "none" else []
+        table.append({**entry, "regressions": worse})
+    return table
+
+
+def _entry(config: StudyConfig, row: Row, sampled: Sampled, scores: Sequence[Sequence[Score]]) -> dict[str, Any]:
+    tune = _codes(config.tune)
+    draws = [list(subset.codes) for each in row.subsets for subset in each]
+    signatures = "+".join(score.signature for each in scores for score in each)
+    entry = {
+        "name": row.name,
+        "languages": list(row.subset.codes) if row.subset is not None else [],
+        **({"draws": draws} if row.subset is None else {}),
+        **_cell(sampled, tune),
+        "std": sampled.std(tune),
+        "seeds": len(row.subsets),
+        "cost": config.space.cost(row.subset) if row.subset is not None else None,
+        "per_language": dict(zip(sampled.codes, map(float, sampled.observed.mean(axis=0)), strict=True)),
+        "signature": hashlib.sha256(signatures.encode()).hexdigest()[:24],
+    }
+    groups = {"held_out": _codes(config.held_out)}
+    if row.subset is not None:
+        groups["members"] = [code for code in tune if code in row.subset.codes]
+        groups["non_members"] = [code for code in tune if code not in row.subset.codes]
+    for name, codes in groups.items():
+        entry[name] = _cell(sampled, codes) if codes else None
+    return entry
+
+
+def _cell(sampled: Sampled, codes: Sequence[str]) -> dict[str, Any]:
+    return {"mean": sampled.mean(codes), "ci95": list(bootstrap.interval(sampled.averaged(codes)))}
+
+
+def _versus(config: StudyConfig, row: Row, mine: Sampled, other: Sampled) -> dict[str, Any]:
+    """Differences to a baseline: over the targets, and apart for languages inside, outside, and held out."""
+    tune = _codes(config.tune)
+    inside = set(row.subset.codes) if row.subset is not None else set()
+    groups = {
+        "members": [code for code in tune if code in inside],
+        "non_members": [code for code in tune if code not in inside] if inside else [],
+        "held_out": _codes(config.held_out),
+    }
+    parts = {name: _difference(mine, other, codes) for name, codes in groups.items() if codes}
+    return {**_difference(mine, other, tune), **parts}
+
+
+def _difference(mine: Sampled, other: Sampled, codes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "difference": mine.mean(codes) - other.mean(codes),
+        "ci95": list(bootstrap.interval(mine.averaged(codes) - other.averaged(codes))),
+    }
+
+
+def _corrected(
+    config: StudyConfig, rows: Sequence[Row], sampled: Mapping[str, Sampled]
+) -> dict[tuple[str, str], float]:
+    """p of each row against each baseline. Holm over what is claimed (chosen rows), and apart over the baselines."""
+    tune = _codes(config.tune)
+    raw = {
+        (row.name, baseline): bootstrap.two_sided(
+            sampled[row.name].averaged(tune) - sampled[_rival(row, baseline, sampled)].averaged(tune)
+        )
+        for row in rows
+        for baseline in BASELINES
+        if row.name != baseline
+    }
+    families: list[dict[str, float]] = [{}, {}]
+    for (name, baseline), p in raw.items():
+        families[name in BASELINES or name.startswith("random-")][f"{name}|{baseline}"] = p
+    corrected = {**bootstrap.holm(families[0]), **bootstrap.holm(families[1])}
+    return {pair: corrected["|".join(pair)] for pair in raw}
+
+
+def _codes(languages: Pool) -> list[str]:
+    return [language.code for language in languages]
+
+
+def render(document: Mapping[str, Any]) -> Any:
+    """The rows as a table for people; in percent."""
+    columns = ["subset", "languages", "mean", "95 %", "held out", "vs none", "vs all", "vs random", "worse than none"]
+    drawn = []
+    for row in document["rows"]:
+        languages = " ".join(row["languages"]) if len(row["languages"]) <= 12 else f"{len(row['languages'])} languages"
+        held_out = f"{100 * row['held_out']['mean']:.1f}" if row["held_out"] else ""
+        versus = [_shown(row.get(f"vs_{name}")) for name in ("none", "all", "random")]
+        span = f"{100 * row['ci95'][0]:.1f} to {100 * row['ci95'][1]:.1f}"
+        worse = " ".join(row["regressions"])
+        drawn.append([row["name"], languages, f"{100 * row['mean']:.1f}", span, held_out, *versus, worse])
+    luck = 100 * document["luck"]["difference"]
+    title = f"{document['metric']}, {len(document['seeds'])} fresh seeds, test split; "
+    title += f"winner's luck in the search {luck:+.1f} points"
+    return terminal.table(title, columns, drawn, right=("mean", "held out", "vs none", "vs all", "vs random"))
+
+
+def _shown(cell: Mapping[str, Any] | None) -> str:
+    return f"{100 * cell['difference']:+.1f} (p {cell['p']:.2g})" if cell else ""

@@ -1,0 +1,168 @@
+"""From a study's settings to what is measured at each position: warm start, strategy, fidelity, Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.random import Generator
+
+from search.config.study_config import StudyConfig
+from search.space import ENUMERABLE, Space
+from search.strategies import base as proposal
+from search.strategies import genetic, ladder, local, optuna_samplers
+from search.strategies.base import Past, Proposer, generator
+from search.surrogate.model import Surrogate
+from search.surrogate.prior_knowledge import has_precedent, side_of
+from selector import strategy as model_free
+from selector.errors import InputError
+from selector.languages.subset import Subset
+from selector.problem import Options
+
+WARM = ("max-sum", "max-min", "facility", "coverage", "family")
+PRECEDENT = "predicted"  # the strategy that comes before them where published results are about such a study
+
+
+@dataclass(frozen=True)
+class Proposal:
+    subset: Subset
+    origin: str  # the strategy, or "warm:max-sum"
+    level: str = "full"
+
+
+class Planner(Protocol):
+    """What to begin at a position; None when nothing is left to propose. Pure."""
+
+    def __call__(self, position: int, past: Past) -> Proposal | None: ...
+
+
+def planner(config: StudyConfig) -> Planner:
+    """The plan of a study, tried out once: a wrong metric or name is an InputError before any record."""
+    propose, space, level = proposer(config), config.space, config.level
+    if config.search.strategy.startswith("diversity:"):
+        propose(space, Past(level=level), generator(config.seed, 0))
+    warm = warm_start(config)
+    pareto = len(config.search.objectives) > 1
+
+    def at_level(level: str, position: int, past: Past) -> Proposal | None:
+        here = past.at(level)
+        # the warm start may have been switched on or changed since: skip what was begun
+        unseen = [(name, subset) for name, subset in warm if subset not in here.taken]
+        if unseen and position < len(warm):
+            return Proposal(unseen[0][1], f"warm:{unseen[0][0]}", level)
+        rng = generator(config.seed, position)
+        inside = cheaper(space, rng) if pareto else space
+        subset = propose(inside, here, rng)
+        return None if subset is None else Proposal(subset, config.search.strategy, level)
+
+    def plan(position: int, past: Past) -> Proposal | None:
+        if config.search.fidelity != "ladder":
+            return at_level(level, position, past)
+        for due in ladder.levels_due(past, config.search.trials):
+            rise = ladder.promoted(past, due, config.search.trials)
+            if rise is None and config.search.strategy != "surrogate":
+                rise = ladder.best_below(past, due)
+            if rise is not None and space.allows(rise):
+                return Proposal(rise, "promoted", due)
+            if (found := at_level(due, position, past)) is not None:
+                return found
+        return None
+
+    return plan
+
+
+def proposer(config: StudyConfig) -> Proposer:
+    """The strategy a study names. `config` was checked, so only the name after `diversity:` can still be wrong."""
+    name = config.search.strategy
+    if name.startswith("diversity:"):
+        inner = name.removeprefix("diversity:")
+        return lambda space, past, rng: diversity(config, inner, space, past, rng)
+    return STRATEGIES[name](config)
+
+
+def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
+    """The subsets a search begins with, each with the first of the strategies that choose it; duplicates dropped.
+
+    They have the largest size the study allows; what breaks its conditions is left out. Empty for the strategy
+    `random`, which is a baseline.
+    """
+    if not config.search.warm_start or config.search.strategy == "random":
+        return []
+    first: dict[Subset, str] = {}
+    names = (PRECEDENT, *WARM) if has_precedent(config) else WARM
+    try:
+        for name in names:
+            first.setdefault(model_free_subset(config, name, config.space.sizes[1], config.seed), name)
+    except InputError as problem:
+        message = f"{config.path.name}: the warm start: {problem.message}"
+        raise InputError(message, f"{problem.hint}; or search.warm_start = false") from None
+    return [(name, subset) for subset, name in first.items() if config.space.allows(subset)]
+
+
+def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subset:
+    """What `realingo select` would choose for this study."""
+    asked: Options = {
+        "metric": config.search.metric,
+        "source": config.source,
+        "seed": seed,
+        "include": config.include,
+        "exclude": config.exclude,
+        "costs": config.costs,
+        "budget": config.budget,
+        "quotas": config.quotas,
+    }
+    if name == PRECEDENT:
+        asked["targets"] = config.tune
+        asked["weights"] = {language: config.weights.get(language.code, 1.0) for language in config.tune}
+    return model_free.choose(name, config.pool, k, **asked)
+
+
+def diversity(config: StudyConfig, name: str, space: Space, past: Past, rng: Generator) -> Subset | None:
+    """A strategy of `selector` with one seed after another, then by chance: what model-free choice alone achieves."""
+    size = int(rng.integers(space.sizes[0], space.sizes[1] + 1))
+    for seed in (config.seed, *(int(seed) for seed in rng.integers(2**31, size=3))):
+        subset = model_free_subset(config, name, size, seed)
+        if subset not in past.taken:
+            return subset
+    return proposal.random(space, past, rng)
+
+
+def cheaper(space: Space, rng: Generator) -> Space:
+    """The space under a bound on the cost, drawn anew at each position: the ε-constraint method (Haimes et al. 1971).
+
+    Maximizing under ever other bounds walks along the Pareto front, with any strategy. Where the cost is the number of
+    languages, that number is drawn.
+    """
+    if space.costs is None:
+        size = int(rng.integers(space.sizes[0], space.sizes[1] + 1))
+        return replace(space, sizes=(size, size))
+    prices = space.costs
+    free = np.sort(prices[list(space.free)])
+    pinned = float(prices[list(space.pinned)].sum())
+    least = pinned + float(free[: max(0, space.sizes[0] - len(space.pinned))].sum())
+    most = pinned + float(free[::-1][: space.sizes[1] - len(space.pinned)].sum())
+    return space.within(float(rng.uniform(least, most)))
+
+
+def _exhaustive(config: StudyConfig) -> Proposer:
+    if (count := config.space.count()) > ENUMERABLE:
+        message = f"{config.path.name}: search.strategy = 'exhaustive' has {count:,} subsets before it"
+        raise InputError(message, f"it is for at most {ENUMERABLE:,}: take 'surrogate', or a smaller pool or k")
+    return local.exhaustive(config.seed)
+
+
+Factory = Callable[[StudyConfig], Proposer]
+STRATEGIES: Mapping[str, Factory] = {
+    "surrogate": lambda config: Surrogate(side_of(config)),
+    "random": lambda config: proposal.random,
+    "exhaustive": _exhaustive,
+    "greedy": lambda config: local.greedy,
+    "backward": lambda config: local.backward,
+    "swap": lambda config: local.swap,
+    "genetic": lambda config: genetic.genetic,
+    "tpe": lambda config: optuna_samplers.tpe,
+    "gp": lambda config: optuna_samplers.gp,
+    "nsga2": lambda config: optuna_samplers.nsga2,
+}

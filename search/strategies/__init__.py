@@ -1,0 +1,1 @@
+"""What to try next: local search, genetic search, the fidelity ladder, samplers of Optuna."""

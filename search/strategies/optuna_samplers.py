@@ -1,0 +1,159 @@
+"""Optuna's samplers as proposers of subsets, rebuilt in memory from what was measured.
+
+All are told the subsets as they were measured, that is repaired: told what they had asked for, they learn nothing
+(with 60 languages TPE is then no better than random). Each has the encoding it does best with.
+
+Any strategy as a sampler of Optuna, for those who drive Optuna (or Ray Tune's OptunaSearch) themselves.
+
+`study.optimize` then asks for one boolean per language with `trial.suggest_categorical(code, (False, True))`, and what
+it gets is always a subset that the space allows and that was not tried before.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.random import Generator
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.space import Space
+from search.strategies.base import Past, Proposer, Seen, generator, random
+from selector.errors import RunError
+from selector.languages.subset import Subset
+
+BOOLEAN = CategoricalDistribution((False, True))
+KEY = FloatDistribution(0.0, 1.0)
+TRIES = 5  # a model that has converged asks for the same again
+POPULATION = 20  # of NSGA-II: its own 50 would be half of a usual search drawn by chance
+
+
+def tpe(space: Space, past: Past, rng: Generator) -> Subset | None:
+    """Tree-structured Parzen estimator (Bergstra et al. 2011) over one boolean per language."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=False)
+
+    return _proposed(sampler, BOOLEAN, TRIES, space, past, rng)
+
+
+def nsga2(space: Space, past: Past, rng: Generator) -> Subset | None:
+    """NSGA-II (Deb et al. 2002) over one key per language, of which the greatest are chosen."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)
+
+    return _proposed(sampler, KEY, TRIES, space, past, rng)
+
+
+def gp(space: Space, past: Past, rng: Generator) -> Subset | None:
+    """A Gaussian process with a Matérn kernel over keys, expected improvement. About a second with 60 languages."""
+
+    def sampler(seed: int) -> BaseSampler:
+        return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+
+    return _proposed(sampler, KEY, 1, space, past, rng)
+
+
+def _proposed(
+    sampler: Callable[[int], BaseSampler],
+    code: BaseDistribution,
+    tries: int,
+    space: Space,
+    past: Past,
+    rng: Generator,
+) -> Subset | None:
+    """What the sampler asks for, repaired; a neighbour where that was begun before."""
+    inside = {subset: value for subset, value in past.values.items() if space.allows(subset)}
+    asked: Subset | None = None
+    for _ in range(tries):
+        asked = _asked(sampler(int(rng.integers(2**32))), code, space, inside, rng)
+        if asked is not None and asked not in past.taken:
+            return asked
+    near = [] if asked is None else [subset for subset in space.neighbours(asked) if subset not in past.taken]
+    return near[rng.integers(len(near))] if near else random(space, past, rng)
+
+
+def _asked(
+    sampler: BaseSampler, code: BaseDistribution, space: Space, values: Mapping[Subset, float], rng: Generator
+) -> Subset | None:
+    """The languages whose value is above a half, as many as may be; the greatest first, equal ones by chance."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    every = {language.code: code for language in space.pool}
+    told = [(set(subset.codes), value) for subset, value in values.items()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is experimental
+        memory = optuna.create_study(direction="maximize", sampler=sampler)
+        memory.add_trials(
+            create_trial(
+                params={name: name in chosen for name in every},
+                distributions=dict(every),
+                value=value,
+                system_attrs={"NSGAIISampler:generation": place // POPULATION},
+            )
+            for place, (chosen, value) in enumerate(told)
+        )
+        asked: Mapping[str, Any] = memory.ask(fixed_distributions=dict(every)).params
+    keys = np.array([float(asked[language.code]) for language in space.pool])  # (n,)
+    size = min(max(int((keys > 0.5).sum()), space.sizes[0]), space.sizes[1])
+    order = sorted(rng.permutation(np.array(space.free, dtype=np.intp)).tolist(), key=lambda index: -keys[index])
+    return space.filled(order, size)
+
+
+ATTRIBUTE = "subset"  # of a trial: codes, known as soon as it was asked for
+
+
+class SubsetSampler(BaseSampler):
+    """Proposes all booleans of a trial at once. The same seed and past give the same trials."""
+
+    def __init__(self, space: Space, propose: Proposer, seed: int = 0) -> None:
+        self.space = space
+        self.propose = propose
+        self.seed = seed
+        self._others = RandomSampler(seed)  # of parameters that are no languages
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {language.code: BOOLEAN for language in self.space.pool}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """RunError where every subset was tried."""
+        before = [each for each in study.get_trials(deepcopy=False) if each.number < trial.number]
+        chosen = self.propose(self.space, self._past(study, before), generator(self.seed, trial.number))
+        if chosen is None:
+            raise RunError("every subset of the space was tried", "ask for fewer trials")
+        study._storage.set_trial_user_attr(trial._trial_id, ATTRIBUTE, " ".join(chosen.codes))
+        return {code: code in chosen.codes for code in search_space}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._others.sample_independent(study, trial, param_name, param_distribution)
+
+    def _past(self, study: Study, trials: list[FrozenTrial]) -> Past:
+        """All are maximized. Trials without languages, of another sampler, are left out."""
+        sign = -1.0 if study.directions[0] == StudyDirection.MINIMIZE else 1.0
+        known = [(trial, subset) for trial in trials if (subset := self._subset(trial)) is not None]
+        seen = [
+            Seen(subset, sign * trial.values[0])
+            for trial, subset in known
+            if trial.state == TrialState.COMPLETE and trial.values
+        ]
+        return Past(tuple(seen), tuple((subset, "full") for _, subset in known))
+
+    def _subset(self, trial: FrozenTrial) -> Subset | None:
+        codes = trial.user_attrs[ATTRIBUTE].split() if ATTRIBUTE in trial.user_attrs else None
+        if codes is None and not trial.params:
+            return None
+        return Subset.of(
+            language
+            for language in self.space.pool
+            if (language.code in codes if codes is not None else trial.params.get(language.code))
+        )

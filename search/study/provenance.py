@@ -1,0 +1,75 @@
+"""What a study is about: two studies compare only if everything that changes a score is equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from search.config.study_config import StudyConfig
+from search.study.storage import shown
+from selector.errors import InputError
+
+PACKAGES = ("realingo", "torch", "transformers", "numpy", "optuna", "lang2vec")
+
+
+def versions() -> dict[str, str]:
+    """What is installed, of what can change a score."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+SCHEMA = 1  # of the user attributes that `search.study.study` writes
+
+
+def facts(config: StudyConfig) -> dict[str, Any]:
+    """Everything in the study file that changes a score, by its key; two studies compare only if these are equal."""
+
+    def sections(*names: str) -> dict[str, Any]:
+        return {name: getattr(config, name).model_dump(mode="json") for name in names}
+
+    codes = {"pool": config.pool, "targets.tune": config.tune}
+    whole = {
+        **{key: [language.code for language in languages] for key, languages in codes.items()},
+        **sections("model", "data", "task", "realign"),
+        "pool.source": config.source.code,
+        "search.objective": list(config.search.objectives) or config.search.objective,
+        "search.seeds": config.search.seeds,
+        "search.fidelity": config.search.fidelity,
+        **(sections("fidelity") if config.search.fidelity != "full" else {}),
+        "seed": config.seed,
+        **({"targets.weights": dict(config.weights)} if config.weights else {}),
+    }
+    if isinstance(whole["model"]["base"], dict):
+        whole["model"]["base"].pop("seconds", None)  # how long a rehearsal takes changes no score
+    return whole
+
+
+def comparable(config: StudyConfig, kept: Mapping[str, Any]) -> None:
+    """InputError unless the study file says what the study was made with."""
+    mine = json.loads(json.dumps(facts(config)))
+    if different := [name for name in mine if kept.get(name) != mine[name]]:
+        raise InputError(
+            f"study '{config.name}' in {shown(config.storage)} was made with other settings of "
+            f"{', '.join(different)}: its scores cannot be compared with new ones",
+            "give this study another name or another search.storage, or restore the settings",
+        )
+
+
+def readable(name: str, attributes: Mapping[str, Any]) -> None:
+    """InputError for a study that this version cannot understand, or that is half a copy."""
+    if (schema := attributes.get("schema", 0)) > SCHEMA:
+        raise InputError(
+            f"study '{name}' was written by a newer Realingo (its form is {schema}, this one knows {SCHEMA})",
+            "install the newer version: pip install --upgrade realingo",
+        )
+    if attributes.get("unfinished"):
+        raise InputError(
+            f"study '{name}' is a copy that was not finished", "make it again with 'realingo study copy FROM TO'"
+        )

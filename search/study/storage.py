@@ -1,0 +1,160 @@
+"""Where a study is kept: SQLite, a journal file, or a database server, by URL (the one importer of SQLAlchemy).
+
+Every writer waits for a storage that is locked, full or away, for a while: what was measured is not to be lost to a
+server's restart. No password leaves this file: `shown` and `reason` say what a URL and an exception say without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import DuplicatedStudyError as Taken
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage as Storage
+from optuna.storages import JournalStorage, RDBStorage
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+
+from search.study.journal import Journal
+from search.terminal import remark
+from selector.errors import InputError, RunError
+
+PATIENCE = 60.0  # seconds a write is tried again
+SHORTEST, LONGEST = 0.25, 5.0  # seconds between two tries
+PASSWORD = re.compile(r"(://[^:/@]*):(.*)@")
+SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)([^&]*)", re.IGNORECASE)
+LITE = {"timeout": 1}  # s that SQLite itself waits for a lock
+KINDS = "search.storage is sqlite:///FILE.db in a folder that exists, a journal file, or the URL of a database server"
+POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}  # s, s, ms; of libpq
+
+Answer = TypeVar("Answer")
+__all__ = ["Storage", "Taken", "check_storage", "opened", "passing", "patiently", "reason", "shown", "unusable"]
+
+
+def opened(url: str, create: bool) -> Storage:
+    """The storage at a URL or in a journal file; InputError if it is not there or cannot be used.
+
+    Without `create` nothing is made, locked or mended: a reader leaves no trace.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    path = check_storage(url)
+    if path is not None and not create and not path.exists():
+        raise InputError(f"there is no study in {path} yet", "start it with 'realingo search STUDY.toml'")
+    try:
+        return _database(url, create) if "://" in url else JournalStorage(Journal(url))
+    except InputError:
+        raise
+    except Exception as problem:
+        raise unusable(url, problem) from None
+
+
+def _database(url: str, create: bool) -> Storage:
+    own = POSTGRES if re.match(r"postgresql(\+psycopg2?)?://", url) else LITE if url.startswith("sqlite:") else {}
+    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": own}  # a restarted server is met with a new call
+    try:
+        if not create:
+            engine = sqlalchemy.create_engine(url, **options)
+            ready = _laid_out(engine)
+            engine.dispose()
+            if not ready:
+                raise InputError(f"there is no study in {shown(url)} yet", "start it with 'realingo search STUDY.toml'")
+        database = RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        weakref.finalize(database, database.engine.dispose)  # hang up: nobody closes an Optuna storage
+        return optuna.storages.get_storage(database)
+    except ImportError:
+        driver = "pip install 'realingo[postgres]'" if url.startswith("postgres") else "install the one its URL names"
+        raise InputError(f"there is no driver for {shown(url)}", driver) from None
+
+
+def _laid_out(engine: sqlalchemy.Engine) -> bool:
+    """Whether Optuna has made all its tables. It writes their version last, and would do so for a reader as well."""
+    if not sqlalchemy.inspect(engine).has_table("alembic_version"):
+        return False
+    with engine.connect() as connection:
+        return connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).first() is not None
+
+
+def check_storage(url: str) -> Path | None:
+    """The file a storage lives in, None for a server. InputError, with nothing written, where no file can be."""
+    if set(url) & set("\r\n\0"):
+        raise InputError("search.storage holds a line break or a null", KINDS)
+    if ":memory:" in url or url == "sqlite://":
+        raise InputError("a study in memory cannot be continued", "set search.storage to sqlite:///FILE.db")
+    if "://" in url and not url.startswith("sqlite:///"):
+        return None
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and "?" in url:
+        raise unusable(url, ValueError("options of SQLite are not supported"))
+    try:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent}")
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+    except OSError as problem:  # a path that is too long, too
+        raise unusable(url, problem) from None
+    return path
+
+
+def patiently(action: Callable[[], Answer], url: str, patience: float | None = None) -> Answer:
+    """Do what may have to wait for the storage, again and again for `patience` seconds; RunError after that.
+
+    The action may have taken effect before it failed: it must be one that can be done twice.
+    """
+    patience = PATIENCE if patience is None else patience
+    begun, pause = time.monotonic(), SHORTEST
+    while True:
+        try:
+            answer = action()
+        except Exception as problem:
+            if not passing(problem):
+                raise
+            if time.monotonic() - begun >= patience:
+                raise RunError(
+                    f"the storage {shown(url)} cannot be used: {reason(problem, url)}",
+                    "see to it and run the same command again: what was measured is kept and is not measured again",
+                ) from None
+            if pause == SHORTEST:
+                remark(f"the storage does not answer ({reason(problem, url)}): trying again for {patience:.0f} s")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+            continue
+        if pause > SHORTEST:
+            remark("the storage answers again")
+        return answer
+
+
+def passing(problem: BaseException) -> bool:
+    """Whether it may work later: locked, full, unwritable, or a server that is away."""
+    if isinstance(problem, StorageInternalError):
+        problem = problem.__cause__ or problem
+    return isinstance(problem, (OSError, OperationalError, InterfaceError, PendingRollbackError))
+
+
+def shown(url: str) -> str:
+    """The storage without a password."""
+    return SECRET.sub(r"\1***", PASSWORD.sub(r"\1:***@", url))
+
+
+def reason(problem: BaseException, url: str) -> str:
+    """The first line of what went wrong at the bottom, without the URL's password."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    said = (str(problem).splitlines() or [""])[0] or type(problem).__name__
+    secrets = [match[2] for pattern in (PASSWORD, SECRET) for match in pattern.finditer(url)]
+    for secret in [url, *secrets, *map(unquote, secrets)]:
+        if len(secret) > 2:
+            said = said.replace(secret, shown(url) if secret == url else "***")
+    return said
+
+
+def unusable(url: str, problem: BaseException) -> InputError:
+    return InputError(f"cannot open the storage {shown(url)}: {reason(problem, url)}", KINDS)

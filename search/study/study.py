@@ -1,0 +1,295 @@
+"""The study: what was tried, in an Optuna storage, which is the only record.
+
+One trial is one evaluation of one subset, kept in user attributes: a parameter per language would cost a database
+write each. A trial stands at a *position* 0, 1, 2, …; another attempt at the same position (after a kill) is a new
+trial with the same subset. What is proposed at a position depends on the seed and the position only, so a resumed
+study equals an uninterrupted one. The driver alone writes, so it reads once and then knows.
+
+User attributes of a study: `facts`, what changes a score; `schema`, the form of the others (absent in the first
+versions: a trial's `per_language`, `signature` and `seconds` then stand beside each other, not in one `result`);
+`driver`, who writes now, see `search.study.lease`; `unfinished`, that it is a copy in the making.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from realign.score import Score
+from search.config.study_config import StudyConfig
+from search.objective import front
+from search.study import lease as owner
+from search.study.provenance import SCHEMA, comparable, facts, readable
+from search.study.storage import Storage, opened, patiently, shown, unusable
+from search.study.trial import INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts
+from selector.errors import InputError, RunError
+from selector.languages.subset import Subset
+
+STATES: dict[TrialState, State] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.FAIL: "failed",
+    TrialState.PRUNED: "pruned",
+    TrialState.RUNNING: "running",
+}
+DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
+FIELDS = {field.name for field in dataclasses.fields(Trial)}
+Answer = TypeVar("Answer")
+
+
+class Study:
+    """Read and write one study. Construct through `open_study`."""
+
+    def __init__(self, storage: Storage, name: str, config: StudyConfig) -> None:
+        self.storage = storage
+        self.name = name
+        self.config = config
+        self.patience: float | None = None  # seconds a write is tried again; None: as long as `search.storage` says
+        self._id = storage.get_study_id_from_name(name)
+        self._languages = {language.code: language for language in config.pool}
+        self._lease: owner.Lease | None = None
+        self._known: dict[int, Trial] | None = None  # by number, once this process is the driver
+        self._keys: dict[int, int] = {}  # number → key of the storage
+
+    def trials(self) -> list[Trial]:
+        """Every attempt, by number."""
+        if self._known is not None:
+            return list(self._known.values())
+        read = self.storage.get_all_trials
+        frozen = patiently(lambda: read(self._id, deepcopy=False), self.config.storage, self.patience)
+        return [self._trial(each) for each in frozen if "subset" in each.user_attrs]
+
+    @contextmanager
+    def driven(self) -> Iterator[None]:
+        """Be the only one on any machine to write trials; RunError while another one is."""
+        lease = owner.Lease(self._driver, self._set_driver)
+        patiently(lambda: lease.take(self.name, self.config.search.take_over), self.config.storage, self.patience)
+        self._lease = lease
+        try:
+            yield
+        finally:
+            lease.give_back()
+            self._lease = None
+
+    def _driver(self) -> Mapping[str, Any]:
+        return dict(self.storage.get_study_user_attrs(self._id).get("driver", {}))
+
+    def _set_driver(self, record: Mapping[str, Any]) -> None:
+        self.storage.set_study_user_attr(self._id, "driver", record)
+
+    def best(self, count: int = 1) -> list[Trial]:
+        """The best finished trials of those that count; ties go to the earlier."""
+        done = [t for t in self.trials() if t.state == "complete" and self.counts(t)]
+        return sorted(done, key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
+
+    def front(self) -> list[Trial]:
+        """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
+        return front(self.best(len(self.trials())))
+
+    def counts(self, trial: Trial) -> bool:
+        """Whether the trial is an answer to what the study asks: an allowed subset, not measured on the cheap."""
+        return trial.level == self.config.level and self.config.space.allows(trial.subset)
+
+    def begin(
+        self,
+        subset: Subset,
+        origin: str,
+        position: int,
+        fidelity: Mapping[str, Any],
+        retry_of: int | None = None,
+        level: str = "full",
+    ) -> Trial:
+        """Record that the subset is being evaluated, in one write: a kill leaves all of it or nothing."""
+        attributes = {
+            "subset": " ".join(subset.codes),
+            "k": len(subset),
+            "origin": origin,
+            "position": position,
+            "seed": self.config.seed,
+            "cost": self.config.space.cost(subset),
+            "level": level,
+            "fidelity": dict(fidelity),
+            "owner": {**owner.me(), **({"token": self._lease.token} if self._lease else {})},
+            "retry_of": retry_of,
+        }
+        template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+        tries = 0
+
+        def record() -> FrozenTrial:
+            nonlocal tries
+            tries += 1
+            key = self._begun(attributes) if tries > 1 else None
+            return self.storage.get_trial(key if key is not None else self.storage.create_new_trial(self._id, template))
+
+        return self._know(self._trial(self._write(record)))
+
+    def _begun(self, attributes: Mapping[str, Any]) -> int | None:
+        """Key of a trial that stands in the study although writing it was reported to have failed."""
+        running = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING,))
+        return next((each._trial_id for each in running if each.user_attrs == attributes), None)
+
+    def finish(
+        self,
+        trial: Trial,
+        score: Score,
+        value: float,
+        runs: int | None = None,
+        course: tuple[float, ...] = (),
+        expected: float | None = None,
+    ) -> Trial:
+        """Record the score; if the trial was stopped after `runs` of its seeds, that too: it is no answer then.
+
+        `course`, the values on the way, are Optuna's intermediate values; `expected` belongs to a run that was stopped.
+        """
+        result: dict[str, Any] = {
+            "per_language": dict(score.per_language),
+            "signature": score.signature,
+            "seconds": score.seconds,
+            "runs": runs,
+            **({} if expected is None else {"expected": expected}),
+        }
+        values = [value, trial.cost] if self.config.search.objectives else [value]
+        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
+        state: State = "complete" if runs is None else "pruned"
+        return self._know(dataclasses.replace(trial, state=state, value=value, course=course, **result))
+
+    def fail(self, trial: Trial, message: str) -> Trial:
+        self._end(trial, TrialState.FAIL, "error", message)
+        return self._know(dataclasses.replace(trial, state="failed", error=message))
+
+    def recover(self) -> list[Trial]:
+        """Mark running trials whose process has ended as failed, and list the attempts that should be made again.
+
+        Call as the only driver: from here on the study is known without reading. Under the lease no other driver is
+        left; what an older version runs on another machine, without a lease, is RunError, unless search.take_over.
+        An attempt is made again if it was interrupted, or if its process died under it at most twice; and where
+        nothing has succeeded yet, if it failed at all: then the set-up was wrong, not the subset.
+        """
+        self._known = None
+        trials = self.trials()
+        self._known = {trial.number: trial for trial in trials}
+        for trial in trials:
+            if trial.state != "running":
+                continue
+            under_lease = self._lease is not None and "token" in trial.owner
+            if not (under_lease or owner.gone(trial.owner) or self.config.search.take_over):
+                raise RunError(
+                    f"trial {trial.number} of study '{self.name}' is running on {trial.owner.get('host')}",
+                    "wait for it; if that machine or process is gone, add --set search.take_over=true",
+                )
+            self.fail(trial, LOST)
+        latest = last_attempts(self.trials())
+        if any(trial.state == "complete" for trial in latest.values()):
+            return [trial for trial in latest.values() if self.deserves_another(trial)]
+        return [trial for trial in latest.values() if trial.state == "failed"]
+
+    def deserves_another(self, trial: Trial) -> bool:
+        """Whether a failed attempt says so little about its subset that it should be made again."""
+        lost = [t for t in self.trials() if t.position == trial.position and t.error == LOST]
+        return trial.error == INTERRUPTED or (trial.error == LOST and len(lost) <= MOST_RETRIES)
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        kept = {"level": self.config.level, **frozen.user_attrs, **frozen.user_attrs.get("result", {})}
+        known = FIELDS & set(kept) - {"subset"}
+        self._keys[frozen.number] = frozen._trial_id
+        return Trial(
+            number=frozen.number,
+            state=STATES.get(frozen.state, "running"),
+            subset=Subset.of(self._languages[code] for code in kept["subset"].split()),
+            value=frozen.values[0] if frozen.values else None,
+            started=frozen.datetime_start,
+            course=tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values)),
+            **{name: kept[name] for name in known},
+        )
+
+    def _end(
+        self,
+        trial: Trial,
+        state: TrialState,
+        name: str,
+        content: Any,
+        values: Sequence[float] | None = None,
+        course: Sequence[float] = (),
+    ) -> None:
+        """The state is written last, so a half-written trial counts as not finished."""
+        if (key := self._keys.get(trial.number)) is None:
+            key = self.storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
+
+        def record() -> None:
+            try:
+                self.storage.set_trial_user_attr(key, name, content)
+                for seeds, after in enumerate(course, 1):
+                    self.storage.set_trial_intermediate_value(key, seeds, after)
+                self.storage.set_trial_state_values(key, state, values)
+            except UpdateFinishedTrialError:
+                if self.storage.get_trial(key).state != state:  # else written, although reported to have failed
+                    raise self._taken() from None
+
+        self._write(record)
+
+    def _write(self, record: Callable[[], Answer]) -> Answer:
+        def mine() -> Answer:
+            if self._lease and not self._lease.held():
+                raise self._taken()
+            return record()
+
+        return patiently(mine, self.config.storage, self.patience)
+
+    def _taken(self) -> RunError:
+        return RunError(
+            f"study '{self.name}' is now driven by {owner.said(self._driver())}",
+            "that search goes on; what was measured here is kept in the cache of this machine",
+        )
+
+    def _know(self, trial: Trial) -> Trial:
+        if self._known is not None:
+            self._known[trial.number] = trial
+        return trial
+
+
+def open_study(config: StudyConfig, create: bool) -> Study:
+    """Open the study of a study file, or create it. InputError if it is not there, cannot be opened or is another's."""
+    storage = opened(config.storage, create)
+    try:
+        names = {study.study_name for study in storage.get_all_studies()}
+        if config.name not in names:
+            if not create:
+                raise _absent(config)
+            directions = DIRECTIONS[: len(config.search.objectives) or 1]
+            sampler = optuna.samplers.RandomSampler(0)  # never asked
+            optuna.create_study(storage=storage, study_name=config.name, directions=directions, sampler=sampler)
+        study = Study(storage, config.name, config)
+        _introduce(study, create)
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception as problem:
+        raise unusable(config.storage, problem) from None
+    return study
+
+
+def _introduce(study: Study, create: bool) -> None:
+    """Refuse what cannot be understood or compared; a new study remembers what it is about."""
+    key = study.storage.get_study_id_from_name(study.name)
+    attributes = study.storage.get_study_user_attrs(key)
+    readable(study.name, attributes)
+    if attributes.get("facts") is not None:
+        comparable(study.config, attributes["facts"])
+    elif not create:
+        raise _absent(study.config)
+    if create:
+        for name, value in (("schema", SCHEMA), ("facts", facts(study.config))):
+            if attributes.get(name) is None:
+                study.storage.set_study_user_attr(key, name, value)
+
+
+def _absent(config: StudyConfig) -> InputError:
+    return InputError(
+        f"there is no study '{config.name}' in {shown(config.storage)} yet",
+        "start it with 'realingo search STUDY.toml'",
+    )

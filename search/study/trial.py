@@ -1,0 +1,51 @@
+"""One attempt at evaluating one subset, as the study keeps it, and which attempt at each position is the latest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from selector.languages.subset import Subset
+
+State = Literal["complete", "failed", "pruned", "running"]
+INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number of times
+LOST = "lost"  # its process died: tried again, but it may have been the cause
+MOST_RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attempt at evaluating one subset."""
+
+    number: int
+    position: int
+    state: State
+    subset: Subset
+    origin: str  # the strategy that proposed it, or "warm:max-sum"
+    seed: int
+    value: float | None = None  # what the study maximizes, in [0, 1]
+    per_language: Mapping[str, float] = field(default_factory=dict)
+    signature: str = ""
+    level: str = ""  # "full", "short" or "merge"
+    cost: float = 0.0  # of the subset: the sum of its languages' costs, or their number
+    fidelity: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    runs: int | None = None  # stopped early: seeds measured until then, of which the scores are the mean; 0: of a look
+    course: tuple[float, ...] = ()  # its value at looks into the first run and after 1, 2, … seeds, where it could stop
+    expected: float | None = None  # stopped at a look: the value that its first run would have come to
+    error: str = ""
+    retry_of: int | None = None  # number of the attempt before
+    owner: Mapping[str, Any] = field(default_factory=dict)
+    started: datetime | None = None
+
+    def begun(self, seeds: int) -> int:
+        """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
+        return seeds if self.runs is None else max(1, self.runs)
+
+
+def last_attempts(trials: Iterable[Trial]) -> dict[int, Trial]:
+    """The latest attempt at each position, in the order of the positions."""
+    latest = {trial.position: trial for trial in sorted(trials, key=lambda trial: trial.number)}
+    return dict(sorted(latest.items()))

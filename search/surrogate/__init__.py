@@ -1,0 +1,1 @@
+"""The surrogate model: Gaussian process, kernels, acquisition, prior knowledge, importance."""

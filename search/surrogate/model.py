@@ -1,0 +1,220 @@
+"""The set-aware surrogate: a Gaussian process over subsets proposes what is expected to improve most. No torch.
+
+Notations
+    N, B, J   measurements, subsets asked about, kernels
+    y, r      values, standardized [N], and their noise relative to a run's [N]: 1 / runs averaged
+Kernels are those of `kernels`; expected improvement over the best posterior mean, not over the best value seen, which
+is the luckiest. Where there are too many subsets to look through, every second proposal is optimistic: it expects
+of what it does not know as much as of what was measured, which the search has chosen. Subsets that are running stand in
+with their expected value (Kriging believer: Ginsbourger et al. 2010). What a cheaper fidelity says, its posterior mean,
+is a feature of the one above, with a learned weight (autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive
+form of Le Gratiet & Garnier 2014). So is what the scores of single targets say together (`source_effects`), and what
+published results promise (`prior_knowledge`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from search import terminal
+from search.space import ENUMERABLE, Space
+from search.strategies import base as proposal
+from search.strategies import ladder, local
+from search.strategies.base import Past, Seen
+from search.surrogate import acquisition, gaussian_process
+from search.surrogate.gaussian_process import Posterior, Weights
+from search.surrogate.kernels import Kernels, Points, Side, masks
+from search.surrogate.source_effects import Donors, donors
+from selector.languages.subset import Subset
+
+Array = NDArray[np.float64]
+Learned = TypeVar("Learned")
+
+NOISE = 0.2  # usual share of noise in what is measured
+DOUBT = 1.5  # standard deviation of log weights around what is usual
+MOST_LEARNED = 200  # measurements that weights are learned from
+STARTS = (3, 7)  # climbs: few where the pool and the past are large, more where each is quick
+QUICK = 40_000  # languages times measurements that leave time for one climb
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A surrogate that has seen what it has seen."""
+
+    kernels: Kernels
+    weights: Weights
+    posterior: Posterior  # of what was measured, and what is running
+    towards: Callable[[Points], Array]  # covariances with `points`, of the values themselves
+    centre: float
+    scale: float
+
+    def __call__(self, X: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of subsets X [B, n], in units of the objective."""
+        at = self.kernels.at(X)
+        k = self.towards(at)
+        variance = self.posterior.variance(k, self.kernels.own(self.weights.kernels, at))
+        return self.centre + self.scale * self.posterior.mean(k), self.scale * np.sqrt(variance)
+
+    def mean(self, X: Array) -> Array:
+        """Mean of subsets X, [B, 1]: a feature for the fidelity above."""
+        k = self.towards(self.kernels.at(X))
+        return self.posterior.mean(k)[:, None]
+
+    def functional(self, W: Array, X: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of W f, of values f of subsets X [B, n] under weights W [F, B]; each [F]."""
+        at = self.kernels.at(X)
+        k = W @ self.towards(at)
+        own = W @ self.kernels.towards(self.weights.kernels, at)(at) @ W.T
+        ones = W.sum(axis=1)
+        mean = (self.centre + self.scale * self.posterior.constant) * ones + self.scale * (k @ self.posterior.alpha)
+        variance = np.diag(self.posterior.covariance(k, own, ones))
+        return mean, self.scale * np.sqrt(np.maximum(variance, 0.0))
+
+
+class Surrogate:
+    """`Proposer`. `side` is in the order of the space's pool."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self._said = False
+        self._remembered: dict[tuple[str, str], tuple[bytes, Any]] = {}  # what was learned at a level, and from what
+
+    def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None:
+        past = _finite(past)
+        if len(past.here) < (2 if ladder.below(past) else begin_with(space)):
+            return proposal.random(space, past, rng)
+        try:
+            return self._best(space, past, rng)
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError) as problem:
+            if not self._said:
+                terminal.remark(f"the surrogate cannot be fitted ({problem}): swap search goes on in its place")
+            self._said = True
+            return local.swap(space, past, rng)
+
+    def recommend(self, space: Space, past: Past) -> list[tuple[Subset, float, float]]:
+        """The measured subsets by posterior mean, best first, with mean and standard deviation of their true value.
+
+        The best value seen overstates itself; this does so much less. Values as measured where no model can be fitted.
+        """
+        past = _finite(past)
+        seen = [each for each in past.here if space.allows(each.subset)]
+        if not seen:
+            return []
+        try:
+            fit = self.fit(space, replace(past, begun=()))
+            mean, deviation = fit(masks(space, (each.subset for each in seen)))
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            mean, deviation = np.array([each.value for each in seen]), np.full(len(seen), np.nan)
+        order = np.argsort(-mean, kind="stable")
+        return [(seen[i].subset, float(mean[i]), float(deviation[i])) for i in order]
+
+    def fit(self, space: Space, past: Past, optimistic: bool = False) -> Fit:
+        """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails.
+
+        `optimistic`: the mean of all subsets is taken to be that of the measured ones, instead of estimated.
+        """
+        seen = past.here
+        y, r = np.array([each.value for each in seen]), _relative(seen)
+        first = learned_from(len(seen))
+        centre, scale = float(y[:first].mean()), float(y[:first].std()) or 1.0
+        y = (y - centre) / scale
+        X = masks(space, (each.subset for each in seen))
+        lower = {level: self.fit(space, past.at(level)).mean for level in ladder.below(past)}
+        kernels = Kernels(self.side, space, {**lower, **self._donors(past.level, X[:first], seen[:first])})
+        weights = self._learned(past.level, kernels, X[:first], y[:first], r[:first])
+        points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
+        towards = kernels.towards(weights.kernels, points)
+        constant = float(y.mean()) if optimistic else None
+        posterior = _posterior(towards(points), y, weights.noise * r, weights.noise, constant)
+        return Fit(kernels, weights, posterior, towards, centre, scale)
+
+    def _best(self, space: Space, past: Past, rng: Generator) -> Subset | None:
+        optimistic = space.count() > ENUMERABLE and len(past.taken) % 2 == 0
+        fit = self.fit(space, past, optimistic)
+        begun = masks(space, (each.subset for each in past.here)), masks(space, past.pending)
+        X = np.concatenate(begun)
+        mean, _ = fit(X)
+        inside = acquisition.Moves(space).allowed(X)
+        best = float(mean[inside].max()) if inside.any() else float(mean.max())
+        count = int(np.clip(QUICK // X.size, *STARTS))
+        top = X[inside][np.argsort(-mean[inside], kind="stable")[: count - count // 3]]
+        starts = np.concatenate([top, masks(space, (space.random(rng) for _ in range(count // 3)))])
+
+        def score(X: Array) -> Array:
+            return acquisition.log_improvement(*fit(X), best)
+
+        x = acquisition.best_unseen(space, score, starts, masks(space, past.taken), rng)
+        if x is None:
+            return proposal.random(space, past, rng)
+        return space.subset(tuple(np.flatnonzero(x).tolist()))
+
+    def _donors(self, level: str, X: Array, seen: Sequence[Seen]) -> Mapping[str, Donors]:
+        """What single targets gain, as a feature; nothing where not every measurement tells of every target."""
+        codes, some = self.side.targets, _some(len(X))
+        told = [seen[index].per_language for index in some]
+        if len(codes) < 2 or not all(each.keys() >= set(codes) for each in told):
+            return {}
+        X, Y = X[some], np.array([[each[code] for code in codes] for each in told])
+        near = list(self.side.near.values())
+        found = self._once("donors", level, lambda: donors(X, Y, self.side.share, near), X, Y)
+        return {} if found is None else {"donors": found}
+
+    def _learned(self, level: str, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
+        """The weights for these measurements."""
+        some = _some(len(y))
+        X, y, r = X[some], y[some], r[some]
+        at = kernels.at(X)
+        K = kernels.each(at, at)
+        doubt = np.full(len(kernels.names) + 1, DOUBT)
+        usual = Weights(kernels.usual, NOISE)
+        return self._once("weights", level, lambda: gaussian_process.learned(K, y, r, usual, doubt), K, y, r)
+
+    def _once(self, what: str, level: str, learn: Callable[[], Learned], *given: Array) -> Learned:
+        """What is learned from these arrays; remembered, since most positions in a row ask for the same."""
+        key = hashlib.sha256(b"".join(each.tobytes() for each in given)).digest()
+        if self._remembered.get((what, level), (b"",))[0] != key:
+            self._remembered[what, level] = key, learn()
+        found: Learned = self._remembered[what, level][1]
+        return found
+
+
+def _finite(past: Past) -> Past:
+    return replace(past, seen=tuple(each for each in past.seen if np.isfinite(each.value)))
+
+
+def begin_with(space: Space) -> int:
+    """Measurements before the first one by model."""
+    return int(max(4, min(8, len(space.pool) / 5)))
+
+
+def learned_from(count: int) -> int:
+    """How many of `count` measurements weights are learned from: all of few, else up to a round number."""
+    step = 1 if count < 30 else 5 if count < 100 else 25
+    return count - count % step
+
+
+def _some(count: int) -> NDArray[np.intp]:
+    """Which of the measurements are learned from: evenly, where there are very many."""
+    return np.linspace(0, count - 1, min(count, MOST_LEARNED)).astype(np.intp)
+
+
+def _relative(seen: Sequence[Seen]) -> Array:
+    runs = np.array([each.seeds for each in seen], dtype=np.float64)
+    return np.asarray(np.median(runs) / runs)
+
+
+def _posterior(K: Array, y: Array, noise: Array, running: float, constant: float | None) -> Posterior:
+    """Of K over N measured and then some running subsets, believed to be what is expected of them."""
+    N, extra = len(y), len(K) - len(y)
+    measured = Posterior(K[:N, :N] + np.diag(noise), y, constant)
+    if not extra:
+        return measured
+    believed = np.append(y, measured.mean(K[N:, :N]))
+    return Posterior(K + np.diag(np.append(noise, np.full(extra, running))), believed, constant)

@@ -1,0 +1,84 @@
+"""What a study knows before it measures, for the surrogate: URIEL's distances as similarities, published results."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search import objective
+from search.config.study_config import StudyConfig
+from search.surrogate.kernels import Given, Side
+from selector.distances.distance import distances
+from selector.errors import InputError
+from selector.languages.language import Language
+from selector.transfer import predict as transfer
+
+Array = NDArray[np.float64]
+
+METRICS = ("syntactic", "phonological", "inventory", "genetic", "geographic")
+
+
+def side_of(config: StudyConfig) -> Side:
+    """Similarities under every metric of URIEL, and the study's own where it is another one.
+
+    A pair about which nothing is known has the mean distance of the others. A metric that tells no pair of these
+    languages from another is left out.
+    """
+    languages = tuple(sorted({*config.pool, *config.tune, config.source}))
+    codes = objective.languages(config.search.score, config.tune, config.data.parallel == "world")
+    targets = tuple(language for language in config.tune if language.code in codes)
+    place = {language: index for index, language in enumerate(languages)}
+    pool, tune = [place[each] for each in config.pool], [place[each] for each in targets]
+    weights = np.array([config.weights.get(language.code, 1.0) for language in targets])
+    found = {}
+    for metric in dict.fromkeys((*METRICS, config.search.metric)):
+        if (alike := _similarity(languages, metric)) is not None:
+            found[metric] = alike
+    return Side(
+        alike={metric: S[np.ix_(pool, pool)] for metric, S in found.items()},
+        near={metric: S[np.ix_(tune, pool)] for metric, S in found.items()},
+        source={metric: S[place[config.source], pool] for metric, S in found.items()},
+        targets=tuple(language.code for language in targets),
+        weights=weights,
+        given={"published": _gain(config, targets, weights)} if has_precedent(config) else {},
+    )
+
+
+def has_precedent(config: StudyConfig) -> bool:
+    """Whether the published results of XLM-R are about studies like this one: a real encoder, fine-tuned on English.
+
+    Where they do not fit after all, for another encoder perhaps, the surrogate learns to give them no weight.
+    """
+    real = isinstance(config.model.base, str) and config.model.base != "world"
+    languages = {*config.pool, *config.tune}
+    return real and config.source.code == transfer.SOURCE and len(languages) <= transfer.LARGEST
+
+
+def _gain(config: StudyConfig, targets: tuple[Language, ...], weights: Array) -> Given:
+    """The mean gain that the transfer model expects of the targets, as a feature of subsets [B, 1]."""
+    kind = config.task.kind
+    tasks = (kind,) if kind in transfer.RANKED_BY else transfer.RANKED_BY
+    expected = transfer.MeanGain(config.pool, targets, weights / weights.sum(), tasks)
+
+    def given(X: Array) -> Array:
+        found, sizes = np.zeros((len(X), 1)), X.sum(axis=1).astype(np.intp)
+        for size in np.unique(sizes[sizes > 0]):
+            same = sizes == size
+            found[same, 0] = expected.values(np.nonzero(X[same])[1].reshape(-1, size))
+        return found
+
+    return given
+
+
+def _similarity(languages: tuple[Language, ...], metric: str) -> Array | None:
+    """[m, m]; None where a metric cannot tell these languages apart."""
+    try:
+        return similarity(np.asarray(distances(languages, metric).matrix, dtype=np.float64))
+    except InputError:
+        return None
+
+
+def similarity(d: Array) -> Array | None:
+    """exp(-2 · distance / usual distance), [m, m], of distances d; None where they tell nobody apart."""
+    usual = float(d[np.triu_indices(len(d), 1)].mean()) if len(d) > 1 else 0.0
+    return np.exp(-2.0 * d / usual) if usual > 0 and np.isfinite(d).all() else None

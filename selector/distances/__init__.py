@@ -1,0 +1,1 @@
+"""Distances between languages: metrics, masked features, a matrix or a table of the user."""

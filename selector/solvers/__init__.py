@@ -1,0 +1,1 @@
+"""Algorithms that choose: greedy and swap, separable sums, and exact programs."""

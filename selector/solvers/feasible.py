@@ -1,0 +1,66 @@
+"""Whether a partial choice can still be completed within the limits, and how: counting, then greed, then HiGHS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from selector.solvers.limits import ROUNDING, Limits
+
+
+def complete(chosen: Sequence[int], k: int, free: Sequence[int], limits: Limits) -> list[int] | None:
+    """k members within the limits, `chosen` and then languages of `free`; None where there are none.
+
+    The cheapest first suffices for quotas alone and for a budget alone; where both bind, an integer program decides.
+    """
+    rest = np.setdiff1d(np.asarray(free, dtype=np.intp), np.asarray(chosen, dtype=np.intp))
+    wanted = k - len(chosen)
+    if wanted < 0 or len(rest) < wanted or not limits.hold(chosen):
+        return None
+    if not limits:
+        return sorted([*chosen, *rest[:wanted].tolist()])
+    if _short(chosen, wanted, rest, limits):
+        return None
+    return _cheapest(chosen, k, rest, limits) or _solved(chosen, k, rest, limits)
+
+
+def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) -> list[int]:
+    """`chosen` and then the first of `order` that still leave a way to k members within the limits."""
+    taken = list(chosen)
+    for place, i in enumerate(order):
+        if len(taken) == k:
+            break
+        if i in taken or (limits and complete([*taken, i], k, order[place:], limits) is None):
+            continue  # what does not fit now never fits later
+        taken.append(i)
+    return sorted(taken)
+
+
+def _short(chosen: Sequence[int], wanted: int, rest: np.ndarray, limits: Limits) -> bool:
+    """Even the least that `wanted` languages take of some limit is too much."""
+    least = np.sort(limits.weights[:, rest], axis=1)[:, :wanted].sum(axis=1)  # (m,)
+    return bool((least > limits.left(chosen) + ROUNDING).any())
+
+
+def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
+    """Those that take least first, each where it still has room. Shares of what a limit allows are comparable."""
+    share = (limits.weights / np.maximum(limits.most, 1e-12)[:, None])[:, rest].sum(axis=0)
+    taken = list(chosen)
+    left = limits.left(taken)
+    for i in rest[np.argsort(share, kind="stable")].tolist():
+        if len(taken) == k:
+            break
+        if (limits.weights[:, i] <= left + ROUNDING).all():
+            taken.append(i)
+            left = left - limits.weights[:, i]
+    return sorted(taken) if len(taken) == k else None
+
+
+def _solved(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
+    """The same question as an integer program, for which any feasible point is an answer."""
+    from selector.solvers import program  # SciPy's optimizer takes a third of a second to import
+
+    candidates = program.Candidates.of(k, chosen, rest.tolist(), limits)
+    found = program.Program(candidates).solve(program.Effort())
+    return None if found.chosen is None else candidates.index[found.chosen].tolist()

@@ -1,0 +1,133 @@
+"""Max-sum proven best for any distances: a concave quadratic program, outer-approximated coordinate by coordinate.
+
+Notations
+    y    [c] whether each candidate is chosen, Σ y = k;  D distances [c, c];  s distances to the source [c]
+    q    = ½ yᵀDy + sᵀy, to be maximized;  since y² = y also  ½ yᵀ(D - σI)y + (s + σ/2)ᵀy  for every σ
+    σ    the largest eigenvalue of D among directions that keep Σ y and the pinned: with it q is concave (Hammer and
+         Rubin 1970). 0 or less where D is of negative type, as cosine, Hamming and Euclidean distances are
+    λ, V eigenvalues [e] and eigenvectors [c, e] of D - σI among those directions;  z = Vᵀ(y - ȳ)
+    q    = q(ȳ) + ∇q(ȳ)ᵀ(y - ȳ) + ½ Σ_e λ_e z_e², each λ_e z_e² below any of its tangents (Hijazi, Bonami, Ouorou 2013)
+
+ȳ is the continuous optimum, from pairwise Frank-Wolfe (Lacoste-Julien and Jaggi 2015): its gap is the cheap bound.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array, hstack
+
+from selector.solvers.program import Answer, Candidates, Clock, Found, Matrix, Method, Program, Vector
+
+_STEPS = 3000  # of Frank-Wolfe
+_EQUAL = 1e-9  # gradients nearer than this are equal: the continuous optimum is found
+_FLAT = 1e-9  # eigenvalues above minus this bend nothing
+_COORDINATES = 160  # coordinates that bend most; the others are left straight, which keeps a bound a bound
+_LARGEST = 200_000  # entries of V up to which HiGHS is worth its time
+_TANGENTS = (-1.5, -0.8, -0.4, -0.2, 0.0, 0.2, 0.4, 0.8, 1.5)  # where, in units of the coordinate's mean step √(k/c)
+_ROUNDS = 30  # of HiGHS and new tangents
+
+
+class Dispersion(Method):
+    """Sum of the distances between the chosen, and to the source."""
+
+    def __init__(self, candidates: Candidates, d: Matrix, source: Vector) -> None:
+        """Distances [c, c] and to the source [c], zero where it does not count."""
+        self.candidates, self.d, self.source = candidates, d.astype(np.float64), source
+        self.free = np.flatnonzero(~candidates.pinned)
+        basis = _keeping_sum(len(self.free))  # (free, free - 1)
+        eigenvalue, vector = np.linalg.eigh(basis.T @ self.d[np.ix_(self.free, self.free)] @ basis)
+        self.sigma = float(eigenvalue.max(initial=-np.inf)) if len(eigenvalue) else 0.0
+        bent = eigenvalue - self.sigma
+        order = np.argsort(bent, kind="stable")[:_COORDINATES]
+        self.bend = bent[order][bent[order] < -_FLAT]  # (e,)
+        self.v = np.zeros((len(candidates), len(self.bend)))
+        self.v[self.free] = basis @ vector[:, order[: len(self.bend)]]
+        self.curved = self.d.copy()
+        self.curved[self.free, self.free] -= self.sigma
+        self.linear = source + np.where(candidates.pinned, 0.0, self.sigma / 2)
+
+    def value(self, chosen: NDArray[np.intp]) -> float:
+        return float(self.d[np.ix_(chosen, chosen)].sum() / 2 + self.source[chosen].sum())
+
+    def upper(self, start: NDArray[np.intp]) -> float:
+        return self._continuous()[1]
+
+    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+        """Rounds of HiGHS; each adds tangents where its answer lies, until value and bound meet."""
+        y, bound = self._continuous()
+        best, value = start, self.value(start)
+        if self.v.size > _LARGEST or clock.enough(value, bound):
+            return Found(best, bound, True)
+        touched = [step * np.sqrt(self.candidates.k / len(y)) * np.ones(len(self.bend)) for step in _TANGENTS]
+        touched.append(self.v.T @ (_indicator(best, len(y)) - y))
+        for _ in range(_ROUNDS):
+            answer = self._answer(y, touched, value, clock)
+            if answer.chosen is None:
+                return Found(best, max(value, min(bound, answer.bound)), answer.optimal)
+            bound = max(value, min(bound, answer.bound))
+            if (rival := self.value(answer.chosen)) > value:
+                best, value = answer.chosen, rival
+            if clock.enough(value, bound) or clock.over or not answer.optimal:
+                break
+            touched.append(self.v.T @ (_indicator(answer.chosen, len(y)) - y))
+        return Found(best, max(value, bound), answer.optimal and not clock.over)
+
+    def _continuous(self) -> tuple[Vector, float]:
+        """The continuous optimum ȳ as far as pairwise steps reach it, and the least upper bound on the way."""
+        y = self.candidates.pinned.astype(np.float64)
+        y[self.free] = (self.candidates.k - y.sum()) / max(1, len(self.free))
+        slope = self.curved @ y + self.linear
+        bound = np.inf
+        for _ in range(_STEPS):
+            height = float(y @ (slope + self.linear) / 2)  # q(y)
+            bound = min(bound, height + float(slope[self.candidates.most(slope)].sum() - slope @ y))
+            into, out, rise = self._pair(y, slope)
+            if rise <= _EQUAL:
+                break
+            bend = self.curved[into, into] + self.curved[out, out] - 2 * self.curved[into, out]
+            step = min(1.0 - y[into], y[out], -rise / bend if bend < 0 else np.inf)
+            y[into], y[out] = y[into] + step, y[out] - step
+            slope += step * (self.curved[:, into] - self.curved[:, out])
+        return y, bound
+
+    def _pair(self, y: Vector, slope: Vector) -> tuple[int, int, float]:
+        """The steepest candidate with room to grow, the flattest with something to give, and the rise from it.
+
+        Minus infinity where nothing can move, as when all that are chosen are pinned.
+        """
+        free = ~self.candidates.pinned
+        growing = np.where(free & (y < 1.0 - _EQUAL), slope, -np.inf)
+        giving = np.where(free & (y > _EQUAL), slope, np.inf)
+        into, out = int(np.argmax(growing)), int(np.argmin(giving))
+        return into, out, float(growing[into] - giving[out])
+
+    def _answer(self, y: Vector, touched: list[Vector], value: float, clock: Clock) -> Answer:
+        """HiGHS on the linear part and, for every coordinate, what lies below all its tangents."""
+        slope = self.curved @ y + self.linear
+        constant = float(y @ (slope + self.linear) / 2 - slope @ y)
+        program = Program(self.candidates, slope)
+        chosen, e = np.arange(len(y)), len(self.bend)
+        curve = program.variables(np.ones(e), -np.inf, 0.0)  # ½ λ z²
+        z = program.variables(np.zeros(e), -np.inf, np.inf)
+        program.rows(np.concatenate([self.v.T, -np.eye(e)], axis=1), np.concatenate([chosen, z]), *[self.v.T @ y] * 2)
+        for at in touched:
+            tangent = hstack([csr_array(np.eye(e)), diags_array(-self.bend * at)], format="csr")
+            program.rows(tangent, np.concatenate([curve, z]), -np.inf, -self.bend * at**2 / 2)
+        program.fix(program.relax(clock.left().seconds), value - constant, chosen)
+        answer = program.solve(clock.left())
+        clock.spend(answer.nodes)
+        return Answer(answer.chosen, answer.bound + constant, answer.optimal, answer.nodes)
+
+
+def _keeping_sum(size: int) -> Matrix:
+    """An orthonormal basis of the vectors that sum to 0 [size, size - 1]."""
+    from scipy.linalg import helmert
+
+    return helmert(size).T if size > 1 else np.zeros((size, 0))
+
+
+def _indicator(chosen: NDArray[np.intp], size: int) -> Vector:
+    y = np.zeros(size)
+    y[chosen] = 1.0
+    return y

@@ -1,0 +1,57 @@
+"""Which subtags a language tag (BCP 47) may have, as the IANA registry says: languages, scripts, regions, variants."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from selector.sources import tables
+
+_ANY = "-"  # a variant of any language
+
+
+def is_extended(primary: str, subtag: str) -> bool:
+    """Whether `subtag` is a language that may follow `primary` (ISO 639-3), as `yue` may follow `zho`."""
+    return subtag in _registered("extended", primary)
+
+
+def is_script(subtag: str) -> bool:
+    """Whether `subtag` is a script of ISO 15924, in small letters."""
+    return subtag in _registered("script", _ANY)
+
+
+def is_region(subtag: str) -> bool:
+    """Whether `subtag` is a country (ISO 3166-1, small letters) or a region (three digits of UN M49).
+
+    Of the codes for private use, `xk` (Kosovo, as Unicode has it) and `xx` (mBART's for none) are taken.
+    """
+    return subtag in ("xk", "xx") or subtag in _registered("region", _ANY)
+
+
+def is_variant(primary: str, subtag: str) -> bool:
+    """Whether `subtag` is a dialect or an orthography that the registry has for `primary` (ISO 639-3)."""
+    return subtag in _registered("variant", primary) or subtag in _registered("variant", _ANY)
+
+
+def group(code: str) -> str | None:
+    """The name of a group of languages by its code, as Baltic languages for `bat`; None for any other code."""
+    return _groups().get(code)
+
+
+def is_private(code: str) -> bool:
+    """Whether a code is for private use (`qaa` to `qtz`): no standard says what it means."""
+    return re.fullmatch("q[a-t][a-z]", code) is not None
+
+
+def _registered(kind: str, of: str) -> frozenset[str]:
+    return _subtags().get((kind, of), frozenset())
+
+
+@cache
+def _subtags() -> dict[tuple[str, str], frozenset[str]]:
+    return {(kind, of): frozenset(listed.split()) for kind, of, listed in tables.rows("subtags.tsv") if kind != "group"}
+
+
+@cache
+def _groups() -> dict[str, str]:
+    return {code: name for kind, code, name in tables.rows("subtags.tsv") if kind == "group"}

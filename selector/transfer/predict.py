@@ -1,0 +1,190 @@
+"""Choosing by the transfer model: predicted gains before anything was measured, from published results.
+
+Limits: the shipped facts (arXiv 2511.06497) are XLM-R-base, realigned with about 390,000 sentence pairs in total
+whatever the size of the subset and fine-tuned on English, on POS tagging, NER and NLI. Other encoders, budgets, sources
+and tasks may rank subsets differently; a study measures that. Targets without published results are predicted from
+their distances alone, and their intervals are wider.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from selector.errors import InputError
+from selector.languages.language import Language, Pool, parse
+from selector.languages.pools import NAMED
+from selector.objectives.base import Chosen, Index, SetFunction, Vector, blocks
+from selector.problem import Problem
+from selector.solvers import greedy
+from selector.transfer import mixed_model, published
+from selector.transfer.covariates import Affinity
+from selector.transfer.model import COLUMNS, KERNELS, Observations, Prediction, TransferModel
+
+__all__ = ["Gain", "Observations", "Prediction", "TransferModel", "explain", "predicted", "prior"]
+
+SOURCE = "eng"  # what the published models are fine-tuned on
+PRETRAINED = frozenset(NAMED["xlmr-100"])
+RANKED_BY = ("pos", "ner")  # the tasks whose mean gain is maximized: those with many targets
+LARGEST = 500  # languages of pool and targets together
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A predicted gain in points, with the interval in which a measurement of it is expected."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one task is predicted to gain from a subset."""
+
+    task: str
+    average: Gain  # over the targets
+    targets: dict[str, Gain]  # by code
+    measured: frozenset[str]  # targets with published results; the others rest on distances alone
+
+
+def predicted(problem: Problem, rng: Generator) -> list[int]:
+    """The k languages with the greatest predicted mean gain over the targets, by greedy and swaps. Deterministic.
+
+    Raises InputError for a source other than English and for more languages than `LARGEST`.
+    """
+    if problem.source is not None and problem.source.code != SOURCE:
+        raise InputError(
+            f"the transfer model knows results with {SOURCE} as source, not {problem.source.code}",
+            "leave out --source or choose by facility",
+        )
+    count = len({*problem.frame, *problem.targets})
+    if count > LARGEST:
+        raise InputError(
+            f"the transfer model takes at most {LARGEST} languages, and pool and targets have {count}",
+            "name a smaller pool, or use the strategy facility",
+        )
+    function = MeanGain(problem.frame, problem.targets, problem.weights)
+    return greedy.search(function, problem.k, problem.pinned, problem.free, problem.limits)
+
+
+def explain(
+    subset: Iterable[Language],
+    targets: Sequence[Language],
+    tasks: Sequence[str] = published.TASKS,
+    weights: NDArray[np.float64] | None = None,
+    level: float = 0.90,
+) -> list[Explanation]:
+    """What each task is predicted to gain from realigning on a subset: on average and per target, with intervals.
+
+    Raises InputError for no members or no targets.
+    """
+    members = tuple(sorted(set(subset)))
+    if not members or not targets:
+        raise InputError("nothing to predict", "name at least one language to realign on and one target")
+    half = float(ndtri((1.0 + level) / 2.0))
+    found = []
+    for task, model in _models((*members, *targets), tasks):
+        forecast = model.predict([(members,)], targets)
+        mean, deviation = forecast.average(weights)
+        each = np.sqrt(np.diag(forecast.covariance[0]))
+        per_target = {x.code: _gain(m, half * s) for x, m, s in zip(targets, forecast.mean[0], each, strict=True)}
+        measured = frozenset(x.code for x in targets if x.code in model.known)
+        found.append(Explanation(task, _gain(mean[0], half * deviation[0]), per_target, measured))
+    return found
+
+
+def prior(task: str, languages: Iterable[Language]) -> TransferModel:
+    """The model of a published task, ready for subsets and targets among `languages`."""
+    return _models(languages, (task,))[0][1]
+
+
+class MeanGain(SetFunction):
+    """Predicted gain, averaged over targets (weighted) and over published tasks; 0 for the empty set."""
+
+    def __init__(
+        self,
+        frame: Sequence[Language],
+        targets: Sequence[Language],
+        weights: Vector,
+        tasks: Sequence[str] = RANKED_BY,
+    ) -> None:
+        self.size = len(frame)
+        self.targets = tuple(targets)
+        self.weights = weights
+        self.models = [model for _, model in _models((*frame, *targets), tasks)]
+        self.index = self.models[0].affinity.index(frame)  # the models share one affinity
+
+    def value(self, chosen: Chosen) -> float:
+        return float(self.values(np.array([chosen], dtype=np.intp))[0]) if len(chosen) else 0.0
+
+    def second(self, chosen: Chosen) -> float:
+        return 0.0
+
+    def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
+        candidates = self.everyone(among)
+        values = np.full(len(candidates), self.value(chosen))
+        new = np.flatnonzero(~np.isin(candidates, list(chosen)))
+        for block in blocks(new):
+            sets = np.tile(np.array([*chosen, 0], dtype=np.intp), (len(block), 1))
+            sets[:, -1] = candidates[block]
+            values[block] = self.values(sets)
+        return values, np.zeros(len(candidates))
+
+    def work(self, k: int) -> float:
+        return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances, both tasks
+
+    def values(self, sets: Index) -> Vector:
+        """Of B sets of one size [B, k], [B]."""
+        S = np.sort(self.index[sets], axis=1)
+        return np.mean([model.mean(S, self.targets) @ self.weights for model in self.models], axis=0)
+
+
+def _models(languages: Iterable[Language], tasks: Sequence[str]) -> list[tuple[str, TransferModel]]:
+    """The models of some tasks over the same languages, so that indices agree."""
+    everyone = set(languages)
+    for task in tasks:
+        results = published.shipped(task)
+        everyone |= {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
+    return _fitted(tuple(sorted(everyone)), tuple(tasks))
+
+
+@lru_cache(maxsize=4)
+def _fitted(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
+    affinity = Affinity(languages, parse(SOURCE), PRETRAINED)
+    scales = shipped_scales()
+    return [(task, TransferModel(Observations.of(published.shipped(task)), affinity, scales[task])) for task in tasks]
+
+
+@cache
+def shipped_scales() -> dict[str, mixed_model.Scales]:
+    """The scales that fit the published results best, by task; made by `studies/paper-subsets/scales.py`."""
+    text = (resources.files("selector") / "data" / "published-scales.json").read_text(encoding="utf-8")
+    return {task: scales_from(found) for task, found in json.loads(text).items() if task in published.TASKS}
+
+
+def scales_from(document: dict[str, dict[str, float]]) -> mixed_model.Scales:
+    columns = np.array([document["columns"][name] for name in COLUMNS])
+    kernels = np.array([document["kernels"][name] for name in KERNELS])
+    return mixed_model.Scales(columns, kernels, document["noise"]["variance"])
+
+
+def scales_document(scales: mixed_model.Scales) -> dict[str, dict[str, float]]:
+    """The form in which scales are stored, to four digits."""
+    return {
+        "columns": {name: float(f"{value:.4g}") for name, value in zip(COLUMNS, scales.columns, strict=True)},
+        "kernels": {name: float(f"{value:.4g}") for name, value in zip(KERNELS, scales.kernels, strict=True)},
+        "noise": {"variance": float(f"{scales.noise:.4g}")},
+    }
+
+
+def _gain(mean: float, half: float) -> Gain:
+    return Gain(float(mean), float(mean - half), float(mean + half))

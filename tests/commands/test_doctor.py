@@ -1,0 +1,128 @@
+"""`realingo doctor`: what it says of a sound machine, and of one where something is missing or broken."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from rehearsal import realingo, tree
+
+from search.commands import doctor
+
+STATES = {"ok", "warning", "missing", "broken"}
+
+
+@pytest.fixture(autouse=True)
+def _no_data(own_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REALINGO_DATA", raising=False)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A hub that refuses everything, which is an answer too."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def by_name(findings: list[doctor.Finding]) -> dict[str, doctor.Finding]:
+    return {finding.name: finding for finding in findings}
+
+
+def test_a_sound_machine(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert realingo("doctor", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    states = {(check["group"], check["name"]): check["state"] for check in document["checks"]}
+    assert set(states.values()) <= STATES - {"broken"}
+    sound = {("python", "python"), ("packages", "torch"), ("storages", "sqlite"), ("storages", "journal")}
+    assert {states[check] for check in sound | {("cache", "folder")}} == {"ok"}
+    assert states["hub", "access"] == "warning"  # the tests are offline by choice
+    assert all(check["hint"] for check in document["checks"] if check["state"] != "ok")
+    assert tree(tmp_path) == {"cache"}
+    assert realingo("doctor") == 0
+    told = capsys.readouterr().out
+    assert "Everything needed works" in told
+    assert "REALINGO_DATA" in told
+
+
+def test_what_is_needed_and_does_not_work_gives_exit_status_1(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "file" / "cache"))
+    assert realingo("doctor", "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    broken = [check["name"] for check in document["checks"] if check["state"] == "broken"]
+    assert (document["ok"], broken) == (False, ["folder"])
+
+
+def test_a_look_that_fails_is_a_finding() -> None:
+    def look() -> Iterator[doctor.Finding]:
+        raise OSError("the disk is gone")
+
+    (found,) = doctor._guarded(look)
+    assert (found.name, found.state) == ("look", "broken")
+    assert "the disk is gone" in found.found
+
+
+@pytest.mark.parametrize(
+    ("requirement", "found", "fits"),
+    [
+        ("numpy>=1.0", None, True),
+        ("numpy<1.0", None, False),
+        ("no-such-package-at-all>=1", "not installed", False),
+    ],
+)
+def test_versions_are_held_against_what_is_supported(requirement: str, found: str | None, fits: bool) -> None:
+    got = doctor._installed(Requirement(requirement))
+    assert got[1] is fits
+    assert found is None or got[0] == found
+
+
+def test_what_is_needed_is_read_off_the_distribution() -> None:
+    assert {"torch", "optuna", "typer"} <= {each.name for each in doctor._needed("")}
+    assert [each.name for each in doctor._needed("dashboard")] == ["optuna-dashboard"]
+
+
+def test_the_hub_is_asked(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_name(list(doctor._hub()))["access"].state == "ok"
+    for nobody in ("http://127.0.0.1:9", "no address"):
+        monkeypatch.setenv("HF_ENDPOINT", nobody)
+        assert by_name(list(doctor._hub()))["access"].state == "warning"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "by choice" in by_name(list(doctor._hub()))["access"].found
+
+
+def test_the_data_root_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = []
+    for root in ("", str(tmp_path), str(tmp_path / "nowhere")):
+        monkeypatch.setenv("REALINGO_DATA", root)
+        states += [finding.state for finding in doctor._data()]
+    assert states == ["missing", "ok", "warning"]
+
+
+def test_a_storage_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._stored("sqlite:///no/such/folder/s.db")
+    assert doctor._stored("s.journal") == ""
