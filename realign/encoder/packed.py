@@ -39,13 +39,15 @@ class Packed:
     width: int
     longest: int  # t
     wanted: Tensor | None = None  # [m] the tokens whose last state is asked for; None: all
+    borders: Tensor | None = None  # [n + 1] int32 first token of each sentence; then there are no rows: see `attend`
 
     def to(self, device: torch.device) -> Packed:
         if device.type == "cpu":
             return self
         ids, place, slot = (x.to(device, non_blocking=True) for x in (self.ids, self.place, self.slot))
         apart, wanted = (x if x is None else x.to(device, non_blocking=True) for x in (self.apart, self.wanted))
-        return Packed(ids, place, slot, apart, self.rows, self.width, self.longest, wanted)
+        borders = None if self.borders is None else self.borders.to(device, non_blocking=True)
+        return Packed(ids, place, slot, apart, self.rows, self.width, self.longest, wanted, borders)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Block:
     up: Affine
     down: Affine
     second_norm: Affine
+    joined: Affine | None = None  # query, key and value as one layer, where they lie end to end in memory
 
 
 @dataclass(frozen=True)
@@ -159,17 +162,33 @@ class Layout:
         return torch.from_numpy(np.where(apart, np.float32(-np.inf), np.float32(0)))
 
 
-def forward(net: Net, tokens: Packed, depth: int) -> Tensor:
-    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted."""
+def forward(net: Net, tokens: Packed, depth: int, frozen: int = 0) -> Tensor:
+    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted.
+
+    frozen: so many blocks from below, and the embeddings if any, are computed without gradients.
+    """
+    if frozen:
+        x = _embedded(net, tokens).detach()
+        with torch.no_grad():
+            for block in net.blocks[:frozen]:
+                x = _block(net, block, tokens, x, None)
+        return _after(net, tokens, x, net.blocks[frozen:depth])
+    return _after(net, tokens, _embedded(net, tokens), net.blocks[:depth])
+
+
+def _embedded(net: Net, tokens: Packed) -> Tensor:
     positions = net.positions[..., net.first : net.first + tokens.longest, :]
     if net.kinds is not None:
         positions = positions + net.kinds[..., :1, :]
     x = net.words(tokens.ids) + rows_of(positions, tokens.place)
-    x = _dropout(_normed(x, net.norm, net.epsilon), net.dropout)
-    for block in net.blocks[: max(0, depth - 1)]:
+    return _dropout(_normed(x, net.norm, net.epsilon), net.dropout)
+
+
+def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tensor:
+    for block in blocks[:-1]:
         x = _block(net, block, tokens, x, None)
-    if depth:
-        return _block(net, net.blocks[depth - 1], tokens, x, tokens.wanted)
+    if blocks:
+        return _block(net, blocks[-1], tokens, x, tokens.wanted)
     return x if tokens.wanted is None else pick(x, tokens.wanted)
 
 
@@ -184,6 +203,10 @@ def rows_of(table: Tensor, index: Tensor) -> Tensor:
 
 def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | None) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
+    if tokens.borders is not None:
+        seen = attend(net, tokens, _linear(x, block.joined or _joined(block.query, block.key, block.value)))
+        here = x if wanted is None else pick(x, wanted)
+        return _fed(net, block, here, seen if wanted is None else pick(seen, wanted))
     if wanted is None:
         here, slot = x, tokens.slot
         q, k, v = _in_rows(tokens, _linear(x, _joined(block.query, block.key, block.value)), slot, 3, net.heads)
@@ -194,10 +217,45 @@ def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | N
     # eq. 1 of Vaswani et al. 2017
     apart = None if tokens.apart is None else tokens.apart.to(q.dtype)
     seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart, dropout_p=net.attention_dropout)
-    y = _linear(pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot), block.output)
+    return _fed(net, block, here, pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
+
+
+def _fed(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
+    """What comes after the attention: its output layer, and the feed-forward part."""
+    y = _linear(seen, block.output)
     y = _normed(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
     z = _linear(net.activation(_linear(y, block.up)), block.down)
     return _normed(_dropout(z, net.dropout) + y, block.second_norm, net.epsilon)
+
+
+def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
+    """Attention within each sentence. x: [.., s, 3 · d] queries, keys and values → [.., s, d].
+
+    In half precision on CUDA by FlashAttention over sentences of any length (Dao 2023), without rows or masks.
+    """
+    assert tokens.borders is not None
+    *lead, s, _ = x.shape
+    q, k, v = x.view(-1, 3, net.heads, x.shape[-1] // (3 * net.heads)).unbind(1)
+    if x.is_cuda and x.dtype != torch.float32:
+        return _flash(q, k, v, tokens.borders, tokens.longest, net.attention_dropout).reshape(*lead, s, -1)
+    owner = torch.bucketize(torch.arange(len(q), device=x.device, dtype=torch.int32), tokens.borders, right=True)
+    owner = owner.view(-1, 1, s)
+    q, k, v = (part.view(-1, s, *part.shape[1:]).transpose(1, 2) for part in (q, k, v))
+    sees = owner[..., None] == owner[:, :, None]  # [m, 1, s, s]
+    seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=sees, dropout_p=net.attention_dropout)
+    return seen.transpose(1, 2).reshape(*lead, s, -1)
+
+
+def _flash(q: Tensor, k: Tensor, v: Tensor, borders: Tensor, longest: int, dropout: float) -> Tensor:
+    """[s, h, d / h] each; torch's `varlen_attn`, and what stands below it where there is dropout."""
+    if dropout:
+        forward = torch.ops.aten._flash_attention_forward
+        return forward(q, k, v, borders, borders, longest, longest, dropout, False, False)[0]
+    from torch.nn.attention.varlen import varlen_attn
+
+    found = varlen_attn(q, k, v, borders, borders, longest, longest)
+    assert isinstance(found, Tensor)
+    return found
 
 
 def _in_rows(tokens: Packed, x: Tensor, slot: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:

@@ -35,6 +35,10 @@ class UsedRows(nn.Module):
             return rows_of(self.weight, self._row[ids])
         return nn.functional.embedding(ids, self.whole().weight)
 
+    def row_of(self, ids: Tensor) -> Tensor:
+        """The rows of `weight` that stand for these sub-words."""
+        return self._row[ids]
+
     @torch.no_grad()
     def whole(self) -> nn.Embedding:
         """The embedding of all words, brought up to date."""

@@ -106,7 +106,7 @@ class Tuner:
         device = next(model.parameters()).device
         self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
         self._model, self._lessons, self.how, self._device = model, lessons, how, device
-        self._seed, self._step = seed, 0
+        self.seed, self._step = seed, 0
         self._steps, self._peak = steps, max(1, round(how.warmup * steps))
         self._descent: Descent | None = None
         self._states: States | None = None
@@ -150,7 +150,7 @@ class Tuner:
             self._states = States(self._model)
         lesson = self.lesson()
         # a model with dropout must give the same score each time
-        with seeded(self._device, self._seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
+        with seeded(self._device, self.seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
             states = self._states(lesson.ids, lesson.mask, wanted=lesson.wanted)
             loss = self.loss(states, lesson)
         loss.backward()

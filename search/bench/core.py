@@ -24,6 +24,7 @@ from realign.encoder.encoder import Encoder
 from realign.encoder.hidden_states import net_of
 from realign.evaluate import RealignAndTransfer
 from realign.score import Fidelity, Merging
+from realign.tasks import side_by_side
 from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
 from realign.training.encoded_pairs import PairStore
@@ -31,7 +32,6 @@ from realign.training.settings import Realignment
 from realign.world.encoder import world_encoder
 from realign.world.world import World
 from search import terminal
-from search.bench import side_by_side
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset

@@ -28,6 +28,7 @@ from realign.encoder.used_rows import UsedRows, narrow
 from realign.evaluate import RealignAndTransfer
 from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Fidelity
+from realign.tasks import side_by_side
 from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
 from realign.training.encoded_pairs import PairStore
@@ -36,7 +37,6 @@ from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import LoRA, Realignment
 from realign.world.world import Sizes, World
-from search.bench import side_by_side
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 
@@ -211,7 +211,17 @@ def test_two_descents_on_the_same_weights_share_their_buffer() -> None:
 # Many
 
 
-@pytest.mark.parametrize("how", [WORD, SENTENCE, replace(SENTENCE, projection=False, layer=-2)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        WORD,
+        replace(WORD, pooling="first", negatives="cross"),
+        SENTENCE,
+        replace(SENTENCE, projection=False, layer=-2),
+        replace(SENTENCE, freeze="lower", schedule="linear", warmup=0.5),
+        replace(SENTENCE, pooling="reference-prefix", negatives="cross", order="during"),
+    ],
+)
 def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Realignment) -> None:
     task = Tagging(encoder, world, "eng", FineTuning(batch=8))
     targets = ("deu", "fin", "tur")
