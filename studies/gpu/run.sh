@@ -1,6 +1,14 @@
 #!/bin/sh
-# Times one candidate of the paper's protocol on a GPU, and many small candidates at once. Needs torch, transformers,
-# numpy and what comes with them; no data, no weights, no network.   sh studies/h200/run.sh [--tiny] [--trace FILE]
+# Checks, times and a table of real evaluations on one GPU, in one call of under nine minutes.
+#   sh studies/gpu/run.sh BUNDLE OUT            BUNDLE is made by studies/gpu/bundle.py
+#   sh studies/gpu/run.sh BUNDLE OUT --tiny     the same to the last line in minutes on a CPU
+# Needs torch, transformers, numpy and what comes with them; no network.
 set -eu
+bundle=$(realpath "$1") out=$(mkdir -p "$2" && realpath "$2")
+shift 2
 cd "$(dirname "$0")/../.."
-exec "${PYTHON:-python3}" -m studies.h200.profile_phases "$@"
+export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
+for part in check table speed; do
+    "${PYTHON:-python3}" -m studies.gpu.measure --bundle "$bundle" --out "$out" --parts $part --plan twelve \
+        --minutes 4 --speed-minutes 2.5 "$@"
+done
