@@ -103,12 +103,22 @@ class Later(Sequence[Item], Generic[Item]):
 class Stream(Sequence[Item], Generic[Item]):
     """A sequence that is read anew each time and never held: for text that does not fit in memory.
 
-    Going through it is cheap; its length and its items by number take a reading up to there.
+    Going through it is cheap; its length and its items by number take a reading up to there, unless `pick` and
+    `length` say how to get them faster.
     """
 
-    def __init__(self, read: Callable[[], Iterator[Item]]) -> None:
-        self._open = read
-        self._length: int | None = None
+    def __init__(
+        self,
+        read: Callable[[], Iterator[Item]],
+        pick: Callable[[Sequence[int]], Iterator[Item]] | None = None,
+        length: int | None = None,
+    ) -> None:
+        """`pick`: the items with some numbers, which ascend."""
+        self._open, self._pick, self._length = read, pick, length
+
+    def pick(self, numbers: Sequence[int]) -> Iterator[Item]:
+        """The items with these numbers (ascending), in one pass."""
+        return self._pick(numbers) if self._pick is not None else picked(self._open(), numbers)
 
     def __iter__(self) -> Iterator[Item]:
         return self._open()
@@ -135,3 +145,17 @@ class Stream(Sequence[Item], Generic[Item]):
         for item in islice(self._open(), place, None) if place >= 0 else ():
             return item
         raise IndexError(index)
+
+
+def pick(items: Sequence[Item], numbers: Sequence[int]) -> Iterator[Item]:
+    """The items with these numbers (ascending), read in the way that is fastest for this kind of sequence."""
+    fast = getattr(items, "pick", None)
+    return fast(numbers) if fast is not None else (items[number] for number in numbers)
+
+
+def picked(items: Iterator[Item], numbers: Sequence[int]) -> Iterator[Item]:
+    """The items with these numbers (ascending) of an iterator, which is read no further than the last of them."""
+    position = 0
+    for number in numbers:
+        yield next(islice(items, number - position, None))
+        position = number + 1

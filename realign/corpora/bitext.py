@@ -11,15 +11,14 @@ Without a split in its name a file is the training text. `code` is any that a po
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, reduce
-from itertools import zip_longest
+from functools import reduce
 from pathlib import Path
 
 from realign.corpora.base import Pair, Split, Stream
 from realign.corpora.file_names import Found, Name, side_of
-from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, lines, named_files, one, sign, stamped
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
+from realign.corpora.line_files import count_lines, pick_lines
 from selector.errors import InputError
 
 Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
@@ -43,8 +42,8 @@ class Moses:
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
         ours, theirs = _of(self._files, language, split, self._folder)
-        _sound_sides(stamped(ours), stamped(theirs))
-        return Stream(lambda: _zipped(ours, theirs))
+        count = _same_length(ours, theirs)
+        return Stream(lambda: _zipped(ours, theirs), lambda numbers: _picked(ours, theirs, numbers), count)
 
 
 class Tsv:
@@ -63,8 +62,8 @@ class Tsv:
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
         (path,) = _of(self._files, language, split, self._folder)
-        _sound_rows(stamped(path))
-        return Stream(lambda: _rows(path))
+        count = count_lines(stamped(path), columns=2)
+        return Stream(lambda: _rows(path), lambda numbers: _cells(path, pick_lines(path, numbers)), count)
 
 
 def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) -> tuple[Path, ...]:
@@ -108,29 +107,36 @@ def _used(files: dict[Split, Files], named: frozenset[str]) -> list[Path]:
     return [path for code, some in every if not named or code in named for path in some[code]]
 
 
-@cache
-def _sound_sides(ours: Stamped, theirs: Stamped) -> None:
-    """Read through files once: what is wrong in them must not be found in the middle of a study."""
-    deque(_zipped(ours[0], theirs[0]), maxlen=0)
-
-
-@cache
-def _sound_rows(stamp: Stamped) -> None:
-    deque(_rows(stamp[0]), maxlen=0)
+def _same_length(ours: Path, theirs: Path) -> int:
+    """How many lines both sides have. Each was read through: what is wrong must not be found in a study's middle."""
+    counts = {path: count_lines(stamped(path)) for path in (ours, theirs)}
+    if counts[ours] != counts[theirs]:
+        short, long = sorted(counts, key=lambda path: counts[path])
+        message = f"{short} ends after line {counts[short]}, but {long.name} goes on"
+        raise InputError(message, "the two sides must have the same number of lines")
+    return counts[ours]
 
 
 def _zipped(ours: Path, theirs: Path) -> Iterator[Pair]:
-    for number, (left, right) in enumerate(zip_longest(lines(ours), lines(theirs)), 1):
-        if left is None or right is None:
-            short, long = (ours, theirs) if left is None else (theirs, ours)
-            message = f"{short} ends after line {number - 1}, but {long.name} goes on"
-            raise InputError(message, "the two sides must have the same number of lines")
-        yield Pair(tuple(left[1].split()), tuple(right[1].split()))
+    return (_pair(left, right) for (_, left), (_, right) in zip(lines(ours), lines(theirs), strict=True))
+
+
+def _picked(ours: Path, theirs: Path, numbers: Sequence[int]) -> Iterator[Pair]:
+    sides = pick_lines(ours, numbers), pick_lines(theirs, numbers)
+    return (_pair(left, right) for (_, left), (_, right) in zip(*sides, strict=True))
 
 
 def _rows(path: Path) -> Iterator[Pair]:
-    for number, line in lines(path):
+    return _cells(path, lines(path))
+
+
+def _cells(path: Path, rows: Iterable[tuple[int, str]]) -> Iterator[Pair]:
+    for number, line in rows:
         cells = line.split("\t")
         if len(cells) != 2:
             bad(path, number, f"{len(cells)} columns instead of 2", "a sentence, a TAB and its translation")
-        yield Pair(tuple(cells[0].split()), tuple(cells[1].split()))
+        yield _pair(*cells)
+
+
+def _pair(source: str, target: str) -> Pair:
+    return Pair(tuple(source.split()), tuple(target.split()))

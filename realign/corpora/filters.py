@@ -85,19 +85,28 @@ class Filtered:
 
 
 class Kept(Stream[Pair]):
-    """The pairs that the rules leave. `dropped` counts the others by reason, once all were read."""
+    """The pairs of `every` that the rules leave. `dropped` counts the others by reason, once all were read."""
 
-    def __init__(self, pairs: Sequence[Pair], rules: Rules, scripts: tuple[Sequence[str], Sequence[str]]) -> None:
+    def __init__(self, every: Sequence[Pair], rules: Rules, scripts: tuple[Sequence[str], Sequence[str]]) -> None:
         super().__init__(self._read)
-        self._pairs, self._rules, self._scripts = pairs, rules, scripts
+        self.every, self._rules, self._scripts = every, rules, scripts
         self.dropped: Counter[str] = Counter()
+
+    @property
+    def duplicates(self) -> bool:
+        """Whether the same pair may be kept again."""
+        return self._rules.duplicates
+
+    def reason(self, pair: Pair) -> str | None:
+        """Why a pair is dropped, whatever else there is; None: it is not."""
+        return self._rules.reason(pair, self._scripts)
 
     def _read(self) -> Iterator[Pair]:
         seen: set[bytes] = set()
         dropped: Counter[str] = Counter()
-        for pair in self._pairs:
-            reason = self._rules.reason(pair, self._scripts)
-            if reason is None and not self._rules.duplicates:
+        for pair in self.every:
+            reason = self.reason(pair)
+            if reason is None and not self.duplicates:
                 known = len(seen)
                 seen.add(_digest(pair))
                 reason = "duplicate" if len(seen) == known else None
@@ -110,7 +119,8 @@ class Kept(Stream[Pair]):
 
 def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
     """How many pairs a filter took out of these, by reason; complete when they have been read to the end."""
-    return pairs.dropped if isinstance(pairs, Kept) else {}
+    found: Mapping[str, int] = getattr(pairs, "dropped", {})
+    return found
 
 
 def share(text: str, scripts: Sequence[str]) -> float:
@@ -118,8 +128,14 @@ def share(text: str, scripts: Sequence[str]) -> float:
     if not scripts or not all(script in SCRIPTS for script in scripts):
         return 1.0
     names = {name for script in scripts for name in SCRIPTS[script]}
-    found = [_script(c) in names for c in text[:SHOWN] if c.isalpha()]
-    return sum(found) / len(found) if found else 1.0
+    if "LATIN" in names and text.isascii():  # every letter of ASCII is Latin
+        return 1.0
+    inside = total = 0
+    for character, count in Counter(text[:SHOWN]).items():
+        if character.isalpha():
+            total += count
+            inside += count if _script(character) in names else 0
+    return inside / total if total else 1.0
 
 
 @cache

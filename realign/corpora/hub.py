@@ -92,11 +92,17 @@ class Hub:
         if "text" in self._spec.columns:  # one configuration a language, rows that correspond
             ours, theirs = (self._rows(code, split) for code in (self._source, language))
             self._same_length(language, split, ours, theirs)
-            return Stream(lambda: map(_pair, self._column(ours, "text"), self._column(theirs, "text")))
+            return Stream(
+                lambda: self._joined(ours, theirs),
+                lambda numbers: self._joined(ours.select(numbers), theirs.select(numbers)),
+                len(ours),
+            )
         rows = self._rows(language, split)
         sides = [self._spec.fill(self._spec.columns[role], self._source, language) for role in ("source", "target")]
         self._check(rows, sides)
-        return Stream(lambda: (_pair(*(_inside(row, side) for side in sides)) for row in rows))
+        return Stream(
+            lambda: _sides(rows, sides), lambda numbers: _sides(rows.select(numbers), sides), length=len(rows)
+        )
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         return _sentences(self, language, split)
@@ -167,6 +173,9 @@ class Hub:
         self._check(rows, [name])
         return (row[name] for row in rows)
 
+    def _joined(self, ours: Any, theirs: Any) -> Iterator[Pair]:
+        return map(_pair, self._column(ours, "text"), self._column(theirs, "text"))
+
     def _same_length(self, language: str, split: str, ours: Any, theirs: Any) -> None:
         if len(ours) != len(theirs):
             message = f"{self._spec.id}: {len(theirs)} {split} rows of {language}, {len(ours)} of {self._source}"
@@ -190,6 +199,10 @@ def _label(names: Sequence[str], value: object) -> str:
 def _inside(row: Any, column: str) -> str:
     head, _, inside = column.partition(".")
     return str((row[head] or {}).get(inside) or "") if inside else str(row[head] or "")
+
+
+def _sides(rows: Any, columns: Sequence[str]) -> Iterator[Pair]:
+    return (_pair(*(_inside(row, column) for column in columns)) for row in rows)
 
 
 def _pair(source: str, target: str) -> Pair:

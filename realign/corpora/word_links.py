@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import overload
 
-from realign.corpora.base import Links, Pair, Parallel, Split
+from realign.corpora.base import Links, Pair, Parallel, Split, pick
 from realign.corpora.file_names import Found, pair_of
 from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
 
@@ -76,6 +76,11 @@ class Linking(Sequence[Pair]):
     def __iter__(self) -> Iterator[Pair]:  # not by number: a corpus that is read from a file has no quick way there
         for number, pair in enumerate(self._pairs):
             yield replace(pair, links=self._links(number, pair))
+
+    def pick(self, numbers: Sequence[int]) -> Iterator[Pair]:
+        """The pairs with these numbers (ascending)."""
+        for number, pair in zip(numbers, pick(self._pairs, numbers), strict=True):
+            yield replace(pair, links=self._links(int(number), pair))
 
     @overload
     def __getitem__(self, at: int) -> Pair: ...

@@ -20,6 +20,7 @@ from realign.corpora.filters import dropped
 from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import Table
+from realign.training.sampled_pairs import Stored
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked, aligner, informative
 from selector.errors import InputError
@@ -58,7 +59,9 @@ class PairStore:
         return self._known[language]
 
     def about(self, language: str) -> Mapping[str, Any]:
-        """Of the training pairs: `pairs`, how many; `dropped`, reason → how many; `source`, `target`, hashes."""
+        """Of the training pairs: `available`, how many there are, and `pairs`, how many are in use; `dropped`, reason →
+        how many, of a sample while it was chosen; `source`, `target`, hashes.
+        """
         self.of(language)
         return self._about[language]
 
@@ -85,9 +88,10 @@ class PairStore:
             ours.update(_bytes(pair.source))
             theirs.update(_bytes(pair.target))
         lost = dict(dropped(pairs))
-        if lost:
-            reasons = ", ".join(f"{number} {reason}" for reason, number in lost.items())
-            log.warning("%s: kept %d of %d pairs; dropped %s", language, count, count + sum(lost.values()), reasons)
+        reasons = ", ".join(f"{number} {reason}" for reason, number in lost.items())
+        available = pairs.available if isinstance(pairs, Stored) else count + sum(lost.values())
+        if lost and not isinstance(pairs, Stored):  # of a sample it was said when it was chosen
+            log.warning("%s: kept %d of %d pairs; dropped %s", language, count, available, reasons)
         if not count:
             raise InputError(
                 f"there are no parallel sentences for {language}"
@@ -98,7 +102,7 @@ class PairStore:
             message = f"every sentence pair of {language} has an empty side"
             raise InputError(message, "check the files, or take the language out of the pool")
         facts: dict[str, Any] = {"source": ours.hexdigest(), "target": theirs.hexdigest()}
-        facts |= {"pairs": count, "dropped": lost}
+        facts |= {"available": available, "pairs": count, "dropped": lost}
         if self._align is None:
             return Chunks([], facts)
         return Chunks(self._link(language, pairs, *self._sides(pairs, facts["source"], facts["target"])), facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search.config.core_schema import Bitext, Conllu, Hub, Labels, Verses
+from search.config.sample_size import sample_size
 from search.config.study_config import StudyConfig
 from selector.languages.language import Pool, scripts
 
@@ -37,6 +38,14 @@ def filtered(config: StudyConfig, text: Parallel) -> Parallel:
         return text
     written = {language.code: scripts(language) for language in (config.source, *config.pool)}
     return Filtered(text, Rules(**dict(config.data.rules)), config.source.code, written)
+
+
+def sampled(config: StudyConfig, text: Parallel) -> Parallel:
+    """Parallel text without the training pairs that no run of the study can see."""
+    from realign.training.sampled_pairs import Sampled
+
+    size = sample_size(config)
+    return text if size is None else Sampled(text, size)
 
 
 def labelled(config: StudyConfig) -> Labelled:

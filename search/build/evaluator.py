@@ -99,7 +99,7 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
 
     from realign.training.realigner import fitting
 
-    text = sources.filtered(config, linked(config))
+    text = sources.sampled(config, sources.filtered(config, linked(config)))
     for number, language in enumerate(config.pool, 1):  # before the encoder is loaded, or trained
         _usable(config, text.pairs(language.code, "train"), language.code)
         if advance is not None:

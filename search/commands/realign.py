@@ -197,7 +197,12 @@ class _Job:
             "realign": config.realign.model_dump(mode="json", exclude_none=True),
             "pairs": config.realign.steps * config.realign.batch,
             "data": {
-                code: {"pairs": row["pairs"], "dropped": dropped[code], "used": used[code]}
+                code: {
+                    "available": row["available"],
+                    "pairs": row["pairs"],
+                    "dropped": dropped[code],
+                    "used": used[code],
+                }
                 for code, row in self.start.data.items()
             },
             "facts": dict(facts),

@@ -102,6 +102,8 @@ class Filter(Section):
 class DataSection(Section):
     parallel: Literal["world"] | Verses | Bitext | Hub = "world"
     filter: Literal["none"] | Filter | None = None  # None: the defaults for moses, tsv and hub, none for the others
+    # train pairs of a language that are read, filtered and encoded; None: as many as a run of the smallest subset sees
+    pairs: Count | Literal["all"] | None = None
 
     @property
     def rules(self) -> Filter | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from realign.cache import write_text
 from search.config.core_schema import FakeModel, Hub
+from search.config.sample_size import sample_size
 from search.config.study_config import StudyConfig
 from search.confirmation.comparison import check_schema
 from search.confirmation.significance import format_p
@@ -129,6 +130,8 @@ def _realignment(config: StudyConfig, subset: Mapping[str, Any], output: Path) -
     ]
     for name in ("model", "data", "task", "realign"):
         section = getattr(config, name).model_dump(mode="json", exclude_none=True)
+        if name == "data" and (size := sample_size(config)) is not None:
+            section["pairs"] = size  # those of the study, whose smallest subset may be another
         lines += ["", f"[{name}]"]
         said = {key: _placed(config, key, value, output) for key, value in section.items() if value != ""}
         lines += [f"{key} = {_toml(value)}" for key, value in said.items()]

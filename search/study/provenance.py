@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from search.config.sample_size import sample_size
 from search.config.study_config import StudyConfig
 from search.study.storage import shown
 from selector.errors import InputError
@@ -46,6 +47,9 @@ def facts(config: StudyConfig) -> dict[str, Any]:
         "seed": config.seed,
         **({"targets.weights": dict(config.weights)} if config.weights else {}),
     }
+    whole["data"].pop("pairs", None)
+    if (size := sample_size(config)) is not None:
+        whole["data"]["pairs"] = size
     if isinstance(whole["model"]["base"], dict):
         whole["model"]["base"].pop("seconds", None)  # how long a rehearsal takes changes no score
     return whole

@@ -159,7 +159,7 @@ def test_a_study_on_the_hub_runs_and_runs_again_offline(root: Path, tmp_path: Pa
         first = realingo(tmp_path, address, "search", str(study), "--backend", "inline", "--json")
         assert first.returncode == 0, first.stderr
         assert any("model.safetensors" in line for line in asked)
-    assert "kept 60 of 61 pairs; dropped 1 duplicate" in first.stderr
+    assert "deu: a sample of 16 of 61 pairs is used" in first.stderr
     again = study.with_name("again.toml")
     again.write_text(STUDY.replace('"hub"\n[pool]', '"again"\n[pool]'), encoding="utf-8")
     for file in (tmp_path / "cache" / "scores").rglob("*.json"):

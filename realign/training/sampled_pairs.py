@@ -1,0 +1,233 @@
+"""A sample of large parallel text: as many pairs of each language as a run can see, chosen by a hash of their numbers.
+
+    order     the pairs of a language ascend by a hash of their number; the key of the hash is the language's code
+    sample    the first n of them that the filter keeps, given back in the order of the text
+
+So the sample of a language is the same for every subset, and a larger one contains it. It is read once and kept in the
+store; what a language has beyond it costs a glance at its lines. A language with no more than n pairs is left as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+
+from realign.corpora.base import Links, Pair, Parallel, Split, pick
+from realign.corpora.filters import Kept
+from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
+
+BLOCK = 1 << 20  # numbers hashed at a time
+SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
+PIECE = 4096  # pairs written at a time
+
+log = logging.getLogger("realingo.pairs")
+
+
+class Sampled:
+    """Parallel text of which each language has at most `limit` training pairs (a `Parallel` around a `Parallel`)."""
+
+    def __init__(self, parallel: Parallel, limit: int) -> None:
+        self._parallel, self._limit = parallel, limit
+
+    @cached_property
+    def signature(self) -> str:
+        return f"{self._parallel.signature} sample:{self._limit}"
+
+    def pairs(self, language: str, split: Split) -> Sequence[Pair]:
+        """The sample, read now if it never was. What there is otherwise is as the text around which this stands."""
+        every = self._parallel.pairs(language, split)
+        raw = every.every if isinstance(every, Kept) else every
+        if split != "train" or len(raw) <= self._limit:
+            return every
+        key = key_of("sample", self.signature, language, len(raw))
+        shelf = kept("sample", key, lambda: self._draw(language, every, raw))
+        return every if shelf.facts["whole"] else Stored(shelf)
+
+    def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> Chunks:
+        drawn = draw(language, raw, every if isinstance(every, Kept) else None, self._limit)
+        if drawn is None:  # the filter leaves fewer than are wanted: all of them
+            return Chunks([], {"whole": True})
+        facts = {"whole": False, "available": len(raw), "read": drawn.read, "dropped": dict(drawn.dropped)}
+        reasons = "".join(f", {count} {reason}" for reason, count in drawn.dropped.items())
+        message = "%s: a sample of %d of %d pairs is used; dropped while choosing: %d of %d%s"
+        log.warning(message, language, self._limit, len(raw), drawn.dropped.total(), drawn.read, reasons)
+        return Chunks(_pieces(drawn), facts)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """n chosen pairs in the order of the text, and what was dropped while they were chosen."""
+
+    numbers: np.ndarray  # [n] int64, ascending
+    packed: list[bytes]  # [n]
+    links: list[Links] | None  # [n]; None where the pairs carry none
+    read: int  # pairs looked at
+    dropped: Counter[str]
+
+
+def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -> Drawn | None:
+    """The first `limit` pairs in the order of the hash that the rules keep; None where they keep fewer.
+
+    Of equal pairs the first in that order is kept. Holds the candidates alone, whatever `pairs` is.
+    """
+    total = len(pairs)
+    count = min(total, math.ceil(SPARE * limit) + 64) if rules else limit
+    while True:
+        found = _chosen(pairs, rules, first(language, total, count), limit)
+        if len(found.numbers) == limit:
+            return found
+        if count == total:
+            return None
+        count = min(total, math.ceil(SPARE * count * limit / max(1, len(found.numbers))) + 64)
+
+
+def first(language: str, total: int, count: int) -> np.ndarray:
+    """The `count` numbers below `total` that come first in the order of a language, in that order. [count] int64"""
+    count = min(count, total)
+    key = np.frombuffer(hashlib.blake2b(language.encode(), digest_size=8).digest(), dtype="<u8")[0]
+    bound = np.uint64(min(2**64 - 1, int(2**64 * min(1.0, (count + 8 * math.sqrt(count) + 64) / total))))
+    numbers, hashes = [], []
+    for start in range(0, total, BLOCK):
+        block = np.arange(start, min(total, start + BLOCK), dtype=np.uint64)
+        mixed = _mix(block ^ key)
+        low = mixed <= bound
+        numbers.append(block[low])
+        hashes.append(mixed[low])
+    order = np.argsort(np.concatenate(hashes), kind="stable")[:count]
+    if len(order) < count:  # eight standard deviations away: never, but for the sake of truth
+        raise AssertionError("the hash of pair numbers is not even")
+    return np.concatenate(numbers)[order].astype(np.int64)
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    """splitmix64 (Steele, Lea and Flood 2014): a permutation of the 64-bit numbers. [n] uint64 → [n] uint64"""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _chosen(pairs: Sequence[Pair], rules: Kept | None, order: np.ndarray, limit: int) -> Drawn:
+    """At most `limit` of the candidates `order` (in the order of the hash)."""
+    reading = np.argsort(order, kind="stable")  # candidates in the order of the text
+    packed: list[bytes] = [b""] * len(order)
+    links: list[Links | None] = [None] * len(order)
+    reasons: dict[int, str] = {}
+    for rank, pair in zip(reading.tolist(), pick(pairs, order[reading].tolist()), strict=True):
+        reason = rules.reason(pair) if rules else None
+        if reason:
+            reasons[rank] = reason
+        else:
+            packed[rank], links[rank] = pack(pair), pair.links
+    once = rules is not None and not rules.duplicates
+    ranks, dropped = _walk(packed, reasons, once, limit)
+    ranks.sort(key=order.__getitem__)
+    given = [own for rank in ranks if (own := links[rank]) is not None]
+    linked = given if given and len(given) == len(ranks) else None
+    return Drawn(order[ranks], [packed[rank] for rank in ranks], linked, len(ranks) + dropped.total(), dropped)
+
+
+def _walk(packed: Sequence[bytes], reasons: dict[int, str], once: bool, limit: int) -> tuple[list[int], Counter[str]]:
+    """The ranks that are kept until there are `limit`, and why others were not. `once`: equal pairs are kept once."""
+    ranks: list[int] = []
+    dropped: Counter[str] = Counter()
+    seen: set[bytes] = set()
+    for rank, text in enumerate(packed):
+        if len(ranks) == limit:
+            break
+        reason = reasons.get(rank) or ("duplicate" if once and text in seen else None)
+        if reason:
+            dropped[reason] += 1
+            continue
+        seen.add(text)
+        ranks.append(rank)
+    return ranks, dropped
+
+
+def pack(pair: Pair) -> bytes:
+    """The words of both sides, which have no white space in them, in one string of bytes."""
+    return "\n".join((" ".join(pair.source), " ".join(pair.target))).encode("utf-8", "surrogatepass")
+
+
+def unpack(text: bytes, links: Links | None) -> Pair:
+    source, _, target = text.decode("utf-8", "surrogatepass").partition("\n")
+    return Pair(_words(source), _words(target), links)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(" ")) if text else ()
+
+
+def _pieces(drawn: Drawn) -> Iterator[Arrays]:
+    yield {"numbers": drawn.numbers, "offsets": np.zeros(1, dtype=np.int64)}
+    if drawn.links is not None:
+        yield {"link_offsets": np.zeros(1, dtype=np.int64)}
+    base = links_base = 0
+    for start in range(0, len(drawn.packed), PIECE):
+        some = drawn.packed[start : start + PIECE]
+        ends = np.cumsum([len(text) for text in some]) + base
+        yield {"text": np.frombuffer(b"".join(some), dtype=np.uint8), "offsets": ends.astype(np.int64)}
+        base = int(ends[-1])
+        if drawn.links is not None:
+            links = drawn.links[start : start + PIECE]
+            stops = np.cumsum([len(each) for each in links]) + links_base
+            flat = np.array([link for each in links for link in each], dtype=np.int16).ravel()
+            yield {"links": flat, "link_offsets": stops.astype(np.int64)}
+            links_base = int(stops[-1])
+
+
+class Stored(Sequence[Pair]):
+    """Pairs of a sample, mapped from the store."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._arrays = shelf.arrays
+        self.facts: dict[str, Any] = dict(shelf.facts)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Reason → pairs that were dropped while the sample was chosen."""
+        return dict(self.facts["dropped"])
+
+    @property
+    def available(self) -> int:
+        """The pairs from which they were chosen."""
+        return int(self.facts["available"])
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """[n] which pairs of the text they are, ascending from 0."""
+        return self._arrays["numbers"]
+
+    def __len__(self) -> int:
+        return len(self._arrays["offsets"]) - 1
+
+    def __iter__(self) -> Iterator[Pair]:
+        return map(self._at, range(len(self)))
+
+    @overload
+    def __getitem__(self, at: int) -> Pair: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Pair]: ...
+    def __getitem__(self, at: int | slice) -> Pair | Sequence[Pair]:
+        if isinstance(at, slice):
+            return [self._at(number) for number in range(*at.indices(len(self)))]
+        return self._at(range(len(self))[at])
+
+    def _at(self, number: int) -> Pair:
+        start, stop = self._arrays["offsets"][number : number + 2]
+        return unpack(self._arrays["text"][start:stop].tobytes(), self._links(number))
+
+    def _links(self, number: int) -> Links | None:
+        if "link_offsets" not in self._arrays:
+            return None
+        start, stop = self._arrays["link_offsets"][number : number + 2]
+        flat = self._arrays["links"][2 * start : 2 * stop].reshape(-1, 2)
+        return tuple((int(i), int(j)) for i, j in flat)
