@@ -127,15 +127,21 @@ def share(text: str, scripts: Sequence[str]) -> float:
     """Share in [0, 1] of the letters that belong to the scripts (ISO 15924); 1 without letters, or one not listed."""
     if not scripts or not all(script in SCRIPTS for script in scripts):
         return 1.0
-    names = {name for script in scripts for name in SCRIPTS[script]}
-    if "LATIN" in names and text.isascii():  # every letter of ASCII is Latin
+    names = frozenset(name for script in scripts for name in SCRIPTS[script])
+    text, fitting = text[:SHOWN], _fitting(names)
+    others = set(text) - fitting
+    strange = {character for character in others if character.isalpha() and _script(character) not in names}
+    fitting |= others - strange
+    if not strange:
         return 1.0
-    inside = total = 0
-    for character, count in Counter(text[:SHOWN]).items():
-        if character.isalpha():
-            total += count
-            inside += count if _script(character) in names else 0
-    return inside / total if total else 1.0
+    letters, outside = sum(map(str.isalpha, text)), sum(map(text.count, strange))
+    return (letters - outside) / letters
+
+
+@cache
+def _fitting(names: frozenset[str]) -> set[str]:
+    """Characters that were found to be no letters, or letters of these scripts: grows as text is read."""
+    return set()
 
 
 @cache

@@ -101,10 +101,13 @@ class Table:
             yield order[start : start + size]
 
 
-def spans(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the elements of ragged `rows` lie in the flat array [s], and the offsets [len(rows) + 1] of the result."""
+def spans(offsets: np.ndarray, rows: np.ndarray, length: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Where the elements of ragged `rows` lie in the flat array [s], and the offsets [len(rows) + 1] of the result.
+
+    `length` [len(rows)]: only so many of the first elements of each row.
+    """
     start = offsets[rows]
-    length = offsets[rows + 1] - start
+    length = offsets[rows + 1] - start if length is None else length
     ends = np.concatenate([[0], np.cumsum(length)])
     return np.arange(ends[-1]) + np.repeat(start - ends[:-1], length), ends
 

@@ -20,6 +20,7 @@ from realign.corpora.filters import dropped
 from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import Table
+from realign.encoder.word_by_word import WordByWord
 from realign.training.sampled_pairs import Stored
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked, aligner, informative
@@ -49,6 +50,7 @@ class PairStore:
         self._encoder, self._parallel, self._how = encoder, parallel, how
         self._align = aligner(how, encoder) if how.loss == "word" else None
         self._text = encoding_facts(encoder, how.max_length)
+        self._words = WordByWord(encoder, how.max_length)
         self._known: dict[str, EncodedPairs] = {}
         self._about: dict[str, Mapping[str, Any]] = {}
 
@@ -120,7 +122,7 @@ class PairStore:
         yield {"offsets": np.zeros(1, dtype=np.int64)}
         base = 0
         for chunk in _chunked(texts):
-            table = self._encoder.encode(chunk, self._how.max_length)
+            table = self._words.encode(chunk)
             yield {"ids": table.ids, "word": table.word, "offsets": table.offsets[1:] + base}
             base += len(table.ids)
 

@@ -79,7 +79,7 @@ def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -
     Of equal pairs the first in that order is kept. Holds the candidates alone, whatever `pairs` is.
     """
     total = len(pairs)
-    count = min(total, math.ceil(SPARE * limit) + 64) if rules else limit
+    count = min(total, math.ceil(SPARE * limit) + 64) if rules is not None else limit
     while True:
         found = _chosen(pairs, rules, first(language, total, count), limit)
         if len(found.numbers) == limit:
@@ -122,7 +122,7 @@ def _chosen(pairs: Sequence[Pair], rules: Kept | None, order: np.ndarray, limit:
     links: list[Links | None] = [None] * len(order)
     reasons: dict[int, str] = {}
     for rank, pair in zip(reading.tolist(), pick(pairs, order[reading].tolist()), strict=True):
-        reason = rules.reason(pair) if rules else None
+        reason = rules.reason(pair) if rules is not None else None
         if reason:
             reasons[rank] = reason
         else:

@@ -3,7 +3,7 @@
     python studies/preparing/make.py FOLDER [PAIRS]
 
 writes FOLDER/datasets/made/opus/<pair>/train-00000-of-00001.parquet, one for each language, FOLDER/models/made/encoder
-and the study file FOLDER/study.toml. Sentences have 5 to 25 words of a Zipf-like vocabulary in a script of the language;
+and the study file FOLDER/study.toml. Sentences have 5 to 25 words of a Zipf-like vocabulary in the language's script;
 languages of one script share a file on disk.
 """
 
@@ -23,21 +23,22 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig
 
 from realign.corpora.filters import SCRIPTS
-from selector.languages.language import Language, parse_pool, scripts
+from selector.languages.language import parse_pool, scripts
 
 WORDS, GROUP = 30_000, 1000  # of a vocabulary; rows of a row group, as `datasets` writes them
+LANGUAGES = {"Latn": 45, "Arab": 17, "Beng": 3}  # so many of flores-200 in each script
 STUDY = """
 name = "preparing"
 [pool]
-languages = "paper-65"
+languages = "{languages}"
 k = 10
 [model]
 base = "made/encoder"
 [data.parallel]
 kind = "hub"
 id = "made/opus"
-config = "{pair}"
-columns = {source = "translation.eng", target = "translation.xxx"}
+config = "{{pair}}"
+columns = {{source = "translation.eng", target = "translation.xxx"}}
 [task]
 kind = "retrieval"
 [realign]
@@ -63,30 +64,33 @@ def sentences(script: str, count: int, seed: int) -> list[str]:
     return [" ".join([known[word] for word in words[end - size : end]]) for size, end in zip(sizes, ends, strict=True)]
 
 
-def script_of(language: Language) -> str:
-    return next(script for script in scripts(language) if script in SCRIPTS)
+def chosen() -> dict[str, list[str]]:
+    """Script → codes of the languages that are written in it first of all."""
+    written = {language.code: scripts(language) for language in parse_pool("flores-200") if language.code != "eng"}
+    return {
+        script: [code for code, some in written.items() if some[:1] == (script,)][:count]
+        for script, count in LANGUAGES.items()
+    }
 
 
 def main(folder: Path, count: int) -> None:
     opus = folder / "datasets" / "made" / "opus"
-    first: dict[str, Path] = {}
     lines = ["---", "configs:"]
-    for language in parse_pool("paper-65"):
-        pair = "-".join(sorted(("eng", language.code)))
-        file = opus / pair / "train-00000-of-00001.parquet"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        script = script_of(language)
-        if script in first:
-            os.link(first[script], file)
-        else:
-            sides = {"eng": sentences("Latn", count, len(first)), "xxx": sentences(script, count, 1000 + len(first))}
-            column = pa.StructArray.from_arrays([pa.array(side) for side in sides.values()], list(sides))
-            pq.write_table(pa.table({"translation": column}), file, row_group_size=GROUP)
-            first[script] = file
-        lines += [f"- config_name: {pair}", "  data_files:", "  - split: train", f"    path: {pair}/{file.name}"]
+    for number, (script, codes) in enumerate(chosen().items()):
+        sides = {"eng": sentences("Latn", count, number), "xxx": sentences(script, count, 1000 + number)}
+        column = pa.StructArray.from_arrays([pa.array(side) for side in sides.values()], list(sides))
+        shared = folder / f"{script}.parquet"
+        pq.write_table(pa.table({"translation": column}), shared, row_group_size=GROUP)
+        for code in codes:
+            pair = "-".join(sorted(("eng", code)))
+            file = opus / pair / "train-00000-of-00001.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            os.link(shared, file)
+            lines += [f"- config_name: {pair}", "  data_files:", "  - split: train", f"    path: {pair}/{file.name}"]
     (opus / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
-    make_encoder(folder / "models" / "made" / "encoder", list(first))
-    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    make_encoder(folder / "models" / "made" / "encoder", list(LANGUAGES))
+    languages = ",".join(code for codes in chosen().values() for code in codes)
+    (folder / "study.toml").write_text(STUDY.format(languages=languages), encoding="utf-8")
 
 
 def make_encoder(folder: Path, used: list[str]) -> None:

@@ -2,7 +2,9 @@
 
     python studies/preparing/measure.py STUDY.toml [LANGUAGES]
 
-prints one JSON line. LANGUAGES: only so many of the pool are prepared (for what would take too long in whole).
+prints one JSON line. LANGUAGES: only so many of the pool are prepared (for what would take too long in whole). Of the
+memory, `own` is what the process needs; `mapped` are pages of files besides, which the system takes back when it needs
+them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +22,25 @@ from search.build import evaluator as assemble
 from search.config.study_config import load
 
 
+class Memory:
+    """The most memory of each kind, looked at twice a second, in megabytes."""
+
+    def __init__(self) -> None:
+        self.most = {"own": 0, "mapped": 0}
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        names = {"own": "RssAnon", "mapped": "RssFile"}
+        while True:
+            status = Path("/proc/self/status").read_text(encoding="ascii")
+            for kind, name in names.items():
+                found = int(status.partition(f"{name}:")[2].split()[0]) // 1024
+                self.most[kind] = max(self.most[kind], found)
+            time.sleep(0.5)
+
+
 def main(path: Path, count: int) -> None:
-    config = load(path)
+    memory, config = Memory(), load(path)
     config = replace(config, pool=config.pool[:count])
     begun = time.process_time()
     text, encoder = assemble.ingredients(config, str(config.model.base), None)
@@ -39,7 +59,7 @@ def main(path: Path, count: int) -> None:
                     "encode": round(ended - ready, 1),
                     "children": round(children.ru_utime + children.ru_stime, 1),
                 },
-                "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                "megabytes": memory.most,
             }
         )
     )
