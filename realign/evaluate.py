@@ -15,8 +15,8 @@ from realign.corpora.base import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.encoder.used_rows import narrow
 from realign.merging.merger import FORMAT, Merger
-from realign.score import Fidelity, Look, Score, Tally, looked, sign
-from realign.tasks.base import Enough, Task, Tuner, Watch, finetune, train
+from realign.score import Advance, Fidelity, Look, Score, Tally, looked, sign
+from realign.tasks.base import Enough, Task, Tuner, Watch, any_of, finetune, heard, train
 from realign.training.encoded_pairs import EncodedPairs, PairStore
 from realign.training.realigner import Realigner, realign, vocabularies
 from realign.training.settings import Realignment
@@ -41,11 +41,14 @@ class RealignAndTransfer:
         split: Split,
         how: Realignment,
         pool: Sequence[str] = (),
+        advance: Advance | None = None,
     ) -> None:
-        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it."""
+        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it. `advance` hears how
+        far the stages of an evaluation are."""
+        self._advance = advance
         self._encoder, self._targets, self._split = encoder, tuple(targets), split
         self._realignment, self._task = how, task
-        self._pairs = PairStore(encoder, parallel, how)
+        self._pairs = PairStore(encoder, parallel, how, advance)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._facts: dict[str, Any] = {
             "protocol": PROTOCOL,
@@ -59,7 +62,7 @@ class RealignAndTransfer:
             "device": self._device.type,
         }
         self._pool = sorted(pool)
-        self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts)
+        self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts, advance)
         self._last: dict[tuple[Subset, Fidelity, int], Trained] | None = None  # none is kept unless another looks too
 
     def on(self, targets: Sequence[str], split: Split) -> RealignAndTransfer:
@@ -93,7 +96,7 @@ class RealignAndTransfer:
     def _scores(
         self, model: nn.Module, head: nn.Module | None, examples: int
     ) -> tuple[dict[str, float], dict[str, Tally]]:
-        tallies = self._task.evaluate(model, head, self._targets, self._split, examples)
+        tallies = self._task.evaluate(model, head, self._targets, self._split, examples, self._advance)
         return {code: tally.value for code, tally in tallies.items()}, tallies
 
     def _trained(self, subset: Subset, fidelity: Fidelity, seed: int, watch: Watch | None) -> Trained:
@@ -120,10 +123,11 @@ class RealignAndTransfer:
         steps = fidelity.pairs // self._realignment.batch
         tuner = self._task.tuner(model, fidelity.steps, seed) if self._realignment.order == "during" else None
         if tuner is None or not (pairs and steps and fidelity.steps):
-            realign(model, pairs, self._realignment, steps, seed)
-            return finetune(self._task, model, fidelity, seed, watch)
+            realign(model, pairs, self._realignment, steps, seed, self._advance)
+            return finetune(self._task, model, fidelity, seed, watch, self._advance)
         widen = narrow(model, [tuner.vocabulary, *vocabularies(pairs)])
-        enough = watch and watch(model, tuner.head)
+        asked = [watch(model, tuner.head)] if watch else []
+        enough = any_of([*heard(self._advance, fidelity.steps), *asked])
         head = in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps, enough)
         widen()
         return head

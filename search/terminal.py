@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -24,7 +26,9 @@ PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 out = Console(soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
+FIRST_SECONDS = 2.0  # before a first line
 PLAIN_EVERY_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 60.0  # without a line while something is under way
 
 
 class Noted(Protocol):
@@ -58,7 +62,8 @@ def progress() -> Iterator[Noted]:
     A label that counts from the start again begins anew.
     """
     if not err.is_terminal:
-        yield _plain_lines()
+        with _plain_lines() as lines:
+            yield lines
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     left = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
@@ -75,26 +80,74 @@ def progress() -> Iterator[Noted]:
         yield advance
 
 
-def _plain_lines() -> Noted:
-    started: dict[str, float] = {}
-    last: dict[str, float] = {}
-    reached: dict[str, int] = {}
+@dataclass
+class Stage:
+    """What was heard of one label."""
 
-    def advance(what: str, done: int, total: int, note: str = "") -> None:
-        now = time.monotonic()
-        if what not in started or done < reached[what]:
-            started[what] = now
-            last.pop(what, None)
-        reached[what] = done
-        finished = done >= total and what in last
-        if not finished and now - last.get(what, started[what]) < PLAIN_EVERY_SECONDS:
-            return
-        last[what] = now
-        spent = now - started[what]
+    begun: float  # seconds of the clock
+    last: float  # when a line was written of it, or it began
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    spoken: bool = False
+    ended: bool = False
+
+
+class Lines:
+    """Progress as lines: of each label the first after two seconds, then every few; and where nothing is heard for
+    long, what is under way, less and less often. A step that takes minutes is seen, and a log stays short.
+    """
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] | None = None) -> None:
+        self._say, self._lock = say, threading.Lock()
+        self._clock = clock or (lambda: time.monotonic())
+        self._stages: dict[str, Stage] = {}  # the one heard of last comes last
+        self._spoke = self._clock()
+        self._pause = FIRST_SECONDS
+
+    def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
+        with self._lock:
+            now, before = self._clock(), self._stages.pop(what, None)
+            stage = before if before is not None and done >= before.done else Stage(now, now)
+            self._stages[what] = stage
+            stage.done, stage.total, stage.note = done, total, note
+            due = now - stage.last >= (PLAIN_EVERY_SECONDS if stage.spoken else FIRST_SECONDS)
+            if not stage.ended and (due or (done >= total and stage.spoken)):
+                self._tell(what, stage, now)
+                self._pause = FIRST_SECONDS
+            stage.ended = done >= total
+
+    def beat(self) -> None:
+        """Say what is under way if nothing was said for a while."""
+        with self._lock:
+            now = self._clock()
+            under_way = [(what, stage) for what, stage in self._stages.items() if not stage.ended]
+            if under_way and now - self._spoke >= self._pause:
+                self._tell(*under_way[-1], now)
+                self._pause = min(LONGEST_PAUSE_SECONDS, 2 * self._pause)
+
+    def _tell(self, what: str, stage: Stage, now: float) -> None:
+        spent, done, total = now - stage.begun, stage.done, stage.total
         left = f", about {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
-        remark(f"{what}: {done}/{total} in {spent:.0f} s{left}{', ' if note else ''}{note}")
+        self._say(f"{what}: {done}/{total} in {spent:.0f} s{left}{', ' if stage.note else ''}{stage.note}")
+        stage.last, stage.spoken, self._spoke = now, True, now
 
-    return advance
+
+@contextmanager
+def _plain_lines() -> Iterator[Noted]:
+    lines, over = Lines(remark), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(FIRST_SECONDS / 2):
+            lines.beat()
+
+    thread = threading.Thread(target=beat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield lines
+    finally:
+        over.set()
+        thread.join()
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> Table:

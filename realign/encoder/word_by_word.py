@@ -29,7 +29,9 @@ class WordByWord:
         self._limit = min(max_length, encoder.tokenizer.model_max_length)
         self._ends: tuple[list[int], list[int]] | None = None  # the special tokens before and after a sentence
         self._fits: bool | None = None  # whether words may be encoded on their own; None: not tried yet
-        self._forget()
+        self._number: dict[str, int] = {}
+        self._ids = np.empty(0, dtype=np.int32)  # [s] the sub-words of all words known
+        self._offsets = np.zeros(1, dtype=np.int64)  # [words + 1]
 
     def encode(self, sentences: Words) -> Table:
         """Sub-word ids of sentences given as words; longer ones are cut."""
@@ -85,7 +87,7 @@ class WordByWord:
     def _learn(self, sentences: Words) -> None:
         """Encode the words that were not seen before."""
         if len(self._number) > MOST_WORDS:
-            self._forget()
+            self._number, self._ids, self._offsets = {}, self._ids[:0], self._offsets[:1]
         new = list({word for sentence in sentences for word in sentence} - self._number.keys())
         if not new:
             return
@@ -97,8 +99,3 @@ class WordByWord:
         ends = np.cumsum([len(ids) for ids in found]) + self._offsets[-1]
         self._ids = np.concatenate([self._ids, np.fromiter(chain.from_iterable(found), dtype=np.int32)])
         self._offsets = np.concatenate([self._offsets, ends])
-
-    def _forget(self) -> None:
-        self._number: dict[str, int] = {}
-        self._ids = np.empty(0, dtype=np.int32)  # [s] the sub-words of all words known
-        self._offsets = np.zeros(1, dtype=np.int64)  # [words + 1]

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from realign.encoder.array_store import key_of
 from realign.encoder.encoder import Encoder
 from realign.merging.vectors import Vector, difference, vector
-from realign.score import Fidelity, Merging
-from realign.tasks.base import Task, finetune, train
+from realign.score import Advance, Fidelity, Merging
+from realign.tasks.base import Task, any_of, finetune, heard, train
 from realign.training.encoded_pairs import PairStore
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
@@ -52,10 +52,12 @@ class Merger:
         how: Realignment,
         pool: Sequence[str],
         facts: Mapping[str, Any],
+        advance: Advance | None = None,
     ) -> None:
         """`facts`: what encoder, parallel text, task and realignment are, as in the evaluator's signature."""
         self._encoder, self._pairs, self._task, self._how = encoder, pairs, task, how
         self._pool, self._facts = sorted(pool), dict(facts)
+        self._advance = advance
         self._open: dict[str, Vector] = {}
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -65,7 +67,7 @@ class Merger:
         how = _asked(fidelity)
         add(model, self._languages(codes, fidelity, seed), how)
         if how.tuned == "each" or not fidelity.steps:
-            return model, finetune(self._task, model, fidelity, seed)
+            return model, finetune(self._task, model, fidelity, seed, advance=self._advance)
         tuned = self._tuned(len(codes), fidelity, seed)
         add(model, {"": tuned}, Merging("average"))
         return model, _head(tuned, self._device)
@@ -80,8 +82,8 @@ class Merger:
         precision = _asked(fidelity).precision
 
         def make() -> dict[str, Tensor]:
-            model = self._encoder.copy().to(self._device)
-            realign(model, {code: self._pairs.of(code)}, self._how, fidelity.pairs // self._how.batch, seed)
+            model, steps = self._encoder.copy().to(self._device), fidelity.pairs // self._how.batch
+            realign(model, {code: self._pairs.of(code)}, self._how, steps, seed, self._advance)
             return difference(model, self._encoder.model, PRECISIONS[precision])
 
         about = {name: self._facts[name] for name in REALIGNED}
@@ -108,7 +110,7 @@ class Merger:
                 under = self._languages(sorted(rng.choice(self._pool, size, replace=False)), fidelity, seed)
                 add(model, under, how)
 
-        head = train(model, tuner, fidelity.steps, before=change)
+        head = train(model, tuner, fidelity.steps, change, any_of(heard(self._advance, fidelity.steps)))
         add(model, under, replace(how, scale=-how.scale))
         return difference(model, self._encoder.model, torch.float32, head)
 

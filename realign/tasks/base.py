@@ -26,7 +26,7 @@ from realign.corpora.base import Split
 from realign.encoder.encoder import States
 from realign.encoder.ragged import Table
 from realign.encoder.used_rows import narrow
-from realign.score import Fidelity, Tally
+from realign.score import Advance, Fidelity, Tally
 from realign.training.optimizer import Descent, LossGuard, Precision, autocast, rate, seeded
 
 EVALUATION_BATCH = 128  # sentences
@@ -50,7 +50,13 @@ class Task(Protocol):
         ...
 
     def evaluate(
-        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+        self,
+        model: nn.Module,
+        head: nn.Module | None,
+        languages: Sequence[str],
+        split: Split,
+        limit: int = 0,
+        advance: Advance | None = None,
     ) -> dict[str, Tally]:
         """The outcome of each of the first `limit` sentences (0: all) of every language.
 
@@ -187,16 +193,25 @@ def train(
 
 
 def states_of(
-    model: nn.Module, table: Table, wanted: Callable[[Tensor], Tensor], layer: int = -1
+    model: nn.Module,
+    table: Table,
+    wanted: Callable[[Tensor], Tensor],
+    layer: int = -1,
+    advance: Advance | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Every sentence once, in batches of similar length: rows [n], word [n, t] and token states [n, t, d].
 
     States are right where `wanted` is true (word [n, t] → [n, t]). To be walked through in `torch.inference_mode()`.
     """
-    states = States(model.eval())
+    states, done = States(model.eval()), 0
     for rows in table.chunks(EVALUATION_BATCH):
+        if advance is not None:
+            advance("evaluating", done, len(table))
+        done += len(rows)
         ids, mask, word = table.take(rows)
         yield torch.as_tensor(rows), word, states(ids, mask, layer, wanted(word))
+    if advance is not None:
+        advance("evaluating", done, len(table))
 
 
 def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:
@@ -229,19 +244,37 @@ def finetune(
     fidelity: Fidelity,
     seed: int,
     watch: Watch | None = None,
+    advance: Advance | None = None,
 ) -> nn.Module | None:
     """Take the steps of `fidelity`, fewer if `patience` looks in a row were no better than the best; the head.
 
     `watch` is given model and head, and what it answers is asked after each step as well. The learning rate follows all
     steps, so ending early leaves out its lowest part.
     """
-    tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch else None
+    tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch or advance else None
     if tuner is None:
         return task.finetune(model, fidelity.steps, seed)
-    asked = [watch(model, tuner.head)] if watch else []
+    asked = [*heard(advance, fidelity.steps), *([watch(model, tuner.head)] if watch else [])]
     if fidelity.patience:
         asked.append(patience(task, model, tuner.head, fidelity))
-    return train(model, tuner, fidelity.steps, enough=lambda step: any(ask(step) for ask in asked))
+    return train(model, tuner, fidelity.steps, enough=any_of(asked))
+
+
+def any_of(asked: Sequence[Enough]) -> Enough | None:
+    """Enough is where one of these says so, asked one after the other."""
+    return (lambda step: any(ask(step) for ask in asked)) if asked else None
+
+
+def heard(advance: Advance | None, steps: int) -> list[Enough]:
+    """Who is told of each step, and never ends the training."""
+    if advance is None:
+        return []
+
+    def tell(step: int) -> bool:
+        advance("fine-tuning", step + 1, steps)
+        return False
+
+    return [tell]
 
 
 def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:

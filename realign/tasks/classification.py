@@ -15,7 +15,7 @@ from realign.corpora.base import Classified, Examples, Split
 from realign.encoder.encoder import Encoder
 from realign.encoder.pooling import sentence_vectors
 from realign.encoder.ragged import Table, first_subwords
-from realign.score import Tally
+from realign.score import Advance, Tally
 from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
 from selector.errors import InputError
 
@@ -76,12 +76,18 @@ class Classification:
 
     @torch.inference_mode()
     def evaluate(
-        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+        self,
+        model: nn.Module,
+        head: nn.Module | None,
+        languages: Sequence[str],
+        split: Split,
+        limit: int = 0,
+        advance: Advance | None = None,
     ) -> dict[str, Tally]:
         assert head is not None
         known = self._encoded(tuple(languages), split, limit)
         guess = torch.empty(len(known.gold), dtype=torch.long)
-        for rows, word, states in states_of(model, known.table, self._wanted):
+        for rows, word, states in states_of(model, known.table, self._wanted, advance=advance):
             guess[rows] = head(self._read(states, word)).argmax(1).cpu()
         right = [self.labels[number] == label for number, label in zip(guess.tolist(), known.gold, strict=True)]
         return by_language([(int(hit), 1) for hit in right], known.sizes)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from realign.corpora.base import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.encoder.windows import Windows, windows
-from realign.score import Tally
+from realign.score import Advance, Tally
 from realign.tasks.base import by_language, states_of
 from selector.errors import InputError
 
@@ -61,11 +61,17 @@ class Retrieval:
 
     @torch.inference_mode()
     def evaluate(
-        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+        self,
+        model: nn.Module,
+        head: nn.Module | None,
+        languages: Sequence[str],
+        split: Split,
+        limit: int = 0,
+        advance: Advance | None = None,
     ) -> dict[str, Tally]:
         """Two questions a sentence: its translation, and whose translation it is. A text that occurs twice is one."""
         bitext = self._bitext(tuple(languages), split, limit)
-        unit = nn.functional.normalize(self._means(model, bitext.windows), dim=1)
+        unit = nn.functional.normalize(self._means(model, bitext.windows, advance), dim=1)
         counts: list[tuple[int, int]] = []
         for source, target in bitext.sides.values():
             forth = target[_nearest(unit[source], unit[target])] == target
@@ -86,11 +92,11 @@ class Retrieval:
             self._known[languages, split, limit] = Bitext(windows(self._encoder, list(number), self._length), sides)
         return self._known[languages, split, limit]
 
-    def _means(self, model: nn.Module, cut: Windows) -> Tensor:
+    def _means(self, model: nn.Module, cut: Windows, advance: Advance | None) -> Tensor:
         """[sentences, d] on the CPU: mean states over all sub-words of a sentence, whatever windows they are in."""
         sums = torch.zeros(int(cut.owner.max()) + 1, self._encoder.width)
         count = torch.zeros(len(sums))
-        for rows, word, states in states_of(model, cut.table, lambda word: word >= 0, self._layer):
+        for rows, word, states in states_of(model, cut.table, lambda word: word >= 0, self._layer, advance):
             real = (word >= 0).float()
             part = torch.einsum("ntd,nt->nd", states, real.to(states.device)).float().cpu()
             sums.index_add_(0, cut.owner[rows], part)

@@ -14,7 +14,7 @@ from realign.corpora.base import Labelled, Split, Tagged
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import first_subwords
 from realign.encoder.windows import Windows, windows
-from realign.score import Tally
+from realign.score import Advance, Tally
 from realign.tasks.base import FineTuning, Lessons, Tuner, by_language, states_of, train
 from selector.errors import InputError
 
@@ -68,11 +68,17 @@ class Tagging:
 
     @torch.inference_mode()
     def evaluate(
-        self, model: nn.Module, head: nn.Module | None, languages: Sequence[str], split: Split, limit: int = 0
+        self,
+        model: nn.Module,
+        head: nn.Module | None,
+        languages: Sequence[str],
+        split: Split,
+        limit: int = 0,
+        advance: Advance | None = None,
     ) -> dict[str, Tally]:
         assert head is not None
         sentences = self._sentences(tuple(languages), split, limit)
-        guess = self._guess(model, head, sentences)
+        guess = self._guess(model, head, sentences, advance)
         counts = [
             self._count(gold, [self.tags[number] if number >= 0 else OUTSIDE for number in row[: len(gold)]])
             for gold, row in zip(sentences.gold, guess.tolist(), strict=True)
@@ -89,11 +95,11 @@ class Tagging:
             self._known[languages, split, limit] = Sentences(cut, tuple(sentence.tags for sentence in every), sizes)
         return self._known[languages, split, limit]
 
-    def _guess(self, model: nn.Module, head: nn.Module, sentences: Sentences) -> Tensor:
+    def _guess(self, model: nn.Module, head: nn.Module, sentences: Sentences, advance: Advance | None) -> Tensor:
         """[sentences, words] tag numbers; −1 for a word without any sub-word."""
         cut = sentences.windows
         guess = torch.full((len(sentences.gold), max(map(len, sentences.gold), default=0)), -1)
-        for rows, word, states in states_of(model, cut.table, first_subwords):
+        for rows, word, states in states_of(model, cut.table, first_subwords, advance=advance):
             shown = first_subwords(word)
             best = head(states[shown]).argmax(1).cpu()
             row = rows[:, None].expand(word.shape)[shown]

@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from realign.corpora.base import Pair, Parallel
-from realign.corpora.filters import dropped
+from realign.corpora.filters import Kept, dropped
 from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import Table
 from realign.encoder.word_by_word import WordByWord
+from realign.score import Advance
 from realign.training.sampled_pairs import Stored
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked, aligner, informative
@@ -46,7 +47,9 @@ class EncodedPairs:
 class PairStore:
     """Parallel text encoded once per language, with word links where the loss needs them."""
 
-    def __init__(self, encoder: Encoder, parallel: Parallel, how: Realignment) -> None:
+    def __init__(self, encoder: Encoder, parallel: Parallel, how: Realignment, advance: Advance | None = None) -> None:
+        """`advance` hears how far reading, tokenizing and aligning are."""
+        self._advance: Advance = advance or (lambda what, done, total: None)
         self._encoder, self._parallel, self._how = encoder, parallel, how
         self._align = aligner(how, encoder) if how.loss == "word" else None
         self._text = encoding_facts(encoder, how.max_length)
@@ -73,7 +76,7 @@ class PairStore:
         key = key_of("pairs", self._parallel.signature, language, self._text, links)
         shelf = kept("pairs", key, lambda: self._describe(language, pairs))
         self._about[language] = shelf.facts
-        source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"])
+        source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"], shelf.facts["pairs"])
         linked = _linked(shelf)
         if self._align is not None and not len(linked.words):
             message = f"the aligner links no words in the {len(source)} sentence pairs of {language}"
@@ -83,9 +86,11 @@ class PairStore:
     def _describe(self, language: str, pairs: Sequence[Pair]) -> Chunks:
         """What the two sides hash to, what the filter dropped, and the links: all that is kept of the pairs."""
         ours, theirs, count = hashlib.sha256(), hashlib.sha256(), 0
-        said = False
+        said, expected = False, len(pairs.every if isinstance(pairs, Kept) else pairs)
         for pair in pairs:
             count += 1
+            if count % CHUNK == 0:
+                self._advance(f"reading {language}", count, max(count, expected))
             said = said or bool(pair.source and pair.target)
             ours.update(_bytes(pair.source))
             theirs.update(_bytes(pair.target))
@@ -107,24 +112,25 @@ class PairStore:
         facts |= {"available": available, "pairs": count, "dropped": lost}
         if self._align is None:
             return Chunks([], facts)
-        return Chunks(self._link(language, pairs, *self._sides(pairs, facts["source"], facts["target"])), facts)
+        return Chunks(self._link(language, pairs, *self._sides(pairs, facts["source"], facts["target"], count)), facts)
 
-    def _sides(self, pairs: Sequence[Pair], source: str, target: str) -> tuple[Table, Table]:
-        ours = self._table(source, lambda: (pair.source for pair in pairs))
-        return ours, self._table(target, lambda: (pair.target for pair in pairs))
+    def _sides(self, pairs: Sequence[Pair], source: str, target: str, count: int) -> tuple[Table, Table]:
+        ours = self._table(source, lambda: (pair.source for pair in pairs), count)
+        return ours, self._table(target, lambda: (pair.target for pair in pairs), count)
 
-    def _table(self, digest: str, texts: Texts) -> Table:
+    def _table(self, digest: str, texts: Texts, count: int) -> Table:
         pad = self._encoder.tokenizer.pad_token_id
-        shelf = kept("text", key_of("text", digest, self._text), lambda: Chunks(self._pieces(texts()), {}))
+        shelf = kept("text", key_of("text", digest, self._text), lambda: Chunks(self._pieces(texts(), count), {}))
         return Table(shelf.arrays["ids"], shelf.arrays["word"], shelf.arrays["offsets"], pad)
 
-    def _pieces(self, texts: Iterable[tuple[str, ...]]) -> Iterator[Arrays]:
+    def _pieces(self, texts: Iterable[tuple[str, ...]], count: int) -> Iterator[Arrays]:
         yield {"offsets": np.zeros(1, dtype=np.int64)}
-        base = 0
+        base = done = 0
         for chunk in _chunked(texts):
             table = self._words.encode(chunk)
             yield {"ids": table.ids, "word": table.word, "offsets": table.offsets[1:] + base}
-            base += len(table.ids)
+            base, done = base + len(table.ids), done + len(chunk)
+            self._advance("tokenizing parallel text", done, count)
 
     def _link(self, language: str, pairs: Iterable[Pair], source: Table, target: Table) -> Iterator[Arrays]:
         """Links of informative words that are still there after truncation."""
@@ -139,6 +145,7 @@ class PairStore:
             linked = _visible(Linked.of(some), *sides)
             yield {"words": linked.words.ravel(), "offsets": linked.offsets[1:] + base}
             start, base = start + len(chunk), base + len(linked.words)
+            self._advance(f"aligning {language}", start, len(source))
 
 
 def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:

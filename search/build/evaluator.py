@@ -87,7 +87,7 @@ def _real(
             raise InputError(f"there is no {part} data for {code}", "add sentences, or leave the language out")
     parallel, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
-    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool)
+    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool, advance)
 
 
 def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tuple[Parallel, Encoder]:
@@ -103,10 +103,14 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
     for number, language in enumerate(config.pool, 1):  # before the encoder is loaded, or trained
         _usable(config, text.pairs(language.code, "train"), language.code)
         if advance is not None:
-            advance("checking parallel text", number, len(config.pool))
+            advance("reading parallel text", number, len(config.pool))
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
+    if advance is not None:
+        advance("loading the encoder", 0, 1)
     encoder = load_encoder(config, base)
+    if advance is not None:
+        advance("loading the encoder", 1, 1)
     fitting(encoder.model, config.realign.recipe())
     return text, encoder
 

@@ -102,11 +102,11 @@ def _prepare(config: StudyConfig, advance: terminal.Noted) -> Start:
     base = config.model.base
     assert isinstance(base, str)  # order.read saw to it
     text, encoder = assemble.ingredients(config, base, advance)
-    store = PairStore(encoder, text, config.realign.recipe())
+    store = PairStore(encoder, text, config.realign.recipe(), advance)
     data: dict[str, Mapping[str, Any]] = {}
     for number, language in enumerate(config.pool, start=1):
         data[language.code] = store.about(language.code)
-        advance("reading parallel text", number, len(config.pool))
+        advance("preparing parallel text", number, len(config.pool))
     return Start(encoder, {code: store.of(code) for code in data}, data, text.signature)
 
 
