@@ -134,6 +134,29 @@ def select(
 
 
 @app.command()
+def check(
+    study: StudyFile,
+    time: Annotated[bool, typer.Option("--time", help="Measure one short trial and estimate what all takes.")] = False,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Everything that can fail, before anything is trained; every problem with a way out."""
+    from search.commands import check as checking
+
+    try:
+        config = _study(study, overrides)
+    except InputError as problem:
+        document = checking.unreadable(problem)
+    else:
+        document = checking.check(config, time)
+    emit(document, as_json, checking.render)
+    for each in document["problems"]:
+        complain(each["error"], each["hint"])
+    if not document["ok"]:
+        raise typer.Exit(2)
+
+
+@app.command()
 def search(
     study: StudyFile,
     trials: Annotated[int | None, typer.Option(help="Trials in all, over every run of this study.")] = None,

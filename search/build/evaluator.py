@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from realign.evaluators.fake import FakeEvaluator
@@ -85,9 +86,9 @@ def _real(
     for code, part in needed:  # before anything expensive: is it all there?
         if not data.rows(code, part):
             raise InputError(f"there is no {part} data for {code}", "add sentences, or leave the language out")
-    parallel, encoder = ingredients(config, base, advance)
+    text, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
-    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool, advance)
+    return RealignAndTransfer(encoder, text, data.task(encoder), codes, split, config.realign.recipe(), pool, advance)
 
 
 def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tuple[Parallel, Encoder]:
@@ -99,9 +100,9 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
 
     from realign.training.realigner import fitting
 
-    text = sources.sampled(config, sources.filtered(config, linked(config)))
+    text = parallel(config)
     for number, language in enumerate(config.pool, 1):  # before the encoder is loaded, or trained
-        _usable(config, text.pairs(language.code, "train"), language.code)
+        usable(config, text.pairs(language.code, "train"), language.code)
         if advance is not None:
             advance("reading parallel text", number, len(config.pool))
     if not torch.cuda.is_available():
@@ -115,7 +116,12 @@ def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tupl
     return text, encoder
 
 
-def _usable(config: StudyConfig, pairs: Sequence[Pair], code: str) -> None:
+def parallel(config: StudyConfig) -> Parallel:
+    """The parallel text that realignment sees: with its links, filtered, and no more than a run can see."""
+    return sources.sampled(config, sources.filtered(config, linked(config)))
+
+
+def usable(config: StudyConfig, pairs: Sequence[Pair], code: str) -> None:
     """InputError where there is nothing or the filter leaves nothing, or a link from outside is none: all are read."""
     if not pairs and config.data.rules is None:
         raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
@@ -140,11 +146,19 @@ def linked(config: StudyConfig) -> Parallel:
 
 def load_encoder(config: StudyConfig, base: str) -> Encoder:
     """The encoder of a study: `base` is "world", a folder (from the study file on) or a hub id."""
+    if base == "world":
+        from realign.world.encoder import FOLDER as folder
+    else:
+        folder = config.home / base
+    if not folder.is_dir():
+        return _loaded(base, config.model.revision, ())
+    stamps = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())
+    return _loaded(str(folder), None, tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _loaded(base: str, revision: str | None, stamps: tuple[tuple[str, int, int], ...]) -> Encoder:
+    """The encoder, which `check` and the evaluator after it share: nobody changes its weights. Other files, another."""
     from realign.encoder.encoder import load
 
-    if base == "world":
-        from realign.world.encoder import world_encoder
-
-        return world_encoder()
-    folder = config.home / base
-    return load(str(folder)) if folder.is_dir() else load(base, config.model.revision)
+    return load(base, revision)

@@ -14,13 +14,14 @@ from search import terminal
 from search.backends import registry as backends
 from search.build import cost as work
 from search.build import evaluator as assemble
+from search.commands import check as checking
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.driver import Driver
 from search.interrupts import Interrupts
 from search.planner import planner, warm_start
 from search.study import lease as owner
-from search.study.storage import check_storage, shown
+from search.study.storage import shown
 from search.study.study import Study, open_study
 from search.study.trial import Trial
 from selector.errors import InputError
@@ -41,8 +42,9 @@ def search(
     place = backends.Place(backend, workers, address)
     if backend == "inline" and config.search.time_limit:
         raise InputError("the inline backend cannot end a trial that hangs", "add --backend process for the time limit")
+    with terminal.progress() as advance:
+        checking.require(config, advance)
     plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
-    check_storage(config.storage)
     _warn(config, wanted)
     with terminal.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
         view = backends.search_view(config)

@@ -1,0 +1,298 @@
+"""`realingo check STUDY.toml`: everything that can fail, before anything is trained. `search` asks the same first.
+
+All problems are collected, not the first alone. What is looked at:
+
+    storage    the place for the record can be used, and what is in it is of these settings
+    model      loads, at a fixed commit; has the layers and the positions that the settings ask for
+    parallel   every language of the pool has text that the filter leaves, and links where the loss needs them
+    task       the source has training data, every target what is looked at, with labels that the source's data teaches
+    subsets    there are some, and the strategy can choose among them
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from realign.score import Advance
+from search import planner, terminal
+from search.build import evaluator as assemble
+from search.build import tasks
+from search.config.core_schema import FakeModel, Hub
+from search.config.study_config import StudyConfig
+from search.study.storage import check_storage, shown
+from search.study.study import open_study
+from selector.errors import InputError, RealingoError
+from selector.languages.language import Language, parse
+
+MOST_UNKNOWN = 0.01  # of a language's labels may be such as the source's training data does not have
+
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class Report:
+    """What was found. `languages` and `model` are rows of the JSON document."""
+
+    problems: list[RealingoError] = field(default_factory=list)
+    model: dict[str, Any] | None = None
+    subsets: int = 0
+    languages: list[dict[str, Any]] = field(default_factory=list)
+
+    def attempt(self, work: Callable[..., Answer], *given: Any) -> Answer | None:
+        """What it answers; None where it cannot be done, which is then one of the problems."""
+        try:
+            return work(*given)
+        except RealingoError as problem:
+            if not any(problem.message == other.message for other in self.problems):
+                self.problems.append(problem)
+            return None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {
+            "ok": not self.problems,
+            "problems": [{"error": problem.message, "hint": problem.hint} for problem in self.problems],
+            "model": self.model,
+            "subsets": self.subsets,
+            "languages": self.languages,
+            "estimate": None,
+        }
+
+
+def check(config: StudyConfig, time: bool = False) -> dict[str, Any]:
+    """The document of the command. `time`: also measure one short trial, where nothing is wrong."""
+    from search.commands import estimate
+
+    with terminal.progress() as advance:
+        report = examine(config, advance)
+        document = report.document
+        if time and not report.problems:
+            document["estimate"] = report.attempt(estimate.estimate, config, advance)
+            document |= {key: report.document[key] for key in ("ok", "problems")}
+    return document
+
+
+def unreadable(problem: InputError) -> dict[str, Any]:
+    """The document where the study file itself is wrong."""
+    return Report([problem]).document
+
+
+def require(config: StudyConfig, advance: Advance) -> None:
+    """InputError for the first problem of a study; it says how many more there are."""
+    problems = examine(config, advance, counting=False).problems
+    if not problems:
+        return
+    first, more = problems[0], len(problems) - 1
+    others = f"; 'realingo check {config.path.name}' shows {more} more problem{'s' * (more > 1)}" if more else ""
+    raise InputError(first.message, first.hint + others)
+
+
+def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Report:
+    """Look at everything. Without `counting`, what costs time and can only yield a number is left out."""
+    report = Report(subsets=config.space.count())
+    report.attempt(_storage, config)
+    report.attempt(planner.proposer, config)
+    languages = _languages(config)
+    used = _parallel(config, report, advance, counting)
+    counts = _task(config, report, advance) if not isinstance(config.model.base, FakeModel) else {}
+    given, measured = _named(config.data.parallel), _named(config.task_data)
+    for language, role in languages.items():
+        text = used.get(language.code)
+        own = counts.get(language.code, dict.fromkeys(("train", "dev", "test")))
+        report.languages.append(
+            {
+                "code": language.code,
+                "role": role,
+                "parallel": {"source": given, **text} if text else None,
+                "task": {"source": measured, **own},
+            }
+        )
+    if isinstance(config.model.base, FakeModel):
+        report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
+    else:
+        base = config.model.base
+        report.model = report.attempt(_model, config, base, advance)
+    return report
+
+
+def _languages(config: StudyConfig) -> dict[Language, str]:
+    """Every language once, with the first of its roles: the source, of the pool, a target alone, held out."""
+    some = {"source": (config.source,), "pool": config.pool, "tune": config.tune, "held_out": config.held_out}
+    roles: dict[Language, str] = {}
+    for role, languages in some.items():
+        for language in languages:
+            roles.setdefault(language, role)
+    return roles
+
+
+def _storage(config: StudyConfig) -> None:
+    """InputError where the record cannot be written, or is there and was made with other settings."""
+    path = check_storage(config.storage)
+    for place in (path, path.parent) if path is not None else ():
+        if place.exists() and not os.access(place, os.W_OK):
+            raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
+    if path is not None and not path.exists():
+        return
+    try:
+        open_study(config, create=False)
+    except InputError as problem:
+        if not problem.message.startswith("there is no study"):
+            raise
+    except RealingoError as problem:
+        message = f"the storage {shown(config.storage)} cannot be used: {problem.message}"
+        raise InputError(message, problem.hint) from None
+
+
+def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, int]]:
+    """Code → pairs available and used, of the languages of the pool that can be used."""
+    if isinstance(config.model.base, FakeModel):
+        return {}
+    text = report.attempt(assemble.parallel, config)
+    found: dict[str, Mapping[str, int]] = {}
+    if text is None:
+        return {}
+    for number, language in enumerate(config.pool, 1):
+        counted = report.attempt(_pairs, config, text, language.code, counting)
+        if counted is not None:
+            found[language.code] = counted
+        advance("reading parallel text", number, len(config.pool))
+    return found
+
+
+def _pairs(config: StudyConfig, text: Any, code: str, counting: bool) -> Mapping[str, int]:
+    """InputError where they cannot be used. Without `counting` those that a filter leaves are not counted."""
+    pairs = text.pairs(code, "train")
+    assemble.usable(config, pairs, code)
+    raw = getattr(pairs, "every", pairs)  # before the filter
+    available = getattr(pairs, "available", None)  # before the sample
+    if not counting and raw is not pairs:
+        return {"available": len(raw), "used": len(raw)}
+    return {"available": len(raw) if available is None else available, "used": len(pairs)}
+
+
+def _task(config: StudyConfig, report: Report, advance: Advance) -> Mapping[str, Mapping[str, int | None]]:
+    """Code → sentences of each split that is looked at; None for training data of others than the source."""
+    data = report.attempt(tasks.data, config)
+    if data is None:
+        return {}
+    source = config.source.code
+    wanted: dict[str, list[str]] = {source: ["train"] if config.task.kind != "retrieval" else []}
+    wanted[source] += ["dev"] if config.fidelity.patience else []
+    targets = sorted({*config.pool, *config.tune, *config.held_out})
+    tuned = set(config.tune)
+    wanted |= {language.code: ["dev", "test"] if language in tuned else ["test"] for language in targets}
+    counts: dict[str, dict[str, int | None]] = {}
+    taught: set[str] | None = None
+    for number, (code, splits) in enumerate(wanted.items(), 1):
+        counts[code] = dict.fromkeys(("train", "dev", "test"))
+        for split in splits:
+            rows = report.attempt(_rows, data, code, split)
+            if rows is None:
+                continue
+            counts[code][split] = len(rows)
+            if code == source and split == "train":
+                taught = set(_labels(rows))
+            elif taught is not None and config.task_data != "world":
+                report.attempt(_agree, rows, taught, code, split)
+        advance("reading the task's data", number, len(wanted))
+    return counts
+
+
+def _rows(data: tasks.Data, code: str, split: Any) -> Sequence[Any]:
+    rows = data.rows(code, split)
+    if not rows:
+        raise InputError(f"there is no {split} data for {code}", "add sentences, or leave the language out")
+    return rows
+
+
+def _labels(rows: Iterable[Any]) -> Counter[str]:
+    """How often each label stands in tagged or classified sentences; an entity's counts once for each of its words."""
+    found: Counter[str] = Counter()
+    for row in rows:
+        found.update(row.tags if hasattr(row, "tags") else [row.label] if hasattr(row, "label") else [])
+    return found
+
+
+def _agree(rows: Iterable[Any], taught: Iterable[str], code: str, split: str) -> None:
+    """InputError where more than a few labels are such as nobody is taught: they could never be right."""
+    found = _labels(rows)
+    known = {label.removeprefix("B-").removeprefix("I-") for label in taught}
+    strange = {label: n for label, n in found.items() if label.removeprefix("B-").removeprefix("I-") not in known}
+    counted = found.total() - found["O"]
+    if sum(strange.values()) > MOST_UNKNOWN * counted:
+        names = ", ".join(sorted(strange)[:5])
+        share = 100 * sum(strange.values()) / counted
+        message = f"{share:.0f} % of the {split} labels of {code} are not among those of the source's training data"
+        raise InputError(f"{message}: {names}", "take data with the same labels, or leave the language out")
+
+
+def _model(config: StudyConfig, base: str, advance: Advance) -> dict[str, Any]:
+    """InputError where it does not load or the settings ask for what it has not."""
+    from realign.training.realigner import fitting
+
+    advance("loading the encoder", 0, 1)
+    encoder = assemble.load_encoder(config, base)
+    advance("loading the encoder", 1, 1)
+    shape: Any = encoder.model.config
+    recipe = config.realign.recipe()
+    fitting(encoder.model, recipe)
+    layers, positions = int(shape.num_hidden_layers), _positions(encoder, shape)
+    layer = config.task.layer or 0
+    if not -layers - 1 <= layer <= layers:
+        raise InputError(f"task.layer: there is no layer {layer}: the encoder has {layers}", f"take 0 to {layers}")
+    for key, length in (("realign.max_length", recipe.max_length), ("task.max_length", config.task.max_length)):
+        if positions is not None and min(length, encoder.tokenizer.model_max_length) > positions:
+            raise InputError(f"{key} = {length}, but the encoder has {positions} positions", f"set it to {positions}")
+    commit = encoder.origin.rpartition("@")[2] if "@" in encoder.origin else None
+    return {"id": base, "revision": commit, "layers": layers, "width": encoder.width, "positions": positions}
+
+
+def _positions(encoder: Any, shape: Any) -> int | None:
+    """The longest sentence in sub-words; None where the encoder has no limit that is known."""
+    most = getattr(shape, "max_position_embeddings", None)
+    if most is None:
+        return None
+    table = getattr(getattr(encoder.model, "embeddings", None), "position_embeddings", None)
+    before = getattr(table, "padding_idx", None)  # RoBERTa counts positions from the one after it
+    return int(min(most - (0 if before is None else before + 1), encoder.tokenizer.model_max_length))
+
+
+def _named(given: Any) -> str:
+    """Where data comes from, in a few words."""
+    if isinstance(given, Hub):
+        return given.name or str(given.id)
+    folder = getattr(given, "folder", None)
+    return f"{given.kind}:{folder}" if folder is not None else str(given)
+
+
+def render(document: Mapping[str, Any]) -> Any:
+    """The languages as a table, then the model, the subsets and what it will take."""
+    rows = []
+    for row in document["languages"]:
+        text, task = row["parallel"], row["task"]
+        pairs = [f"{text['used']:,}", f"{text['available']:,}"] if text else ["", ""]
+        counts = ["" if task[split] is None else f"{task[split]:,}" for split in ("train", "dev", "test")]
+        rows.append([f"{row['code']} {parse(row['code']).name}", row["role"].replace("_", " "), *pairs, *counts])
+    columns = ["language", "role", "pairs used", "of", "train", "dev", "test"]
+    table = terminal.table("", columns, rows, right=tuple(columns[2:]))
+    return terminal.stack(*([table] if rows else []), "\n".join(_summary(document)))
+
+
+def _summary(document: Mapping[str, Any]) -> list[str]:
+    lines, model, cost = [], document["model"], document["estimate"]
+    if model:
+        commit = f" at {model['revision']}" if model["revision"] else ""
+        shape = f": {model['layers']} layers of {model['width']}, {model['positions']} positions"
+        lines.append(f"model {model['id']}{commit}{shape if model['layers'] else ''}")
+    if document["languages"]:
+        lines.append(f"subsets to choose from: {document['subsets']:,}")
+    if cost:
+        lines.append(f"a trial takes about {cost['seconds_per_trial']:.1f} s with one worker on this machine")
+        lines.append(f"the search {cost['search_hours']:.2f} h, the confirmation {cost['confirm_hours']:.2f} h")
+        lines.append(f"memory of a worker {cost['memory_gb']:.1f} GB, disk for prepared text {cost['disk_gb']:.2f} GB")
+    count = len(document["problems"])
+    return [*lines, "nothing is wrong" if document["ok"] else f"{count} problem{'s' * (count > 1)}"]

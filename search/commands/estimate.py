@@ -1,0 +1,149 @@
+"""What a study will take, from one short trial: the pace of each stage is measured and the rest is arithmetic."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.random import default_rng
+
+from realign.score import Advance, Fidelity
+from search.build import cost
+from search.build import evaluator as assemble
+from search.config.core_schema import FakeModel
+from search.config.study_config import StudyConfig
+from search.confirmation.confirm import LEAST_DRAWS
+from search.strategies import ladder
+from selector.languages.subset import Subset
+
+STEPS = 6  # of each training; the first warms up and is not counted
+TARGETS = 4  # languages that are evaluated
+TRAINING = ("realigning", "fine-tuning")
+
+
+@dataclass
+class Clock:
+    """When each stage was first and last heard of. Hands what it hears on."""
+
+    to: Advance
+    first: dict[str, tuple[float, int]] = field(default_factory=dict)
+    last: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.perf_counter()
+        self.first.setdefault(what, (now, done))
+        self.last[what] = now, done
+        self.to(what, done, total)
+
+    def pace(self, what: str) -> float:
+        """Seconds of one unit; 0 for a stage that there was not, or that came to a single step."""
+        if what not in self.first:
+            return 0.0
+        (begun, low), (ended, high) = self.first[what], self.last[what]
+        return (ended - begun) / (high - low) if high > low else 0.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What one trial is made of, in seconds."""
+
+    step: float  # of realignment
+    lesson: float  # a step of fine-tuning
+    sentence: float  # evaluated
+    rest: float  # of a trial, whatever its size
+
+    def trial(self, config: StudyConfig, fidelity: Fidelity, languages: int) -> float:
+        """Seconds of an evaluation on so many target languages."""
+        steps = fidelity.pairs / config.realign.batch
+        training = self.step * steps + self.lesson * fidelity.steps
+        return self.rest + training + self.sentence * fidelity.examples * languages
+
+
+def estimate(config: StudyConfig, advance: Advance) -> dict[str, float]:
+    """Seconds a trial of the search, hours of search and confirmation with one worker, memory and disk in gigabytes.
+
+    Disk is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
+    """
+    if isinstance(config.model.base, FakeModel):
+        seconds = config.model.base.seconds
+        pace, disk = Pace(0.0, 0.0, 0.0, seconds), 0.0
+    else:
+        pace, disk = _measured(config, config.model.base, advance)
+    full, targets = assemble.fidelity(config), {*config.pool, *config.tune, *config.held_out}
+    search = _search_seconds(config, pace)
+    confirming = pace.trial(config, full, len(targets)) * _confirmed(config)
+    return {
+        "seconds_per_trial": pace.trial(config, assemble.at_level(config, config.level), len(config.tune))
+        * config.search.seeds,
+        "search_hours": search / 3600,
+        "confirm_hours": confirming / 3600,
+        "memory_gb": _memory(),
+        "disk_gb": disk,
+    }
+
+
+def _measured(config: StudyConfig, base: str, advance: Advance) -> tuple[Pace, float]:
+    """One short trial of a subset of the largest size; gigabytes of the pool's prepared text, from this subset's."""
+    from realign.training.encoded_pairs import PairStore
+
+    clock, full = Clock(advance), assemble.fidelity(config)
+    subset = config.space.completed(Subset(), config.sizes[1], default_rng(config.seed))
+    assert subset is not None  # the study file was checked for it
+    text, encoder = assemble.ingredients(config, base, advance)
+    store = PairStore(encoder, text, config.realign.recipe(), advance)
+    size = sum(_bytes(store.of(code)) for code in subset.codes) / len(subset) * len(config.pool)
+    short = replace(full, pairs=min(full.pairs, STEPS * config.realign.batch), steps=min(full.steps, STEPS))
+    evaluator = assemble.evaluator(config, config.tune[:TARGETS], "dev", clock).evaluator
+    evaluator(subset, short, config.seed)  # once for what is made once: encoded text, first calls
+    clock.first.clear()
+    clock.last.clear()
+    begun = time.perf_counter()
+    evaluator(subset, short, config.seed)
+    spent = time.perf_counter() - begun
+    step, lesson = (clock.pace(what) for what in TRAINING)
+    sentence = clock.pace("evaluating")
+    _, sentences = clock.last.get("evaluating", (0.0, 0))
+    known = step * short.pairs / config.realign.batch + lesson * short.steps + sentence * sentences
+    return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9
+
+
+def _search_seconds(config: StudyConfig, pace: Pace) -> float:
+    trials, seeds = config.search.trials, config.search.seeds
+    shares: Mapping[str, float] = {config.search.fidelity: 1.0}
+    if config.search.fidelity == "ladder":
+        shares = {**ladder.SHARES, "full": 1.0 - sum(ladder.SHARES.values())}
+    seconds = 0.0
+    for level, share in shares.items():
+        fidelity = assemble.at_level(config, level)
+        if fidelity.merging is None:
+            seconds += share * trials * seeds * pace.trial(config, fidelity, len(config.tune))
+        else:  # what merging trains is trained once for all trials
+            whole = pace.trial(config, assemble.fidelity(config), len(config.tune))
+            looking = 0.0 if fidelity.merging.method == "scores" else pace.sentence * fidelity.examples
+            seconds += cost.paid_once(config, fidelity) * seeds * whole
+            seconds += share * trials * seeds * looking * len(config.tune)
+    return seconds
+
+
+def _confirmed(config: StudyConfig) -> int:
+    """Evaluations of a confirmation: the best, all, none and the best chosen without measuring, and random draws."""
+    rows, seeds = config.confirm.top + 3, config.confirm.seeds
+    return rows * seeds + max(LEAST_DRAWS, seeds)
+
+
+def _bytes(pairs: Any) -> int:
+    arrays = [array for side in (pairs.source, pairs.target) for array in (side.ids, side.word, side.offsets)]
+    return sum(int(array.nbytes) for array in (*arrays, pairs.links.words, pairs.links.offsets))
+
+
+def _memory() -> float:
+    """The most this process has had, of the GPU's memory where it works there. Gigabytes"""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
