@@ -146,10 +146,9 @@ def linked(config: StudyConfig) -> Parallel:
 
 def load_encoder(config: StudyConfig, base: str) -> Encoder:
     """The encoder of a study: `base` is "world", a folder (from the study file on) or a hub id."""
-    if base == "world":
-        from realign.world.encoder import FOLDER as folder
-    else:
-        folder = config.home / base
+    from realign.world import encoder as world
+
+    folder = world.FOLDER if base == "world" else config.home / base
     if not folder.is_dir():
         return _loaded(base, config.model.revision, ())
     stamps = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())

@@ -98,7 +98,7 @@ def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Rep
     report.attempt(planner.proposer, config)
     languages = _languages(config)
     used = _parallel(config, report, advance, counting)
-    counts = _task(config, report, advance) if not isinstance(config.model.base, FakeModel) else {}
+    counts = _task(config, report, advance, counting) if not isinstance(config.model.base, FakeModel) else {}
     given, measured = _named(config.data.parallel), _named(config.task_data)
     for language, role in languages.items():
         text = used.get(language.code)
@@ -174,7 +174,9 @@ def _pairs(config: StudyConfig, text: Any, code: str, counting: bool) -> Mapping
     return {"available": len(raw) if available is None else available, "used": len(pairs)}
 
 
-def _task(config: StudyConfig, report: Report, advance: Advance) -> Mapping[str, Mapping[str, int | None]]:
+def _task(
+    config: StudyConfig, report: Report, advance: Advance, counting: bool
+) -> Mapping[str, Mapping[str, int | None]]:
     """Code → sentences of each split that is looked at; None for training data of others than the source."""
     data = report.attempt(tasks.data, config)
     if data is None:
@@ -189,7 +191,7 @@ def _task(config: StudyConfig, report: Report, advance: Advance) -> Mapping[str,
     taught: set[str] | None = None
     for number, (code, splits) in enumerate(wanted.items(), 1):
         counts[code] = dict.fromkeys(("train", "dev", "test"))
-        for split in splits:
+        for split in splits if counting or config.task_data != "world" else splits[:1]:  # the world has all or none
             rows = report.attempt(_rows, data, code, split)
             if rows is None:
                 continue
