@@ -22,6 +22,7 @@ from realign.corpora.labels import iob2
 from selector.errors import InputError
 from selector.languages.language import parse, two_letter
 
+LARGE = 1 << 25  # bytes of a configuration
 BATCH = 1000  # rows taken at a time
 SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -214,9 +215,27 @@ def _pair(source: str, target: str) -> Pair:
     return Pair(tuple(source.split()), tuple(target.split()))
 
 
-@cache
 def _load(repository: str, config: str, revision: str | None, folders: bool, language: str) -> Mapping[str, Any]:
-    """All splits of one configuration; InputError says what is wrong with it."""
+    """All splits of one configuration, mapped from disk. Of large ones only the last is held: pages of files that are
+    mapped count as memory of the process. InputError says what is wrong with it.
+    """
+    key = (repository, config, revision, folders)
+    held = next((some for some in (_small, _large) if key in some), None)
+    if held is not None:
+        return held[key]
+    found = _fetch(repository, config, revision, folders, language)
+    small = sum(rows.data.nbytes for rows in found.values()) <= LARGE
+    if not small:
+        _large.clear()
+    (_small if small else _large)[key] = found
+    return found
+
+
+_small: dict[tuple[str, str, str | None, bool], Mapping[str, Any]] = {}
+_large: dict[tuple[str, str, str | None, bool], Mapping[str, Any]] = {}
+
+
+def _fetch(repository: str, config: str, revision: str | None, folders: bool, language: str) -> Mapping[str, Any]:
     import datasets
 
     datasets.disable_progress_bars()

@@ -78,6 +78,11 @@ def kept(kind: str, key: str, make: Callable[[], Chunks]) -> Shelf:
     return shelf or _in_memory(make())
 
 
+def find(kind: str, key: str) -> Shelf | None:
+    """What is kept under a key, None where there is nothing whole."""
+    return opened(cache_root() / "store" / kind / key)
+
+
 def opened(folder: Path) -> Shelf | None:
     """What a folder holds, or None where it is absent, incomplete or not what its manifest says."""
     try:

@@ -22,7 +22,7 @@ import numpy as np
 
 from realign.corpora.base import Links, Pair, Parallel, Split, pick
 from realign.corpora.filters import Kept
-from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
+from realign.encoder.array_store import Arrays, Chunks, Shelf, find, kept, key_of
 
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
@@ -43,11 +43,14 @@ class Sampled:
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """The sample, read now if it never was. What there is otherwise is as the text around which this stands."""
+        key = key_of("sample", self.signature, language)
+        known = find("sample", key) if split == "train" else None
+        if known is not None and not known.facts["whole"]:
+            return Stored(known)  # the text need not even be opened
         every = self._parallel.pairs(language, split)
         raw = every.every if isinstance(every, Kept) else every
         if split != "train" or len(raw) <= self._limit:
             return every
-        key = key_of("sample", self.signature, language, len(raw))
         shelf = kept("sample", key, lambda: self._draw(language, every, raw))
         return every if shelf.facts["whole"] else Stored(shelf)
 
