@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -213,7 +214,11 @@ class Stored(Sequence[Pair]):
         return len(self._arrays["offsets"]) - 1
 
     def __iter__(self) -> Iterator[Pair]:
-        return map(self._at, range(len(self)))
+        for start in range(0, len(self), PIECE):  # one by one takes twice as long
+            ends = self._arrays["offsets"][start : start + PIECE + 1].tolist()
+            text, first = self._arrays["text"][ends[0] : ends[-1]].tobytes(), ends[0]
+            for number, (begin, end) in enumerate(pairwise(ends), start):
+                yield unpack(text[begin - first : end - first], self._links(number))
 
     @overload
     def __getitem__(self, at: int) -> Pair: ...
