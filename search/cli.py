@@ -142,6 +142,7 @@ def check(
 ) -> None:
     """Everything that can fail, before anything is trained; every problem with a way out."""
     from search.commands import check as checking
+    from search.commands import check_table
 
     try:
         config = _study(study, overrides)
@@ -149,7 +150,7 @@ def check(
         document = checking.unreadable(problem)
     else:
         document = checking.check(config, time)
-    emit(document, as_json, checking.render)
+    emit(document, as_json, check_table.render)
     for each in document["problems"]:
         complain(each["error"], each["hint"])
     if not document["ok"]:

@@ -48,8 +48,7 @@ class Classification:
         self._known: dict[tuple[tuple[str, ...], Split, int], Labelled] = {}
         taught = examples.examples(source, "train")
         self.labels = tuple(sorted({example.label for example in taught}))
-        if len(self.labels) < 2:
-            raise InputError(f"all training examples of {source} have one label", "a task needs at least two")
+        check_labels(self.labels, source)
         number = {label: number for number, label in enumerate(self.labels)}
         gold = torch.tensor([number[example.label] for example in taught])
 
@@ -118,6 +117,12 @@ class Classification:
             raise InputError("some examples are pairs of sentences and some are not", "give all of them two, or none")
         firsts = [example.first for example in examples]
         return self._encoder.encode(firsts, self._how.max_length, seconds or None)
+
+
+def check_labels(labels: Sequence[str], source: str) -> None:
+    """InputError where there is nothing to tell apart. `source`: the language that has them."""
+    if len(labels) < 2:
+        raise InputError(f"all training examples of {source} have one label", "a task needs at least two")
 
 
 def lost_share(table: Table, examples: Sequence[Classified]) -> float:

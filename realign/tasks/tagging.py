@@ -47,7 +47,7 @@ class Tagging:
         taught = labelled.sentences(source, "train")
         self.tags = tuple(sorted({tag for sentence in taught for tag in sentence.tags}))
         if self._count is right_spans:
-            _check_entities(self.tags, source)
+            check_entities(self.tags, source)
         self._lessons = self._learn(taught)
 
     @property
@@ -138,7 +138,8 @@ def right_spans(gold: Tags, guess: Tags) -> tuple[int, int]:
     return 2 * len(there & said), len(there) + len(said)
 
 
-def _check_entities(tags: Sequence[str], source: str) -> None:
+def check_entities(tags: Sequence[str], source: str) -> None:
+    """InputError where these are not the tags of entities in IOB2. `source`: the language that has them."""
     strange = [tag for tag in tags if tag != OUTSIDE and tag[:2] not in ("B-", "I-")]
     if strange or tags == (OUTSIDE,):
         what = f"has the tag '{strange[0]}', which is no IOB2 tag" if strange else "has no entity"

@@ -26,7 +26,7 @@ from search.config.study_config import StudyConfig
 from search.study.storage import check_storage, shown
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
-from selector.languages.language import Language, parse
+from selector.languages.language import Language
 
 MOST_UNKNOWN = 0.01  # of a language's labels may be such as the source's training data does not have
 
@@ -197,7 +197,7 @@ def _task(
                 continue
             counts[code][split] = len(rows)
             if code == source and split == "train":
-                taught = set(_labels(rows))
+                taught = report.attempt(_taught, config, rows)
             elif taught is not None and config.task_data != "world":
                 report.attempt(_agree, rows, taught, code, split)
         advance("reading the task's data", number, len(wanted))
@@ -209,6 +209,19 @@ def _rows(data: tasks.Data, code: str, split: Any) -> Sequence[Any]:
     if not rows:
         raise InputError(f"there is no {split} data for {code}", "add sentences, or leave the language out")
     return rows
+
+
+def _taught(config: StudyConfig, rows: Sequence[Any]) -> set[str]:
+    """The labels of the training data. InputError where the task cannot be learnt from them."""
+    from realign.tasks.classification import check_labels
+    from realign.tasks.tagging import check_entities
+
+    labels = sorted(_labels(rows))
+    if config.task.kind == "ner":
+        check_entities(tuple(labels), config.source.code)
+    if config.task.kind == "classification":
+        check_labels(labels, config.source.code)
+    return set(labels)
 
 
 def _labels(rows: Iterable[Any]) -> Counter[str]:
@@ -269,32 +282,3 @@ def _named(given: Any) -> str:
         return given.name or str(given.id)
     folder = getattr(given, "folder", None)
     return f"{given.kind}:{folder}" if folder is not None else str(given)
-
-
-def render(document: Mapping[str, Any]) -> Any:
-    """The languages as a table, then the model, the subsets and what it will take."""
-    rows = []
-    for row in document["languages"]:
-        text, task = row["parallel"], row["task"]
-        pairs = [f"{text['used']:,}", f"{text['available']:,}"] if text else ["", ""]
-        counts = ["" if task[split] is None else f"{task[split]:,}" for split in ("train", "dev", "test")]
-        rows.append([f"{row['code']} {parse(row['code']).name}", row["role"].replace("_", " "), *pairs, *counts])
-    columns = ["language", "role", "pairs used", "of", "train", "dev", "test"]
-    table = terminal.table("", columns, rows, right=tuple(columns[2:]))
-    return terminal.stack(*([table] if rows else []), "\n".join(_summary(document)))
-
-
-def _summary(document: Mapping[str, Any]) -> list[str]:
-    lines, model, cost = [], document["model"], document["estimate"]
-    if model:
-        commit = f" at {model['revision']}" if model["revision"] else ""
-        shape = f": {model['layers']} layers of {model['width']}, {model['positions']} positions"
-        lines.append(f"model {model['id']}{commit}{shape if model['layers'] else ''}")
-    if document["languages"]:
-        lines.append(f"subsets to choose from: {document['subsets']:,}")
-    if cost:
-        lines.append(f"a trial takes about {cost['seconds_per_trial']:.1f} s with one worker on this machine")
-        lines.append(f"the search {cost['search_hours']:.2f} h, the confirmation {cost['confirm_hours']:.2f} h")
-        lines.append(f"memory of a worker {cost['memory_gb']:.1f} GB, disk for prepared text {cost['disk_gb']:.2f} GB")
-    count = len(document["problems"])
-    return [*lines, "nothing is wrong" if document["ok"] else f"{count} problem{'s' * (count > 1)}"]

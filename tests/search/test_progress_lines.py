@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from realign.evaluate import RealignAndTransfer
 from realign.score import Fidelity
 from realign.tasks.base import FineTuning
@@ -68,6 +70,7 @@ def test_what_has_ended_is_not_under_way() -> None:
     assert len(log.written) == 2
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_every_stage_of_an_evaluation_is_heard_of_and_changes_no_digit() -> None:
     world, encoder = World(0, Sizes(parallel=40, source=40, evaluation=10)), world_encoder()
     how = Realignment(loss="word", aligner="mutual", batch=8)
