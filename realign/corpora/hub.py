@@ -7,6 +7,7 @@ again offline (HF_HUB_OFFLINE=1). No code of a repository is run.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import tomllib
@@ -223,10 +224,11 @@ def _load(repository: str, config: str, revision: str | None, folders: bool, lan
     held = next((some for some in (_small, _large) if key in some), None)
     if held is not None:
         return held[key]
+    if _large:
+        _large.clear()
+        gc.collect()  # rows of a selection hold each other, and with them the mapped file
     found = _fetch(repository, config, revision, folders, language)
     small = sum(rows.data.nbytes for rows in found.values()) <= LARGE
-    if not small:
-        _large.clear()
     (_small if small else _large)[key] = found
     return found
 
