@@ -221,6 +221,8 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 def _told(source: Any) -> str:
     if isinstance(source, str):
         return source
+    if isinstance(source, tuple):
+        return ", ".join(_told(each) for each in source)
     if isinstance(source, Hub):
         return f"{plain(source.name or source.id)} of the hub"
     return f"{source.kind} in {quoted(source.folder)}"

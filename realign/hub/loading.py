@@ -1,0 +1,160 @@
+"""Getting a data set from the hub: configurations through `datasets`, plain files through `huggingface_hub`.
+
+What was loaded once loads again offline, at the same commit. `datasets` alone does not promise that: offline it looks
+folders up under another name than online, and takes the newest of several revisions. So where each configuration lies
+in its cache is written down beside it. No code of a repository is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from realign.cache import write_text
+from realign.hub.rows import FileRows, Rows, TableRows, read
+from realign.hub.sets import Spec
+from selector.errors import InputError, NotThere
+
+log = logging.getLogger(__name__)
+
+OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectTimeout")
+
+
+def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
+    """All splits of one configuration. NotThere: it is not among those there are; InputError: anything else."""
+    found = _load(spec.id, config, spec.revision, spec.folders, language, spec.home)
+    return {split: TableRows(table, _commit(table)) for split, table in found.items()}
+
+
+def file(spec: Spec, name: str, language: str) -> FileRows:
+    """The rows of one plain file, of the repository or of the folder that stands for it. NotThere: there is none."""
+    if spec.path is not None:
+        path = Path(spec.path) / name
+        if not path.is_file():
+            raise NotThere(f"there is no {path}", f"leave {language} out, or correct path or files")
+        return read(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    path = _download(spec.id, name, spec.revision, language, spec.home)
+    return read(path, path.parents[name.count("/")].name)  # …/snapshots/<commit>/<name>
+
+
+@cache
+def _download(repository: str, name: str, revision: str | None, language: str, home: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    try:
+        return Path(hf_hub_download(repository, name, repo_type="dataset", revision=revision))
+    except Exception as problem:  # the libraries below raise of every kind
+        raise _explained(problem, repository, name, language, home) from problem
+
+
+@cache
+def _load(
+    repository: str, config: str, revision: str | None, folders: bool, language: str, home: str
+) -> Mapping[str, Any]:
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    note = _note(repository, config, revision, folders)
+    if datasets.config.HF_HUB_OFFLINE and (known := _recalled(note)):
+        return known
+    where = {"data_dir": config} if folders else {"name": config}
+    try:
+        found = datasets.load_dataset(repository, revision=revision, **where)
+    except Exception as problem:  # the libraries below raise of every kind
+        if _kinds(problem) & set(OFFLINE) and (known := _recalled(note)):
+            log.warning("%s cannot be reached: %s is read from the cache", repository, config)
+            return known
+        raise _explained(problem, repository, config, language, home) from problem
+    _remember(note, found)
+    return dict(found)
+
+
+def _note(repository: str, config: str, revision: str | None, folders: bool) -> Path:
+    import datasets
+
+    key = hashlib.sha256(json.dumps([repository, config, revision, folders]).encode()).hexdigest()[:24]
+    return Path(datasets.config.HF_DATASETS_CACHE) / "realingo" / f"{key}.json"
+
+
+def _remember(note: Path, found: Mapping[str, Any]) -> None:
+    """Write down which files of the cache hold each split, relative to the cache."""
+    root = note.parent.parent
+    splits = {split: [entry["filename"] for entry in table.cache_files] for split, table in found.items()}
+    inside = {
+        split: [Path(name).relative_to(root).as_posix() for name in names if Path(name).is_relative_to(root)]
+        for split, names in splits.items()
+    }
+    if inside == {} or not all(len(inside[split]) == len(splits[split]) for split in splits):
+        return
+    text = json.dumps(inside, sort_keys=True)
+    if not note.is_file() or note.read_text(encoding="utf-8") != text:
+        write_text(note, text)
+
+
+def _recalled(note: Path) -> dict[str, Any] | None:
+    """The splits that a note names, mapped from disk; None where they are not there any more."""
+    import datasets
+
+    root = note.parent.parent
+    try:
+        inside = json.loads(note.read_text(encoding="utf-8"))
+        return {
+            split: datasets.concatenate_datasets([datasets.Dataset.from_file(str(root / name)) for name in names])
+            for split, names in inside.items()
+            if names
+        }
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _commit(table: Any) -> str:
+    return Path(table.cache_files[0]["filename"]).parent.name if table.cache_files else "empty"
+
+
+def _kinds(problem: BaseException) -> set[str]:
+    """Names of the classes of a problem and of what caused it."""
+    names: set[str] = set()
+    seen: BaseException | None = problem
+    while seen is not None:
+        names |= {kind.__name__ for kind in type(seen).__mro__}
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return names
+
+
+def _explained(problem: Exception, repository: str, config: str, language: str, home: str) -> InputError:
+    """What went wrong in loading, in a line, with a way out."""
+    text, kinds = str(problem), _kinds(problem)
+    first = (text.strip().splitlines() or [type(problem).__name__])[0]
+    what = f"{repository} on the hub"
+    by_hand = f"get its text from {home} and give that folder as path" if home else ""
+    if "gated" in text.lower() or "GatedRepoError" in kinds:
+        return InputError(f"{what} is gated: its owners want to be asked", "ask on its page, then: hf auth login")
+    if "scripts are no longer supported" in text:
+        hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
+        return InputError(f"{what} comes as a program, which is never run", hint)
+    if "RevisionNotFoundError" in kinds or ("evision" in text and "doesn't exist" in text):
+        hint = by_hand or "correct data.revision: a branch, a tag or a commit of its page"
+        return InputError(f"{what} has no such revision: {first}", hint)
+    if "find cache for" in text or "LocalEntryNotFoundError" in kinds:
+        return InputError(f"{what} is not in the cache for {language} ({config})", "go online once")
+    if kinds & set(OFFLINE):
+        hint = "check the network, or HF_ENDPOINT; go online once"
+        return InputError(f"cannot reach {what}, and it is not in the cache", hint)
+    if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
+        return InputError(f"there is no {what}, or you may not see it", "check data.id; a private one: hf auth login")
+    if kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"} or "BuilderConfig" in text:
+        hint = by_hand or f"leave {language} out, or set data.names"
+        return NotThere(f"{what} has nothing for {language} ('{config}')", hint)
+    return InputError(f"cannot read {what} for {language} ({config}): {first}", "the download may be broken: try again")
+
+
+def _no_repository(text: str, kinds: set[str]) -> bool:
+    return "DatasetNotFoundError" in kinds and "doesn't exist on the Hub" in text
