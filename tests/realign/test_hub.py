@@ -20,7 +20,7 @@ from loopback_hub import serve
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig
 
-from realign.corpora.hub import Spec, known, named
+from realign.hub.sets import Spec, known, named
 from realign.encoder.encoder import hidden_states, load
 from realign.world.world import Sizes, World
 from selector.errors import InputError
