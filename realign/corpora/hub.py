@@ -120,11 +120,11 @@ class Hub:
         raise NotThere(message, f"it has {', '.join(found)}; set data.splits.{split}")
 
     def _from_file(self, pattern: str, language: str, split: str, names: tuple[str, ...]) -> Rows:
-        problem: NotThere | None = None
+        problem: InputError | None = None
         for name in names:
             try:
                 return loading.file(self._spec, self._spec.fill(pattern, self._source, language, name), language)
-            except NotThere as missing:
+            except (NotThere, loading.Unreachable) as missing:  # offline, what never was cannot be told from what was
                 problem = problem or missing
         raise problem or NotThere(f"{self._spec.id} has no {split} split", "set data.splits")
 

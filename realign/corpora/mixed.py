@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from realign.corpora.base import Classified, Pair, Split, Tagged
@@ -86,9 +87,8 @@ class Mixed(Generic[Corpus]):
     def _place(self, language: str) -> int:
         if language not in self._chosen:
             self._chosen[language] = self._search(language)
-            name = self._all()[self._chosen[language]].name
-            if self._chosen[language] or self._training:
-                log.warning("%s: taken from %s", language, name)
+            if self._chosen[language]:  # the first needs no word
+                _tell(language, self._all()[self._chosen[language]].name)
         return self._chosen[language]
 
     def _search(self, language: str) -> int:
@@ -175,6 +175,12 @@ class MixedExamples(Mixed[Any]):
 
     def _read(self, corpus: Any, language: str, split: Split) -> Sequence[Classified]:
         return cast(Sequence[Classified], corpus.examples(language, split))
+
+
+@cache
+def _tell(language: str, name: str) -> None:
+    """Once a process: several parts of a study ask for the same text."""
+    log.warning("%s: taken from %s", language, name)
 
 
 def _kind(label: str) -> str:

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectTimeout")
 
 
+class Unreachable(InputError):
+    """The hub cannot be asked, and what is wanted was not got before."""
+
+
 def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
     """All splits of one configuration. NotThere: it is not among those there are; InputError: anything else."""
     found = _load(spec.id, config, spec.revision, spec.folders, language, spec.home)
@@ -63,18 +67,26 @@ def _load(
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     note = _note(repository, config, revision, folders)
-    if datasets.config.HF_HUB_OFFLINE and (known := _recalled(note)):
-        return known
     where = {"data_dir": config} if folders else {"name": config}
     try:
+        _reach(repository, revision)
         found = datasets.load_dataset(repository, revision=revision, **where)
     except Exception as problem:  # the libraries below raise of every kind
         if _kinds(problem) & set(OFFLINE) and (known := _recalled(note)):
-            log.warning("%s cannot be reached: %s is read from the cache", repository, config)
+            if not datasets.config.HF_HUB_OFFLINE:
+                log.warning("%s cannot be reached: %s is read from the cache", repository, config)
             return known
         raise _explained(problem, repository, config, language, home) from problem
     _remember(note, found)
     return dict(found)
+
+
+@cache
+def _reach(repository: str, revision: str | None) -> None:
+    """Ask the hub for the revision: without an answer `datasets` would take any that it has, and not say so."""
+    from huggingface_hub import HfApi
+
+    HfApi().dataset_info(repository, revision=revision)
 
 
 def _note(repository: str, config: str, revision: str | None, folders: bool) -> Path:
@@ -135,7 +147,7 @@ def _explained(problem: Exception, repository: str, config: str, language: str, 
     first = (text.strip().splitlines() or [type(problem).__name__])[0]
     what = f"{repository} on the hub"
     by_hand = f"get its text from {home} and give that folder as path" if home else ""
-    if "gated" in text.lower() or "GatedRepoError" in kinds:
+    if "GatedRepoError" in kinds or "gated dataset" in text.lower():
         return InputError(f"{what} is gated: its owners want to be asked", "ask on its page, then: hf auth login")
     if "scripts are no longer supported" in text:
         hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
@@ -143,11 +155,9 @@ def _explained(problem: Exception, repository: str, config: str, language: str, 
     if "RevisionNotFoundError" in kinds or ("evision" in text and "doesn't exist" in text):
         hint = by_hand or "correct data.revision: a branch, a tag or a commit of its page"
         return InputError(f"{what} has no such revision: {first}", hint)
-    if "find cache for" in text or "LocalEntryNotFoundError" in kinds:
-        return InputError(f"{what} is not in the cache for {language} ({config})", "go online once")
     if kinds & set(OFFLINE):
-        hint = "check the network, or HF_ENDPOINT; go online once"
-        return InputError(f"cannot reach {what}, and it is not in the cache", hint)
+        hint = "go online once; check the network, HF_HUB_OFFLINE and HF_ENDPOINT"
+        return Unreachable(f"cannot reach {what}, and {language} ({config}) is not in the cache", hint)
     if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
         return InputError(f"there is no {what}, or you may not see it", "check data.id; a private one: hf auth login")
     if kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"} or "BuilderConfig" in text:

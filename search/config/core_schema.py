@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from realign.evaluators.fake import Terms
 from realign.training.settings import LoRA, Realignment
@@ -123,7 +123,18 @@ class Filter(Section):
     duplicates: bool = False  # keep them
 
 
-Text = Verses | Bitext | Hub
+def _alternative(given: Any) -> str | None:
+    """The section that a table of data is meant as, by its kind: without one a data set of the hub."""
+    if not isinstance(given, dict | Section):
+        return None
+    kind = str(given.get("kind", "hub") if isinstance(given, dict) else getattr(given, "kind", ""))
+    return {"moses": "Bitext", "tsv": "Bitext", "conll": "Labels", "table": "Labels"}.get(kind, kind.capitalize())
+
+
+_Texts = Annotated[Verses, Tag("Verses")] | Annotated[Bitext, Tag("Bitext")] | Annotated[Hub, Tag("Hub")]
+_Labelled = Annotated[Conllu, Tag("Conllu")] | Annotated[Labels, Tag("Labels")]
+Text = Annotated[_Texts, Discriminator(_alternative)]
+Source = Annotated[_Texts | _Labelled, Discriminator(_alternative)]
 
 
 class DataSection(Section):
@@ -162,9 +173,6 @@ LABELS = {  # kind of data → the tasks it has labels for
 }
 
 
-Source = Conllu | Labels | Text
-
-
 class TaskSection(Section):
     kind: Literal["pos", "ner", "classification", "retrieval"] = "pos"
     # None: of retrieval the [data] parallel, of the others the world
@@ -189,8 +197,9 @@ class TaskSection(Section):
         if self.data == ():
             raise ValueError("data = [] names no data set")
         for given in (*several(self.data), self.train):
-            if isinstance(given, Section) and self.kind not in LABELS[given.kind]:  # type: ignore[attr-defined]
-                raise ValueError(f'data of kind "{given.kind}" has no labels for kind = "{self.kind}"')  # type: ignore[attr-defined]
+            kind = getattr(given, "kind", None)
+            if kind is not None and self.kind not in LABELS[kind]:
+                raise ValueError(f'data of kind "{kind}" has no labels for kind = "{self.kind}"')
         if self.train is not None and (self.kind == "retrieval" or self.data in (None, "world")):
             raise ValueError("train is the training set beside a data of your own, for a task that is fine-tuned")
         if self.kind == "retrieval" and (self.steps or self.epochs):

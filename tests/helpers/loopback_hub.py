@@ -104,7 +104,9 @@ class Handler(BaseHTTPRequestHandler):
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         if what == "revision":
             siblings = [{"rfilename": file} for file in files]
-            self.json({"id": name, "sha": commit(folder), "siblings": siblings, "private": False, "gated": False, "tags": []})
+            self.json(
+                {"id": name, "sha": commit(folder), "siblings": siblings, "private": False, "gated": False, "tags": []}
+            )
             return
         if what == "tree":
             self.json([self.entry(folder, path) for path in self.under(folder, inside)])
