@@ -69,7 +69,7 @@ def _load(
     note = _note(repository, config, revision, folders)
     where = {"data_dir": config} if folders else {"name": config}
     try:
-        _reach(repository, revision)
+        commit = _reach(repository, revision)
         found = datasets.load_dataset(repository, revision=revision, **where)
     except Exception as problem:  # the libraries below raise of every kind
         if _kinds(problem) & set(OFFLINE) and (known := _recalled(note)):
@@ -77,16 +77,19 @@ def _load(
                 log.warning("%s cannot be reached: %s is read from the cache", repository, config)
             return known
         raise _explained(problem, repository, config, language, home) from problem
+    if any(_commit(table) not in (commit, "empty") for table in found.values()):
+        # not there, but there once: `datasets` takes what an earlier commit had, and does not say so
+        raise NotThere(*_nothing(f"{repository} on the hub", config, language, home))
     _remember(note, found)
     return dict(found)
 
 
 @cache
-def _reach(repository: str, revision: str | None) -> None:
-    """Ask the hub for the revision: without an answer `datasets` would take any that it has, and not say so."""
+def _reach(repository: str, revision: str | None) -> str:
+    """The commit of a revision as the hub has it: without an answer `datasets` would take any commit that it knows."""
     from huggingface_hub import HfApi
 
-    HfApi().dataset_info(repository, revision=revision)
+    return str(HfApi().dataset_info(repository, revision=revision).sha)
 
 
 def _note(repository: str, config: str, revision: str | None, folders: bool) -> Path:
@@ -160,10 +163,15 @@ def _explained(problem: Exception, repository: str, config: str, language: str, 
         return Unreachable(f"cannot reach {what}, and {language} ({config}) is not in the cache", hint)
     if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
         return InputError(f"there is no {what}, or you may not see it", "check data.id; a private one: hf auth login")
-    if kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"} or "BuilderConfig" in text:
-        hint = by_hand or f"leave {language} out, or set data.names"
-        return NotThere(f"{what} has nothing for {language} ('{config}')", hint)
+    absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
+    if absent or "BuilderConfig" in text or "find cache for" in text:  # looked for there once the hub has not got it
+        return NotThere(*_nothing(what, config, language, home))
     return InputError(f"cannot read {what} for {language} ({config}): {first}", "the download may be broken: try again")
+
+
+def _nothing(what: str, config: str, language: str, home: str) -> tuple[str, str]:
+    hint = f"leave {language} out, or set data.names" + (f"; other text is at {home}" if home else "")
+    return f"{what} has nothing for {language} ('{config}')", hint
 
 
 def _no_repository(text: str, kinds: set[str]) -> bool:

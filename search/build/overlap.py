@@ -26,10 +26,9 @@ def check_overlap(config: StudyConfig) -> None:
                 continue
             shared = _texts(config, ours, "parallel", "text") & _texts(config, theirs, _kind(config), "text")
             if shared:
-                message = f"{title(ours)} and {title(theirs)} are of the same text ({', '.join(sorted(shared))})"
-                raise InputError(
-                    f"{message}: realigning on it would show what is tested", "take other parallel text, or another test"
-                )
+                text = f"{title(ours)} and {title(theirs)} are of the same text ({', '.join(sorted(shared))})"
+                message = f"{text}: realigning on it would show what is tested"
+                raise InputError(message, "take other parallel text, or another test")
             _warn(config, ours, theirs)
 
 

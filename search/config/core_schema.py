@@ -197,9 +197,9 @@ class TaskSection(Section):
         if self.data == ():
             raise ValueError("data = [] names no data set")
         for given in (*several(self.data), self.train):
-            kind = getattr(given, "kind", None)
-            if kind is not None and self.kind not in LABELS[kind]:
-                raise ValueError(f'data of kind "{kind}" has no labels for kind = "{self.kind}"')
+            form = getattr(given, "kind", None)
+            if form is not None and self.kind not in LABELS[form]:
+                raise ValueError(f'data of kind "{form}" has no labels for kind = "{self.kind}"')
         if self.train is not None and (self.kind == "retrieval" or self.data in (None, "world")):
             raise ValueError("train is the training set beside a data of your own, for a task that is fine-tuned")
         if self.kind == "retrieval" and (self.steps or self.epochs):

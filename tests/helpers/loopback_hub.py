@@ -26,8 +26,9 @@ DELAY = 0.2  # seconds of an answer of `slow`
 
 
 def commit(folder: Path) -> str:
-    """The commit that a folder is."""
-    return "c0ffee" + hashlib.sha1("/".join(folder.parts[-2:]).encode()).hexdigest()[6:]
+    """The commit that a folder is: of its name and the names of its files."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return "c0ffee" + hashlib.sha1("\n".join((*folder.parts[-2:], *files)).encode()).hexdigest()[6:]
 
 
 class Handler(BaseHTTPRequestHandler):
