@@ -15,7 +15,7 @@ from realign.corpora.labels import iob2
 from realign.hub import loading
 from realign.hub.rows import TAGS, WORDS, Rows, text_of
 from realign.hub.sets import Spec
-from selector.errors import InputError, NotThere
+from selector.errors import InputError, NoDataError
 
 
 class Hub:
@@ -36,7 +36,7 @@ class Hub:
         """Whether there are rows. InputError where that cannot be told: no access, no network, broken files."""
         try:
             return len(self._rows(language, split)) > 0
-        except NotThere:
+        except NoDataError:
             return False
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
@@ -107,7 +107,7 @@ class Hub:
         names = spec.splits.get(split)
         if not names:
             hint = f"it has {', '.join(spec.splits)}; data.splits = {{{split} = …}} names another for it"
-            raise NotThere(f"{spec.id} has no {split} split", hint)
+            raise NoDataError(f"{spec.id} has no {split} split", hint)
         spec.check(self._source, language)
         if spec.files is not None:
             return self._from_file(spec.files, language, split, names)
@@ -117,31 +117,35 @@ class Hub:
             if name in found:
                 return found[name]
         message = f"{spec.id} has no split {' or '.join(map(repr, names))} for {language} ({config})"
-        raise NotThere(message, f"it has {', '.join(found)}; set data.splits.{split}")
+        way = f"hold {language} out, which looks at test alone" if split == "dev" else f"leave {language} out"
+        raise NoDataError(message, f"it has {', '.join(found)}: {way}, or set data.splits.{split}")
 
     def _from_file(self, pattern: str, language: str, split: str, names: tuple[str, ...]) -> Rows:
         problem: InputError | None = None
         for name in names:
             try:
                 return loading.file(self._spec, self._spec.fill(pattern, self._source, language, name), language)
-            except (NotThere, loading.Unreachable) as missing:  # offline, what never was cannot be told from what was
+            except (
+                NoDataError,
+                loading.UnreachableError,
+            ) as missing:  # offline, what never was cannot be told from what was
                 problem = problem or missing
-        raise problem or NotThere(f"{self._spec.id} has no {split} split", "set data.splits")
+        raise problem or NoDataError(f"{self._spec.id} has no {split} split", "set data.splits")
 
     def _origin(self) -> str:
         """The commit of the repository; of a folder, a hash of every file in use."""
         found: list[str] = []
-        problem: NotThere | None = None
+        problem: NoDataError | None = None
         for language in self._languages if self._spec.path else self._languages[:1]:
             for split in self._spec.splits:
                 try:
                     found.append(self._rows(language, split).origin)
-                except NotThere as missing:
+                except NoDataError as missing:
                     problem = problem or missing
                 if found and not self._spec.path:
                     return found[0]
         if not found:
-            raise problem or NotThere(f"{self._spec.id} has no splits", "set data.splits")
+            raise problem or NoDataError(f"{self._spec.id} has no splits", "set data.splits")
         return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
     def _check(self, rows: Rows, columns: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from realign.corpora.base import Classified, Pair, Split, Tagged
-from selector.errors import InputError, NotThere
+from selector.errors import InputError, NoDataError
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class Member(Generic[Corpus]):
 
 class Mixed(Generic[Corpus]):
     """What `MixedParallel`, `MixedLabelled` and `MixedExamples` have in common."""
+
+    _text = "labelled text"  # for people
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class Mixed(Generic[Corpus]):
         if language not in self._chosen:
             self._chosen[language] = self._search(language)
             if self._chosen[language]:  # the first needs no word
-                _tell(language, self._all()[self._chosen[language]].name)
+                _tell(self._text, language, self._all()[self._chosen[language]].name)
         return self._chosen[language]
 
     def _search(self, language: str) -> int:
@@ -124,7 +126,7 @@ class Mixed(Generic[Corpus]):
             return bool(has(language, split))
         try:
             return bool(self._read(corpus, language, split))
-        except NotThere:
+        except NoDataError:
             return False
 
     def _read(self, corpus: Any, language: str, split: Split) -> Sequence[Any]:
@@ -149,6 +151,8 @@ class Mixed(Generic[Corpus]):
 
 class MixedParallel(Mixed[Any]):
     """Parallel text of several sets (`Parallel`)."""
+
+    _text = "parallel text"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         return self._read(self._of(language), language, split)
@@ -178,9 +182,9 @@ class MixedExamples(Mixed[Any]):
 
 
 @cache
-def _tell(language: str, name: str) -> None:
+def _tell(text: str, language: str, name: str) -> None:
     """Once a process: several parts of a study ask for the same text."""
-    log.warning("%s: taken from %s", language, name)
+    log.warning("%s of %s: from %s", text, language, name)
 
 
 def _kind(label: str) -> str:

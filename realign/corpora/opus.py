@@ -15,7 +15,7 @@ from realign.corpora import bitext
 from realign.corpora.base import Pair, Split, Stream
 from realign.corpora.folder import sign, stamped
 from realign.hub.sets import Spec
-from selector.errors import NotThere
+from selector.errors import NoDataError
 
 
 class Opus:
@@ -37,9 +37,9 @@ class Opus:
         return split == "train" and None not in map(_either, self._names(language))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """NotThere: no files of the language, or another split than train; InputError: unequal length, not UTF-8."""
+        """NoDataError: no files of the language, or another split than train; InputError: unequal length, not UTF-8."""
         if split != "train":
-            raise NotThere(f"{self._folder} holds training text only, no {split}", "take other data for evaluation")
+            raise NoDataError(f"{self._folder} holds training text only, no {split}", "take other data for evaluation")
         ours, theirs = self._sides(language)
         bitext._sound_sides(stamped(ours), stamped(theirs))
         return Stream(lambda: bitext._zipped(ours, theirs))
@@ -53,7 +53,7 @@ class Opus:
         found = [_either(path) for path in wanted]
         for name, path in zip(wanted, found, strict=True):
             if path is None:
-                raise NotThere(f"there is no {name} or {name.name}.gz", f"unpack it there, or leave {language} out")
+                raise NoDataError(f"there is no {name} or {name.name}.gz", f"unpack it there, or leave {language} out")
         ours, theirs = (path for path in found if path is not None)
         return ours, theirs
 

@@ -18,44 +18,62 @@ from typing import Any
 from realign.cache import write_text
 from realign.hub.rows import FileRows, Rows, TableRows, read
 from realign.hub.sets import Spec
-from selector.errors import InputError, NotThere
+from selector.errors import InputError, NoDataError
 
 log = logging.getLogger(__name__)
 
 OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectTimeout")
 
 
-class Unreachable(InputError):
+class UnreachableError(InputError):
     """The hub cannot be asked, and what is wanted was not got before."""
 
 
 def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
-    """All splits of one configuration. NotThere: it is not among those there are; InputError: anything else."""
+    """All splits of one configuration. NoDataError: it is not among those there are; InputError: anything else."""
     found = _load(spec.id, config, spec.revision, spec.folders, language, spec.home)
     return {split: TableRows(table, _commit(table)) for split, table in found.items()}
 
 
 def file(spec: Spec, name: str, language: str) -> FileRows:
-    """The rows of one plain file, of the repository or of the folder that stands for it. NotThere: there is none."""
+    """The rows of one plain file, of the repository or of the folder that stands for it. NoDataError: there is none."""
     if spec.path is not None:
         path = Path(spec.path) / name
         if not path.is_file():
-            raise NotThere(f"there is no {path}", f"leave {language} out, or correct path or files")
-        return read(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+            raise NoDataError(f"there is no {path}", f"leave {language} out, or correct path or files")
+        status = path.stat()
+        return _local(path, (status.st_mtime_ns, status.st_size))
     path = _download(spec.id, name, spec.revision, language, spec.home)
-    return read(path, path.parents[name.count("/")].name)  # …/snapshots/<commit>/<name>
+    return _whole(path, path.parents[name.count("/")].name)  # …/snapshots/<commit>/<name>
+
+
+@cache
+def _whole(path: Path, origin: str) -> FileRows:
+    return read(path, origin)
+
+
+@cache
+def _local(path: Path, _stamp: tuple[int, int]) -> FileRows:
+    try:
+        return read(path, hashlib.sha256(path.read_bytes()).hexdigest()[:16])
+    except OSError as problem:
+        raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
 
 
 @cache
 def _download(repository: str, name: str, revision: str | None, language: str, home: str) -> Path:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
     try:
         return Path(hf_hub_download(repository, name, repo_type="dataset", revision=revision))
     except Exception as problem:  # the libraries below raise of every kind
-        raise _explained(problem, repository, name, language, home) from problem
+        error = _explained(problem, repository, name, language, home)
+        known = try_to_load_from_cache(repository, name, repo_type="dataset", revision=revision)
+        if isinstance(error, UnreachableError) and known is _CACHED_NO_EXIST:
+            error = NoDataError(*_nothing(f"{repository} on the hub", name, language, home))
+        raise error from problem
 
 
 @cache
@@ -67,20 +85,25 @@ def _load(
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     note = _note(repository, config, revision, folders)
-    where = {"data_dir": config} if folders else {"name": config}
     try:
         commit = _reach(repository, revision)
+        where = {"data_dir": config} if folders else {"name": config}
         found = datasets.load_dataset(repository, revision=revision, **where)
     except Exception as problem:  # the libraries below raise of every kind
-        if _kinds(problem) & set(OFFLINE) and (known := _recalled(note)):
-            if not datasets.config.HF_HUB_OFFLINE:
-                log.warning("%s cannot be reached: %s is read from the cache", repository, config)
-            return known
-        raise _explained(problem, repository, config, language, home) from problem
-    if any(_commit(table) not in (commit, "empty") for table in found.values()):
-        # not there, but there once: `datasets` takes what an earlier commit had, and does not say so
-        raise NotThere(*_nothing(f"{repository} on the hub", config, language, home))
-    _remember(note, found)
+        error = _explained(problem, repository, config, language, home)
+        if isinstance(error, NoDataError):
+            _remember(note, {})
+        if not isinstance(error, UnreachableError) or (known := _recalled(note)) is None:
+            raise error from problem
+        if not datasets.config.HF_HUB_OFFLINE:
+            log.warning("%s cannot be reached: %s is read from the cache", repository, config)
+        found, commit = known, ""
+    stale = commit and any(_commit(table) not in (commit, "empty") for table in found.values())
+    if stale or not found:
+        # not there any more: `datasets` takes what an earlier commit had, and does not say so
+        raise NoDataError(*_nothing(f"{repository} on the hub", config, language, home))
+    if commit:
+        _remember(note, found)
     return dict(found)
 
 
@@ -100,14 +123,14 @@ def _note(repository: str, config: str, revision: str | None, folders: bool) -> 
 
 
 def _remember(note: Path, found: Mapping[str, Any]) -> None:
-    """Write down which files of the cache hold each split, relative to the cache."""
+    """Write down which files of the cache hold each split, relative to the cache. No split: it is not on the hub."""
     root = note.parent.parent
     splits = {split: [entry["filename"] for entry in table.cache_files] for split, table in found.items()}
     inside = {
         split: [Path(name).relative_to(root).as_posix() for name in names if Path(name).is_relative_to(root)]
         for split, names in splits.items()
     }
-    if inside == {} or not all(len(inside[split]) == len(splits[split]) for split in splits):
+    if not all(len(inside[split]) == len(splits[split]) for split in splits):
         return
     text = json.dumps(inside, sort_keys=True)
     if not note.is_file() or note.read_text(encoding="utf-8") != text:
@@ -115,7 +138,7 @@ def _remember(note: Path, found: Mapping[str, Any]) -> None:
 
 
 def _recalled(note: Path) -> dict[str, Any] | None:
-    """The splits that a note names, mapped from disk; None where they are not there any more."""
+    """The splits that a note names, mapped from disk; None without a note, or where they are not there any more."""
     import datasets
 
     root = note.parent.parent
@@ -160,12 +183,12 @@ def _explained(problem: Exception, repository: str, config: str, language: str, 
         return InputError(f"{what} has no such revision: {first}", hint)
     if kinds & set(OFFLINE):
         hint = "go online once; check the network, HF_HUB_OFFLINE and HF_ENDPOINT"
-        return Unreachable(f"cannot reach {what}, and {language} ({config}) is not in the cache", hint)
+        return UnreachableError(f"cannot reach {what}, and {language} ({config}) is not in the cache", hint)
     if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
         return InputError(f"there is no {what}, or you may not see it", "check data.id; a private one: hf auth login")
     absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
     if absent or "BuilderConfig" in text or "find cache for" in text:  # looked for there once the hub has not got it
-        return NotThere(*_nothing(what, config, language, home))
+        return NoDataError(*_nothing(what, config, language, home))
     return InputError(f"cannot read {what} for {language} ({config}): {first}", "the download may be broken: try again")
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from selector.errors import InputError, NotThere
+from selector.errors import InputError, NoDataError
 from selector.languages.language import parse, two_letter
 
 SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "dev": ("validation", "dev"), "test": ("test",)}
@@ -63,18 +63,18 @@ class Spec:
         return pattern.format(lang=theirs, source=ours, pair=pair, split=split)
 
     def check(self, source: str, language: str) -> None:
-        """NotThere where the set is known not to have the language; InputError for another source than its own."""
+        """NoDataError where the set is known not to have the language; InputError for another source than its own."""
         if self.source is not None and source != self.source:
             message = f"{self.id} has translations of {self.source} only, not of {source}"
             raise InputError(message, "take another data set, or another source language")
         if self.codes == "named" and language not in self.names:
             hint = f"leave {language} out, or name its part: treebanks = {{{language} = …}}"
-            raise NotThere(f"{self.id} has no default for {language}", hint)
+            raise NoDataError(f"{self.id} has no default for {language}", hint)
         if self.languages and self.code(language) not in self.languages and language != self.source:
             written = self.code(language)
             spelled = f"{language} ({written})" if written != language else language
             hint = f"leave {language} out, or set data.names if it is there under another code"
-            raise NotThere(f"{self.id} has no {spelled}; it has {', '.join(self.languages)}", hint)
+            raise NoDataError(f"{self.id} has no {spelled}; it has {', '.join(self.languages)}", hint)
 
     def at(self, path: str) -> Spec:
         """The same set as its files lie in a folder of this machine."""

@@ -205,7 +205,7 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 
 ## Data and settings
 
-- Parallel text: {_told(config.data.parallel)}; {_tested(config)}: {_told(config.task_data)}
+- Parallel text: {_told(config.data.parallel)}; {_tested(config)}: {_told(config.task_data)}{_trained(config)}
 - Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs, in all
 - Fine-tuning: {_tuning(config)}
 - Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
@@ -226,6 +226,10 @@ def _told(source: Any) -> str:
     if isinstance(source, Hub):
         return f"{plain(source.name or source.id)} of the hub"
     return f"{source.kind} in {quoted(source.folder)}"
+
+
+def _trained(config: StudyConfig) -> str:
+    return f", trained on {_told(config.task.train)}" if config.task.train else ""
 
 
 def _tested(config: StudyConfig) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from loopback_hub import serve
 from realign.corpora.hub import Hub
 from realign.hub.rows import read
 from realign.hub.sets import Spec, altered, known, named, spec_of
-from selector.errors import InputError, NotThere
+from selector.errors import InputError, NoDataError
 from selector.languages.language import parse_pool
 
 READ = """
@@ -104,10 +105,17 @@ def test_every_known_set_reads_from_its_real_layout_and_again_offline(root: Path
 
 @pytest.mark.slow
 def test_files_with_other_names_of_a_split_are_found_again_offline(root: Path, tmp_path: Path) -> None:
-    asked: list[Question] = [("dev", "sib-200", {"splits": {"dev": ("validation", "dev")}}, "cmn", "dev")]
+    asked: list[Question] = [
+        ("dev", "sib-200", {"splits": {"dev": ("validation", "dev")}}, "cmn", "dev"),
+        ("no file", "sib-200", {"languages": ()}, "lat", "dev"),  # what is not there is remembered as well
+        ("no configuration", "xnli", {"languages": ()}, "fin", "dev"),
+        ("no folder", "nllb", {"languages": ()}, "fin", "train"),
+    ]
     with serve(root) as (address, _):
         online = ask(tmp_path, address, asked)
     assert len(online["dev"]["rows"]) == hub_layouts.ROWS
+    for key in ("no file", "no configuration", "no folder"):
+        assert online[key]["error"][0] == "NoDataError"
     assert ask(tmp_path, "http://127.0.0.1:9", asked, offline=True) == online
 
 
@@ -141,7 +149,7 @@ def test_labels_come_by_name_whatever_their_numbers(address: str, tmp_path: Path
     assert answers["old"]["rows"][0][0] == ["deu0+", "dev", "."]  # the multiword token is left out
     assert [row[0][2] for row in answers["main"]["rows"]] == ["v2.18"] * 3
     assert answers["main"]["signature"] != answers["new"]["signature"]
-    assert answers["other treebank"]["error"][0] == "NotThere"
+    assert answers["other treebank"]["error"][0] == "NoDataError"
     assert "de_lit" in answers["other treebank"]["error"][1]
     assert tags["panx"] == ["B-PER", "I-PER", "O"]
     assert tags["dates"] == ["B-DATE", "I-DATE", "B-PER"]
@@ -202,6 +210,23 @@ def test_what_is_wrong_is_said_with_a_way_out(root: Path, address: str, tmp_path
 
 
 @pytest.mark.slow
+def test_a_set_that_moved_or_answers_late_reads(root: Path, address: str, tmp_path: Path) -> None:
+    for owner in ("tiny", "slow"):
+        shutil.copytree(root / "datasets" / "facebook" / "xnli", root / "datasets" / owner / "xnli")
+        shutil.copytree(root / "datasets" / "Davlan" / "sib200", root / "datasets" / owner / "sib200")
+    asked: list[Question] = [
+        (f"{owner} {name}", name, {"id": f"{owner}/{repository}"}, "cmn", "dev")
+        for owner in ("tiny", "slow", "moved")
+        for name, repository in (("xnli", "xnli"), ("sib-200", "sib200"))
+    ]
+    answers = ask(tmp_path, address, asked)
+    for name in ("xnli", "sib-200"):
+        rows = [answers[f"{owner} {name}"].get("rows") for owner in ("tiny", "slow", "moved")]
+        assert rows[0], answers
+        assert rows[0] == rows[1] == rows[2], answers
+
+
+@pytest.mark.slow
 def test_what_a_later_commit_has_no_more_is_not_taken_from_the_cache(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     hub_layouts.build(before, {"opus-100": ("deu", "fin")})
@@ -228,7 +253,7 @@ def test_a_clone_stands_for_the_repository(tmp_path: Path) -> None:
         assert [row.words[0] for row in hub.sentences("swh", "dev")] == ["swa0", "swa1", "swa2"]
         assert hub.sentences("bam", "train")[0].tags == tags
         before = hub.signature
-        with pytest.raises(NotThere, match="there is no"):
+        with pytest.raises(NoDataError, match="there is no"):
             hub.sentences("yor", "dev")
         moved = folder.rename(tmp_path / f"{name}-elsewhere")
         again = Hub(altered(known()[name], {"path": str(moved)}), "eng", ["swh", "bam"])
@@ -302,7 +327,7 @@ def test_what_a_set_lacks_of_the_papers_languages_is_known_without_asking(name: 
     for code in PAPER:
         try:
             known()[name].check("eng", code)
-        except NotThere:
+        except NoDataError:
             lacking.append(code)
     assert " ".join(lacking) == LACK[name]
 

@@ -14,7 +14,7 @@ from realign.corpora.mixed import Member, MixedExamples, MixedLabelled, MixedPar
 from realign.corpora.opus import Opus
 from realign.corpora.verses import Conllu
 from realign.hub.sets import Spec
-from selector.errors import InputError, NotThere
+from selector.errors import InputError, NoDataError
 
 EVALUATED: tuple[Split, ...] = ("dev", "test")
 
@@ -33,7 +33,7 @@ class Fake:
 
     def _labels(self, language: str, split: str) -> Sequence[str]:
         if split not in self.rows.get(language, {}):
-            raise NotThere(f"{self.name} has no {split} of {language}", "leave it out")
+            raise NoDataError(f"{self.name} has no {split} of {language}", "leave it out")
         return self.rows[language][split]
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
@@ -68,12 +68,12 @@ def test_each_language_is_taken_from_the_first_set_with_the_splits_that_are_look
     mixed = MixedLabelled([UD, MASAKHA], ["deu", "yor", "swh", "jav"], EVALUATED, None, "eng")
     with caplog.at_level(logging.WARNING):
         assert mixed.languages() == {"masakha": ("swh", "yor"), "ud": ("deu", "eng", "jav")}
-    assert "yor: taken from masakha" in caplog.text
+    assert "labelled text of yor: from masakha" in caplog.text
     assert "deu" not in caplog.text  # the first set needs no word
     assert mixed.sentences("yor", "dev")[0].words == ("masakha0",)
     assert mixed.sentences("yor", "test")[0].words == ("masakha0",)  # though the first set has a test of it
     assert mixed.sentences("jav", "test")[0].tags == ("VERB",)
-    with pytest.raises(NotThere, match="no dev of jav"):
+    with pytest.raises(NoDataError, match="no dev of jav"):
         mixed.sentences("jav", "dev")
 
 
@@ -149,9 +149,9 @@ def test_text_as_opus_ships_it(tmp_path: Path) -> None:
     (tmp_path / "NLLB.de-en.de").write_text("x\ny\n", encoding="utf-8")
     assert text.signature != before
     assert opus(tmp_path, "swh").signature == opus(tmp_path, "swh", "fin").signature  # of what is there
-    with pytest.raises(NotThere, match=r"no .*NLLB.en-fi.en"):
+    with pytest.raises(NoDataError, match=r"no .*NLLB.en-fi.en"):
         text.pairs("fin", "train")
-    with pytest.raises(NotThere, match="training text only"):
+    with pytest.raises(NoDataError, match="training text only"):
         text.pairs("swh", "dev")
     assert opus(tmp_path, "arz", arz="sw").pairs("arz", "train")[0].target == ("sw", "1")
     (tmp_path / "NLLB.en-sw.sw").write_text("1\n", encoding="utf-8")
