@@ -172,7 +172,9 @@ def _explained(problem: Exception, repository: str, config: str, language: str, 
     text, kinds = str(problem), _kinds(problem)
     first = (text.strip().splitlines() or [type(problem).__name__])[0]
     what = f"{repository} on the hub"
-    by_hand = f"get its text from {home} and give that folder as path" if home else ""
+    by_hand = ""
+    if home:
+        by_hand = f"get its text from {home}" + ("" if "kind =" in home else " and give that folder as path")
     if "GatedRepoError" in kinds or "gated dataset" in text.lower():
         return InputError(f"{what} is gated: its owners want to be asked", "ask on its page, then: hf auth login")
     if "scripts are no longer supported" in text:

@@ -32,16 +32,11 @@ def parallel(config: StudyConfig, given: object, languages: Pool, splits: tuple[
 
 def _parallel(config: StudyConfig, given: object, codes: list[str]) -> Parallel:
     from realign.corpora import bitext
-    from realign.corpora.opus import Opus
     from realign.corpora.verses import Verses as VerseFiles
     from realign.corpora.verses import find_folder
-    from realign.hub.sets import Spec
 
     if isinstance(given, Verses):
         return VerseFiles(find_folder(given.folder, config.home), config.source.code, codes)
-    if isinstance(given, Bitext) and given.files is not None:
-        spelling = Spec("opus", ("parallel",), {}, codes=given.codes or "iso1", names=given.names or {})
-        return Opus(find_folder(given.folder, config.home), given.files, spelling, config.source.code, codes)
     if isinstance(given, Bitext):
         reader = bitext.Moses if given.kind == "moses" else bitext.Tsv
         return reader(find_folder(given.folder, config.home), config.source.code, codes)

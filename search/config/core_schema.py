@@ -49,28 +49,11 @@ class Conllu(Section):
     folder: str
 
 
-Codes = Literal["iso1", "iso3", "flores"]
-
-
 class Bitext(Section):
-    """Parallel text, a pair a line; realign/corpora/bitext.py says how the files are named, unless `files` does."""
+    """Parallel text, a pair a line; realign/corpora/bitext.py says how the files are named."""
 
     kind: Literal["moses", "tsv"]
     folder: str
-    files: str | None = None  # of moses: "NLLB.{pair}" as OPUS names them; {lang}, {source}, {pair}
-    codes: Codes | None = None  # of `files`: how languages are written there; iso1 unless it is said
-    names: dict[str, str] | None = None  # of `files`: ISO 639-3 → code in the names
-
-    @model_validator(mode="after")
-    def _pattern(self) -> Bitext:
-        if self.files is None and (self.codes or self.names):
-            raise ValueError('codes and names are for files = "…", the pattern of the names of files')
-        if self.files is not None and self.kind != "moses":
-            raise ValueError('files is for kind = "moses"')
-        return self
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.folder, self.files))  # tables are no keys
 
 
 class Labels(Section):
@@ -78,6 +61,9 @@ class Labels(Section):
 
     kind: Literal["conll", "table"]
     folder: str
+
+
+Codes = Literal["iso1", "iso3", "flores"]
 
 
 class Hub(Section):

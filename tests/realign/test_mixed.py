@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from realign.corpora.base import Classified, Pair, Split, Tagged
+from realign.corpora.bitext import Moses
 from realign.corpora.mixed import Member, MixedExamples, MixedLabelled, MixedParallel
-from realign.corpora.opus import Opus
 from realign.corpora.verses import Conllu
-from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
 
 EVALUATED: tuple[Split, ...] = ("dev", "test")
@@ -134,26 +133,11 @@ def test_local_folders_mix_with_other_sets(tmp_path: Path) -> None:
     assert mixed.languages() == {"conllu": ("eng", "fin"), "masakha": ("swh",)}
 
 
-def opus(folder: Path, *languages: str, **spelling: str) -> Opus:
-    return Opus(folder, "NLLB.{pair}", Spec("opus", ("parallel",), {}, codes="iso1", names=spelling), "eng", languages)
-
-
-def test_text_as_opus_ships_it(tmp_path: Path) -> None:
-    for pair, code in (("en-sw", "sw"), ("de-en", "de")):
-        (tmp_path / f"NLLB.{pair}.en").write_text("one two\nthree\n", encoding="utf-8")
-        (tmp_path / f"NLLB.{pair}.{code}").write_text(f"{code} 1\n2\n", encoding="utf-8")
-    text = opus(tmp_path, "swh", "deu")
-    assert list(text.pairs("swh", "train")) == [Pair(("one", "two"), ("sw", "1")), Pair(("three",), ("2",))]
-    assert text.pairs("deu", "train")[0].target == ("de", "1")
-    before = text.signature
-    (tmp_path / "NLLB.de-en.de").write_text("x\ny\n", encoding="utf-8")
-    assert text.signature != before
-    assert opus(tmp_path, "swh").signature == opus(tmp_path, "swh", "fin").signature  # of what is there
-    with pytest.raises(NoDataError, match=r"no .*NLLB.en-fi.en"):
-        text.pairs("fin", "train")
-    with pytest.raises(NoDataError, match="training text only"):
-        text.pairs("swh", "dev")
-    assert opus(tmp_path, "arz", arz="sw").pairs("arz", "train")[0].target == ("sw", "1")
-    (tmp_path / "NLLB.en-sw.sw").write_text("1\n", encoding="utf-8")
-    with pytest.raises(InputError, match="goes on"):
-        opus(tmp_path, "swh").pairs("swh", "train")
+def test_text_as_opus_ships_it_mixes_with_other_sets(tmp_path: Path) -> None:
+    (tmp_path / "NLLB.en-sw.en").write_text("one two\nthree\n", encoding="utf-8")
+    (tmp_path / "NLLB.en-sw.sw").write_text("moja mbili\ntatu\n", encoding="utf-8")
+    local = Member("moses", lambda languages: Moses(tmp_path, "eng", languages))
+    hub = member("opus-100", {"deu": {"train": []}})
+    mixed = MixedParallel([hub, local], ["deu", "swh"], ("train",))
+    assert mixed.languages() == {"moses": ("swh",), "opus-100": ("deu",)}
+    assert [pair.target for pair in mixed.pairs("swh", "train")] == [("moja", "mbili"), ("tatu",)]

@@ -56,7 +56,7 @@ def test_sets_are_named_or_described_one_or_several(tmp_path: Path) -> None:
     config = study(
         tmp_path,
         'kind = "pos"\ndata = [{name = "udpos", treebanks = {deu = "de_gsd"}}, {id = "a/b", files = "{lang}.conll"}]',
-        '[{name = "opus-100"}, {kind = "moses", folder = "nllb", files = "NLLB.{pair}"}]',
+        '[{name = "opus-100"}, {kind = "moses", folder = "nllb"}]',
     )
     udpos, other = config.task_data
     assert isinstance(udpos, Hub)
@@ -110,12 +110,6 @@ def test_what_cannot_be_is_refused(tmp_path: Path, case: str) -> None:
     with pytest.raises(InputError) as found:
         study(tmp_path, task)
     assert expected in f"{found.value.message} {found.value.hint}"
-
-
-def test_files_is_for_moses(tmp_path: Path) -> None:
-    for parallel in ('{kind = "tsv", folder = "x", files = "y"}', '{kind = "moses", folder = "x", codes = "iso1"}'):
-        with pytest.raises(InputError, match="files"):
-            study(tmp_path, 'kind = "pos"', parallel)
 
 
 FLORES = '{name = "flores", splits = {train = "dev"}}'
