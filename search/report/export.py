@@ -23,7 +23,7 @@ from search.study.provenance import versions
 from selector.errors import InputError
 
 BASELINES = ("none", "all", "random-k")
-FOLDERS = ("base", "folder", "dictionary", "alignments")  # keys of a study file that may name one
+FOLDERS = ("base", "folder", "path", "dictionary", "alignments")  # keys of a study file that may name one
 CALLED = {"none": "no realignment", "all": "all languages", "random-k": "random of the same size"}
 
 
@@ -139,6 +139,8 @@ def _placed(config: StudyConfig, key: str, value: Any, output: Path) -> Any:
     """Folders that were relative to the study file become relative to the exported one; others stay as they are."""
     if isinstance(value, dict):
         return {inner: _placed(config, inner, item, output) for inner, item in value.items()}
+    if isinstance(value, list):
+        return [_placed(config, key, item, output) for item in value]
     named = key in FOLDERS and isinstance(value, str) and value != "world"
     absolute = named and (Path(value).is_absolute() or value.startswith("~"))
     if not named or not value or absolute or not (config.home / value).is_dir():

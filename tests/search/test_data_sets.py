@@ -17,8 +17,10 @@ from tiny_encoder import make_model
 from realign.world.world import Sizes, World
 from search.build.corpora import spec, title
 from search.build.overlap import check_overlap
+from search.config import realign_file
 from search.config.core_schema import Bitext, Hub
 from search.config.study_config import StudyConfig, load
+from search.report import export
 from selector.errors import InputError
 
 BASE = """
@@ -89,6 +91,27 @@ def test_a_folder_of_this_machine_stands_for_a_repository(tmp_path: Path) -> Non
     gone = study(tmp_path, 'kind = "pos"\ndata = [{name = "masakhapos", path = "gone"}]')
     with pytest.raises(InputError, match="no data folder 'gone'"):
         spec(gone, gone.task_data[0], "pos")
+
+
+def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "nllb").mkdir()
+    (tmp_path / "out").mkdir()
+    dated = '{name = "masakhaner", path = "clone", labels = {DATE = "O"}}'
+    config = study(
+        tmp_path,
+        f'kind = "ner"\ndata = [{dated}]\ntrain = {{name = "wikiann"}}',
+        '[{name = "opus-100", names = {deu = "de"}}, {kind = "moses", folder = "nllb"}]',
+    )
+    text = export._realignment(config, {"languages": ["deu"]}, tmp_path / "out")
+    (tmp_path / "out" / "realign.toml").write_text(text, encoding="utf-8")
+    again = realign_file.read(tmp_path / "out" / "realign.toml", []).config
+    assert again.task.train == config.task.train
+    assert again.task.data[0].labels == {"DATE": "O"}
+    assert again.data.parallel[0] == config.data.parallel[0]
+    folders = [again.data.parallel[1].folder, again.task.data[0].path]
+    assert [(tmp_path / "out" / folder).resolve().name for folder in folders] == ["nllb", "clone"]
+    assert spec(again, again.task.data[0], "ner").path == str(tmp_path / "out" / ".." / "clone")
 
 
 WRONG = {
