@@ -24,11 +24,11 @@ from selector.languages.language import parse_pool
 READ = """
 import dataclasses, json, sys
 from realign.corpora.hub import Hub
-from realign.hub.sets import altered, known
+from realign.hub.sets import altered, known, spec_of
 from selector.errors import InputError
 answers = {}
 for key, name, own, language, split in json.loads(sys.stdin.read()):
-    spec = altered(known()[name], own)
+    spec = altered(known()[name], own) if name in known() else spec_of(own)
     hub = Hub(spec, "eng", [language])
     kind = {"parallel": "pairs", "classification": "examples"}.get(spec.tasks[0], "sentences")
     try:
@@ -101,6 +101,40 @@ def test_every_known_set_reads_from_its_real_layout_and_again_offline(root: Path
             assert side == first_side(name, language, split, number), key
     offline = ask(tmp_path, "http://127.0.0.1:9", questions(), offline=True)
     assert offline == online
+
+
+BLANK = "\t_\t_\t_\t_\t_\t_\n"
+TREE = f"# text = du\n1-2\tdu\t_\t_{BLANK}1\tde\t_\tADP{BLANK}2\tle\t_\tDET{BLANK}\n"
+NLI = '{"p": "a", "h": "b", "l": 1}\n{"p": "a", "h": "b", "l": -1}\n'
+BOTH, INSIDE = {"source": "{source}", "target": "{lang}"}, {"source": "t.{source}", "target": "t.{lang}"}
+TOPIC, TWO = {"text": "s", "label": "l"}, {"premise": "p", "hypothesis": "h", "label": "l"}
+FILES: dict[str, tuple[str, dict[str, str], str, str, list[Any]]] = {  # task, columns, file, text, first row
+    "tags": ("pos", {}, "x/{lang}-{split}.txt", "# id = 1\n# NUM\na NOUN\n\nb X\n", [["#", "a"], ["NUM", "NOUN"]]),
+    "treebank": ("pos", {}, "{lang}.{split}.conllu", TREE, [["de", "le"], ["ADP", "DET"]]),
+    "entities": ("ner", {}, "{split}/{lang}.conll", "Ann x I-PER\nin z O\n", [["Ann", "in"], ["B-PER", "O"]]),
+    "pairs": ("parallel", BOTH, "{pair}.{split}.tsv", "en\tsw\na b\tc\n", [["a", "b"], ["c"], None]),
+    "objects": ("parallel", INSIDE, "{lang}.jsonl", '{"t": {"en": "a", "sw": "b c"}}\n', [["a"], ["b", "c"], None]),
+    "topics": ("classification", TOPIC, "{lang}_{split}.tsv", "s\tl\na b\tx\n", [["a", "b"], None, "x"]),
+    "inference": ("classification", TWO, "{lang}_{split}.jsonl", NLI, [["a"], ["b"], "1"]),
+}
+
+
+@pytest.mark.slow
+def test_plain_files_of_any_repository_read_for_every_task_and_again_offline(tmp_path: Path) -> None:
+    asked: list[Question] = []
+    for name, (task, columns, pattern, text, _) in FILES.items():
+        own = {"id": f"tiny/{name}", "tasks": [task], "columns": columns, "files": pattern, "codes": "iso1"}
+        asked.append((name, "", own, "swh", "test"))
+        file = spec_of(own).fill(pattern, "eng", "swh", "test")
+        path = tmp_path / "hub" / "datasets" / "tiny" / name / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    with serve(tmp_path / "hub") as (address, _):
+        online = ask(tmp_path, address, asked)
+    for name, (*_, first) in FILES.items():
+        assert online[name].get("rows", [None])[0] == first, online[name]
+    assert len(online["inference"]["rows"]) == 1  # what has no label is no example
+    assert ask(tmp_path, "http://127.0.0.1:9", asked, offline=True) == online
 
 
 @pytest.mark.slow
