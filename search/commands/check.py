@@ -278,6 +278,8 @@ def _positions(encoder: Any, shape: Any) -> int | None:
 
 def _named(given: Any) -> str:
     """Where data comes from, in a few words."""
+    if isinstance(given, tuple):  # of several sets, the first that has a language
+        return " or ".join(map(_named, given))
     if isinstance(given, Hub):
         return given.name or str(given.id)
     folder = getattr(given, "folder", None)
