@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from hub_files import card, table, write, write_text
 
 from realign.hub.sets import Spec, known
 
@@ -161,7 +161,7 @@ def _afrixnli(hub: Repositories, name: str) -> None:
             f"{sentence(language, theirs, 1)}\tb c\t1",
             f"{sentence(language, theirs, 2)}\tb c\t2",
         ]
-        _text(hub.root / spec.id / f"data/{spec.code(language)}/{theirs}.tsv", rows)
+        write_text(hub.root / spec.id / f"data/{spec.code(language)}/{theirs}.tsv", rows)
 
 
 def _sib(hub: Repositories, name: str) -> None:
@@ -170,7 +170,7 @@ def _sib(hub: Repositories, name: str) -> None:
         rows = ["index_id\tcategory\ttext"]
         rows += [f'{row}\ttravel\t"{sentence(language, split, row)} ""x"""' for row in range(ROWS)]
         file = {"validation": "dev"}.get(theirs, theirs)
-        _text(hub.root / spec.id / f"data/{spec.code(language)}/{file}.tsv", rows)
+        write_text(hub.root / spec.id / f"data/{spec.code(language)}/{file}.tsv", rows)
 
 
 def _news(hub: Repositories, name: str) -> None:
@@ -178,7 +178,7 @@ def _news(hub: Repositories, name: str) -> None:
         rows = ["category\theadline\ttext\turl"]
         rows += [f"health\t{sentence(language, split, row)}\tlong text\thttp://x" for row in range(ROWS)]
         file = {"validation": "dev"}.get(theirs, theirs)
-        _text(hub.root / spec.id / f"data/{spec.code(language)}/{file}.tsv", rows)
+        write_text(hub.root / spec.id / f"data/{spec.code(language)}/{file}.tsv", rows)
 
 
 def _ntrex(hub: Repositories, name: str) -> None:
@@ -194,7 +194,7 @@ def _jsonl(hub: Repositories, name: str, file: str, row: Callable[[str, str, int
     for spec, language, split, theirs in hub.each(name):
         path = file.format(lang=spec.code(language), split=theirs)
         configs.setdefault(spec.fill(spec.config, "eng", language), []).append((theirs, path))
-        _text(folder / path, [json.dumps(row(language, split, number)) for number in range(ROWS)])
+        write_text(folder / path, [json.dumps(row(language, split, number)) for number in range(ROWS)])
     card(folder, configs)
 
 
@@ -206,7 +206,7 @@ def _flores(hub: Repositories, name: str) -> None:
             code = known()[name].code(language)
             configs.setdefault(code, []).append((theirs, f"{theirs}/{code}.jsonl"))
             rows = [{"id": row, "text": sentence(language, split, row)} for row in range(ROWS)]
-            _text(folder / theirs / f"{code}.jsonl", [json.dumps(row) for row in rows])
+            write_text(folder / theirs / f"{code}.jsonl", [json.dumps(row) for row in rows])
     card(folder, configs)
 
 
@@ -244,41 +244,6 @@ def _tagged(tags: str, names: Sequence[str], some: Sequence[str]) -> Callable[[s
 
 def _nli(language: str, split: str) -> dict[str, Any]:
     return {"premise": _sentences(language, split), "hypothesis": ["b c"] * ROWS, "label": list(range(ROWS))}
-
-
-def table(columns: Mapping[str, Any], classes: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Numbers with their names in the metadata, as the hub's parquet files have labels."""
-    made = pa.table(dict(columns))
-    if not classes:
-        return made
-    features: dict[str, Any] = {}
-    for column in made.column_names:
-        lists = pa.types.is_list(made.schema.field(column).type)
-        inner: Any = {"dtype": "string", "_type": "Value"}
-        if column in classes:
-            inner = {"names": list(classes[column]), "_type": "ClassLabel"}
-        features[column] = {"feature": inner, "_type": "List"} if lists else inner
-    return made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-
-
-def write(path: Path, rows: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(rows, path)
-
-
-def card(folder: Path, configs: Mapping[str, Sequence[tuple[str, str]]]) -> None:
-    """A card that says which files a configuration has, by split."""
-    lines = ["---", "configs:"]
-    for config, files in configs.items():
-        lines += [f'- config_name: "{config}"', "  data_files:"]
-        for split, file in files:
-            lines += [f"  - split: {split}", f'    path: "{file}"']
-    _text(folder / "README.md", [*lines, "---", ""])
-
-
-def _text(path: Path, lines: Sequence[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 Maker = Callable[[Repositories, str], None]
