@@ -2,6 +2,7 @@
 
 RealingoError
 ├── InputError    what was given is wrong: the command line prints `error:` and `hint:` and exits 2
+│   └── NoDataError  there is no data of this language or split here: another set may have it
 ├── RunError      the input was fine but the run failed: `error:` and `hint:`, exit 1
 └── StopError     somebody stopped the work and its state is kept; the hint says how to go on: exit 130
 """
@@ -18,6 +19,10 @@ class RealingoError(Exception):
 
 class InputError(RealingoError):
     """The user's input cannot be used."""
+
+
+class NoDataError(InputError):
+    """A data set or folder has nothing of this language or split: another one may have it."""
 
 
 class RunError(RealingoError):

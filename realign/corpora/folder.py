@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from realign.corpora.file_names import Found, Item, language_of, treebank_of
-from selector.errors import InputError
+from selector.errors import InputError, NoDataError
 
 VARIABLE = "REALINGO_DATA"
 CODES = "with any code of the language, such as deu, de or deu_Latn"
@@ -62,7 +62,7 @@ def named_files(folder: Path) -> dict[str, Path]:
 def one(files: Mapping[str, Item], language: str, what: str) -> Item:
     if language in files:
         return files[language]
-    fail(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
+    raise NoDataError(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
 
 
 Stamped = tuple[Path, tuple[int, int]]  # a path with what changes when the file does

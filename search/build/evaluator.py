@@ -14,6 +14,7 @@ from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Advance, Fidelity
 from search.build import corpora as sources
 from search.build import tasks
+from search.build.overlap import check_overlap
 from search.config.core_schema import FakeModel
 from search.config.study_config import StudyConfig
 from search.strategies import ladder
@@ -78,6 +79,7 @@ def _real(
 ) -> RealignAndTransfer:
     from realign.evaluate import RealignAndTransfer
 
+    check_overlap(config)
     data = tasks.data(config)
     codes = [language.code for language in targets]
     needed: list[tuple[str, Split]] = [(code, split) for code in codes]

@@ -72,7 +72,7 @@ def _classification(config: StudyConfig) -> Data:
 
 def _retrieval(config: StudyConfig) -> Data:
     languages = tuple(sorted({*config.tune, *config.held_out}))
-    text = sources.parallel(config, config.task_data, languages)
+    text = sources.parallel(config, config.task_data, languages, ("dev", "test"))
     layer = -1 if config.task.layer is None else config.task.layer
 
     def task(encoder: Encoder) -> Task:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from realign.evaluators.fake import Terms
 from realign.training.settings import LoRA, Realignment
@@ -63,27 +63,37 @@ class Labels(Section):
     folder: str
 
 
+Codes = Literal["iso1", "iso3", "flores"]
+
+
 class Hub(Section):
     """A data set of the hub: one of realign/data/hub.toml by name, or described in the same words."""
 
-    kind: Literal["hub"]
+    kind: Literal["hub"] = "hub"
     name: str | None = None
     id: str | None = None
     columns: dict[str, str] | None = None
     config: str | None = None
-    codes: Literal["iso1", "iso3", "flores"] | None = None
+    codes: Codes | None = None
     names: dict[str, str] | None = None  # ISO 639-3 → code in the data set
-    splits: dict[Literal["train", "dev", "test"], str] | None = None
-    labels: tuple[str, ...] | None = None
+    treebanks: dict[str, str] | None = None  # of udpos: ISO 639-3 → treebank, such as de_hdt
+    splits: dict[Literal["train", "dev", "test"], str | tuple[str, ...]] | None = None
+    labels: tuple[str, ...] | dict[str, str] | None = None  # names of bare numbers; or label → the one it counts as
     revision: str | None = None
     folders: bool | None = None
+    files: str | None = None  # plain files of the repository: "data/{lang}/{split}.tsv"
+    path: str | None = None  # a folder with those files, such as a clone, instead of the repository
 
     @model_validator(mode="after")
     def _complete(self) -> Hub:
-        if (self.name is None) == (self.id is None):
+        if self.name is not None and self.id is not None:
+            raise ValueError("name is a known data set, id one that you describe: give one of the two")
+        if self.name is None and self.id is None:
             raise ValueError("give the name of a known data set, or an id with columns")
-        if self.id is not None and not self.columns:
+        if self.id is not None and not self.columns and self.files is None:
             raise ValueError("an id needs columns, such as {words = 'tokens', tags = 'upos'}")
+        if self.treebanks and self.names:
+            raise ValueError("treebanks is another word for names: give one of the two")
         return self
 
     def __hash__(self) -> int:
@@ -99,8 +109,22 @@ class Filter(Section):
     duplicates: bool = False  # keep them
 
 
+def _alternative(given: Any) -> str | None:
+    """The section that a table of data is meant as, by its kind: without one a data set of the hub."""
+    if not isinstance(given, dict | Section):
+        return None
+    kind = str(given.get("kind", "hub") if isinstance(given, dict) else getattr(given, "kind", ""))
+    return {"moses": "Bitext", "tsv": "Bitext", "conll": "Labels", "table": "Labels"}.get(kind, kind.capitalize())
+
+
+_Texts = Annotated[Verses, Tag("Verses")] | Annotated[Bitext, Tag("Bitext")] | Annotated[Hub, Tag("Hub")]
+_Labelled = Annotated[Conllu, Tag("Conllu")] | Annotated[Labels, Tag("Labels")]
+Text = Annotated[_Texts, Discriminator(_alternative)]
+Source = Annotated[_Texts | _Labelled, Discriminator(_alternative)]
+
+
 class DataSection(Section):
-    parallel: Literal["world"] | Verses | Bitext | Hub = "world"
+    parallel: Literal["world"] | Text | tuple[Text, ...] = "world"  # several: each language from the first with it
     filter: Literal["none"] | Filter | None = None  # None: the defaults for moses, tsv and hub, none for the others
     # train pairs of a language that are read, filtered and encoded; None: as many as a run of the smallest subset sees
     pairs: Count | Literal["all"] | None = None
@@ -110,7 +134,19 @@ class DataSection(Section):
         """How training pairs are filtered. The world's never are."""
         if self.filter == "none" or self.parallel == "world":
             return None
-        return self.filter or (None if isinstance(self.parallel, Verses) else Filter())
+        wild = not all(isinstance(given, Verses) for given in several(self.parallel))
+        return self.filter or (Filter() if wild else None)
+
+    @model_validator(mode="after")
+    def _some(self) -> DataSection:
+        if not several(self.parallel):
+            raise ValueError("parallel = [] names no data set")
+        return self
+
+
+def several(given: Any) -> tuple[Any, ...]:
+    """The data sets of a key that takes one or a list."""
+    return given if isinstance(given, tuple) else (given,)
 
 
 METRICS = {"pos": "accuracy", "ner": "span F1", "classification": "accuracy", "retrieval": "accuracy"}
@@ -128,7 +164,8 @@ LABELS = {  # kind of data → the tasks it has labels for
 class TaskSection(Section):
     kind: Literal["pos", "ner", "classification", "retrieval"] = "pos"
     # None: of retrieval the [data] parallel, of the others the world
-    data: Literal["world"] | Conllu | Labels | Verses | Bitext | Hub | None = None
+    data: Literal["world"] | Source | tuple[Source, ...] | None = None  # several: each language from the first with it
+    train: Source | None = None  # of the source language alone: where `data` has no training set
     steps: Count | None = None  # optimizer steps of fine-tuning on the source language
     epochs: Annotated[float, Field(gt=0, le=1000)] | None = None  # instead of steps
     batch: Count = 16  # sentences a step
@@ -145,8 +182,14 @@ class TaskSection(Section):
         for key, kind in ONLY_FOR.items():
             if getattr(self, key) is not None and self.kind != kind:
                 raise ValueError(f'{key} is for kind = "{kind}", not "{self.kind}"')
-        if isinstance(self.data, Section) and self.kind not in LABELS[self.data.kind]:
-            raise ValueError(f'data of kind "{self.data.kind}" has no labels for kind = "{self.kind}"')
+        if self.data == ():
+            raise ValueError("data = [] names no data set")
+        for given in (*several(self.data), self.train):
+            form = getattr(given, "kind", None)
+            if form is not None and self.kind not in LABELS[form]:
+                raise ValueError(f'data of kind "{form}" has no labels for kind = "{self.kind}"')
+        if self.train is not None and (self.kind == "retrieval" or self.data in (None, "world")):
+            raise ValueError("train is the training set beside a data of your own, for a task that is fine-tuned")
         if self.kind == "retrieval" and (self.steps or self.epochs):
             raise ValueError("retrieval is not fine-tuned: leave steps and epochs out")
         return self

@@ -38,8 +38,11 @@ def guess(word: str, known: Iterable[str]) -> str:
 def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
     """The first of a validation's problems, with the key as the user wrote it. `form` has `model_fields`."""
     # of the alternatives of a union, the one that got furthest is what was meant
-    first = max(problems, key=lambda problem: len(problem["loc"]))
+    first = max(problems, key=lambda problem: (len(problem["loc"]), problem["type"] == "union_tag_invalid"))
     keys, known = _walk(form, first["loc"])
+    if first["type"] == "union_tag_invalid":
+        kind = str(first["input"].get("kind")) if isinstance(first["input"], dict) else str(first["input"])
+        return InputError(f"{path.name}: {'.'.join(keys)}: there is no kind '{kind}'", guess(kind, known))
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         return InputError(f"{path.name}: unknown key '{'.'.join([*keys, key])}'", guess(key, known))
@@ -58,14 +61,23 @@ def _walk(form: type, location: Sequence[int | str]) -> tuple[list[str], list[st
     model: Any = form
     keys: list[str] = []
     for part in map(str, location):
-        alternatives = [kind for kind in getattr(model, "__args__", ()) if hasattr(kind, "model_fields")]
-        inner = [kind for kind in alternatives if kind.__name__ == part]
+        inner = [kind for kind in _sections(model) if kind.__name__ == part]
         if inner:
             model = inner[0]
         elif part in getattr(model, "model_fields", {}):
             keys.append(part)
             model = model.model_fields[part].annotation
-    return keys, list(getattr(model, "model_fields", {}))
+    kinds = [section.model_fields["kind"].annotation for section in _sections(model) if "kind" in section.model_fields]
+    return keys, list(
+        getattr(model, "model_fields", [kind for form in kinds for kind in getattr(form, "__args__", ())])
+    )
+
+
+def _sections(form: Any) -> list[Any]:
+    """The sections among the alternatives of a key, however deep in lists and annotations."""
+    if isinstance(form, type) and hasattr(form, "model_fields"):
+        return [form]
+    return [section for part in getattr(form, "__args__", ()) for section in _sections(part)]
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

@@ -24,7 +24,7 @@ from search.study.provenance import versions
 from selector.errors import InputError
 
 BASELINES = ("none", "all", "random-k")
-FOLDERS = ("base", "folder", "dictionary", "alignments")  # keys of a study file that may name one
+FOLDERS = ("base", "folder", "path", "dictionary", "alignments")  # keys of a study file that may name one
 CALLED = {"none": "no realignment", "all": "all languages", "random-k": "random of the same size"}
 
 
@@ -142,6 +142,8 @@ def _placed(config: StudyConfig, key: str, value: Any, output: Path) -> Any:
     """Folders that were relative to the study file become relative to the exported one; others stay as they are."""
     if isinstance(value, dict):
         return {inner: _placed(config, inner, item, output) for inner, item in value.items()}
+    if isinstance(value, list):
+        return [_placed(config, key, item, output) for item in value]
     named = key in FOLDERS and isinstance(value, str) and value != "world"
     absolute = named and (Path(value).is_absolute() or value.startswith("~"))
     if not named or not value or absolute or not (config.home / value).is_dir():
@@ -208,7 +210,7 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 
 ## Data and settings
 
-- Parallel text: {_told(config.data.parallel)}; {_tested(config)}: {_told(config.task_data)}
+- Parallel text: {_told(config.data.parallel)}; {_tested(config)}: {_told(config.task_data)}{_trained(config)}
 - Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs, in all
 - Fine-tuning: {_tuning(config)}
 - Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
@@ -224,9 +226,15 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 def _told(source: Any) -> str:
     if isinstance(source, str):
         return source
+    if isinstance(source, tuple):
+        return ", ".join(_told(each) for each in source)
     if isinstance(source, Hub):
         return f"{plain(source.name or source.id)} of the hub"
     return f"{source.kind} in {quoted(source.folder)}"
+
+
+def _trained(config: StudyConfig) -> str:
+    return f", trained on {_told(config.task.train)}" if config.task.train else ""
 
 
 def _tested(config: StudyConfig) -> str:

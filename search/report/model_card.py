@@ -54,9 +54,11 @@ def _origins(config: StudyConfig, base: str, on_hub: bool) -> list[str]:
     return [f"Encoder: {encoder}.", f"Parallel text: {_text(config.data.parallel)}."]
 
 
-def _text(given: Section | str) -> str:
+def _text(given: Section | str | tuple[Section, ...]) -> str:
+    if isinstance(given, tuple):
+        return "; ".join(_text(each) for each in given)
     if isinstance(given, Hub):
-        from realign.corpora.hub import named
+        from realign.hub.sets import named
 
         name = given.id or named(str(given.name), "parallel").id
         return f"{_page(name, 'datasets/')}: its card names its licence and sources"

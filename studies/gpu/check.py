@@ -19,9 +19,11 @@ from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
 from realign.tasks.base import FineTuning, Tuner
 from realign.tasks.base import train as finetune
-from realign.tasks.side_by_side import Realigning, Run, Weights, side_by_side, train
+from realign.tasks.side_by_side import train
 from realign.training.realigner import Realigner, realign
 from realign.training.settings import Realignment
+from realign.training.stacked_steps import RealignSteps, Run, lay_out
+from realign.training.stacked_weights import StackedWeights
 from studies.gpu.bundle import Bundle
 from studies.gpu.table import Task
 
@@ -82,7 +84,7 @@ def packed_is_padded(bundle: Bundle, device: torch.device) -> dict[str, Any]:
 
 
 def _flat(model: nn.Module, ids: Tensor, mask: Tensor, device: torch.device) -> Tensor:
-    inputs = side_by_side([(ids, mask, mask)], [np.zeros((3, 1), np.int32)])
+    inputs = lay_out([(ids, mask, mask)], [np.zeros((3, 1), np.int32)])
     tokens, borders = (torch.from_numpy(x).to(device) for x in (inputs.tokens[:, 0], inputs.borders))
     net = net_of(model)
     assert net is not None
@@ -163,13 +165,13 @@ def captured_is_eager(bundle: Bundle, device: torch.device) -> dict[str, Any]:
     """The same for steps replayed from CUDA graphs."""
     found = []
     for capture in (False, True):
-        weights = Weights(copy.deepcopy(bundle.model).to(device).train(), None)
-        phase = Realigning(weights, [Run({"deu": bundle.pairs["deu"]}, 0)], HOW, 2 * STEPS, capture)
+        weights = StackedWeights(copy.deepcopy(bundle.model).to(device).train(), None)
+        phase = RealignSteps(weights, [Run({"deu": bundle.pairs["deu"]}, 0)], HOW, 2 * STEPS, capture)
         phase.take(2 * STEPS)
         graphs = len(phase._graphs)
         phase.finish()
         found.append(weights.flat[1].detach().clone())
-    start = Weights(copy.deepcopy(bundle.model).to(device), None).flat[1]
+    start = StackedWeights(copy.deepcopy(bundle.model).to(device), None).flat[1]
     error = _error(found[1] - start, found[0] - start)
     return {"ok": error < 0.1, "error": error, "graphs": graphs}
 

@@ -23,10 +23,12 @@ from realign.encoder import packed
 from realign.encoder.ragged import Table, first_subwords
 from realign.encoder.used_rows import narrow
 from realign.tasks.base import FineTuning, Lessons, Tuner, states_of
-from realign.tasks.side_by_side import Realigning, Run, Tuning, Weights
+from realign.tasks.side_by_side import TuneSteps
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import Realignment
+from realign.training.stacked_steps import RealignSteps, Run
+from realign.training.stacked_weights import StackedWeights
 from realign.training.word_alignment import Linked
 
 TAGS = 17  # parts of speech
@@ -152,7 +154,9 @@ class Study:
             realigner = Realigner(model, self.pairs, how, self.size.steps, 0)
             return realigner.step, realigner.finish
         narrow(model, vocabularies(self.pairs))
-        phase = Realigning(Weights(model.train(), None), [Run(self.pairs, 0)], how, self.size.steps, way.graphs)
+        phase = RealignSteps(
+            StackedWeights(model.train(), None), [Run(self.pairs, 0)], how, self.size.steps, way.graphs
+        )
         return lambda: phase.take(phase.taken + 1), phase.finish
 
     def _tuning(self, model: Any, steps: int, way: Way) -> tuple[Callable[[], object], Callable[[], None]]:
@@ -161,7 +165,7 @@ class Study:
             tuner.begin()
             return tuner.step, tuner.finish
         narrow(model, [tuner.vocabulary])
-        phase = Tuning(Weights(model.train(), None), [tuner], steps, way.graphs)
+        phase = TuneSteps(StackedWeights(model.train(), None), [tuner], steps, way.graphs)
         return lambda: phase.take(phase.taken + 1), phase.finish
 
 

@@ -18,8 +18,9 @@ from realign.encoder.hidden_states import net_of
 from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
 from realign.tasks.base import FineTuning, Tuner
-from realign.tasks.side_by_side import Run, side_by_side, train
+from realign.tasks.side_by_side import train
 from realign.training.settings import Realignment
+from realign.training.stacked_steps import Run, lay_out
 from studies.gpu.bundle import Bundle, Split
 
 
@@ -84,7 +85,7 @@ class Reader:
     def _batch(self, rows: np.ndarray) -> tuple[Packed, Tensor, Tensor]:
         ids, mask, _ = self._split.table.take(rows)
         gold = torch.from_numpy(self._split.gold[rows][:, : ids.shape[1]])
-        inputs = side_by_side([(ids, mask, gold)], [np.zeros((3, 1), np.int32)])
+        inputs = lay_out([(ids, mask, gold)], [np.zeros((3, 1), np.int32)])
         laid = torch.from_numpy(inputs.tokens[:, 0]).to(self._device)
         asked = (laid[2] > -100).nonzero()[:, 0]
         sentence = torch.from_numpy(np.repeat(self._split.language[rows].astype(np.int64), mask.sum(1).numpy()))

@@ -1,7 +1,9 @@
 """A small hub on this machine's loopback address: what `from_pretrained` and `load_dataset` ask of the real one.
 
-A repository is a folder: <root>/models/<owner>/<name>/… or <root>/datasets/<owner>/<name>/…; every revision is the
-same commit. Owners `gated` and `broken` answer as their names say: with a refusal, or with half of each parquet file.
+A repository is a folder: <root>/models/<owner>/<name>/… or <root>/datasets/<owner>/<name>/… is its branch main, and
+<name>@<revision> beside it another revision, slashes as "+" (refs+convert+parquet). Each has a commit of its own.
+Owners `gated`, `broken`, `slow` and `moved` answer as their names say: with a refusal, with half of each parquet file,
+late, or with the way to `tiny`, the present owner.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,9 +20,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-COMMIT = "c0ffee" + "0" * 34
 FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)/?(.*))?")
+DELAY = 0.2  # seconds of an answer of `slow`
+
+
+def commit(folder: Path) -> str:
+    """The commit that a folder is: of its name and the names of its files."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return "c0ffee" + hashlib.sha1("\n".join((*folder.parts[-2:], *files)).encode()).hexdigest()[6:]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,45 +49,65 @@ class Handler(BaseHTTPRequestHandler):
 
     def respond(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = unquote(urlsplit(self.path).path)
-        self.asked.append(f"{self.command} {path}")
-        if match := FILE.fullmatch(path):
-            self.file("datasets" if match[1] else "models", match[2], match[4])
-        elif match := API.fullmatch(path):
-            self.api(match[1], match[2], match[3] or "revision", match[5] or "", sent)
+        path = urlsplit(self.path).path  # still quoted: a revision may hold slashes
+        self.asked.append(f"{self.command} {unquote(path)}")
+        file, api = FILE.fullmatch(path), API.fullmatch(path)
+        name = file[2] if file else api[2] if api else ""
+        if name.startswith("slow/"):
+            time.sleep(DELAY)
+        if name.startswith("moved/"):
+            self.redirect(self.path.replace("moved/", "tiny/", 1))
+        elif file:
+            self.file("datasets" if file[1] else "models", name, unquote(file[3]), unquote(file[4]))
+        elif api:
+            self.api(api[1], name, api[3] or "revision", unquote(api[4] or "main"), unquote(api[5] or ""), sent)
         else:
             self.refuse(404, "EntryNotFound")
 
-    def repository(self, kind: str, name: str) -> Path | None:
+    def redirect(self, where: str) -> None:
+        self.send_response(307)
+        self.send_header("Location", where)
+        self.finish_with(b"")
+
+    def repository(self, kind: str, name: str, revision: str) -> Path | None:
         if name.startswith("gated/"):
             return self.refuse(403, "GatedRepo")
-        folder = self.root / kind / name
-        return folder if folder.is_dir() else self.refuse(401, "RepoNotFound")
+        main = self.root / kind / name
+        if not main.is_dir():
+            return self.refuse(401, "RepoNotFound")
+        folders = [main, *sorted(main.parent.glob(f"{main.name}@*"))]
+        wanted = main if revision == "main" else main.with_name(f"{main.name}@{revision.replace('/', '+')}")
+        for folder in folders:
+            if folder == wanted or commit(folder) == revision:
+                return folder
+        return self.refuse(404, "RevisionNotFound")
 
-    def file(self, kind: str, name: str, inside: str) -> None:
-        folder = self.repository(kind, name)
+    def file(self, kind: str, name: str, revision: str, inside: str) -> None:
+        folder = self.repository(kind, name, revision)
         if folder is None:
             return
         if not (folder / inside).is_file():
-            self.refuse(404, "EntryNotFound")
+            self.refuse(404, "EntryNotFound", commit(folder))
             return
         whole = (folder / inside).read_bytes()
         self.send_response(200)
         self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", commit(folder))
         body = whole
         if name.startswith("broken/") and inside.endswith(".parquet"):
             body = whole[: len(whole) // 2]
         self.finish_with(body)
 
-    def api(self, kind: str, name: str, what: str, inside: str, sent: bytes) -> None:
-        folder = self.repository(kind, name)
+    def api(self, kind: str, name: str, what: str, revision: str, inside: str, sent: bytes) -> None:
+        folder = self.repository(kind, name, revision)
         if folder is None:
             return
         files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         if what == "revision":
             siblings = [{"rfilename": file} for file in files]
-            self.json({"id": name, "sha": COMMIT, "siblings": siblings, "private": False, "gated": False, "tags": []})
+            self.json(
+                {"id": name, "sha": commit(folder), "siblings": siblings, "private": False, "gated": False, "tags": []}
+            )
             return
         if what == "tree":
             self.json([self.entry(folder, path) for path in self.under(folder, inside)])
@@ -109,10 +138,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.finish_with(json.dumps(document).encode())
 
-    def refuse(self, status: int, code: str) -> None:
+    def refuse(self, status: int, code: str, at: str = "") -> None:
         self.send_response(status)
         self.send_header("X-Error-Code", code)
-        self.send_header("X-Repo-Commit", COMMIT)
+        if at:
+            self.send_header("X-Repo-Commit", at)
         self.finish_with(b"")
 
     def finish_with(self, body: bytes) -> None:

@@ -17,11 +17,11 @@ import pytest
 import torch
 import transformers
 from loopback_hub import serve
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-from transformers import AutoModel, PreTrainedTokenizerFast, XLMRobertaConfig
+from tiny_encoder import make_model
+from transformers import AutoModel
 
-from realign.corpora.hub import Spec, known, named
 from realign.encoder.encoder import hidden_states, load
+from realign.hub.sets import Spec, known, named
 from realign.world.world import Sizes, World
 from selector.errors import InputError
 from selector.languages.language import two_letter
@@ -90,23 +90,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "datasets" / "tiny" / "program").mkdir(parents=True)
     (root / "datasets" / "tiny" / "program" / "program.py").write_text("raise SystemExit")
     return root
-
-
-def make_model(folder: Path, world: World) -> None:
-    core = Tokenizer(models.BPE(unk_token="<unk>"))
-    core.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    text = (" ".join(words) for code in ("eng", *CODES) for words in world.texts(code))
-    core.train_from_iterator(text, trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False))
-    core.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
-    names = {"bos": 0, "cls": 0, "pad": 1, "eos": 2, "sep": 2, "unk": 3, "mask": 4}
-    tokens = {f"{name}_token": special[place] for name, place in names.items()}
-    PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **tokens).save_pretrained(folder)
-    config = XLMRobertaConfig(
-        vocab_size=len(special) + 400, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=70,
-    )  # fmt: skip
-    AutoModel.from_config(config).save_pretrained(folder)
 
 
 def tags(sentences: Any, names: list[str]) -> pa.Table:
@@ -246,7 +229,7 @@ def test_codes_take_the_form_of_the_data_set() -> None:
     assert opus.fill(opus.config, "eng", "fra") == "en-fr"
     assert opus.fill("translation.{lang}", "eng", "pes") == "translation.fa"
     assert Spec("x/y", ("pos",), {}, codes="flores").code("deu") == "deu_Latn"
-    assert known()["udpos"].code("deu") == "de_gsd"
+    assert known()["udpos"].code("deu") == "de_hdt"
 
 
 @pytest.mark.parametrize("kind", ["BertConfig", "XLMRobertaConfig", "DistilBertConfig", "ModernBertConfig"])

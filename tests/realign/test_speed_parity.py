@@ -36,6 +36,8 @@ from realign.training.optimizer import Descent, end_to_end
 from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import LoRA, Realignment
+from realign.training.stacked_steps import NONE, RealignSteps, Run, lay_out
+from realign.training.stacked_weights import StackedWeights
 from realign.world.world import Sizes, World
 from selector.languages.language import parse
 from selector.languages.subset import Subset
@@ -227,7 +229,7 @@ def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Rea
     targets = ("deu", "fin", "tur")
     evaluator = RealignAndTransfer(encoder, world, task, targets, "dev", how)
     wanted = [(("deu", "fin"), 0), (("tur",), 1), (("deu", "hin", "fin"), 1)]
-    runs = [side_by_side.Run(store(encoder, how, *codes), seed) for codes, seed in wanted]
+    runs = [Run(store(encoder, how, *codes), seed) for codes, seed in wanted]
     assert side_by_side.fits(encoder.copy(), how)
     assert all(side_by_side.fit(run, how, 6) for run in runs)
     assert side_by_side.room(encoder.model, how) >= 1
@@ -250,11 +252,52 @@ def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Rea
             assert tallies[code].value == pytest.approx(score.per_language[code], abs=0.03)
 
 
+def test_steps_of_one_encoder_equal_the_realigner(world: World, encoder: Encoder) -> None:
+    pairs = store(encoder, SENTENCE, "deu", "fin")
+    plain, stacked = encoder.copy(), encoder.copy()
+    realigner = Realigner(plain, pairs, SENTENCE, 6, 0)
+    for _ in range(6):
+        realigner.step()
+    realigner.finish()
+    widen = narrow(stacked, vocabularies(pairs))
+    weights = StackedWeights(stacked.train(), None)
+    steps = RealignSteps(weights, [Run(pairs, 0)], SENTENCE, 6)
+    steps.take(6)
+    steps.finish()
+    weights.write(stacked, 0)
+    widen()
+    found = dict(stacked.named_parameters())
+    for name, weight in plain.named_parameters():
+        assert torch.allclose(found[name], weight, atol=2e-5), name
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=9), min_size=1, max_size=4))
+def test_batches_laid_out_keep_every_token_once_and_apart(lengths: list[list[int]]) -> None:
+    batches, first = [], 1
+    for each in lengths:
+        mask = (torch.arange(max(each)) < torch.tensor(each)[:, None]).long()
+        ids = torch.arange(first, first + mask.numel()).view(mask.shape)
+        batches.append((ids, mask, torch.where(mask > 0, ids, NONE)))
+        first += mask.numel()
+    laid = lay_out(batches, [np.zeros((3, 1), dtype=np.int32)] * len(batches))
+    assert laid.borders[-1] == laid.tokens[0].size
+    assert (np.diff(laid.borders) <= laid.longest).all()
+    sizes = np.diff(laid.borders)
+    for lane, (ids, mask, _) in enumerate(batches):
+        real = ids[mask > 0].numpy()
+        assert (laid.tokens[2, lane][: len(real)] == real).all()
+        assert (laid.tokens[0, lane][: len(real)] == real).all()
+        assert (laid.tokens[2, lane][len(real) :] == NONE).all()
+        start = int(np.flatnonzero(laid.borders == lane * laid.tokens.shape[2])[-1])
+        assert sizes[start : start + len(mask)].tolist() == mask.sum(1).tolist()
+
+
 def test_side_by_side_is_refused_where_it_would_not_be_equal(encoder: Encoder) -> None:
     assert not side_by_side.fits(encoder.copy(), replace(WORD, anchor=1.0))
     assert not side_by_side.fits(built("modernbert"), WORD)
     assert not side_by_side.fits(built("bert"), WORD)  # dropout
-    assert not side_by_side.fit(side_by_side.Run({}, 0), WORD, 3)
+    assert not side_by_side.fit(Run({}, 0), WORD, 3)
 
 
 # One training, looked at twice

@@ -1,0 +1,132 @@
+"""What is known of a data set of the hub: where its text lies and what it calls languages, splits, columns and labels.
+
+This is data, not code: realign/data/hub.toml holds the known sets, a study file may describe another in the same words.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from selector.errors import InputError, NoDataError
+from selector.languages.language import parse, two_letter
+
+SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "dev": ("validation", "dev"), "test": ("test",)}
+TABLES = ("columns", "names", "splits", "relabel")  # what a study gives is added to these, key by key
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A data set. `{lang}`, `{source}` and `{pair}` (both codes, sorted) stand for codes in its own spelling."""
+
+    id: str
+    tasks: tuple[str, ...]  # parallel, pos, ner, classification
+    columns: Mapping[str, str]  # role → column; "a.b" is inside a column of records
+    config: str = "{lang}"  # name of the configuration
+    codes: str = "iso3"  # iso1, iso3, flores (deu_Latn), or named: only what `names` says
+    names: Mapping[str, str] = field(default_factory=dict)  # ISO 639-3 → code in the data set, where it differs
+    pairs: tuple[str, ...] = ()  # the pairs whose codes are not in alphabetical order
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(SPLITS))  # the first that is there
+    labels: tuple[str, ...] = ()  # of labels that are bare numbers
+    relabel: Mapping[str, str] = field(default_factory=dict)  # label → the one it counts as
+    revision: str | None = None
+    folders: bool = False  # a configuration is a folder of the repository (in the hub's own parquet conversions)
+    files: str | None = None  # plain files instead of configurations; {split} is the split's name
+    path: str | None = None  # folder of this machine with the same files, read instead of the repository
+    clone: str | None = None  # pattern of the files in the repository that `home` names
+    home: str = ""  # where the text can be had by hand
+    source: str | None = None  # the only source language it has translations of
+    languages: tuple[str, ...] = ()  # every code it has, in its own spelling; (): not known
+    text: tuple[str, ...] = ()  # the texts it is made of: realigning on them would show the test
+    may_hold: tuple[str, ...] = ()  # texts that are among its sources
+    checked: str = ""  # month of the public material that this entry follows
+    unsure: str = ""  # what that material did not establish
+
+    def code(self, language: str) -> str:
+        """The set's own code of a language (ISO 639-3)."""
+        if language in self.names:
+            return self.names[language]
+        if self.codes == "iso1":
+            return two_letter(language) or language
+        return f"{language}_{parse(language).script}" if self.codes == "flores" else language
+
+    def fill(self, pattern: str, source: str, language: str, split: str = "{split}") -> str:
+        """The pattern with the set's own codes in it."""
+        ours, theirs = self.code(source), self.code(language)
+        pair = "-".join(sorted((ours, theirs)))
+        turned = "-".join(reversed(pair.split("-")))
+        pair = turned if turned in self.pairs else pair
+        return pattern.format(lang=theirs, source=ours, pair=pair, split=split)
+
+    def check(self, source: str, language: str) -> None:
+        """NoDataError where the set is known not to have the language; InputError for another source than its own."""
+        if self.source is not None and source != self.source:
+            message = f"{self.id} has translations of {self.source} only, not of {source}"
+            raise InputError(message, "take another data set, or another source language")
+        if self.codes == "named" and language not in self.names:
+            hint = f"leave {language} out, or name its part: treebanks = {{{language} = …}}"
+            raise NoDataError(f"{self.id} has no default for {language}", hint)
+        if self.languages and self.code(language) not in self.languages and language != self.source:
+            written = self.code(language)
+            spelled = f"{language} ({written})" if written != language else language
+            hint = f"leave {language} out, or set data.names if it is there under another code"
+            raise NoDataError(f"{self.id} has no {spelled}; it has {', '.join(self.languages)}", hint)
+
+    def at(self, path: str) -> Spec:
+        """The same set as its files lie in a folder of this machine."""
+        pattern = self.clone or self.files
+        if pattern is None:
+            message = f"{self.id} has no plain files to read from a folder"
+            raise InputError(message, 'leave path out, or give files = "…", the pattern of their names')
+        return replace(self, path=path, files=pattern, revision=None, folders=False)
+
+
+@cache
+def known() -> Mapping[str, Spec]:
+    """The table of known sets."""
+    table = tomllib.loads((files("realign") / "data" / "hub.toml").read_text(encoding="utf-8"))
+    return {name: spec_of(row) for name, row in table.items()}
+
+
+def spec_of(row: Mapping[str, Any]) -> Spec:
+    """A data set from the keys of a table: lists of codes may be one text, a split may have one name."""
+    given = {key: _value(key, value) for key, value in row.items()}
+    given["splits"] = {split: _names(name) for split, name in given.get("splits", SPLITS).items()}
+    return Spec(**given)
+
+
+def named(name: str, task: str) -> Spec:
+    """A known set by its name. InputError: unknown, or not for the task."""
+    fitting = ", ".join(sorted(key for key, spec in known().items() if task in spec.tasks))
+    if name not in known():
+        raise InputError(f"there is no known data set '{name}'", f"for {task}: {fitting}; or give id and columns")
+    if task not in known()[name].tasks:
+        raise InputError(f"the data set '{name}' has nothing for {task}", f"for {task}: {fitting}")
+    return known()[name]
+
+
+def altered(spec: Spec, own: Mapping[str, Any]) -> Spec:
+    """A known set with what a study says of it: keys are added to its tables, everything else takes its place."""
+    changes = {key: _value(key, value) for key, value in own.items()}
+    if "splits" in changes:
+        changes["splits"] = {split: _names(name) for split, name in changes["splits"].items()}
+    for table in TABLES:
+        if table in changes:
+            changes[table] = {**getattr(spec, table), **changes[table]}
+    path = changes.pop("path", None)
+    spec = replace(spec, **changes)
+    return spec.at(path) if path else spec
+
+
+def _value(key: str, value: Any) -> Any:
+    if key in ("languages", "pairs", "text", "may_hold") and isinstance(value, str):
+        return tuple(value.split())
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _names(name: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (name,) if isinstance(name, str) else tuple(name)

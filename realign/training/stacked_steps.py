@@ -1,0 +1,254 @@
+"""Training steps of m encoders at once, replayed from CUDA graphs where asked for; and the realignment's own.
+
+Notations
+    m       candidates
+    s       tokens of a candidate's batch, filled up to the same number for all
+    d       width of the encoder
+    u, v    sentences or words of a batch; the vectors of them that the loss compares
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realign.encoder.packed import Packed, forward
+from realign.training.batches import Batch, Plan
+from realign.training.encoded_pairs import EncodedPairs
+from realign.training.loss import projection
+from realign.training.optimizer import LossGuard, autocast, rate
+from realign.training.settings import Realignment
+from realign.training.stacked_weights import StackedOptimizer, StackedWeights
+
+NONE = -100  # no label, no partner: torch's mark for what a cross-entropy leaves out
+ROUND = 128  # tokens of a candidate's batch are filled up to a multiple of this, so that few shapes occur
+STEP = 32  # the same for the longest sentence
+PIECES = 8  # the same for the sentences that fill up
+
+
+@dataclass(frozen=True)
+class Run:
+    """One candidate: what it is realigned on (language → pairs), and its seed."""
+
+    pairs: Mapping[str, EncodedPairs]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The batches of one step on the CPU: whole numbers only."""
+
+    tokens: np.ndarray  # [3, m, s] int32: ids, place in the sentence, mark
+    borders: np.ndarray  # [n + 1] int32 first token of each sentence of all candidates
+    longest: int
+    vectors: np.ndarray  # [3, m, v] int32: number of the sentence or word, place of the partner, side; none: NONE
+
+
+class Steps:
+    """Steps of one kind. What changes from step to step is laid out a step ahead, in a thread of its own."""
+
+    _steps: int  # in all
+
+    def __init__(self, weights: StackedWeights, heads: Sequence[Tensor], lr: float, name: str, capture: bool) -> None:
+        self.weights, self.taken = weights, 0  # steps
+        self._optimizer, self._guard = StackedOptimizer(weights, heads, lr), LossGuard(name)
+        self._graphs: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, Any, Tensor]] = {}
+        self._capture = capture and weights.device.type == "cuda"
+        self._pool: Any = None
+        self._eager = 0
+        self._ahead = ThreadPoolExecutor(1)
+        self._next: Any = None
+
+    def take(self, until: int) -> None:
+        """Take all steps before number `until`."""
+        while self.taken < until:
+            step = self.taken
+            inputs = self._next.result() if self._next else self._inputs(step)
+            self._next = self._ahead.submit(self._inputs, step + 1) if step + 1 < self._steps else None
+            self._optimizer.at(self._share(step))
+            self._guard.watch(step, self._work(inputs))
+            self.taken += 1
+
+    def finish(self) -> None:
+        """After the last step. RunError where a loss was not a number."""
+        self._ahead.shutdown()
+        self._graphs.clear()
+        self._guard.look()
+
+    def _inputs(self, step: int) -> Inputs:
+        raise NotImplementedError
+
+    def _share(self, step: int) -> float:
+        raise NotImplementedError
+
+    def _losses(self, states: Tensor, mark: Tensor, vectors: Tensor) -> Tensor:
+        """[m]"""
+        raise NotImplementedError
+
+    def _states(self, tokens: Packed) -> Tensor:
+        raise NotImplementedError
+
+    def _work(self, inputs: Inputs) -> Tensor:
+        device = self.weights.device
+        parts = [_send(x, device) for x in (inputs.tokens, inputs.borders, inputs.vectors)]
+        if not self._capture or self._eager < 3:
+            self._eager += 1
+            return self._once(parts, inputs.longest)
+        key = (*inputs.tokens.shape, *inputs.borders.shape, *inputs.vectors.shape, inputs.longest)
+        if key not in self._graphs:
+            self._graphs[key] = self._captured(parts, inputs.longest)
+        graph, static, loss = self._graphs[key]
+        for held, new in zip(static, parts, strict=True):
+            held.copy_(new, non_blocking=True)
+        graph.replay()
+        return loss.clone()
+
+    def _captured(self, parts: Sequence[Tensor], longest: int) -> tuple[torch.cuda.CUDAGraph, Any, Tensor]:
+        static, graph = [x.clone() for x in parts], torch.cuda.CUDAGraph()
+        torch.cuda.synchronize()
+        with torch.cuda.graph(graph, pool=self._pool):
+            loss = self._once(static, longest)
+        self._pool = self._pool or graph.pool()
+        return graph, static, loss
+
+    def _once(self, parts: Sequence[Tensor], longest: int) -> Tensor:
+        tokens, borders, vectors = parts
+        if not self.weights._lead:
+            tokens, vectors = tokens[:, 0], vectors[:, 0]
+        ids, place, mark = tokens.unbind(0)
+        packed = Packed(ids, place, place, None, 0, 0, longest, None, borders)
+        total = self._losses(self._states(packed), mark, vectors).sum()
+        with warnings.catch_warnings():  # gradients are views of one array, on purpose
+            warnings.filterwarnings("ignore", message="grad and param do not obey")
+            total.backward()
+        self._optimizer.step()
+        return total.detach()
+
+
+class RealignSteps(Steps):
+    """The realignment of all candidates, a step at a time."""
+
+    def __init__(
+        self, weights: StackedWeights, runs: Sequence[Run], how: Realignment, steps: int, capture: bool = False
+    ) -> None:
+        self._how, self._steps = how, steps
+        self._frozen = weights.blocks // 2 if how.freeze == "lower" else 0
+        self._depth = how.layer if how.layer >= 0 else weights.blocks + 1 + how.layer
+        self._plans = [plan_of(run, how, steps) for run in runs]
+        width = int(weights.config.hidden_size)
+        heads = [projection(width, torch.Generator().manual_seed(run.seed)) for run in runs] if how.projection else []
+        self._head = [
+            nn.Parameter(stack([x.weight.detach() for x in layers], weights).to(weights.device))  # type: ignore
+            for layers in ([head[0] for head in heads], [head[2] for head in heads])
+            if layers
+        ]
+        super().__init__(weights, self._head, how.lr, "realignment side by side", capture)
+
+    def _share(self, step: int) -> float:
+        return rate(self._how.schedule, step, self._steps, round(self._how.warmup * self._steps))
+
+    def _inputs(self, step: int) -> Inputs:
+        batches = [plan.batch(step) for plan in self._plans]
+        compared = [_compared(batch, self._how.pooling) for batch in batches]
+        return lay_out(
+            [(x.ids, x.mask, mark) for x, (mark, _) in zip(batches, compared, strict=True)],
+            [vectors for _, vectors in compared],
+        )
+
+    def _states(self, tokens: Packed) -> Tensor:
+        with autocast(self.weights.device, self._how.precision):
+            return forward(self.weights.net, tokens, self._depth, self._frozen)
+
+    def _losses(self, states: Tensor, mark: Tensor, vectors: Tensor) -> Tensor:
+        number, partner, side = vectors.unbind(0)  # [.., v] each
+        units = int(vectors.shape[-1])  # there are no more different ones than vectors
+        inside = mark[..., None, :] == torch.arange(units, device=mark.device)[:, None]  # [.., u, s]
+        share = inside / inside.sum(-1, keepdim=True).clamp(min=1)
+        means = share @ states.float()  # [.., u, d]
+        at = number.clamp(min=0).long()[..., None].expand(*number.shape, means.shape[-1])
+        z = means.gather(-2, at)
+        if self._head:
+            z = torch.relu(z @ self._head[0].mT) @ self._head[1].mT
+        z = nn.functional.normalize(z, dim=-1)
+        s = z @ z.mT / self._how.temperature
+        index = torch.arange(units, device=s.device)
+        hidden = (index[:, None] == index) | (partner == NONE)[..., None, :]
+        if self._how.negatives == "cross":
+            hidden = hidden | ((side[..., :, None] == side[..., None, :]) & (partner != NONE)[..., :, None])
+        return cross_entropy(s.masked_fill(hidden, float("-inf")), partner)
+
+
+def cross_entropy(answers: Tensor, gold: Tensor) -> Tensor:
+    """Mean over the places that have a label. answers [.., n, c], gold [.., n] → [..]."""
+    flat = nn.functional.cross_entropy(
+        answers.flatten(0, -2), gold.flatten().long(), ignore_index=NONE, reduction="none"
+    )
+    return flat.view(gold.shape).sum(-1) / (gold != NONE).sum(-1).clamp(min=1)
+
+
+def _compared(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
+    """mark [n, t]: the sentence or word of each sub-word that the loss looks at, numbered; the vectors [3, v]."""
+    shown = batch.compared
+    pairs = len(batch.rows) // 2
+    partner = np.roll(np.arange(2 * pairs), -pairs)
+    side = np.arange(2 * pairs) // max(1, pairs)
+    if batch.words is None:
+        if pooling == "reference-prefix":
+            shown = shown & (shown.cumsum(1) <= batch.word.max(1, keepdim=True).values + 1)
+        mark = torch.arange(len(batch.ids))[:, None].expand(shown.shape)
+        return torch.where(shown, mark, NONE), np.stack([np.arange(2 * pairs), partner, side]).astype(np.int32)
+    if pooling == "first":
+        shown = shown & (batch.word != nn.functional.pad(batch.word[:, :-1], (1, 0), value=-1))
+    width = int(batch.word.max()) + 1
+    whole = (batch.rows * width + batch.words).numpy()
+    units, number = np.unique(whole, return_inverse=True)
+    place = torch.arange(len(batch.ids))[:, None] * width + batch.word
+    mark = torch.from_numpy(np.searchsorted(units, place.numpy()))
+    return torch.where(shown, mark, NONE), np.stack([number, partner, side]).astype(np.int32)
+
+
+def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]) -> Inputs:
+    """ids, mask and mark, [n, t] each, of every candidate, without padding; short ones are filled up.
+
+    What fills a candidate up are sentences of their own, which nobody asks for and no other sees.
+    """
+    kept = [np.flatnonzero(mask.numpy()) for _, mask, _ in batches]
+    size = ROUND * max(-(-len(x) // ROUND) for x in kept)
+    lengths = [mask.numpy().sum(1) for _, mask, _ in batches]
+    longest = STEP * -(-int(max(x.max() for x in lengths)) // STEP)
+    pieces = PIECES * -(-(size - min(map(len, kept))) // (PIECES * longest))
+    tokens = np.zeros((3, len(batches), size), dtype=np.int32)
+    tokens[2] = NONE
+    borders = [np.zeros(1, dtype=np.int64)]
+    for lane, (some, (ids, mask, mark), each) in enumerate(zip(kept, batches, lengths, strict=True)):
+        count = len(some)
+        tokens[0, lane] = np.resize(ids.numpy().ravel()[some], size)
+        tokens[1, lane, :count] = some % mask.shape[1]
+        tokens[2, lane, :count] = mark.numpy().ravel()[some]
+        filled = np.minimum(np.arange(1, pieces + 1) * longest, size - count)
+        borders += [lane * size + np.cumsum(each), lane * size + count + filled]
+    most = 32 * -(-max(x.shape[1] for x in vectors) // 32) if vectors[0].shape[1] > 1 else 1
+    laid = np.full((3, len(batches), most), NONE, dtype=np.int32)
+    for lane, x in enumerate(vectors):
+        laid[:, lane, : x.shape[1]] = x
+    return Inputs(tokens, np.concatenate(borders).astype(np.int32), longest, laid)
+
+
+def _send(numbers: np.ndarray, device: torch.device) -> Tensor:
+    found = torch.from_numpy(numbers)
+    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found
+
+
+def stack(parts: Sequence[Tensor], weights: StackedWeights) -> Tensor:
+    return torch.stack(list(parts)) if weights._lead else parts[0].clone()
+
+
+def plan_of(run: Run, how: Realignment, steps: int) -> Plan:
+    return Plan([run.pairs[name] for name in sorted(run.pairs)], steps, how.batch, run.seed, how.loss == "word")

@@ -1,0 +1,250 @@
+"""What a study file may say of data sets: several, by name, with another that trains; and what must not meet."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import hub_layouts
+import pytest
+from loopback_hub import serve
+from tiny_encoder import make_model
+
+from realign.world.world import Sizes, World
+from search.build.corpora import spec, title
+from search.build.overlap import check_overlap
+from search.config import realign_file
+from search.config.core_schema import Bitext, Hub
+from search.config.study_config import StudyConfig, load
+from search.report import export
+from selector.errors import InputError
+
+BASE = """
+name = "sets"
+[pool]
+languages = {pool}
+k = 1
+[model]
+base = "tiny/xlm-r"
+[data]
+parallel = {parallel}
+[task]
+{task}
+steps = 2
+batch = 2
+examples = 3
+lr = 0.001
+[realign]
+steps = 2
+batch = 2
+[search]
+trials = 2
+warm_start = false
+storage = "sets.journal"
+"""
+
+
+def study(folder: Path, task: str, parallel: str = '[{name = "opus-100"}]', pool: str = '"deu,fin"') -> StudyConfig:
+    path = folder / "study.toml"
+    path.write_text(BASE.format(task=task, parallel=parallel, pool=pool), encoding="utf-8")
+    return load(path)
+
+
+def test_sets_are_named_or_described_one_or_several(tmp_path: Path) -> None:
+    config = study(
+        tmp_path,
+        'kind = "pos"\ndata = [{name = "udpos", treebanks = {deu = "de_gsd"}}, {id = "a/b", files = "{lang}.conll"}]',
+        '[{name = "opus-100"}, {kind = "moses", folder = "nllb"}]',
+    )
+    udpos, other = config.task_data
+    assert isinstance(udpos, Hub)
+    assert spec(config, udpos, "pos").code("deu") == "de_gsd"
+    assert spec(config, udpos, "pos").code("fra") == "fr_sequoia"  # what is known stays
+    assert spec(config, other, "pos").files == "{lang}.conll"
+    assert [title(each) for each in config.data.parallel] == ["opus-100", "moses in nllb"]
+    assert isinstance(config.data.parallel[1], Bitext)
+    assert config.data.rules is not None  # text from the wild is filtered
+    alone = study(tmp_path, 'kind = "pos"\ndata = {name = "masakhapos"}', '{name = "nllb"}')
+    assert title(alone.task_data) == "masakhapos"
+
+
+def test_label_names_and_label_counts_are_told_apart(tmp_path: Path) -> None:
+    config = study(tmp_path, 'kind = "ner"\ndata = [{name = "masakhaner", labels = {DATE = "O"}}]')
+    assert spec(config, config.task_data[0], "ner").relabel == {"DATE": "O"}
+    config = study(
+        tmp_path,
+        'kind = "classification"\ndata = {id = "a/b", columns = {text = "t", label = "l"}, labels = ["x", "y"]}',
+    )
+    assert spec(config, config.task_data, "classification").labels == ("x", "y")
+
+
+def test_a_folder_of_this_machine_stands_for_a_repository(tmp_path: Path) -> None:
+    (tmp_path / "masakhane-pos").mkdir()
+    config = study(tmp_path, 'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos", path = "masakhane-pos"}]')
+    read = spec(config, config.task_data[1], "pos")
+    assert read.files == "data/{lang}/{split}.txt"
+    assert read.path == str(tmp_path / "masakhane-pos")
+    gone = study(tmp_path, 'kind = "pos"\ndata = [{name = "masakhapos", path = "gone"}]')
+    with pytest.raises(InputError, match="no data folder 'gone'"):
+        spec(gone, gone.task_data[0], "pos")
+
+
+def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "nllb").mkdir()
+    (tmp_path / "out").mkdir()
+    dated = '{name = "masakhaner", path = "clone", labels = {DATE = "O"}}'
+    config = study(
+        tmp_path,
+        f'kind = "ner"\ndata = [{dated}]\ntrain = {{name = "wikiann"}}',
+        '[{name = "opus-100", names = {deu = "de"}}, {kind = "moses", folder = "nllb"}]',
+    )
+    text = export._realignment(config, {"languages": ["deu"]}, tmp_path / "out")
+    (tmp_path / "out" / "realign.toml").write_text(text, encoding="utf-8")
+    again = realign_file.read(tmp_path / "out" / "realign.toml", []).config
+    assert again.task.train == config.task.train
+    assert again.task.data[0].labels == {"DATE": "O"}
+    assert again.data.parallel[0] == config.data.parallel[0]
+    folders = [again.data.parallel[1].folder, again.task.data[0].path]
+    assert [(tmp_path / "out" / folder).resolve().name for folder in folders] == ["nllb", "clone"]
+    assert spec(again, again.task.data[0], "ner").path == str(tmp_path / "out" / ".." / "clone")
+
+
+WRONG = {
+    "name and id": ('kind = "pos"\ndata = {name = "udpos", id = "a/b"}', "one of the two"),
+    "neither": ('kind = "pos"\ndata = {codes = "iso1"}', "name of a known data set"),
+    "two words": ('kind = "pos"\ndata = {name = "udpos", names = {deu = "x"}, treebanks = {fra = "y"}}', "another"),
+    "key of a list": ('kind = "pos"\ndata = [{name = "udpos", tree = {fra = "y"}}]', "treebanks"),
+    "unknown kind": ('kind = "pos"\ndata = {kind = "conlu", folder = "x"}', "conllu"),
+    "empty list": ('kind = "pos"\ndata = []', "no data set"),
+    "wrong labels": ('kind = "pos"\ndata = [{name = "udpos"}, {kind = "table", folder = "x"}]', "no labels"),
+    "train alone": ('kind = "pos"\ntrain = {name = "udpos"}', "train is the training set"),
+    "train of retrieval": ('kind = "retrieval"\ndata = {name = "flores"}\ntrain = {name = "xnli"}', "fine-tuned"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_is_refused(tmp_path: Path, case: str) -> None:
+    task, expected = WRONG[case]
+    with pytest.raises(InputError) as found:
+        study(tmp_path, task)
+    assert expected in f"{found.value.message} {found.value.hint}"
+
+
+FLORES = '{name = "flores", splits = {train = "dev"}}'
+OPUS = '{name = "opus-100"}'
+TATOEBA = '{name = "tatoeba", splits = {train = "test"}}'
+MEET = {
+    "topics of FLORES": ("classification", '{name = "sib-200"}', FLORES, "flores"),
+    "FLORES by the same split": ("retrieval", FLORES, FLORES, "flores"),
+    "FLORES among others": ("retrieval", '[{name = "ntrex"}, {name = "flores"}]', f"[{OPUS}, {FLORES}]", "flores"),
+    "Tatoeba twice": ("retrieval", '{name = "xtreme-tatoeba"}', TATOEBA, "tatoeba"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MEET)
+def test_realigning_on_the_text_of_the_test_is_refused(tmp_path: Path, case: str) -> None:
+    kind, data, parallel, text = MEET[case]
+    task = f'kind = "{kind}"\ndata = {data}'
+    config = retrieval(tmp_path, data, parallel) if kind == "retrieval" else study(tmp_path, task, parallel)
+    with pytest.raises(InputError, match=f"same text.*{text}"):
+        check_overlap(config)
+
+
+def retrieval(folder: Path, data: str, parallel: str) -> StudyConfig:
+    path = folder / "study.toml"
+    text = BASE.format(task=f'kind = "retrieval"\ndata = {data}', parallel=parallel, pool='"deu,fin"')
+    path.write_text(text.replace("steps = 2\nbatch = 2\nexamples", "examples", 1), encoding="utf-8")
+    return load(path)
+
+
+def test_what_may_meet_is_warned_of_and_the_rest_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    check_overlap(retrieval(tmp_path, '{name = "tatoeba"}', '{name = "opus-100"}'))
+    assert "opus-100 may hold text that tatoeba tests" in caplog.text
+    caplog.clear()
+    check_overlap(study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}'))
+    check_overlap(study(tmp_path, 'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos"}]', '{name = "nllb"}'))
+    check_overlap(study(tmp_path, 'kind = "pos"', '"world"'))
+    assert not caplog.text
+    (tmp_path / "verses").mkdir()
+    same = '{kind = "verses", folder = "verses"}'  # split by chapters
+    check_overlap(retrieval(tmp_path, same, same))
+
+
+AFRICA = ("swh", "bam", "twi", "yor", "hau", "ibo", "kin", "lug")
+LATIN = ("deu", "ces", "fin", "fra", "spa", "ita", "pol", "ron", "tur", "nld", "vie", "nob")  # as the texts are
+WIDE = ("yor", "hau", "ibo", "kin")
+STUDIES = {  # name → pool, task, parallel text
+    "mixed-pos": (
+        (*LATIN, *AFRICA),
+        'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos", path = "clone"}]',
+        '[{name = "opus-100"}, {name = "nllb"}, {name = "smol"}]',
+    ),
+    "americas-nli": (
+        ("ayr", "gug", "quy"),
+        'kind = "classification"\ndata = {name = "americasnli"}\ntrain = {name = "xnli"}',
+        '{name = "nllb"}',
+    ),
+    "africa-ner": (
+        ("bam", "twi"),
+        'kind = "ner"\ndata = {name = "masakhaner", labels = {DATE = "O"}}\ntrain = {name = "wikiann"}',
+        '{name = "nllb"}',
+    ),
+}
+HERE = {
+    "opus-100": (*LATIN, *WIDE),
+    "nllb": ("bam", "twi", "lug", "ayr", "gug", "quy"),
+    "smol": ("swh", "lug"),
+    "udpos": ("eng", *LATIN),
+    "xnli": ("eng",),
+    "americasnli": ("ayr", "gug", "quy"),
+    "wikiann": ("eng",),
+    "masakhaner": ("bam", "twi"),
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub with the sets of the studies, and a tiny encoder of the XLM-R type."""
+    import torch
+
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("sets")
+    hub_layouts.build(root, HERE)
+    make_model(root / "models" / "tiny" / "xlm-r", World(0, Sizes(text=30, source_text=30, low_text=20)))
+    return root
+
+
+def search(folder: Path, address: str, offline: bool = False) -> subprocess.CompletedProcess[str]:
+    own = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hf"), "REALINGO_CACHE": str(folder / f"cache{offline}")}
+    own |= {"HF_HUB_OFFLINE": "1" if offline else "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "-m", "search", "search", "study.toml", "--backend", "inline", "--json"]
+    return subprocess.run(command, env={**os.environ, **own}, cwd=folder, capture_output=True, text=True, timeout=500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_of_several_sets_runs_from_end_to_end_and_again_offline(root: Path, tmp_path: Path, name: str) -> None:
+    pool, task, parallel = STUDIES[name]
+    tags = ("NOUN", "VERB", "PUNCT")
+    codes = [{"swh": "swa"}.get(code, code) for code in AFRICA]
+    hub_layouts.clone(tmp_path / "clone", "data/{lang}/{split}.txt", tags, codes)
+    text = BASE.format(task=task, parallel=parallel, pool=json.dumps(pool))
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    with serve(root) as (address, _):
+        first = search(tmp_path, address)
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "sets.journal").unlink()
+    second = search(tmp_path, "http://127.0.0.1:9", offline=True)
+    assert second.returncode == 0, second.stderr
+    results: list[Any] = [json.loads(run.stdout)["best"] for run in (first, second)]
+    assert results[0] == results[1]
+    assert set(results[0]["per_language"]) == set(pool)
+    if name == "mixed-pos":
+        assert "parallel text of bam: from nllb" in first.stderr
+        assert "parallel text of swh: from smol" in first.stderr
+        assert "labelled text of twi: from masakhapos" in first.stderr
