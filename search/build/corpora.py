@@ -57,7 +57,7 @@ def filtered(config: StudyConfig, text: Parallel) -> Parallel:
 
 def sampled(config: StudyConfig, text: Parallel) -> Parallel:
     """Parallel text without the training pairs that no run of the study can see."""
-    from realign.training.sampled_pairs import Sampled
+    from realign.encoder.sampled_pairs import Sampled
 
     size = sample_size(config)
     return text if size is None else Sampled(text, size)
