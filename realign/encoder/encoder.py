@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 from tokenizers import __version__ as tokenizers_version
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from realign.encoder.hidden_states import States as States
 from realign.encoder.hidden_states import hidden_states as hidden_states
 from realign.encoder.ragged import Table
+from realign.encoder.signatures import canonical, encoder_signature, tokenizer_facts
 from selector.errors import InputError
 
 Words = Sequence[tuple[str, ...]]
@@ -42,7 +42,7 @@ class Encoder:
 
     model: nn.Module
     tokenizer: Any
-    signature: str  # hash of configuration, weights and tokenizer
+    signature: str  # hash of the whole configuration, the weights, and what the tokenizer does to text
     origin: str = ""  # a folder, or hub id and commit
 
     @property
@@ -52,9 +52,8 @@ class Encoder:
     @cached_property
     def tokenizer_signature(self) -> str:
         """Hash of what turns words into sub-words; the truncation that was asked for last is no part of it."""
-        core = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        facts = [tokenizers_version, {key: core[key] for key in core.keys() - {"truncation", "padding"}}]
-        return "tokenizer:" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        facts = [tokenizers_version, tokenizer_facts(self.tokenizer)]
+        return "tokenizer:" + hashlib.sha256(canonical(facts)).hexdigest()[:16]
 
     def copy(self) -> nn.Module:
         """The starting weights in a model of its own, ready to be trained."""
@@ -101,11 +100,13 @@ def load(base: str, revision: str | None = None) -> Encoder:
     commit = None if Path(base).is_dir() else _commit(base, revision)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=commit, trust_remote_code=False, use_fast=True)
+        config = without_kernels(AutoConfig.from_pretrained(base, revision=commit, trust_remote_code=False))
         with torch.random.fork_rng(devices=[]):
             # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
             torch.manual_seed(0)
             model, about = AutoModel.from_pretrained(
                 base,
+                config=config,
                 revision=commit,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -120,7 +121,18 @@ def load(base: str, revision: str | None = None) -> Encoder:
         )
     _check_whole(base, tokenizer, about["missing_keys"])
     origin = f"{base}@{commit}" if commit else base
-    return Encoder(model.eval(), tokenizer, _signature(model, tokenizer), origin)
+    return Encoder(model.eval(), tokenizer, encoder_signature(model, tokenizer), origin)
+
+
+def without_kernels(config: Any) -> Any:
+    """The configuration without the kernels it names, which may be repositories to fetch and run.
+
+    `transformers` then takes what it has itself: torch's attention where the architecture knows it, else its own.
+    """
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        if part is not None:
+            part._attn_implementation_internal = part._experts_implementation_internal = None
+    return config
 
 
 def _check_whole(base: str, tokenizer: Any, missing: Collection[str]) -> None:
@@ -163,15 +175,6 @@ def _refused(base: str, problem: Exception) -> InputError:
         f"cannot load the encoder {base!r}: {first}",
         "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
     )
-
-
-def _signature(model: nn.Module, tokenizer: Any) -> str:
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
-    digest.update(type(model).__name__.encode())
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
-    return "encoder:" + digest.hexdigest()[:16]
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
