@@ -155,9 +155,11 @@ class Study:
             **({} if expected is None else {"expected": expected}),
         }
         values = [value, trial.cost] if self.config.search.objectives else [value]
-        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
         state: State = "complete" if runs is None else "pruned"
-        return self._know(dataclasses.replace(trial, state=state, value=value, course=course, **result))
+        ended = dataclasses.replace(trial, state=state, value=value, course=course, **result)
+        result["check"] = ended.check
+        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
+        return self._know(ended)
 
     def fail(self, trial: Trial, message: str) -> Trial:
         self._end(trial, TrialState.FAIL, "error", message)
@@ -198,7 +200,7 @@ class Study:
         kept = {"level": self.config.level, **frozen.user_attrs, **frozen.user_attrs.get("result", {})}
         known = FIELDS & set(kept) - {"subset"}
         self._keys[frozen.number] = frozen._trial_id
-        return Trial(
+        found = Trial(
             number=frozen.number,
             state=STATES.get(frozen.state, "running"),
             subset=Subset.of(self._languages[code] for code in kept["subset"].split()),
@@ -207,6 +209,13 @@ class Study:
             course=tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values)),
             **{name: kept[name] for name in known},
         )
+        if found.state in ("complete", "pruned") and kept.get("check", found.check) != found.check:
+            raise InputError(
+                f"trial {found.number} of study '{self.name}' holds a result that is not its own: "
+                f"{shown(self.config.storage)} is damaged",
+                "restore the storage from a copy, or begin a study of another name",
+            )
+        return found
 
     def _end(
         self,
