@@ -32,6 +32,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
         "cache",
         "evaluators",
         "corpora",
+        "inputs",
         "encoder",
         "world",
         "training",

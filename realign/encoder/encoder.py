@@ -6,7 +6,7 @@ import copy
 import hashlib
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from realign.encoder.signatures import canonical, encoder_signature, tokenizer_f
 from selector.errors import InputError
 
 Words = Sequence[tuple[str, ...]]
+Stamps = tuple[tuple[int, int, int, int] | None, ...]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 IGNORE = -100
@@ -44,6 +45,8 @@ class Encoder:
     tokenizer: Any
     signature: str  # hash of the whole configuration, the weights, and what the tokenizer does to text
     origin: str = ""  # a folder, or hub id and commit
+    files: tuple[Path, ...] = ()  # that weights are mapped from
+    _seen: dict[Stamps, str] = field(default_factory=dict, repr=False, compare=False)  # state of the files → signature
 
     @property
     def width(self) -> int:
@@ -54,6 +57,13 @@ class Encoder:
         """Hash of what turns words into sub-words; the truncation that was asked for last is no part of it."""
         facts = [tokenizers_version, tokenizer_facts(self.tokenizer)]
         return "tokenizer:" + hashlib.sha256(canonical(facts)).hexdigest()[:16]
+
+    def signature_now(self) -> str:
+        """The signature of what is in memory now. Weights are mapped: they change with a file that is written over."""
+        stamps = _stamps(self.files)
+        if stamps not in self._seen:
+            self._seen[stamps] = encoder_signature(self.model, self.tokenizer)
+        return self._seen[stamps]
 
     def copy(self) -> nn.Module:
         """The starting weights in a model of its own, ready to be trained."""
@@ -98,6 +108,8 @@ def load(base: str, revision: str | None = None) -> Encoder:
     weights are taken from that one. What is in the cache already loads without the hub.
     """
     commit = None if Path(base).is_dir() else _commit(base, revision)
+    files = tuple(sorted(Path(base).glob("*.safetensors"))) if commit is None else ()
+    stamps = _stamps(files)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=commit, trust_remote_code=False, use_fast=True)
         config = without_kernels(AutoConfig.from_pretrained(base, revision=commit, trust_remote_code=False))
@@ -121,7 +133,21 @@ def load(base: str, revision: str | None = None) -> Encoder:
         )
     _check_whole(base, tokenizer, about["missing_keys"])
     origin = f"{base}@{commit}" if commit else base
-    return Encoder(model.eval(), tokenizer, encoder_signature(model, tokenizer), origin)
+    signature = encoder_signature(model.eval(), tokenizer)
+    return Encoder(model, tokenizer, signature, origin, files, {stamps: signature})
+
+
+def _stamps(files: Sequence[Path]) -> Stamps:
+    """What changes with the files; a file that is gone has no state."""
+    found: list[tuple[int, int, int, int] | None] = []
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
+    return tuple(found)
 
 
 def without_kernels(config: Any) -> Any:

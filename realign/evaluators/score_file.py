@@ -105,9 +105,7 @@ def _score(document: Mapping[str, Any], signature: str) -> Score:
     tallies = {code: Tally(_counts(right), _counts(whole)) for code, (right, whole) in document["tallies"].items()}
     course = tuple(_shares(seen) for seen in document["course"]) if "course" in document else None
     seconds = float(document["seconds"])
-    score = Score(
-        float(document["value"]), _shares(document["per_language"]), signature, tallies, seconds, course
-    )
+    score = Score(float(document["value"]), _shares(document["per_language"]), signature, tallies, seconds, course)
     if problem := problem_of(score):
         raise ValueError(problem)
     return score

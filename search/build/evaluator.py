@@ -12,6 +12,7 @@ from realign.evaluators.single_language import Alone
 from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Advance, Fidelity
 from search.build import corpora as sources
+from search.build import inputs as read
 from search.build import tasks
 from search.config.core_schema import FakeModel
 from search.config.study_config import StudyConfig
@@ -77,6 +78,7 @@ def _real(
 ) -> RealignAndTransfer:
     from realign.evaluate import RealignAndTransfer
 
+    inputs = read.inputs(config, linked(config))  # first: what is read from here on is held against it
     data = tasks.data(config)
     codes = [language.code for language in targets]
     needed: list[tuple[str, Split]] = [(code, split) for code in codes]
@@ -87,7 +89,10 @@ def _real(
             raise InputError(f"there is no {part} data for {code}", "add sentences, or leave the language out")
     parallel, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
-    return RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool)
+    inputs.include("the encoder", encoder.signature_now)
+    made = RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool, inputs)
+    inputs.check()
+    return made
 
 
 def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tuple[Parallel, Encoder]:

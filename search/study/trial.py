@@ -13,6 +13,7 @@ from selector.languages.subset import Subset
 
 State = Literal["complete", "failed", "pruned", "running"]
 INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number of times
+CHANGED = "changed: "  # before what of its data was not what it was: tried again once that is put back
 LOST = "lost"  # its process died: tried again, but it may have been the cause
 MOST_RETRIES = 2
 

@@ -17,6 +17,8 @@ from selector.errors import InputError
 
 RECORDS = [{"op_code": 2, "n": number, "text": '{"op_code"\n'} for number in range(6)]
 
+NEWLINE = b"\n"
+
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
@@ -39,6 +41,16 @@ def test_a_damaged_line_is_named(tmp_path: Path, damage: bytes, at: int) -> None
         list(Journal(str(path)).read_logs(0))
 
 
+def read(path: Path) -> tuple[list[object], str]:
+    """The records of a journal, and what was said where reading ended early."""
+    found: list[object] = []
+    try:
+        found += Journal(str(path)).read_logs(0)
+    except InputError as problem:
+        return [], problem.message
+    return found, ""
+
+
 @given(data=st.data())
 @settings(max_examples=150)
 def test_a_changed_byte_never_takes_a_record_away_unseen(
@@ -50,13 +62,8 @@ def test_a_changed_byte_never_takes_a_record_away_unseen(
     place = data.draw(st.integers(0, len(whole) - 2))
     byte = data.draw(st.integers(0, 255))
     path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
-    try:
-        found = list(Journal(str(path)).read_logs(0))
-    except InputError as problem:
-        number = whole[:place].count(b"\n") + 1
-        assert f"line {number} of" in problem.message
-    else:
-        assert len(found) == len(RECORDS)
+    found, message = read(path)
+    assert len(found) == len(RECORDS) or f"line {whole[:place].count(NEWLINE) + 1} of" in message
 
 
 def test_two_records_whose_line_end_is_gone_are_an_error(tmp_path: Path) -> None:
@@ -108,5 +115,5 @@ def test_a_result_that_is_another_trials_is_seen_when_a_study_is_opened(tmp_path
     begun = [number for number, line in enumerate(lines) if json.loads(line)["op_code"] == 4]
     file.write_bytes(b"".join(lines[: begun[2]] + lines[begun[2] + 1 :]))
     for create in (True, False):
-        with pytest.raises(InputError, match="trial 2 of study 'trial' .* not its own"):
+        with pytest.raises(InputError, match=r"trial 2 of study 'trial' .* not its own"):
             open_study(config, create).trials()
