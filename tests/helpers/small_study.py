@@ -1,4 +1,4 @@
-"""A real study that takes a second: a tiny encoder, parallel text and treebanks in files, all made from a small world."""
+"""A real study that takes a second: a tiny encoder, parallel text and treebanks in files, made from a small world."""
 
 from __future__ import annotations
 
