@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.config.core_schema import Bitext, Conllu, Hub, Labels, Verses
 from search.config.study_config import StudyConfig
+from selector.errors import InputError
 from selector.languages.language import Pool, scripts
 
 if TYPE_CHECKING:
@@ -77,6 +79,11 @@ def _hub(config: StudyConfig, given: Hub, task: str, codes: list[str]) -> HubDat
 
     from realign.corpora import hub
 
+    if given.id is not None and (given.id.startswith((".", "/", "~")) or Path(given.id).exists()):
+        raise InputError(
+            f"the data set id '{given.id}' is a local folder, not one of the hub",
+            'give the files as kind = "moses", "tsv", "verses", "conllu", "conll" or "table"; an id is OWNER/NAME',
+        )
     own = given.model_dump(exclude={"kind", "name"}, exclude_none=True)
     known = asdict(hub.named(given.name, task)) if given.name else {"tasks": (task,)}
     return hub.Hub(hub.spec_of({**known, **own}), config.source.code, codes)

@@ -286,3 +286,21 @@ def test_a_file_that_vanishes_is_named() -> None:
     there.clear()
     with pytest.raises(ChangedError, match=r"cannot read eng.txt"):
         inputs.check()
+
+
+@pytest.mark.parametrize("place", ["relative", "absolute", "./here"])
+@pytest.mark.parametrize("key", ["data.parallel", "task.data"])
+def test_a_local_folder_is_no_data_set_of_the_hub(
+    home: Path, key: str, place: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be read with a signature of its first language alone."""
+    monkeypatch.chdir(home)
+    for name in ("relative", "here"):
+        (home / name).mkdir()
+    name = str(home / "relative") if place == "absolute" else place
+    columns = '{source = "s", target = "t"}' if key == "data.parallel" else '{words = "w", tags = "t"}'
+    before = rehearsal.tree(home)
+    given = f'{key}={{kind = "hub", id = "{name}", columns = {columns}}}'
+    error = refused(capsys, 2, "search", home / "study.toml", "--set", given)
+    assert f"the data set id '{name}' is a local folder" in error
+    assert rehearsal.tree(home) == before
