@@ -90,7 +90,8 @@ def _real(
     parallel, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
     inputs.include("the encoder", encoder.signature_now)
-    made = RealignAndTransfer(encoder, parallel, data.task(encoder), codes, split, config.realign.recipe(), pool, inputs)
+    task, how = data.task(encoder), config.realign.recipe()
+    made = RealignAndTransfer(encoder, parallel, task, codes, split, how, pool, inputs)
     inputs.check()
     return made
 

@@ -26,7 +26,8 @@ def inputs(config: StudyConfig, linked: Parallel) -> Inputs:
     from realign.inputs import Inputs
 
     protocol = f"protocol {PROTOCOL}"
-    return Inputs({"the way of measuring": lambda: protocol, **_parallel(config), **_links(config, linked), **_task(config)})
+    text = {**_parallel(config), **_links(config, linked), **_task(config)}
+    return Inputs({"the way of measuring": lambda: protocol, **text})
 
 
 def contents(evaluator: Evaluator) -> Contents:
@@ -85,7 +86,8 @@ def _labelled(config: StudyConfig, source: Language, languages: Pool) -> Any:
 
 def _local(given: Any) -> bool:
     """Whether it lies in files of the user's, a few for each language. A set of the hub has one commit."""
-    return not any(isinstance(each, Hub) or each == "world" for each in (given if isinstance(given, tuple) else (given,)))
+    every = given if isinstance(given, tuple) else (given,)
+    return not any(isinstance(each, Hub) or each == "world" for each in every)
 
 
 def _of(corpus: Any) -> Signature:
