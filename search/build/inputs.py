@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from realign.score import Evaluator
 from search.build import corpora as sources
-from search.config.core_schema import Hub
+from search.config.core_schema import Bitext, Conllu, Labels, Verses
 from search.config.study_config import StudyConfig
 from selector.languages.language import Language, Pool
 
@@ -85,9 +85,8 @@ def _labelled(config: StudyConfig, source: Language, languages: Pool) -> Any:
 
 
 def _local(given: Any) -> bool:
-    """Whether it lies in files of the user's, a few for each language. A set of the hub has one commit."""
-    every = given if isinstance(given, tuple) else (given,)
-    return not any(isinstance(each, Hub) or each == "world" for each in every)
+    """Whether it is one set of files, a few for each language. A set of the hub has one commit, the world one text."""
+    return isinstance(given, Bitext | Conllu | Labels | Verses)
 
 
 def _of(corpus: Any) -> Signature:
