@@ -20,6 +20,7 @@ from realign.corpora.filters import dropped
 from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import Table
+from realign.inputs import RESTORE, ChangedError
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked, aligner, informative
 from selector.errors import InputError
@@ -46,6 +47,7 @@ class PairStore:
 
     def __init__(self, encoder: Encoder, parallel: Parallel, how: Realignment) -> None:
         self._encoder, self._parallel, self._how = encoder, parallel, how
+        self._signature = parallel.signature
         self._align = aligner(how, encoder) if how.loss == "word" else None
         self._text = encoding_facts(encoder, how.max_length)
         self._known: dict[str, EncodedPairs] = {}
@@ -65,7 +67,7 @@ class PairStore:
     def _load(self, language: str) -> EncodedPairs:
         pairs = self._parallel.pairs(language, "train")
         links = self._align.signature if self._align else None
-        key = key_of("pairs", self._parallel.signature, language, self._text, links)
+        key = key_of("pairs", self._signature, language, self._text, links)
         shelf = kept("pairs", key, lambda: self._describe(language, pairs))
         self._about[language] = shelf.facts
         source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"])
@@ -88,6 +90,7 @@ class PairStore:
         if lost:
             reasons = ", ".join(f"{number} {reason}" for reason, number in lost.items())
             log.warning("%s: kept %d of %d pairs; dropped %s", language, count, count + sum(lost.values()), reasons)
+        self._check()
         if not count:
             raise InputError(
                 f"there are no parallel sentences for {language}"
@@ -119,6 +122,7 @@ class PairStore:
             table = self._encoder.encode(chunk, self._how.max_length)
             yield {"ids": table.ids, "word": table.word, "offsets": table.offsets[1:] + base}
             base += len(table.ids)
+        self._check()
 
     def _link(self, language: str, pairs: Iterable[Pair], source: Table, target: Table) -> Iterator[Arrays]:
         """Links of informative words that are still there after truncation."""
@@ -133,6 +137,12 @@ class PairStore:
             linked = _visible(Linked.of(some), *sides)
             yield {"words": linked.words.ravel(), "offsets": linked.offsets[1:] + base}
             start, base = start + len(chunk), base + len(linked.words)
+        self._check()
+
+    def _check(self) -> None:
+        """What was read just now may be kept under the signature only if that is still the text's."""
+        if self._parallel.signature != self._signature:
+            raise ChangedError("the parallel text changed while it was read", RESTORE)
 
 
 def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:
