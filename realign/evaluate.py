@@ -14,6 +14,7 @@ from torch import nn
 from realign.corpora.base import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.encoder.used_rows import narrow
+from realign.inputs import Inputs
 from realign.merging.merger import FORMAT, Merger
 from realign.score import Advance, Fidelity, Look, Score, Tally, looked, sign
 from realign.tasks.base import Enough, Task, Tuner, Watch, any_of, finetune, heard, train
@@ -22,7 +23,7 @@ from realign.training.realigner import Realigner, realign, vocabularies
 from realign.training.settings import Realignment
 from selector.languages.subset import Subset
 
-PROTOCOL = 4  # raise when the same settings give other scores
+PROTOCOL = 5  # raise when the same settings give other scores
 LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LOG.md)
 SEEN_OF = 4  # one in so many sentences of an evaluation is read at a look
 
@@ -41,11 +42,12 @@ class RealignAndTransfer:
         split: Split,
         how: Realignment,
         pool: Sequence[str] = (),
+        inputs: Inputs | None = None,
         advance: Advance | None = None,
     ) -> None:
-        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it. `advance` hears how
-        far the stages of an evaluation are."""
-        self._advance = advance
+        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it. `inputs`: what is
+        read, which is looked at again before a score is given out. `advance` hears how far an evaluation is."""
+        self.inputs, self._advance = inputs or Inputs({}), advance
         self._encoder, self._targets, self._split = encoder, tuple(targets), split
         self._realignment, self._task = how, task
         self._pairs = PairStore(encoder, parallel, how, advance)
@@ -59,10 +61,11 @@ class RealignAndTransfer:
             "split": split,
             "realignment": asdict(how),
             "torch": torch.__version__,
+            "tokenizer": encoder.tokenizer_signature,  # with the version of its library
             "device": self._device.type,
         }
         self._pool = sorted(pool)
-        self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts, advance)
+        self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts, self.inputs.check, advance)
         self._last: dict[tuple[Subset, Fidelity, int], Trained] | None = None  # none is kept unless another looks too
 
     def on(self, targets: Sequence[str], split: Split) -> RealignAndTransfer:
@@ -79,11 +82,13 @@ class RealignAndTransfer:
         return sign({**self._facts, **merged}, subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        """Looks are in the middle of fine-tuning, at fewer sentences."""
+        """Looks are in the middle of fine-tuning, at fewer sentences. ChangedError: what is read has changed."""
+        self.inputs.check()
         started, signature = time.perf_counter(), self.signature(subset, fidelity, seed)
         watched = look and _Watched(self, look, fidelity, signature)
         model, head = self._trained(subset, fidelity, seed, watched)
         per_language, tallies = self._scores(model, head, fidelity.examples)
+        self.inputs.check()
         return Score(
             value=sum(per_language.values()) / len(per_language),
             per_language=per_language,
@@ -149,6 +154,7 @@ class _Watched:
                 seen, _ = self._evaluator._scores(model, head, self._examples)
                 model.train()
                 self.course.append(seen)
+                self._evaluator.inputs.check()
                 looked(self._look, len(self.course), seen, self._signature, time.perf_counter() - self._started)
             return False
 

@@ -14,7 +14,7 @@ from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
 from search.strategies.base import Past, Seen
 from search.study.study import Study
-from search.study.trial import INTERRUPTED, LOST, Trial, last_attempts
+from search.study.trial import CHANGED, INTERRUPTED, LOST, Trial, last_attempts
 from selector.errors import RunError
 from selector.languages.subset import Subset
 
@@ -150,11 +150,13 @@ class Driver:
             terminal.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died: {outcome.error}")
             self.again += [ended] if self.study.deserves_another(ended) else []
         else:
-            ended = self.study.fail(trial, outcome.error)
+            ended = self.study.fail(trial, f"{CHANGED}{outcome.error}" if outcome.changed else outcome.error)
             terminal.remark(f"trial {trial.number} ({trial.subset.key}) failed: {outcome.error}")
         self.latest[trial.position] = ended
         self.ended += 1
         del self.running[outcome.number]
+        if outcome.changed:
+            raise RunError(outcome.error, outcome.hint)
 
     def _let_go(self) -> None:
         """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""

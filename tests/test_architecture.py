@@ -33,6 +33,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
         "evaluators",
         "hub",
         "corpora",
+        "inputs",
         "encoder",
         "world",
         "training",

@@ -72,13 +72,24 @@ def stamped(path: Path) -> Stamped:
     """The key of what was read from a file in this process."""
     with readable(path):
         status = path.stat()
-    return path, (status.st_mtime_ns, status.st_size)
+    # another file of the same size may be put in its place, and its time with it
+    return path, (status.st_mtime_ns, hash((status.st_size, status.st_ino, status.st_ctime_ns)))
 
 
 def sign(form: str, paths: Iterable[Path]) -> str:
     """`form` and 16 hex digits of SHA-256 over the names and bytes of the files: where they lie does not matter."""
-    rows = sorted(f"{path.name} {_digest(*stamped(path))}" for path in paths)
+    found = {path: _digest(*stamped(path)) for path in paths}
+    _signed.update(found)
+    rows = sorted(f"{path.name} {digest}" for path, digest in found.items())
     return f"{form}:{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"
+
+
+_signed: dict[Path, str] = {}
+
+
+def digests() -> dict[Path, str]:
+    """The files that were signed in this process, and the SHA-256 of each when it was signed last."""
+    return dict(_signed)
 
 
 @contextmanager

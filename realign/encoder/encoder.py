@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,17 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 from tokenizers import __version__ as tokenizers_version
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from realign.encoder.hidden_states import States as States
 from realign.encoder.hidden_states import hidden_states as hidden_states
 from realign.encoder.ragged import Table
+from realign.encoder.signatures import canonical, encoder_signature, tokenizer_facts
 from selector.errors import InputError
 
 Words = Sequence[tuple[str, ...]]
+Stamps = tuple[tuple[int, int, int, int] | None, ...]
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 IGNORE = -100
@@ -42,8 +43,10 @@ class Encoder:
 
     model: nn.Module
     tokenizer: Any
-    signature: str  # hash of configuration, weights and tokenizer
+    signature: str  # hash of the whole configuration, the weights, and what the tokenizer does to text
     origin: str = ""  # a folder, or hub id and commit
+    files: tuple[Path, ...] = ()  # that weights are mapped from
+    _seen: dict[Stamps, str] = field(default_factory=dict, repr=False, compare=False)  # state of the files → signature
 
     @property
     def width(self) -> int:
@@ -52,9 +55,15 @@ class Encoder:
     @cached_property
     def tokenizer_signature(self) -> str:
         """Hash of what turns words into sub-words; the truncation that was asked for last is no part of it."""
-        core = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        facts = [tokenizers_version, {key: core[key] for key in core.keys() - {"truncation", "padding"}}]
-        return "tokenizer:" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        facts = [tokenizers_version, tokenizer_facts(self.tokenizer)]
+        return "tokenizer:" + hashlib.sha256(canonical(facts)).hexdigest()[:16]
+
+    def signature_now(self) -> str:
+        """The signature of what is in memory now. Weights are mapped: they change with a file that is written over."""
+        stamps = _stamps(self.files)
+        if stamps not in self._seen:
+            self._seen[stamps] = encoder_signature(self.model, self.tokenizer)
+        return self._seen[stamps]
 
     def copy(self) -> nn.Module:
         """The starting weights in a model of its own, ready to be trained."""
@@ -99,13 +108,17 @@ def load(base: str, revision: str | None = None) -> Encoder:
     weights are taken from that one. What is in the cache already loads without the hub.
     """
     commit = None if Path(base).is_dir() else _commit(base, revision)
+    files = tuple(sorted(Path(base).glob("*.safetensors"))) if commit is None else ()
+    stamps = _stamps(files)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=commit, trust_remote_code=False, use_fast=True)
+        config = without_kernels(AutoConfig.from_pretrained(base, revision=commit, trust_remote_code=False))
         with torch.random.fork_rng(devices=[]):
             # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
             torch.manual_seed(0)
             model, about = AutoModel.from_pretrained(
                 base,
+                config=config,
                 revision=commit,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -120,7 +133,32 @@ def load(base: str, revision: str | None = None) -> Encoder:
         )
     _check_whole(base, tokenizer, about["missing_keys"])
     origin = f"{base}@{commit}" if commit else base
-    return Encoder(model.eval(), tokenizer, _signature(model, tokenizer), origin)
+    signature = encoder_signature(model.eval(), tokenizer)
+    return Encoder(model, tokenizer, signature, origin, files, {stamps: signature})
+
+
+def _stamps(files: Sequence[Path]) -> Stamps:
+    """What changes with the files; a file that is gone has no state."""
+    found: list[tuple[int, int, int, int] | None] = []
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
+    return tuple(found)
+
+
+def without_kernels(config: Any) -> Any:
+    """The configuration without the kernels it names, which may be repositories to fetch and run.
+
+    `transformers` then takes what it has itself: torch's attention where the architecture knows it, else its own.
+    """
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        if part is not None:
+            part._attn_implementation_internal = part._experts_implementation_internal = None
+    return config
 
 
 def _check_whole(base: str, tokenizer: Any, missing: Collection[str]) -> None:
@@ -163,15 +201,6 @@ def _refused(base: str, problem: Exception) -> InputError:
         f"cannot load the encoder {base!r}: {first}",
         "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
     )
-
-
-def _signature(model: nn.Module, tokenizer: Any) -> str:
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
-    digest.update(type(model).__name__.encode())
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
-    return "encoder:" + digest.hexdigest()[:16]
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

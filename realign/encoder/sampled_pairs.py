@@ -24,6 +24,7 @@ import numpy as np
 from realign.corpora.base import Links, Pair, Parallel, Split, pick
 from realign.corpora.filters import Kept
 from realign.encoder.array_store import Arrays, Chunks, Shelf, find, kept, key_of
+from realign.inputs import RESTORE, ChangedError
 
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
@@ -38,7 +39,7 @@ class Sampled:
     def __init__(self, parallel: Parallel, limit: int) -> None:
         self._parallel, self._limit = parallel, limit
 
-    @cached_property
+    @property
     def signature(self) -> str:
         return f"{self._parallel.signature} sample:{self._limit}"
 
@@ -56,7 +57,10 @@ class Sampled:
         return every if shelf.facts["whole"] else Stored(shelf)
 
     def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> Chunks:
+        signature = self.signature
         drawn = draw(language, raw, every if isinstance(every, Kept) else None, self._limit)
+        if self.signature != signature:
+            raise ChangedError("the parallel text changed while it was read", RESTORE)
         if drawn is None:  # the filter leaves fewer than are wanted: all of them
             return Chunks([], {"whole": True})
         facts = {"whole": False, "available": len(raw), "read": drawn.read, "dropped": dict(drawn.dropped)}

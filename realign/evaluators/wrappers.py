@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from realign.cache import cache_root, write_text
+from realign.cache import cache_root
+from realign.evaluators.score_file import read_score, write_score
 from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked
 from selector.languages.subset import Subset
 
 
 class Cached:
-    """Answers from disk what was answered before: one JSON file per signature, written whole or not at all."""
+    """Answers from disk what was answered before: one file per signature, written whole or not at all."""
 
     def __init__(self, evaluator: Evaluator, folder: Path | None = None) -> None:
         """`folder` holds the files; None is the shared one under the cache root."""
@@ -27,7 +25,7 @@ class Cached:
     def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
         """What was answered before; None where calling means work."""
         signature = self.signature(subset, fidelity, seed)
-        return _read(self._file(signature), signature)
+        return read_score(self._file(signature), signature)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         """What is known without looks is measured again for one who looks: the same score, and what is seen before."""
@@ -38,8 +36,7 @@ class Cached:
                     looked(look, number, seen, known.signature)
             return known
         score = self.evaluator(subset, fidelity, seed, look)
-        if all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
-            write_text(self._file(self.signature(subset, fidelity, seed)), json.dumps(_document(score)))
+        write_score(self._file(self.signature(subset, fidelity, seed)), score)
         return score
 
     def _file(self, signature: str) -> Path:
@@ -94,41 +91,3 @@ class Beside:
 def _joined(tallies: Sequence[Tally]) -> Tally:
     correct = tuple(count for tally in tallies for count in tally.correct)
     return Tally(correct, tuple(count for tally in tallies for count in tally.total))
-
-
-def _document(score: Score) -> dict[str, Any]:
-    tallies = {code: [tally.correct, tally.total] for code, tally in score.tallies.items()}
-    return {
-        "signature": score.signature,
-        "value": score.value,
-        "per_language": dict(score.per_language),
-        "tallies": tallies,
-        "seconds": score.seconds,
-        **({} if score.course is None else {"course": [dict(seen) for seen in score.course]}),
-    }
-
-
-def _read(file: Path, signature: str) -> Score | None:
-    """The score in the file, or None where there is none or it is damaged: then it is simply computed again."""
-    try:
-        return _score(json.loads(file.read_text(encoding="utf-8")), signature)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _score(document: Mapping[str, Any], signature: str) -> Score:
-    if document["signature"] != signature:
-        raise ValueError("another evaluation's score")
-    per_language = {code: float(value) for code, value in document["per_language"].items()}
-    tallies = {
-        code: Tally(tuple(map(int, correct)), tuple(map(int, total)))
-        for code, (correct, total) in document["tallies"].items()
-    }
-    if any(len(tally.correct) != len(tally.total) for tally in tallies.values()):
-        raise ValueError("a tally of uneven length")
-    course = None
-    if "course" in document:
-        course = tuple({code: float(value) for code, value in seen.items()} for seen in document["course"])
-        if any(seen.keys() != per_language.keys() for seen in course):
-            raise ValueError("a look at other languages")
-    return Score(float(document["value"]), per_language, signature, tallies, float(document["seconds"]), course)

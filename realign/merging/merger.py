@@ -52,9 +52,12 @@ class Merger:
         how: Realignment,
         pool: Sequence[str],
         facts: Mapping[str, Any],
+        check: Callable[[], None] = lambda: None,
         advance: Advance | None = None,
     ) -> None:
-        """`facts`: what encoder, parallel text, task and realignment are, as in the evaluator's signature."""
+        """`facts`: what encoder, parallel text, task and realignment are, as in the evaluator's signature. `check`
+        raises where they are so no more, before a vector is kept under them."""
+        self._check = check
         self._encoder, self._pairs, self._task, self._how = encoder, pairs, task, how
         self._pool, self._facts = sorted(pool), dict(facts)
         self._advance = advance
@@ -117,8 +120,12 @@ class Merger:
     def _kept(self, make: Callable[[], dict[str, Tensor]], *facts: Any) -> Vector:
         key = key_of("vector", FORMAT, *facts)
         if key not in self._open:
-            self._open[key] = vector(key, make)
+            self._open[key] = vector(key, lambda: self._checked(make()))
         return self._open[key]
+
+    def _checked(self, made: dict[str, Tensor]) -> dict[str, Tensor]:
+        self._check()
+        return made
 
 
 def _asked(fidelity: Fidelity) -> Merging:

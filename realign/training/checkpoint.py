@@ -1,14 +1,17 @@
 """A realignment on disk: stopped at any moment, even by kill -9, it goes on later to the same weights, bit for bit.
 
-One safetensors file holds all that changes (weights, head, optimizer moments) and, as JSON in its header, the position
-and whose run it is. It replaces its predecessor in one rename, after it has reached the disk.
+One safetensors file holds all that changes (weights, head, optimizer moments) and, as JSON in its header, the position,
+whose run it is, and a hash of all of it: a bit that flipped on the disk is found. It replaces its predecessor in one
+rename, after it has reached the disk.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,17 +25,18 @@ from realign.score import Advance
 from realign.training.realigner import Realigner
 from selector.errors import InputError, RunError
 
-FORMAT = 2
+FORMAT = 3
 START_ANEW = "delete it to start anew"
 
 
 def save(file: Path, realigner: Realigner, run: str) -> None:
     """Write the state of `realigner`. `run` names everything it follows from (a signature). RunError: no room."""
-    about = {"format": FORMAT, "run": run, "position": realigner.position, "micro": realigner.micro}
-    draft = file.with_name(f".{file.name}.part")
+    about: dict[str, Any] = {"format": FORMAT, "run": run, "position": realigner.position, "micro": realigner.micro}
+    tensors, draft = _tensors(realigner), file.with_name(f".{file.name}.part")
+    about["sha256"] = _digest(about, tensors)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(_tensors(realigner), draft, metadata={"realingo": json.dumps(about)})
+        save_file(tensors, draft, metadata={"realingo": json.dumps(about)})
         with draft.open("rb") as written:
             os.fsync(written.fileno())
         os.replace(draft, file)
@@ -48,9 +52,12 @@ def load(file: Path, realigner: Realigner, run: str) -> None:
         with safe_open(file, framework="pt") as stored:
             about = json.loads((stored.metadata() or {})["realingo"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as problem:
+        form, owner, digest = about["format"], about["run"], about.get("sha256")
+    except (OSError, SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as problem:
         raise InputError(f"the checkpoint {file} cannot be read: {problem}", START_ANEW) from problem
-    if (about["format"], about["run"]) != (FORMAT, run):
+    if form == FORMAT and digest != _digest(about, tensors):
+        raise InputError(f"the checkpoint {file} is damaged: it is not what was written", START_ANEW)
+    if (form, owner) != (FORMAT, run):
         raise InputError(f"the checkpoint {file} belongs to another run: model, data or settings differ", START_ANEW)
     _restore(realigner, tensors)
     realigner.position, realigner.micro = about["position"], about["micro"]
@@ -83,6 +90,16 @@ def _tensors(realigner: Realigner) -> dict[str, Tensor]:
     for number, moments in realigner.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": moment for name, moment in moments.items()}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _digest(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """Of every byte of the tensors, their names, types and shapes, and what is said of them."""
+    rest = {key: value for key, value in about.items() if key != "sha256"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _restore(realigner: Realigner, tensors: dict[str, Tensor]) -> None:

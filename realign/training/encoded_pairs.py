@@ -22,6 +22,7 @@ from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import Table
 from realign.encoder.sampled_pairs import Stored
 from realign.encoder.word_by_word import WordByWord
+from realign.inputs import RESTORE, ChangedError
 from realign.score import Advance
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked, aligner, informative
@@ -51,6 +52,7 @@ class PairStore:
         """`advance` hears how far reading, tokenizing and aligning are."""
         self._advance: Advance = advance or (lambda what, done, total: None)
         self._encoder, self._parallel, self._how = encoder, parallel, how
+        self._signature = parallel.signature
         self._align = aligner(how, encoder) if how.loss == "word" else None
         self._text = encoding_facts(encoder, how.max_length)
         self._words = WordByWord(encoder, how.max_length)
@@ -73,7 +75,7 @@ class PairStore:
     def _load(self, language: str) -> EncodedPairs:
         pairs = self._parallel.pairs(language, "train")
         links = self._align.signature if self._align else None
-        key = key_of("pairs", self._parallel.signature, language, self._text, links)
+        key = key_of("pairs", self._signature, language, self._text, links)
         shelf = kept("pairs", key, lambda: self._describe(language, pairs))
         self._about[language] = shelf.facts
         source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"], shelf.facts["pairs"])
@@ -99,6 +101,7 @@ class PairStore:
         available = pairs.available if isinstance(pairs, Stored) else count + sum(lost.values())
         if lost and not isinstance(pairs, Stored):  # of a sample it was said when it was chosen
             log.warning("%s: kept %d of %d pairs; dropped %s", language, count, available, reasons)
+        self._check()
         if not count:
             raise InputError(
                 f"there are no parallel sentences for {language}"
@@ -131,6 +134,7 @@ class PairStore:
             yield {"ids": table.ids, "word": table.word, "offsets": table.offsets[1:] + base}
             base, done = base + len(table.ids), done + len(chunk)
             self._advance("tokenizing parallel text", done, count)
+        self._check()
 
     def _link(self, language: str, pairs: Iterable[Pair], source: Table, target: Table) -> Iterator[Arrays]:
         """Links of informative words that are still there after truncation."""
@@ -146,6 +150,12 @@ class PairStore:
             yield {"words": linked.words.ravel(), "offsets": linked.offsets[1:] + base}
             start, base = start + len(chunk), base + len(linked.words)
             self._advance(f"aligning {language}", start, len(source))
+        self._check()
+
+    def _check(self) -> None:
+        """What was read just now may be kept under the signature only if that is still the text's."""
+        if self._parallel.signature != self._signature:
+            raise ChangedError("the parallel text changed while it was read", RESTORE)
 
 
 def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:

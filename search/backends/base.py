@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realign.evaluators.wrappers import Repeated
+from realign.inputs import ChangedError
 from realign.score import Evaluator, Fidelity, Score, Stopped
 from selector.errors import RealingoError
 from selector.languages.subset import Subset
@@ -54,6 +55,7 @@ class Outcome:
     error: str = ""
     hint: str = ""  # a way out of the error, where one is known
     lost: bool = False
+    changed: bool = False  # what is read has changed: no job of this study can be measured until it is put back
     runs: int | None = None  # stopped early: the score is the mean over this many of the job's seeds; 0: of a look
     course: tuple[float, ...] = ()  # of a job with a race
     expected: float | None = None  # stopped at a look: the value that the first run would have come to
@@ -92,7 +94,8 @@ def measure(evaluator: Evaluator, job: Job) -> Outcome:
         assert job.race
         runs, score, expected = 0, stopped.score, job.race.expected(course, job.seeds)
     except RealingoError as problem:
-        return Outcome(job.number, error=problem.message, hint=problem.hint)
+        changed = isinstance(problem, ChangedError)
+        return Outcome(job.number, error=problem.message, hint=problem.hint, changed=changed)
     except Exception as problem:
         return Outcome(job.number, error=said(problem))
     if not all(math.isfinite(value) for value in (score.value, *score.per_language.values())):

@@ -6,14 +6,16 @@ Every evaluation is a pure function of subset, fidelity and seed, so where and i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from realign.inputs import Contents
 from realign.score import Fidelity, Score
 from search import terminal
 from search.backends import registry as backends
 from search.backends.base import Backend, Job
 from search.build import evaluator as assemble
+from search.build.inputs import contents
 from search.interrupts import Interrupts
 from selector.errors import RunError
 from selector.languages.subset import Subset
@@ -31,6 +33,7 @@ class Bench:
     advance: terminal.Advance
     interrupts: Interrupts
     address: str = ""  # of a Ray cluster
+    check: Callable[[Contents], None] = lambda _: None  # raises where the evaluator reads what it should not
 
     def measure(
         self, what: str, view: backends.View, wanted: Sequence[Wanted], fidelity: Fidelity | None = None
@@ -45,6 +48,7 @@ class Bench:
         backends.Place(self.backend, self.workers, self.address).prepare(view.config)
         with self.interrupts.welcome():
             evaluator = view.evaluator(self.advance)
+        self.check(contents(evaluator))
         fidelity = fidelity or assemble.fidelity(view.config)
         each = enumerate(dict.fromkeys(wanted))
         jobs = [Job(number, subset, fidelity, seed) for number, (subset, seed) in each]

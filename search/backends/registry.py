@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 
 from realign.evaluators.wrappers import Cached
+from realign.inputs import Contents
 from realign.score import Evaluator
 from search.backends import process as processes
 from search.backends.base import Backend, Job, Outcome, measure
 from search.build import evaluator as assemble
+from search.build.inputs import contents, expect
 from search.config.study_config import StudyConfig
 from selector.errors import InputError
 from selector.languages.language import Pool
@@ -28,9 +30,12 @@ class View:
     targets: Pool
     split: assemble.DevOrTest
     beside: Subset | None = None  # is scored as the search scores it as well
+    contents: Contents = field(default_factory=dict, hash=False)  # what must be read; empty: whatever is there
 
     def evaluator(self, advance: assemble.Advance | None = None) -> Cached:
-        return assemble.evaluator(self.config, self.targets, self.split, advance, self.beside)
+        made = assemble.evaluator(self.config, self.targets, self.split, advance, self.beside)
+        expect(made, self.contents)
+        return made
 
 
 def search_view(config: StudyConfig) -> View:
@@ -72,6 +77,7 @@ class Place:
         """`evaluator` is that of `view` in this process; workers elsewhere build their own."""
         if self.name == "inline":
             return Inline(evaluator)
+        view = replace(view, contents=contents(evaluator))
         if self.name == "process":
             return processes.processes(view.evaluator, self.workers)
         from search.backends import ray_actors

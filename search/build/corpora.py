@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.config.core_schema import Bitext, Conllu, Hub, Labels, Verses, several
 from search.config.sample_size import sample_size
 from search.config.study_config import StudyConfig
+from selector.errors import InputError
 from selector.languages.language import Pool, scripts
 
 if TYPE_CHECKING:
@@ -153,6 +155,11 @@ def spec(config: StudyConfig, given: Hub, task: str) -> Spec:
     from realign.corpora.verses import find_folder
     from realign.hub import sets
 
+    if given.id is not None and (given.id.startswith((".", "/", "~")) or Path(given.id).exists()):
+        raise InputError(
+            f"the data set id '{given.id}' is a local folder, not one of the hub",
+            'give the files as kind = "moses", "tsv", "verses", "conllu", "conll" or "table"; an id is OWNER/NAME',
+        )
     own = given.model_dump(exclude={"kind", "name", "treebanks"}, exclude_none=True)
     if given.treebanks:
         own["names"] = given.treebanks

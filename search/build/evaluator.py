@@ -13,6 +13,7 @@ from realign.evaluators.single_language import Alone
 from realign.evaluators.wrappers import Beside, Cached
 from realign.score import Advance, Fidelity
 from search.build import corpora as sources
+from search.build import inputs as read
 from search.build import tasks
 from search.build.overlap import check_overlap
 from search.config.core_schema import FakeModel
@@ -80,6 +81,7 @@ def _real(
     from realign.evaluate import RealignAndTransfer
 
     check_overlap(config)
+    inputs = read.inputs(config, linked(config))  # before reading: what is read from here on is held against it
     data = tasks.data(config)
     codes = [language.code for language in targets]
     needed: list[tuple[str, Split]] = [(code, split) for code in codes]
@@ -90,7 +92,11 @@ def _real(
             raise InputError(f"there is no {part} data for {code}", "add sentences, or leave the language out")
     text, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
-    return RealignAndTransfer(encoder, text, data.task(encoder), codes, split, config.realign.recipe(), pool, advance)
+    inputs.include("the encoder", encoder.signature_now)
+    task, how = data.task(encoder), config.realign.recipe()
+    made = RealignAndTransfer(encoder, text, task, codes, split, how, pool, inputs, advance)
+    inputs.check()
+    return made
 
 
 def ingredients(config: StudyConfig, base: str, advance: Advance | None) -> tuple[Parallel, Encoder]:

@@ -14,6 +14,7 @@ from search import terminal
 from search.backends import registry as backends
 from search.build import cost as work
 from search.build import evaluator as assemble
+from search.build.inputs import contents
 from search.commands import check as checking
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
@@ -55,6 +56,7 @@ def search(
         try:
             study = open_study(config, create=True)
             with study.driven():
+                study.agree(contents(evaluator))
                 Driver(study, plan, where, advance, interrupts).run(wanted)
         finally:
             where.close()

@@ -77,6 +77,7 @@ class Chosen(Told):
     score: Confirmed
     row: str = "best"
     reason: str = ""
+    stale: tuple[str, ...] = ()  # what of the study's numbers no longer held when it was exported
     signature: str
     study: str
 

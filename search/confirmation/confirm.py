@@ -70,7 +70,7 @@ def confirm(
     rows = _rows(config, study, found, count)
     terminal.remark(_price(config, study, rows, count, workers))
     with terminal.progress() as advance, Interrupts() as interrupts:
-        bench = Bench(backend, workers, advance, interrupts, address)
+        bench = Bench(backend, workers, advance, interrupts, address, study.check)
         scores = _measure(config, bench, rows, fresh, found[0].subset)
         luck = _luck(config, found[0], bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": table(config, rows, scores)}

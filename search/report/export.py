@@ -20,7 +20,9 @@ from search.confirmation.comparison import check_schema
 from search.confirmation.significance import format_p
 from search.output_folder import vacant
 from search.report.markdown import plain, quoted
+from search.report.staleness import allowed_rows, stale
 from search.study.provenance import versions
+from search.study.study import Study, open_study
 from selector.errors import InputError
 
 BASELINES = ("none", "all", "random-k")
@@ -32,11 +34,12 @@ def export(config: StudyConfig, output: Path, row: str | None = None) -> dict[st
     """Write subset.json, realign.toml, README.md and report.html to the new or empty folder `output`, all or nothing.
 
     `row` names the confirmed candidate to export; None: the one with the highest mean. Answers with subset.json plus
-    the paths written. InputError if the study is not confirmed, has no such candidate, or the folder is in use.
+    the paths written. InputError if the study is not confirmed, has no such candidate or forbids it by now, or the
+    folder is in use.
     """
     output = vacant(Path(output))
     confirmed = _confirmed(config)
-    subset = _subset(config, confirmed, row)
+    subset = _subset(config, open_study(config, create=False), confirmed, row)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
@@ -73,7 +76,7 @@ def _confirmed(config: StudyConfig) -> dict[str, Any]:
     return document
 
 
-def _subset(config: StudyConfig, confirmed: Mapping[str, Any], asked: str | None) -> dict[str, Any]:
+def _subset(config: StudyConfig, study: Study, confirmed: Mapping[str, Any], asked: str | None) -> dict[str, Any]:
     """The candidate asked for, or that with the highest confirmed mean; of equals the one the search ranked higher.
 
     Candidates are the subsets the search found and the one chosen without measuring: all were named before a fresh
@@ -84,6 +87,7 @@ def _subset(config: StudyConfig, confirmed: Mapping[str, Any], asked: str | None
     if asked is not None and asked not in [row["name"] for row in named]:
         known = ", ".join(row["name"] for row in named)
         raise InputError(f"no candidate '{asked}' was confirmed", f"the confirmed candidates are {known}")
+    named = allowed_rows(config, named, asked)
     # the search may have found again what was chosen without measuring; the first name then stands for both
     found = list({tuple(row["languages"]): row for row in reversed(named)}.values())[::-1]
     best = rows[asked] if asked is not None else max(found, key=lambda row: row["mean"])
@@ -102,6 +106,7 @@ def _subset(config: StudyConfig, confirmed: Mapping[str, Any], asked: str | None
         },
         "row": best["name"],
         "reason": _reason(best, found) if asked is None else "it was asked for by its name",
+        "stale": stale(config, study, confirmed, named),
         "signature": best["signature"],
         "study": config.path.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -197,7 +202,7 @@ Source language {config.source.name} (`{config.source.code}`), encoder {encoder}
 Intervals hold 95 %: {plain(confirmed["method"])}.
 
 Why this subset: {plain(subset["reason"])}.
-
+{_stale(subset)}
 Mean {config.task.metric} {_span(score)}. Gain:
 {gains}
 
@@ -221,6 +226,11 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 `realingo realign . -o MODEL_DIR` in this folder repeats exactly this realignment and writes a checkpoint that
 `transformers.AutoModel.from_pretrained` loads. `subset.json` holds the numbers, `report.html` shows them.
 """
+
+
+def _stale(subset: Mapping[str, Any]) -> str:
+    """What no longer holds, as a list; empty where all does."""
+    return "".join(f"\n**No longer up to date:** {plain(line)}.\n" for line in subset["stale"])
 
 
 def _told(source: Any) -> str:
@@ -278,5 +288,6 @@ def render(document: Mapping[str, Any]) -> str:
         f"mean {document['metric']}: {_span(score)} %",
     ]
     lines += [f"gain over {CALLED[name]}: {_gain(score, name)}" for name in BASELINES]
+    lines += [f"no longer up to date: {line}" for line in document["stale"]]
     lines += [f"report: {Path(document['path']) / 'report.html'}", f"export: {document['path']}"]
     return "\n".join(lines)

@@ -18,6 +18,8 @@ from typing import Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
+from selector.errors import InputError
+
 START = b'{"op_code"'
 STALE = 10.0  # seconds after which a lock that has not changed is a dead writer's; a write takes milliseconds
 
@@ -34,23 +36,23 @@ class Journal(JournalFileBackend):
                 raise ValueError(f"{file} is no journal of a study")
         self._only = Lock(file)
         super().__init__(file, self._only)
-        self._offsets = {0: 0}  # number of records before → bytes before
+        self._places = {0: (0, 0)}  # number of records before → bytes and lines before
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """The records from that number on. An unfinished last line is not there yet."""
-        number = max(known for known in self._offsets if known <= log_number_from)
+        """The records from that number on. An unfinished last line is not there yet. InputError: a damaged line."""
+        number = max(known for known in self._places if known <= log_number_from)
         with self._file.open("rb") as stream:
-            place = self._offsets[number]
+            place, lines = self._places[number]
             stream.seek(place)
             for line in stream:
                 if not line.endswith(b"\n"):
                     return
-                place += len(line)
+                place, lines = place + len(line), lines + 1
                 if (record := _record(line)) is None:
-                    continue
+                    raise _damaged(self._file, lines)
                 number += 1
                 if number > log_number_from:
-                    self._offsets = {0: 0, number: place}
+                    self._places = {0: (0, 0), number: (place, lines)}
                     yield record
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -115,16 +117,33 @@ class Lock(JournalFileSymlinkLock):
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """The record of a line, or the last one glued into it; None if there is none."""
+    """The record of a line, or the one that the start of another was glued to; None if the line is damaged."""
     start = line.rfind(START)
-    for piece in (line, line[start:]) if start >= 0 else ():
-        try:
-            found = json.loads(piece)
-        except ValueError:
-            continue
-        if isinstance(found, dict) and "op_code" in found:
-            return found
-    return None
+    if start > 0 and not _is_start(line[:start]):
+        return None
+    try:
+        found = json.loads(line[max(0, start) :])
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and "op_code" in found else None
+
+
+def _is_start(piece: bytes) -> bool:
+    """Whether a record may begin like this and was cut short: a whole one, whose line end is gone, was not."""
+    if not (piece.startswith(START) or START.startswith(piece)):
+        return False
+    try:
+        json.JSONDecoder().raw_decode(piece.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _damaged(file: Path, line: int) -> InputError:
+    return InputError(
+        f"line {line} of {file} is damaged: it holds no record",
+        "restore the file from a copy; without that line later trials would bear the results of others",
+    )
 
 
 def _whole(file: Path) -> int:

@@ -127,12 +127,14 @@ def said(owner: Mapping[str, Any]) -> str:
 def only_driver(storage: str, name: str) -> Iterator[None]:
     """Hold the study for this process, before its storage is opened; RunError if another one on this host has it."""
     file = _lock_file(storage, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise RunError(f"study '{name}' is being searched by another process", HINT) from None
+    except OSError:  # a cache that cannot be written: the lease in the study itself still keeps others out
+        pass
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from realign.inputs import listed
 from search.config.sample_size import sample_size
 from search.config.study_config import StudyConfig
 from search.study.storage import shown
@@ -64,6 +65,15 @@ def comparable(config: StudyConfig, kept: Mapping[str, Any]) -> None:
             f"{', '.join(different)}: its scores cannot be compared with new ones",
             "give this study another name or another search.storage, or restore the settings",
         )
+
+
+def unlike(config: StudyConfig, names: list[str]) -> InputError:
+    """What to say where something that the study file names is not what it was: the file itself is as it was."""
+    return InputError(
+        f"study '{config.name}' in {shown(config.storage)} was measured with another content of {listed(names)}: "
+        "its scores cannot be compared with new ones",
+        "give this study another name or another search.storage, or put back what it was measured with",
+    )
 
 
 def readable(name: str, attributes: Mapping[str, Any]) -> None:

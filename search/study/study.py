@@ -5,7 +5,8 @@ write each. A trial stands at a *position* 0, 1, 2, …; another attempt at the 
 trial with the same subset. What is proposed at a position depends on the seed and the position only, so a resumed
 study equals an uninterrupted one. The driver alone writes, so it reads once and then knows.
 
-User attributes of a study: `facts`, what changes a score; `schema`, the form of the others (absent in the first
+User attributes of a study: `facts`, what of the study file changes a score; `contents`, the signatures of what it
+names; `schema`, the form of the others (absent in the first
 versions: a trial's `per_language`, `signature` and `seconds` then stand beside each other, not in one `result`);
 `driver`, who writes now, see `search.study.lease`; `unfinished`, that it is a copy in the making.
 """
@@ -22,13 +23,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from realign.inputs import Contents, different
 from realign.score import Score
 from search.config.study_config import StudyConfig
 from search.objective import front
 from search.study import lease as owner
-from search.study.provenance import SCHEMA, comparable, facts, readable
+from search.study.provenance import SCHEMA, comparable, facts, readable, unlike
 from search.study.storage import Storage, opened, patiently, shown, unusable
-from search.study.trial import INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts
+from search.study.trial import CHANGED, INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
@@ -82,6 +84,27 @@ class Study:
 
     def _set_driver(self, record: Mapping[str, Any]) -> None:
         self.storage.set_study_user_attr(self._id, "driver", record)
+
+    def agree(self, contents: Contents) -> None:
+        """Remember what the evaluator reads: encoder, parallel text, task data, by signature. To be called as driver.
+
+        InputError names what is not what the trials were measured with, or says that this is not known of them.
+        """
+        if not contents:
+            return
+        known: Contents = self.storage.get_study_user_attrs(self._id).get("contents", {})
+        if not known and any(trial.state == "complete" for trial in self.trials()):
+            raise unlike(self.config, ["the way of measuring"])
+        if names := different(known, contents):
+            raise unlike(self.config, names)
+        if contents.keys() - known.keys():
+            self._write(lambda: self.storage.set_study_user_attr(self._id, "contents", {**known, **contents}))
+
+    def check(self, contents: Contents) -> None:
+        """InputError where an evaluator reads something else than the study's trials were measured with."""
+        known = self.storage.get_study_user_attrs(self._id).get("contents", {})
+        if names := different(known, contents):
+            raise unlike(self.config, names)
 
     def best(self, count: int = 1) -> list[Trial]:
         """The best finished trials of those that count; ties go to the earlier."""
@@ -155,9 +178,11 @@ class Study:
             **({} if expected is None else {"expected": expected}),
         }
         values = [value, trial.cost] if self.config.search.objectives else [value]
-        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
         state: State = "complete" if runs is None else "pruned"
-        return self._know(dataclasses.replace(trial, state=state, value=value, course=course, **result))
+        ended = dataclasses.replace(trial, state=state, value=value, course=course, **result)
+        result["check"] = ended.check
+        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
+        return self._know(ended)
 
     def fail(self, trial: Trial, message: str) -> Trial:
         self._end(trial, TrialState.FAIL, "error", message)
@@ -192,13 +217,17 @@ class Study:
     def deserves_another(self, trial: Trial) -> bool:
         """Whether a failed attempt says so little about its subset that it should be made again."""
         lost = [t for t in self.trials() if t.position == trial.position and t.error == LOST]
-        return trial.error == INTERRUPTED or (trial.error == LOST and len(lost) <= MOST_RETRIES)
+        return (
+            trial.error == INTERRUPTED
+            or trial.error.startswith(CHANGED)
+            or (trial.error == LOST and len(lost) <= MOST_RETRIES)
+        )
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         kept = {"level": self.config.level, **frozen.user_attrs, **frozen.user_attrs.get("result", {})}
         known = FIELDS & set(kept) - {"subset"}
         self._keys[frozen.number] = frozen._trial_id
-        return Trial(
+        found = Trial(
             number=frozen.number,
             state=STATES.get(frozen.state, "running"),
             subset=Subset.of(self._languages[code] for code in kept["subset"].split()),
@@ -207,6 +236,13 @@ class Study:
             course=tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values)),
             **{name: kept[name] for name in known},
         )
+        if found.state in ("complete", "pruned") and kept.get("check", found.check) != found.check:
+            raise InputError(
+                f"trial {found.number} of study '{self.name}' holds a result that is not its own: "
+                f"{shown(self.config.storage)} is damaged",
+                "restore the storage from a copy, or begin a study of another name",
+            )
+        return found
 
     def _end(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +13,7 @@ from selector.languages.subset import Subset
 
 State = Literal["complete", "failed", "pruned", "running"]
 INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number of times
+CHANGED = "changed: "  # before what of its data was not what it was: tried again once that is put back
 LOST = "lost"  # its process died: tried again, but it may have been the cause
 MOST_RETRIES = 2
 
@@ -43,6 +46,14 @@ class Trial:
     def begun(self, seeds: int) -> int:
         """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
         return seeds if self.runs is None else max(1, self.runs)
+
+    @property
+    def check(self) -> str:
+        """16 hex digits of SHA-256 over what was measured and what it was measured of: written with the result, so
+        that a result that was put beside another trial, or changed, is seen."""
+        asked = [self.position, self.subset.key, self.seed, self.level, dict(self.fidelity), self.cost]
+        found = [self.value, dict(self.per_language), self.signature, self.runs, list(self.course), self.expected]
+        return hashlib.sha256(json.dumps([asked, found], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def last_attempts(trials: Iterable[Trial]) -> dict[int, Trial]:

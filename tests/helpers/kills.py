@@ -1,7 +1,8 @@
 """Kill a search at a random moment, let it go on, and count what is wrong then: lost, repeated, corrupted, different.
 
 One study grows round by round. In each round the same command asks for some more trials and something is killed with
-SIGKILL: a worker or the server (the search goes on by itself), or the driver (the command is given again).
+SIGKILL: a worker or the server (the search goes on by itself), or the driver (the command is given again). Trials are
+those of the fake evaluator, or short ones of the world's encoder. A confirmation is killed and given again as well.
 """
 
 from __future__ import annotations
@@ -32,6 +33,17 @@ STORAGES = {"sqlite": "sqlite:///trial.db", "journal": "trial.journal"}
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["search.commands.search", "optuna.storages._rdb.storage"])
 STUDY = {"k": [3, 4], "strategy": "swap"}  # 330 subsets; each proposal depends on what came before
+SPOKEN = ("deu", "fin", "fra", "hin", "ind", "jpn", "rus", "spa", "swh", "tur")  # in the world
+REAL = (  # a trial of about a second, of which little is the training
+    "model.base=world",
+    f"pool.languages={json.dumps(SPOKEN)}",
+    'targets.held_out=["tam"]',
+    "realign.steps=2",
+    "realign.batch=4",
+    "task.steps=2",
+    "task.examples=5",
+    "confirm.seeds=2",
+)
 WORKERS = 2
 EACH = 6  # trials of a round
 SECONDS = 0.1  # of a trial
@@ -43,6 +55,8 @@ PATIENCE = 300.0  # seconds
 class Tally:
     victim: str
     storage: str
+    evaluator: str = "fake"
+    command: str = "search"
     kills: int = 0
     trials: int = 0
     attempts: int = 0
@@ -61,8 +75,8 @@ class Tally:
         return asdict(self)
 
 
-def undisturbed(folder: Path, trials: int) -> list[Any]:
-    config = rehearsal.study(folder, trials=trials, **STUDY)
+def undisturbed(folder: Path, trials: int, real: bool = False) -> list[Any]:
+    config = rehearsal.study(folder, *(REAL if real else ()), trials=trials, **STUDY)
     run.search(config, trials, WORKERS, "process")
     return _history(config)
 
@@ -71,15 +85,23 @@ class Siege:
     """Kills of one kind of victim on one kind of storage, held against what an undisturbed search finds."""
 
     def __init__(
-        self, folder: Path, victim: Victim, storage: str, truth: list[Any], seed: int, server: postgres.Server | None
+        self,
+        folder: Path,
+        victim: Victim,
+        storage: str,
+        truth: list[Any],
+        seed: int,
+        server: postgres.Server | None,
+        real: bool = False,
     ) -> None:
         self.folder, self.victim, self.truth, self.server = folder, victim, truth, server
         self.url = server.url if storage == "postgres" and server else STORAGES[storage]
         name = f"{victim}-{seed}-{folder.name}"
         self.file = rehearsal.write(folder, name=name, seconds=SECONDS, trials=len(truth), **STUDY)
-        self.config = load(self.file, [f"search.storage={self.url}"])
+        self.overrides = [f"search.storage={self.url}", *(REAL if real else ())]
+        self.config = load(self.file, self.overrides)
         self.rng: Generator = default_rng(seed)
-        self.tally = Tally(victim, storage)
+        self.tally = Tally(victim, storage, evaluator="world" if real else "fake")
         self.wanted = 2
         assert self._ended(self._started()) == 0, self._said()
         self.eye = open_study(self.config, create=False)
@@ -99,19 +121,10 @@ class Siege:
         self._check(finished, status)
 
     def _started(self) -> Any:
-        forkserver.ensure_running()
-        arguments = ["search", self.file, "--set", f"search.storage={self.url}", "--trials", self.wanted]
-        arguments += ["--backend", "process", "--workers", WORKERS]
-        process = SERVER.Process(target=_command, args=([str(each) for each in arguments], self.folder))
-        process.start()
-        return process
+        return _start("search", self.file, self.overrides, self.folder, self.folder / "cache", "--trials", self.wanted)
 
     def _ended(self, process: Any) -> int:
-        process.join(PATIENCE)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        return int(process.exitcode or 0)
+        return _end(process)
 
     def _wait(self, process: Any) -> None:
         """Until a moment that nobody has chosen: at the start, or in the middle of a trial."""
@@ -156,6 +169,96 @@ class Siege:
         return (self.folder / "said").read_text(encoding="utf-8")[-2000:]
 
 
+class Confirmation:
+    """Kills of a confirmation, of its driver or a worker: given again, it says what an undisturbed one says.
+
+    Each round has a cache of its own, so that there is something to do. What was measured before the kill must be
+    there afterwards as it was (lost), and must not have been measured again (repeated).
+    """
+
+    def __init__(self, folder: Path, victim: Victim, seed: int, real: bool = False) -> None:
+        self.folder, self.victim = folder, victim
+        self.file = rehearsal.write(folder, name="confirmed", seconds=SECONDS, trials=4, **STUDY)
+        self.overrides = ["search.storage=confirmed.journal", *(REAL if real else ())]
+        self.config = load(self.file, self.overrides)
+        self.rng: Generator = default_rng(seed)
+        self.tally = Tally(victim, "journal", "world" if real else "fake", "confirm")
+        self.rounds = 0
+        first = folder / "cache"
+        assert _end(_start("search", self.file, self.overrides, folder, first)) == 0
+        begun = time.monotonic()
+        assert _end(_start("confirm", self.file, self.overrides, folder, first)) == 0
+        self.seconds, self.truth = time.monotonic() - begun, self._rows()
+
+    def round(self) -> None:
+        self.rounds += 1
+        cache, confirmed = self.folder / f"cache-{self.rounds}", self.config.folder / "confirm.json"
+        confirmed.unlink(missing_ok=True)
+        process = _start("confirm", self.file, self.overrides, self.folder, cache)
+        self._wait(process, cache)
+        victims = [process.pid] if self.victim == "driver" else workers(process.pid)
+        killed = process.is_alive() and bool(victims)
+        if killed:
+            os.kill(victims[self.rng.integers(len(victims))], signal.SIGKILL)
+        if self.victim == "driver":
+            process.join(PATIENCE)
+        before = self._scores(cache)
+        status = _end(process)
+        if self.victim == "driver":
+            status = _end(_start("confirm", self.file, self.overrides, self.folder, cache))
+        self._check(before, self._scores(cache), status, killed)
+
+    def _wait(self, process: Any, cache: Path) -> None:
+        """Until something was measured, or at the start; and then any moment more."""
+        if self.rng.random() >= STARTING:
+            while process.is_alive() and not self._scores(cache):
+                time.sleep(0.01)
+        time.sleep(self.rng.uniform(0, self.seconds / 3))
+
+    def _scores(self, cache: Path) -> dict[Path, tuple[int, bytes]]:
+        """The files of scores: when each was written, and what is in it."""
+        return {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (cache / "scores").rglob("[!.]*.json")}
+
+    def _check(
+        self, before: dict[Path, tuple[int, bytes]], after: dict[Path, tuple[int, bytes]], status: int, killed: bool
+    ) -> None:
+        tally = self.tally
+        tally.kills += killed
+        tally.attempts += 1
+        tally.trials += len(after)
+        tally.corrupted += status != 0
+        tally.lost += sum(file not in after for file in before)
+        tally.repeated += sum(after.get(file, content) != content for file, content in before.items())
+        tally.different += self._rows() != self.truth
+        if not tally.good and len(tally.said) < 3:
+            tally.said.append((self.folder / "said").read_text(encoding="utf-8")[-2000:])
+
+    def _rows(self) -> Any:
+        try:
+            return json.loads((self.config.folder / "confirm.json").read_text(encoding="utf-8"))["rows"]
+        except (OSError, ValueError):
+            return None
+
+
+def _start(command: str, file: Path, overrides: list[str], folder: Path, cache: Path, *more: object) -> Any:
+    """The command in a process of its own, with worker processes; what it says goes to <folder>/said."""
+    forkserver.ensure_running()
+    settings = [word for override in overrides for word in ("--set", override)]
+    arguments = [command, file, *settings, *more, "--backend", "process", "--workers", WORKERS]
+    process = SERVER.Process(target=_command, args=([str(each) for each in arguments], folder, cache))
+    process.start()
+    return process
+
+
+def _end(process: Any) -> int:
+    """Its exit status, once it has ended; it is killed where it does not end."""
+    process.join(PATIENCE)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return int(process.exitcode or 0)
+
+
 def workers(driver: int) -> list[int]:
     """The processes below a driver that measure."""
     below, found = [driver], []
@@ -174,8 +277,8 @@ def _measures(process: int) -> bool:
     return b"multiprocessing" in command and b"resource_tracker" not in command
 
 
-def _command(arguments: list[str], folder: Path) -> None:
-    os.environ |= {"REALINGO_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+def _command(arguments: list[str], folder: Path, cache: Path) -> None:
+    os.environ |= {"REALINGO_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     with (folder / "said").open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
         status = rehearsal.realingo(*arguments)
     raise SystemExit(status)

@@ -29,3 +29,12 @@ def test_a_kill_changes_nothing(
         siege.round()
     assert siege.tally.kills == 1
     assert siege.tally.good, siege.tally
+
+
+def test_a_confirmation_that_was_killed_says_the_same_when_it_is_given_again(tmp_path: Path) -> None:
+    siege = kills.Confirmation(tmp_path, "driver", seed=1)
+    for _ in range(4):
+        if not siege.tally.kills:
+            siege.round()
+    assert siege.tally.kills == 1
+    assert siege.tally.good, siege.tally

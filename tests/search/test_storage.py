@@ -52,17 +52,16 @@ def journal(path: Path) -> Journal:
     return written
 
 
-@given(cut=st.integers(0, 400), garbage=st.binary(max_size=40), at=st.integers(0, 6))
+@given(cut=st.integers(0, 400), at=st.integers(0, 6))
 @settings(max_examples=60, deadline=None)
 def test_whole_records_are_read_whatever_a_crash_left(
-    tmp_path_factory: pytest.TempPathFactory, cut: int, garbage: bytes, at: int
+    tmp_path_factory: pytest.TempPathFactory, cut: int, at: int
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "a.journal"
     journal(path)
     lines = path.read_bytes().splitlines(keepends=True)
-    torn = lines[0][: cut % len(lines[0])]  # the start of a record, glued to the next one
-    noise = b"" if at == 0 else garbage.replace(b'{"op_code"', b"") + b"\n"
-    path.write_bytes(b"".join([*lines[:at], noise, torn, *lines[at:], torn]))
+    torn = lines[0][: cut % (len(lines[0]) - 1)]  # the start of a record, glued to the next one
+    path.write_bytes(b"".join([*lines[:at], torn, *lines[at:], torn]))
     found = list(Journal(str(path)).read_logs(0))
     assert found == RECORDS
     Journal(str(path)).append_logs([{"op_code": 9}])

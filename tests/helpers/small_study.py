@@ -1,0 +1,80 @@
+"""A real study that takes a second: a tiny encoder, parallel text and treebanks in files, made from a small world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from realign.corpora.base import Tagged
+from realign.training.pretrain import Shape, pretrain
+from realign.world.world import Sizes, World
+
+CODES = ("deu", "fin", "tur")
+SIZES = Sizes(parallel=24, source=24, evaluation=10, text=40, source_text=60, low_text=20)
+SHAPE = Shape(vocabulary=400, layers=2, width=16, heads=2, steps=20, batch=16, length=24)
+STUDY = """
+name = "small"
+seed = 1
+[pool]
+languages = ["deu", "fin", "tur"]
+k = 2
+[targets]
+held_out = ["swh"]
+[model]
+base = "encoder"
+[data]
+parallel = {kind = "moses", folder = "parallel"}
+filter = "none"
+[task]
+kind = "pos"
+data = {kind = "conllu", folder = "treebanks"}
+steps = 4
+batch = 8
+examples = 8
+lr = 5e-3
+[realign]
+steps = 4
+batch = 4
+lr = 5e-3
+[search]
+strategy = "random"
+trials = 3
+warm_start = false
+storage = "small.journal"
+[confirm]
+top = 1
+seeds = 1
+"""
+
+
+def write(folder: Path) -> Path:
+    """Write all of it to a folder; the path of the study file."""
+    world = World(0, SIZES)
+    pretrain({code: world.texts(code) for code in ("eng", *CODES)}, SHAPE, 0, folder / "encoder")
+    for code in CODES:
+        pairs = world.pairs(code, "train")
+        _lines(folder / "parallel" / f"eng-{code}.eng", (" ".join(pair.source) for pair in pairs))
+        _lines(folder / "parallel" / f"eng-{code}.{code}", (" ".join(pair.target) for pair in pairs))
+    for code in ("eng", *CODES, "swh"):
+        for split in ("train", "dev", "test"):
+            if code == "eng" or split != "train":
+                _treebank(folder / "treebanks" / f"{code}.{split}.conllu", world.sentences(code, split))
+    (folder / "study.toml").write_text(STUDY, encoding="utf-8")
+    return folder / "study.toml"
+
+
+def _treebank(file: Path, sentences: Iterable[Tagged]) -> None:
+    columns = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\t_"
+    rows = [
+        [
+            columns.format(number, word, tag)
+            for number, (word, tag) in enumerate(zip(one.words, one.tags, strict=True), 1)
+        ]
+        for one in sentences
+    ]
+    _lines(file, ("\n".join([*row, ""]) for row in rows))
+
+
+def _lines(file: Path, lines: Iterable[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,0 +1,99 @@
+"""An export refuses what the study forbids by now, and says everywhere what no longer holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rehearsal
+
+from search.commands import search as run
+from search.config import realign_file
+from search.config.study_config import StudyConfig
+from search.confirmation.confirm import confirm
+from search.report import export
+from search.study.study import open_study
+from selector.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyConfig:
+    """Confirmed after 4 trials."""
+    config = rehearsal.study(tmp_path / "study")
+    run.search(config, 4)
+    confirm(config)
+    return config
+
+
+def changed(config: StudyConfig, *overrides: str, **values: Any) -> StudyConfig:
+    """The same study with another file."""
+    return rehearsal.study(config.home, *overrides, **values)
+
+
+def row(config: StudyConfig, name: str) -> dict[str, Any]:
+    rows = json.loads((config.folder / "confirm.json").read_text(encoding="utf-8"))["rows"]
+    found: dict[str, Any] = next(each for each in rows if each["name"] == name)
+    return found
+
+
+def told(folder: Path, document: dict[str, Any], line: str) -> bool:
+    """Whether it stands in all places: the answer, subset.json, the card, the terminal, and what realign repeats."""
+    written = json.loads((folder / "subset.json").read_text(encoding="utf-8"))
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    return written["stale"] == document["stale"] and all(
+        line in place for place in (" ".join(document["stale"]), card, export.render(document))
+    )
+
+
+def test_nothing_is_stale_right_after_the_confirmation(study: StudyConfig, tmp_path: Path) -> None:
+    document = export.export(study, tmp_path / "out")
+    assert document["stale"] == []
+    assert "No longer up to date" not in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "no longer" not in export.render(document)
+
+
+def test_a_subset_that_is_forbidden_by_now_is_not_exported(study: StudyConfig, tmp_path: Path) -> None:
+    best, second = row(study, "best"), row(study, "best-2")
+    (code, *_) = sorted(set(best["languages"]) - set(second["languages"]))
+    config = changed(study, f'pool.exclude=["{code}"]')
+    document = export.export(config, tmp_path / "out")
+    assert code not in document["languages"]
+    assert told(tmp_path / "out", document, f"best ({' '.join(best['languages'])}) was confirmed, but the study file")
+    with pytest.raises(InputError, match="forbids 'best'"):
+        export.export(config, tmp_path / "asked", "best")
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("override", ["pool.k=2", 'pool.include=["hin", "swh", "tur"]'])
+def test_where_every_candidate_is_forbidden_nothing_is_written(
+    study: StudyConfig, tmp_path: Path, override: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = rehearsal.tree(tmp_path)
+    given = ("--set", "search.storage=trial.journal", "--set", override)
+    assert rehearsal.realingo("export", study.path, "-o", tmp_path / "out", *given) == 2
+    error, hint = capsys.readouterr().err.strip().splitlines()
+    assert "forbids every subset that was confirmed" in error
+    assert "confirm" in hint
+    assert rehearsal.tree(tmp_path) == before
+
+
+def test_a_trial_that_is_ahead_since_is_named(study: StudyConfig, tmp_path: Path) -> None:
+    run.search(study, 12)
+    (top,) = open_study(study, create=False).best()
+    assert list(top.subset.codes) != row(study, "best")["languages"]
+    document = export.export(study, tmp_path / "out")
+    assert document["languages"] != list(top.subset.codes)
+    assert told(tmp_path / "out", document, f"trial {top.number} ({' '.join(top.subset.codes)}) is ahead")
+    chosen = realign_file._chosen(tmp_path / "out" / "subset.json", changed(study, pool=tuple(document["languages"])))
+    assert list(chosen.stale) == document["stale"]
+    confirm(study)
+    assert export.export(study, tmp_path / "again")["stale"] == []
+
+
+def test_held_out_languages_that_were_changed_are_said(study: StudyConfig, tmp_path: Path) -> None:
+    document = export.export(changed(study, 'targets.held_out=["tel"]'), tmp_path / "out")
+    assert told(tmp_path / "out", document, "held-out languages were changed")
