@@ -82,7 +82,7 @@ def test_every_stage_of_an_evaluation_is_heard_of_and_changes_no_digit() -> None
 
     def score(listener: object) -> object:
         task = Tagging(encoder, world, "eng", FineTuning(batch=8))
-        evaluator = RealignAndTransfer(encoder, world, task, ["deu", "fin"], "dev", how, (), listener)  # type: ignore[arg-type]
+        evaluator = RealignAndTransfer(encoder, world, task, ["deu", "fin"], "dev", how, advance=listener)  # type: ignore[arg-type]
         return evaluator(subset, fidelity, 3)
 
     assert score(advance) == score(None)
