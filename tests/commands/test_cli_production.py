@@ -249,7 +249,7 @@ def test_a_list_of_languages_is_enough(home: Path, answer: Any) -> None:
     assert encoder(**tokenizer("a b", return_tensors="pt")).last_hidden_state.shape[2] == 32
     assert load(str(model)).signature == made["signature"] != load(str(home / "encoder")).signature
     card = (model / "README.md").read_text(encoding="utf-8")
-    assert "| fin | Finnish | Uralic | Latn | 1,200 | none | 12 |" in card
+    assert "| fin | Finnish | Uralic | Latn | 1,200 | 1,200 | none | 12 |" in card
     assert "No study stands behind this choice" in card
     assert {path.name for path in model.parent.iterdir()} == {"model"}
 
@@ -260,9 +260,14 @@ def test_the_card_says_what_the_filter_dropped(home: Path, answer: Any) -> None:
     (home / "text" / "deu.tsv").write_text("\n".join([*lines, lines[0], "only this\t"]) + "\n", encoding="utf-8")
     changed = ("--set", "languages=deu", "--set", "data.parallel={kind='tsv', folder='text'}")
     made = answer("realign", home / "plain.toml", "-o", home / "model", *changed)
-    assert made["data"]["deu"] == {"pairs": 20, "dropped": {"duplicate": 1, "empty": 1}, "used": 24}
+    assert made["data"]["deu"] == {
+        "available": 22,
+        "pairs": 20,
+        "dropped": {"duplicate": 1, "empty": 1},
+        "used": 24,
+    }
     card = (home / "model" / "README.md").read_text(encoding="utf-8")
-    assert "| deu | German | Indo-European | Latn | 20 | 1 duplicate, 1 empty | 24 |" in card
+    assert "| deu | German | Indo-European | Latn | 22 | 20 | 1 duplicate, 1 empty | 24 |" in card
     assert "local files in `text`" in card
 
 
