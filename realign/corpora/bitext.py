@@ -11,13 +11,15 @@ Without a split in its name a file is the training text. `code` is any that a po
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, reduce
 from itertools import zip_longest
 from pathlib import Path
+from typing import Self
 
-from realign.corpora.base import Pair, Split, Stream
+from realign.corpora.base import Cut, Pair, Split, Stream, at_blanks, at_white_space
 from realign.corpora.file_names import Found, Name, side_of
 from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, lines, named_files, one, sign, stamped
 from selector.errors import InputError
@@ -27,7 +29,17 @@ Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
 INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev",), "test": (".test",)}
 
 
-class Moses:
+class _AsFiles:
+    _cut: Cut = staticmethod(at_white_space)
+
+    def at_blanks(self) -> Self:
+        """The same text with its words cut only at ASCII blanks, as word aligners do."""
+        other = copy.copy(self)
+        other._cut = at_blanks
+        return other
+
+
+class Moses(_AsFiles):
     """Pairs of line-aligned files. `languages` (none: all) names what the `signature` covers."""
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
@@ -44,10 +56,10 @@ class Moses:
         """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
         ours, theirs = _of(self._files, language, split, self._folder)
         _sound_sides(stamped(ours), stamped(theirs))
-        return Stream(lambda: _zipped(ours, theirs))
+        return Stream(lambda: _zipped(ours, theirs, self._cut))
 
 
-class Tsv:
+class Tsv(_AsFiles):
     """One file a language with both sides. `languages` (none: all) names what the `signature` covers."""
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
@@ -64,7 +76,7 @@ class Tsv:
         """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
         (path,) = _of(self._files, language, split, self._folder)
         _sound_rows(stamped(path))
-        return Stream(lambda: _rows(path))
+        return Stream(lambda: _rows(path, self._cut))
 
 
 def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) -> tuple[Path, ...]:
@@ -119,18 +131,24 @@ def _sound_rows(stamp: Stamped) -> None:
     deque(_rows(stamp[0]), maxlen=0)
 
 
-def _zipped(ours: Path, theirs: Path) -> Iterator[Pair]:
+def _zipped(ours: Path, theirs: Path, cut: Cut = at_white_space) -> Iterator[Pair]:
     for number, (left, right) in enumerate(zip_longest(lines(ours), lines(theirs)), 1):
         if left is None or right is None:
             short, long = (ours, theirs) if left is None else (theirs, ours)
             message = f"{short} ends after line {number - 1}, but {long.name} goes on"
             raise InputError(message, "the two sides must have the same number of lines")
-        yield Pair(tuple(left[1].split()), tuple(right[1].split()))
+        yield Pair(cut(left[1]), cut(right[1]))
 
 
-def _rows(path: Path) -> Iterator[Pair]:
+def _rows(path: Path, cut: Cut = at_white_space) -> Iterator[Pair]:
+    blank = 0  # the first of the blank lines just before
     for number, line in lines(path):
+        if not line.strip():
+            blank = blank or number
+            continue
+        if blank:
+            bad(path, blank, "a blank line in the middle", "remove it, or put a TAB there for an empty pair")
         cells = line.split("\t")
         if len(cells) != 2:
             bad(path, number, f"{len(cells)} columns instead of 2", "a sentence, a TAB and its translation")
-        yield Pair(tuple(cells[0].split()), tuple(cells[1].split()))
+        yield Pair(cut(cells[0]), cut(cells[1]))

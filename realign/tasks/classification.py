@@ -17,6 +17,7 @@ from realign.encoder.pooling import sentence_vectors
 from realign.encoder.ragged import Table, first_subwords
 from realign.score import Tally
 from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
+from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 
 Pooling = Literal["first", "mean"]  # the first token ([CLS], <s>): usual for XLM-R; or the mean over sub-words
@@ -56,7 +57,12 @@ class Classification:
         def answers(rows: np.ndarray, _: Tensor) -> Tensor:
             return gold[torch.as_tensor(rows)]
 
-        self._lessons = Lessons(self._encode(taught), len(self.labels), self._wanted, self._read, answers)
+        table = self._encode(taught)
+        if lost := lost_share(table, taught):
+            log.warning(
+                "%.1f %% of the training words of %s are not read: cut off or without a sub-word", 100 * lost, source
+            )
+        self._lessons = Lessons(table, len(self.labels), self._wanted, self._read, answers)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -96,6 +102,8 @@ class Classification:
         """The first `limit` examples (0: all) of every language, encoded once."""
         if (languages, split, limit) not in self._known:
             chosen = {code: self._examples.examples(code, split)[: limit or None] for code in languages}
+            for code, some in chosen.items():
+                check_labels(code, split, (example.label for example in some), self.labels)
             every = [example for some in chosen.values() for example in some]
             table = self._encode(every)
             sizes = {code: len(some) for code, some in chosen.items()}
