@@ -23,15 +23,12 @@ from pathlib import Path
 from typing import Generic, Self, TypeVar, get_args, overload
 
 from realign.corpora.base import Cut, Pair, Split, Tagged, at_blanks, at_white_space
+from realign.corpora.conllu_lines import UPOS as UPOS
+from realign.corpora.conllu_lines import read_conllu
 from realign.corpora.folder import CODES, VARIABLE, bad, by_language, fail, lines, one, sign, stamped, treebanks
 from selector.errors import InputError
 
-UPOS = frozenset({
-    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
-    "VERB", "X",
-})  # fmt: skip
 SPLITS: tuple[Split, ...] = get_args(Split)
-NO_TAG = "_"
 RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
 
 log = logging.getLogger("realingo.data")
@@ -152,7 +149,7 @@ class Conllu:
         InputError: no file for the language or the split, or a malformed line.
         """
         path = one(self._files[_checked(split)], language, f"{split} treebank in {self._folder}")
-        return _read_conllu(*stamped(path))
+        return read_conllu(*stamped(path))
 
 
 class Plain:
@@ -272,51 +269,3 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
             bad(path, number, f"verse id '{cells[at]}' for the second time")
         splits[_checked(cells[where])][sys.intern(cells[at])] = None
     return {split: list(verses) for split, verses in splits.items()}
-
-
-@cache
-def _read_conllu(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
-    sentences: list[Tagged] = []
-    words: list[str] = []
-    tags: list[str] = []
-    for number, line in lines(path):
-        if not line.strip():
-            if words:
-                sentences.append(Tagged(tuple(words), tuple(tags)))
-            words, tags = [], []
-        elif not line.startswith("#"):
-            word = _token(path, number, line, len(words) + 1)
-            if word is not None:
-                words.append(word[0])
-                tags.append(word[1])
-    if words:
-        sentences.append(Tagged(tuple(words), tuple(tags)))
-    return _tagged(path, sentences)
-
-
-def _tagged(path: Path, sentences: Sequence[Tagged]) -> tuple[Tagged, ...]:
-    """The sentences in which every word has its tag."""
-    whole = tuple(sentence for sentence in sentences if NO_TAG not in sentence.tags)
-    if sentences and not whole:
-        fail(f"no sentence of {path} has a UPOS tag for every word", "take a treebank with tags in its fourth column")
-    if len(whole) < len(sentences):
-        message = "%s: %d of %d sentences left out: a word of theirs has no UPOS (%s)"
-        log.warning(message, path, len(sentences) - len(whole), len(sentences), NO_TAG)
-    return whole
-
-
-def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str] | None:
-    """FORM and UPOS of a word line; None for a multiword token (3-4) and an empty node (3.1)."""
-    cells = line.split("\t")
-    if len(cells) != 10:
-        bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns, separated by TABs")
-    place, form, tag = cells[0], cells[1], cells[3]
-    if place != str(expected):
-        if re.fullmatch(r"[0-9]+[-.][0-9]+", place):
-            return None
-        bad(path, number, f"word id '{place}' where {expected} was expected", "words are numbered from 1 in a sentence")
-    if not form.strip():
-        bad(path, number, "the word is empty")
-    if tag not in UPOS and tag != NO_TAG:
-        bad(path, number, f"'{tag}' is no UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
-    return sys.intern(form), sys.intern(tag)
