@@ -59,9 +59,8 @@ class Classification:
 
         table = self._encode(taught)
         if lost := lost_share(table, taught):
-            log.warning(
-                "%.1f %% of the training words of %s are not read: cut off or without a sub-word", 100 * lost, source
-            )
+            message = "%.1f %% of the training words of %s are not read: cut off or without a sub-word"
+            log.warning(message, 100 * lost, source)
         self._lessons = Lessons(table, len(self.labels), self._wanted, self._read, answers)
 
     @property

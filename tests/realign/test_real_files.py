@@ -122,7 +122,7 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(
 
 def test_blanks_around_a_label_are_refused(tmp_path: Path) -> None:
     (tmp_path / "deu.dev.tsv").write_text("text\tlabel\na\tyes \n")
-    with pytest.raises(InputError, match="line 2.*blanks"):
+    with pytest.raises(InputError, match=r"line 2.*blanks"):
         Table(tmp_path).examples("deu", "dev")
 
 
