@@ -42,6 +42,19 @@ class Classified:
     label: str
 
 
+Cut = Callable[[str], tuple[str, ...]]  # a text as words
+
+
+def at_white_space(text: str) -> tuple[str, ...]:
+    """Words between white space of any kind."""
+    return tuple(text.split())
+
+
+def at_blanks(text: str) -> tuple[str, ...]:
+    """Words between ASCII blanks, as other tools count them: a no-break space stays inside a word."""
+    return tuple(word for word in text.replace("\t", " ").split(" ") if word)
+
+
 class Parallel(Protocol):
     """Text aligned with the source language."""
 

@@ -11,14 +11,16 @@ Without a split in its name a file is the training text. `code` is any that a po
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
+from typing import Self
 
-from realign.corpora.base import Pair, Split, Stream
+from realign.corpora.base import Cut, Pair, Split, Stream, at_blanks, at_white_space
 from realign.corpora.file_names import Found, Name, side_of
-from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
-from realign.corpora.line_files import count_lines, pick_lines
+from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, lines, named_files, one, sign, stamped
+from realign.corpora.line_files import count_blocks, count_lines, pick_lines
 from selector.errors import InputError
 
 Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
@@ -26,7 +28,17 @@ Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
 INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev",), "test": (".test",)}
 
 
-class Moses:
+class _AsFiles:
+    _cut: Cut = staticmethod(at_white_space)
+
+    def at_blanks(self) -> Self:
+        """The same text with its words cut only at ASCII blanks, as word aligners do."""
+        other = copy.copy(self)
+        other._cut = at_blanks
+        return other
+
+
+class Moses(_AsFiles):
     """Pairs of line-aligned files. `languages` (none: all) names what the `signature` covers."""
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
@@ -43,10 +55,12 @@ class Moses:
         """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
         ours, theirs = _of(self._files, language, split, self._folder)
         count = _same_length(ours, theirs)
-        return Stream(lambda: _zipped(ours, theirs), lambda numbers: _picked(ours, theirs, numbers), count)
+        return Stream(
+            lambda: _zipped(ours, theirs, self._cut), lambda numbers: _picked(ours, theirs, numbers, self._cut), count
+        )
 
 
-class Tsv:
+class Tsv(_AsFiles):
     """One file a language with both sides. `languages` (none: all) names what the `signature` covers."""
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
@@ -62,8 +76,10 @@ class Tsv:
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
         (path,) = _of(self._files, language, split, self._folder)
-        count = count_lines(stamped(path), columns=2)
-        return Stream(lambda: _rows(path), lambda numbers: _cells(path, pick_lines(path, numbers)), count)
+        count = _count_rows(stamped(path))
+        return Stream(
+            lambda: _rows(path, self._cut), lambda numbers: _cells(pick_lines(path, numbers), path, self._cut), count
+        )
 
 
 def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) -> tuple[Path, ...]:
@@ -117,26 +133,40 @@ def _same_length(ours: Path, theirs: Path) -> int:
     return counts[ours]
 
 
-def _zipped(ours: Path, theirs: Path) -> Iterator[Pair]:
-    return (_pair(left, right) for (_, left), (_, right) in zip(lines(ours), lines(theirs), strict=True))
+@cache
+def _count_rows(stamp: Stamped) -> int:
+    count = count_blocks(stamp[0], columns=2)
+    return sum(1 for _ in _rows(stamp[0])) if count is None else count
 
 
-def _picked(ours: Path, theirs: Path, numbers: Sequence[int]) -> Iterator[Pair]:
+def _zipped(ours: Path, theirs: Path, cut: Cut) -> Iterator[Pair]:
+    return (Pair(cut(left), cut(right)) for (_, left), (_, right) in zip(lines(ours), lines(theirs), strict=True))
+
+
+def _picked(ours: Path, theirs: Path, numbers: Sequence[int], cut: Cut) -> Iterator[Pair]:
     sides = pick_lines(ours, numbers), pick_lines(theirs, numbers)
-    return (_pair(left, right) for (_, left), (_, right) in zip(*sides, strict=True))
+    return (Pair(cut(left), cut(right)) for (_, left), (_, right) in zip(*sides, strict=True))
 
 
-def _rows(path: Path) -> Iterator[Pair]:
-    return _cells(path, lines(path))
+def _rows(path: Path, cut: Cut = at_white_space) -> Iterator[Pair]:
+    return _cells(_unbroken(path), path, cut)
 
 
-def _cells(path: Path, rows: Iterable[tuple[int, str]]) -> Iterator[Pair]:
+def _unbroken(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines without blank ones at the end; there may be none in between."""
+    blank = 0  # the first of the blank lines just before
+    for number, line in lines(path):
+        if not line.strip():
+            blank = blank or number
+            continue
+        if blank:
+            bad(path, blank, "a blank line in the middle", "remove it, or put a TAB there for an empty pair")
+        yield number, line
+
+
+def _cells(rows: Iterable[tuple[int, str]], path: Path, cut: Cut) -> Iterator[Pair]:
     for number, line in rows:
         cells = line.split("\t")
         if len(cells) != 2:
             bad(path, number, f"{len(cells)} columns instead of 2", "a sentence, a TAB and its translation")
-        yield _pair(*cells)
-
-
-def _pair(source: str, target: str) -> Pair:
-    return Pair(tuple(source.split()), tuple(target.split()))
+        yield Pair(cut(cells[0]), cut(cells[1]))

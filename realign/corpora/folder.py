@@ -15,6 +15,7 @@ from realign.corpora.file_names import Found, Item, language_of, treebank_of
 from selector.errors import InputError, NoDataError
 
 VARIABLE = "REALINGO_DATA"
+CARRIAGE = "end lines with a line feed, and put a blank where a carriage return stands inside a text"
 CODES = "with any code of the language, such as deu, de or deu_Latn"
 
 
@@ -117,7 +118,10 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             for number, raw in enumerate(file, start=1):
-                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                if "\r" in line:
+                    bad(path, number, "a carriage return stands alone in it", CARRIAGE)
+                yield number, line
         except UnicodeDecodeError as problem:
             bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:

@@ -11,11 +11,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, reduce
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from realign.corpora.base import Classified, Split, Tagged
 from realign.corpora.file_names import Found
@@ -25,6 +26,11 @@ from realign.corpora.verses import Lazy
 SPLITS: tuple[Split, ...] = get_args(Split)
 TAG = re.compile(r"O|[BIESLU]-\S+")
 FORMS = (("premise", "hypothesis", "label"), ("text", "label"))
+
+LONGEST = 300  # words of a sentence that is taken without a word
+UNLABELLED = ("-", "-1")  # what SNLI and the hub's sets write where there is no gold label
+
+log = logging.getLogger("realingo.data")
 
 Row = tuple[str, str | None, str]  # first sentence, second one, label
 
@@ -104,26 +110,68 @@ def _read_conll(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
     sentences: list[Tagged] = []
     words: list[str] = []
     tags: list[str] = []
-    for number, line in (*lines(path), (0, "")):
-        cells = line.split()
+    rows = list(lines(path))
+    columns = _columns(rows)
+    for number, line in (*rows, (0, "")):
+        cells = _parts(line)
+        whole = len(cells) == columns and bool(cells[0].strip()) and TAG.fullmatch(cells[-1]) is not None
         if not cells or cells[0] == "-DOCSTART-":
             if words:
                 sentences.append(Tagged(tuple(words), iob2(tags)))
             words, tags = [], []
-        elif not words and cells[0] == "#" and not TAG.fullmatch(cells[-1]):
+        elif not words and not whole and line.startswith("#"):
             continue  # a comment before a sentence
-        elif len(cells) < 2 or not TAG.fullmatch(cells[-1]):
-            bad(path, number, f"'{line}' does not end in an entity tag", "a word and, last, a tag: O, B-PER, I-PER, …")
+        elif not whole:
+            _refuse(path, number, line, cells, columns)
         else:
             words.append(cells[0])
             tags.append(cells[-1])
+    tell_long(path, sentences)
     return tuple(sentences)
+
+
+def _parts(line: str) -> list[str]:
+    """The columns of a line, none of a blank one. Where there is a TAB only TABs separate: words may hold blanks."""
+    if not line.strip():
+        return []
+    return line.split("\t") if "\t" in line else line.split()
+
+
+def _columns(rows: Iterable[tuple[int, str]]) -> int:
+    """The columns of the first line that is a word for certain, which one with # may not be; of any word if need be."""
+    parts = [cells for _, line in rows if len(cells := _parts(line)) > 1 and cells[0] != "-DOCSTART-"]
+    sure = [len(cells) for cells in parts if not cells[0].startswith("#")]
+    likely = [len(cells) for cells in parts if TAG.fullmatch(cells[-1])]
+    return (sure or likely or [2])[0]
+
+
+def _refuse(path: Path, number: int, line: str, cells: Sequence[str], columns: int) -> NoReturn:
+    hint = "a word and, last, a tag: O, B-PER, I-PER, …"
+    if len(cells) > 1 and TAG.fullmatch(cells[-1]) and len(cells) != columns:
+        hint = "every line has the same columns; words that hold blanks need TABs between the columns"
+        bad(path, number, f"{len(cells)} columns, and {columns} in the lines before", hint)
+    bad(path, number, f"'{line}' does not end in an entity tag", hint)
+
+
+def tell_long(path: Path, sentences: Sequence[Tagged]) -> None:
+    """Warn of sentences so long that the blank lines between them may be missing."""
+    longest = max((len(sentence.words) for sentence in sentences), default=0)
+    if longest > LONGEST:
+        message = "%s: a sentence of %d words (%d sentences in the file): a blank line belongs between sentences"
+        log.warning(message, path, longest, len(sentences))
 
 
 @cache
 def _read_table(path: Path, _stamp: tuple[int, int]) -> tuple[Row, ...]:
     rows = _objects(path) if path.name.removesuffix(".gz").endswith(".jsonl") else _cells(path)
-    return tuple(_row(path, number, row) for number, row in rows)
+    every = [_row(path, number, row) for number, row in rows]
+    labelled = tuple(row for row in every if row[2] not in UNLABELLED)
+    if every and not labelled:
+        fail(f"no row of {path} has a label", "'-' and -1 stand for no label; write labels as names, or from 0")
+    if len(labelled) < len(every):
+        message = "%s: %d of %d rows left out: '-' and -1 stand for no label"
+        log.warning(message, path, len(every) - len(labelled), len(every))
+    return labelled
 
 
 def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
@@ -134,6 +182,8 @@ def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
     label, *texts = (row[name] for name in reversed(form))
     if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
         bad(path, number, f"'{label}' is no label", "a label is a word or a whole number")
+    if str(label) != str(label).strip():
+        bad(path, number, f"the label '{label}' has blanks at its ends", "remove them: they would be another label")
     if not all(isinstance(text, str) and text.strip() for text in texts):
         bad(path, number, f"the {' or the '.join(form[:-1])} is empty or no text")
     return texts[-1], texts[0] if len(texts) == 2 else None, str(label)
@@ -160,6 +210,8 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             path, 1, f"there are the columns {', '.join(header)}", "a header: text, label or premise, hypothesis, label"
         )
     for number, line in rows:
+        if not line.strip():
+            continue
         cells = line.split("\t")
         if len(cells) != len(header):
             bad(path, number, f"{len(cells)} columns instead of {len(header)}", "columns are separated by TABs")

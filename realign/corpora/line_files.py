@@ -18,20 +18,30 @@ BLOCK = 1 << 22  # bytes
 
 
 @cache
-def count_lines(stamp: Stamped, columns: int = 0) -> int:
-    """How many lines a file has, once each is known to be UTF-8 and, where `columns` is given, to have so many.
+def count_lines(stamp: Stamped) -> int:
+    """How many lines a file has, once each is known to be readable. InputError names the first that is not."""
+    count = count_blocks(stamp[0])
+    return sum(1 for _ in lines(stamp[0])) if count is None else count
 
-    InputError names the file and the first line that is wrong.
+
+def count_blocks(path: Path, columns: int = 0) -> int | None:
+    """How many lines a file has; None where something in it is to be looked at line by line.
+
+    That is what is not UTF-8, a carriage return inside a line, and, where `columns` is given, a line that is blank or
+    has not so many.
     """
-    path, count = stamp[0], 0
+    count = 0
     try:
         for whole in _blocks(path):
-            b"\n".join(whole).decode("utf-8")
+            block = b"\n".join(whole)
+            block.decode("utf-8")
+            if b"\r" in block and any(b"\r" in line.rstrip(b"\r") for line in whole):
+                return None
+            if columns and ({line.count(b"\t") for line in whole} - {columns - 1} or not all(map(bytes.strip, whole))):
+                return None
             count += len(whole)
-            if columns and {line.count(b"\t") for line in whole} - {columns - 1}:
-                raise ValueError
     except ValueError:
-        return _slowly(path, columns)
+        return None
     return count
 
 
@@ -67,12 +77,3 @@ def _decoded(path: Path, number: int, line: bytes) -> str:
         return line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as problem:
         bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
-
-
-def _slowly(path: Path, columns: int) -> int:
-    """The count line by line, with the error that names the line."""
-    number = 0
-    for number, line in lines(path):
-        if columns and (found := line.count("\t") + 1) != columns:
-            bad(path, number, f"{found} columns instead of {columns}", "a sentence, a TAB and its translation")
-    return number

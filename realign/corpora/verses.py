@@ -11,24 +11,27 @@ Two other files of one language are an error when it is asked for.
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Generic, TypeVar, get_args, overload
+from typing import Generic, Self, TypeVar, get_args, overload
 
-from realign.corpora.base import Pair, Split, Tagged
+from realign.corpora.base import Cut, Pair, Split, Tagged, at_blanks, at_white_space
+from realign.corpora.conllu_lines import UPOS as UPOS
+from realign.corpora.conllu_lines import read_conllu
 from realign.corpora.folder import CODES, VARIABLE, bad, by_language, fail, lines, one, sign, stamped, treebanks
 from selector.errors import InputError
 
-UPOS = frozenset({
-    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
-    "VERB", "X",
-})  # fmt: skip
 SPLITS: tuple[Split, ...] = get_args(Split)
+RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
+
+log = logging.getLogger("realingo.data")
 
 Row = TypeVar("Row")
 Item = TypeVar("Item", covariant=True)
@@ -65,6 +68,13 @@ class Verses:
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
         self._files = by_language(folder, ".txt")
         self._folder, self._source, self._named = folder, source, tuple(sorted(set(languages)))
+        self._cut: Cut = at_white_space
+
+    def at_blanks(self) -> Self:
+        """The same text with its words cut only at ASCII blanks, as word aligners do."""
+        other = copy.copy(self)
+        other._cut = at_blanks
+        return other
 
     def languages(self) -> tuple[str, ...]:
         """The individual codes of the languages with a file."""
@@ -87,13 +97,14 @@ class Verses:
             fail(f"'{language}' is the source language: it has no translation into itself", "leave it out")
         ours, theirs = self._verses(self._source), self._verses(language)
         rows = [(ours[verse], theirs[verse]) for verse in self._ids(split, ours) if verse in ours and verse in theirs]
+        _tell_lost(self._file(self._source), self._file(language), split, _lost(ours, theirs, self._ids(split, ours)))
         if not rows:
             message = f"{self._source} and {language} share no {split} verse in {self._folder}"
             fail(
                 message,
                 "leave the language out, or check that the files share verse ids and that verse_ids.tsv lists them",
             )
-        return Lazy(rows, _pair)
+        return Lazy(rows, lambda row: Pair(self._cut(row[0]), self._cut(row[1])))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         """The train verses of `language` as words: dev and test verses stay unseen in pretraining."""
@@ -138,7 +149,7 @@ class Conllu:
         InputError: no file for the language or the split, or a malformed line.
         """
         path = one(self._files[_checked(split)], language, f"{split} treebank in {self._folder}")
-        return _read_conllu(*stamped(path))
+        return read_conllu(*stamped(path))
 
 
 class Plain:
@@ -178,15 +189,22 @@ class Lazy(Sequence[Item], Generic[Row, Item]):
         return Lazy(self._rows[index], self._make) if isinstance(index, slice) else self._make(self._rows[index])
 
 
+def chapter_of(verse: str) -> str:
+    """The id without its verse number, in the forms MAT.1.1, GEN 1:1, GEN_1_1, GEN-1-1 and 40001001."""
+    if re.fullmatch("[0-9]{8}", verse):
+        return verse[:5]
+    for mark in ":.":
+        if mark in verse:
+            return verse.rpartition(mark)[0] or verse
+    match = re.fullmatch(r"(.*[^\W_].*?)[^0-9A-Za-z]+[0-9]+[a-z]?", verse)
+    return match[1] if match else verse
+
+
 def chapter_split(verse: str) -> Split:
-    """The split of a verse where no table says it: by its chapter (the id up to the last dot), 90 / 5 / 5 in 100."""
-    chapter = verse.rpartition(".")[0] or verse
+    """The split of a verse where no table says it: by its chapter, 90 / 5 / 5 in 100."""
+    chapter = chapter_of(verse)
     bucket = int.from_bytes(hashlib.sha256(chapter.encode()).digest()[:8], "big") % 100
     return "train" if bucket < 90 else "dev" if bucket < 95 else "test"
-
-
-def _pair(row: tuple[str, str]) -> Pair:
-    return Pair(_words(row[0]), _words(row[1]))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -209,7 +227,28 @@ def _read_verses(path: Path, _stamp: tuple[int, int]) -> dict[str, str]:
         if verse in verses:
             bad(path, number, f"verse id '{verse}' for the second time")
         verses[sys.intern(verse)] = text.strip()
-    return {verse: text for verse, text in verses.items() if text}
+    if merged := sum(text == RANGE for text in verses.values()):
+        log.warning(
+            "%s: %d verses hold only %s, as their text stands with the verse before: left out", path, merged, RANGE
+        )
+    return {verse: text for verse, text in verses.items() if text and text != RANGE}
+
+
+def _lost(ours: Container[str], theirs: Mapping[str, str], split: Iterable[str]) -> tuple[int, int, int]:
+    """Of the source's verses and the split's: how many join; are not in the translation; only in the translation."""
+    wanted = list(split)
+    joined = sum(verse in ours and verse in theirs for verse in wanted)
+    missing = sum(verse in ours and verse not in theirs for verse in wanted)
+    return joined, missing, sum(verse not in ours for verse in theirs)
+
+
+@cache
+def _tell_lost(ours: Path, theirs: Path, split: Split, counts: tuple[int, int, int]) -> None:
+    """Say once how many verses do not join, and why."""
+    joined, missing, strange = counts
+    if missing or strange:
+        message = "%s: %d %s verses joined with %s; lost: %d without text there; ids of no verse of %s: %d"
+        log.warning(message, theirs.name, joined, split, ours.name, missing, ours.name, strange)
 
 
 @cache
@@ -221,6 +260,8 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
     at, where = header.index("verse_id"), header.index("split")
     splits: dict[Split, dict[str, None]] = {split: {} for split in SPLITS}
     for number, line in rows:
+        if not line.strip():
+            continue
         cells = line.split("\t")
         if len(cells) != len(header) or cells[where] not in SPLITS or not cells[at].strip():
             bad(path, number, f"expected {len(header)} columns, with a verse id and a split of {', '.join(SPLITS)}")
@@ -228,39 +269,3 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
             bad(path, number, f"verse id '{cells[at]}' for the second time")
         splits[_checked(cells[where])][sys.intern(cells[at])] = None
     return {split: list(verses) for split, verses in splits.items()}
-
-
-@cache
-def _read_conllu(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
-    sentences: list[Tagged] = []
-    words: list[str] = []
-    tags: list[str] = []
-    for number, line in lines(path):
-        if not line and words:
-            sentences.append(Tagged(tuple(words), tuple(tags)))
-            words, tags = [], []
-        elif line and not line.startswith("#"):
-            word = _token(path, number, line, len(words) + 1)
-            if word is not None:
-                words.append(word[0])
-                tags.append(word[1])
-    if words:
-        sentences.append(Tagged(tuple(words), tuple(tags)))
-    return tuple(sentences)
-
-
-def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str] | None:
-    """FORM and UPOS of a word line; None for a multiword token (3-4) and an empty node (3.1)."""
-    cells = line.split("\t")
-    if len(cells) != 10:
-        bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns, separated by TABs")
-    place, form, tag = cells[0], cells[1], cells[3]
-    if place != str(expected):
-        if re.fullmatch(r"[0-9]+[-.][0-9]+", place):
-            return None
-        bad(path, number, f"word id '{place}' where {expected} was expected", "words are numbered from 1 in a sentence")
-    if not form.strip():
-        bad(path, number, "the word is empty")
-    if tag not in UPOS:
-        bad(path, number, f"'{tag}' is no UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
-    return sys.intern(form), sys.intern(tag)

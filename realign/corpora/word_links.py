@@ -9,7 +9,9 @@ can mix them up. Codes are any that a pool takes (`en-de.txt` as MUSE has it); a
 
 from __future__ import annotations
 
+import logging
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,9 +24,11 @@ from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_f
 
 ALIGNED = ".align"
 
+log = logging.getLogger("realingo.data")
+
 
 class ByDictionary:
-    """Links of words that a dictionary translates into each other; upper and lower case are the same."""
+    """Links of words that a dictionary translates into each other, whatever their case and Unicode normal form."""
 
     def __init__(self, parallel: Parallel, folder: Path, source: str = "eng") -> None:
         self._parallel, self._files = parallel, _dictionaries(folder, source)
@@ -32,7 +36,7 @@ class ByDictionary:
 
     @property
     def signature(self) -> str:
-        return f"{self._parallel.signature}+{sign('dictionary', self._files.values())}"
+        return f"{self._parallel.signature}+{sign('dictionary-nfc', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         path = one(self._files, language, f"dictionary in {self._folder}")
@@ -44,12 +48,14 @@ class ByPharaoh:
     """Links from files with one line per train pair, in the order of the parallel text, before any filter."""
 
     def __init__(self, parallel: Parallel, folder: Path) -> None:
-        self._parallel, self._folder = parallel, folder
+        at_blanks = getattr(parallel, "at_blanks", None)  # only text that is stored as lines can be cut otherwise
+        self._parallel: Parallel = at_blanks() if at_blanks else parallel
+        self._folder = folder
         self._files = by_language(folder, ALIGNED)
 
     @property
     def signature(self) -> str:
-        return f"{self._parallel.signature}+{sign('pharaoh', self._files.values())}"
+        return f"{self._parallel.signature}+{sign('pharaoh-blanks', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """InputError, with file and line: a count that is not that of the pairs, or a link beyond a sentence."""
@@ -96,13 +102,13 @@ class Linking(Sequence[Pair]):
 
 def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
     """Every link of a source word with a target word that is one of its translations."""
-    target = [word.casefold() for word in pair.target]
+    target = [_caseless(word) for word in pair.target]
     nothing: frozenset[str] = frozenset()
     return tuple(
         (i, j)
         for i, word in enumerate(pair.source)
         for j, other in enumerate(target)
-        if other in known.get(word.casefold(), nothing)
+        if other in known.get(_caseless(word), nothing)
     )
 
 
@@ -118,18 +124,32 @@ def _dictionaries(folder: Path, source: str) -> Found[Path]:
     return found
 
 
+def _caseless(word: str) -> str:
+    """The same for words that differ in case, or in how an accent is encoded."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).casefold())
+
+
 @cache
 def _read_dictionary(path: Path, _stamp: tuple[int, int]) -> dict[str, frozenset[str]]:
     known: dict[str, set[str]] = {}
+    entries = phrases = 0
     for number, line in lines(path):
         if not line.strip():
             continue
-        words = line.split("\t") if "\t" in line else line.split()
-        if len(words) != 2 or not all(word.strip() for word in words):
+        words = line.split("\t") if "\t" in line else line.strip(" ").split(" ")
+        words = [word.strip() for word in words if word or "\t" in line]
+        if len(words) != 2 or not all(words):
             bad(path, number, f"{len(words)} words instead of a word and its translation")
-        known.setdefault(words[0].strip().casefold(), set()).add(words[1].strip().casefold())
+        entries += 1
+        if any(len(word.split()) > 1 for word in words):
+            phrases += 1
+            continue
+        known.setdefault(_caseless(words[0]), set()).add(_caseless(words[1]))
     if not known:
-        fail(f"{path} has no word in it", "one word and its translation a line")
+        kind = f"only phrases ({phrases})" if phrases else "no word"
+        fail(f"{path} has {kind} in it", "one word and its translation a line")
+    if phrases:
+        log.warning("%s: %d of %d entries are phrases: only single words are linked", path, phrases, entries)
     return {word: frozenset(others) for word, others in known.items()}
 
 
@@ -139,15 +159,24 @@ def _read_rows(path: Path, _stamp: tuple[int, int]) -> tuple[str, ...]:
 
 
 def _links(path: Path, number: int, row: str, pair: Pair) -> Links:
-    """Zero-based "source-target" links of one line; "p" for "-" (a possible link) is not accepted."""
+    """Zero-based "source-target" links of one line. Possible links ("0p0") and weights ("0-0:0.9") are refused."""
     links = []
     for text in row.split():
         match = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text)
         if not match:
-            bad(path, number, f"'{text[:40]}' is not a link", 'links are written "0-0 1-2", numbers from 0')
+            bad(path, number, f"'{text[:40]}' is not a link", _hint(text))
         i, j = int(match[1]), int(match[2])
         if i >= len(pair.source) or j >= len(pair.target):
             size = f"{len(pair.source)} and {len(pair.target)} words"
             bad(path, number, f"link {text} lies beyond the sentences of {size}", "words are counted from 0")
         links.append((i, j))
     return tuple(dict.fromkeys(links))
+
+
+def _hint(text: str) -> str:
+    """What to do with a link in another notation."""
+    if re.fullmatch(r"[0-9]+p[0-9]+", text):
+        return "possible links are not taken: remove them, or write them as 0-0"
+    if re.fullmatch(r"[0-9]+-[0-9]+[:/][0-9.eE+-]+", text):
+        return "weights are not taken: keep the links you believe in, without their weights"
+    return 'links are written "0-0 1-2", numbers from 0'

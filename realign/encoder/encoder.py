@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -65,6 +66,10 @@ class Encoder:
             self._seen[stamps] = encoder_signature(self.model, self.tokenizer)
         return self._seen[stamps]
 
+    def limit(self, max_length: int) -> int:
+        """The longest row in sub-words: the least of `max_length`, the tokenizer's limit and the model's positions."""
+        return int(min(max_length, self.tokenizer.model_max_length, positions(self.model)))
+
     def copy(self) -> nn.Module:
         """The starting weights in a model of its own, ready to be trained."""
         return copy.deepcopy(self.model)
@@ -74,7 +79,7 @@ class Encoder:
 
         `seconds` makes pairs: the longer of two is cut first, and the words of each are numbered from 0.
         """
-        limit = min(max_length, self.tokenizer.model_max_length)
+        limit = self.limit(max_length)
         fast = self.tokenizer(
             [list(words) for words in sentences],
             [list(words) for words in seconds] if seconds is not None else None,
@@ -86,6 +91,17 @@ class Encoder:
         )
         words = [[-1 if w is None else w for w in fast.word_ids(i)] for i in range(len(sentences))]
         return Table.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
+
+
+def positions(model: nn.Module) -> float:
+    """How many positions a model can tell apart; infinity where it counts none.
+
+    RoBERTa's kind begins to count behind the number of its padding, so its first rows are never used.
+    """
+    for name, part in model.named_modules():
+        if name.rpartition(".")[2] == "position_embeddings" and isinstance(part, nn.Embedding):
+            return part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
+    return getattr(getattr(model, "config", None), "max_position_embeddings", None) or math.inf
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:

@@ -30,7 +30,7 @@ def windows(encoder: Encoder, sentences: Words, max_length: int) -> Windows:
     """
     spans = [(0, len(words)) for words in sentences]
     table = encoder.encode(sentences, max_length)
-    full = min(max_length, encoder.tokenizer.model_max_length)
+    full = encoder.limit(max_length)
     long = [row for row, length in enumerate(table.length.tolist()) if length >= full]
     if not long:
         return Windows(table, torch.arange(len(sentences)), torch.zeros(len(sentences), dtype=torch.long))
@@ -51,7 +51,7 @@ def _cuts(encoder: Encoder, words: tuple[str, ...], max_length: int) -> list[tup
     start = 0
     while start < len(words):
         table = encoder.encode([words[start:]], max_length)
-        full = int(table.length[0]) >= min(max_length, encoder.tokenizer.model_max_length)
+        full = int(table.length[0]) >= encoder.limit(max_length)
         seen = int(table.take(torch.tensor([0]))[2].max())  # the last word that has a sub-word in the window
         stop = start + max(1, seen) if full else len(words)
         cuts.append((start, stop))

@@ -17,6 +17,7 @@ from realign.encoder.pooling import sentence_vectors
 from realign.encoder.ragged import Table, first_subwords
 from realign.score import Advance, Tally
 from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
+from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 
 Pooling = Literal["first", "mean"]  # the first token ([CLS], <s>): usual for XLM-R; or the mean over sub-words
@@ -48,14 +49,18 @@ class Classification:
         self._known: dict[tuple[tuple[str, ...], Split, int], Labelled] = {}
         taught = examples.examples(source, "train")
         self.labels = tuple(sorted({example.label for example in taught}))
-        check_labels(self.labels, source)
+        check_several(self.labels, source)
         number = {label: number for number, label in enumerate(self.labels)}
         gold = torch.tensor([number[example.label] for example in taught])
 
         def answers(rows: np.ndarray, _: Tensor) -> Tensor:
             return gold[torch.as_tensor(rows)]
 
-        self._lessons = Lessons(self._encode(taught), len(self.labels), self._wanted, self._read, answers)
+        table = self._encode(taught)
+        if lost := lost_share(table, taught):
+            message = "%.1f %% of the training words of %s are not read: cut off or without a sub-word"
+            log.warning(message, 100 * lost, source)
+        self._lessons = Lessons(table, len(self.labels), self._wanted, self._read, answers)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -101,6 +106,8 @@ class Classification:
         """The first `limit` examples (0: all) of every language, encoded once."""
         if (languages, split, limit) not in self._known:
             chosen = {code: self._examples.examples(code, split)[: limit or None] for code in languages}
+            for code, some in chosen.items():
+                check_labels(code, split, (example.label for example in some), self.labels)
             every = [example for some in chosen.values() for example in some]
             table = self._encode(every)
             sizes = {code: len(some) for code, some in chosen.items()}
@@ -119,7 +126,7 @@ class Classification:
         return self._encoder.encode(firsts, self._how.max_length, seconds or None)
 
 
-def check_labels(labels: Sequence[str], source: str) -> None:
+def check_several(labels: Sequence[str], source: str) -> None:
     """InputError where there is nothing to tell apart. `source`: the language that has them."""
     if len(labels) < 2:
         raise InputError(f"all training examples of {source} have one label", "a task needs at least two")

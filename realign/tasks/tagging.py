@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,8 +16,11 @@ from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import first_subwords
 from realign.encoder.windows import Windows, windows
 from realign.score import Advance, Tally
-from realign.tasks.base import FineTuning, Lessons, Tuner, by_language, states_of, train
+from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
+from realign.tasks.unseen import check_labels
 from selector.errors import InputError
+
+log = logging.getLogger("realingo.task")
 
 OUTSIDE = "O"  # of every entity
 
@@ -89,6 +93,8 @@ class Tagging:
         """The first `limit` sentences (0: all) of every language, encoded once."""
         if (languages, split, limit) not in self._known:
             chosen = {code: self._labelled.sentences(code, split)[: limit or None] for code in languages}
+            for code, some in chosen.items():
+                check_labels(code, split, (tag for sentence in some for tag in sentence.tags), self.tags)
             every = [sentence for some in chosen.values() for sentence in some]
             cut = windows(self._encoder, [sentence.words for sentence in every], self._how.max_length)
             sizes = {code: len(some) for code, some in chosen.items()}
@@ -109,6 +115,9 @@ class Tagging:
     def _learn(self, taught: Sequence[Tagged]) -> Lessons:
         """Training sentences are cut at the longest length; what lies beyond teaches nothing."""
         table = self._encoder.encode([sentence.words for sentence in taught], self._how.max_length)
+        read = sum(int(first_subwords(table.take(rows)[2]).sum()) for rows in table.chunks(EVALUATION_BATCH))
+        if lost := sum(len(sentence.words) for sentence in taught) - read:
+            log.warning("%d training words of %s are not read: cut off or without a sub-word", lost, self._source)
         number = {tag: number for number, tag in enumerate(self.tags)}
         tags = torch.full((len(taught), max(len(sentence.words) for sentence in taught)), -1)
         for row, sentence in enumerate(taught):

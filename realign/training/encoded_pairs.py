@@ -79,11 +79,19 @@ class PairStore:
         shelf = kept("pairs", key, lambda: self._describe(language, pairs))
         self._about[language] = shelf.facts
         source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"], shelf.facts["pairs"])
+        self._tell_full(language, source, target)
         linked = _linked(shelf)
         if self._align is not None and not len(linked.words):
             message = f"the aligner links no words in the {len(source)} sentence pairs of {language}"
             raise InputError(message, "check that its files are of these languages, or take the language out")
         return EncodedPairs(source, target, linked)
+
+    def _tell_full(self, language: str, *sides: Table) -> None:
+        limit = self._encoder.limit(self._how.max_length)
+        full = sum(int((side.length >= limit).sum()) for side in sides)
+        if full:
+            message = "%s: %d of %d sentences fill all %d sub-words; what lies beyond is not trained on"
+            log.warning(message, language, full, sum(map(len, sides)), limit)
 
     def _describe(self, language: str, pairs: Sequence[Pair]) -> Chunks:
         """What the two sides hash to, what the filter dropped, and the links: all that is kept of the pairs."""
@@ -160,7 +168,7 @@ class PairStore:
 
 def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:
     """Everything that says which sub-words a text becomes."""
-    return [encoder.tokenizer_signature, min(max_length, encoder.tokenizer.model_max_length)]
+    return [encoder.tokenizer_signature, encoder.limit(max_length)]
 
 
 def _bytes(words: Sequence[str]) -> bytes:

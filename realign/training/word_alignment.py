@@ -60,6 +60,8 @@ class Linked:
 def mutual(similarity: Tensor) -> Tensor:
     """Words that are each other's nearest: argmax both ways (Jalili Sabet et al. 2020, "Argmax"). → mask."""
     real = torch.isfinite(similarity)
+    if not similarity.numel():  # a side without words has no nearest one
+        return real
     forward = torch.zeros_like(real).scatter_(-1, similarity.argmax(-1, keepdim=True), True)
     backward = torch.zeros_like(real).scatter_(-2, similarity.argmax(-2, keepdim=True), True)
     return forward & backward & real
@@ -187,7 +189,7 @@ def _unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) ->
     device = next(model.parameters()).device
     ids, mask, word = table.take(rows)
     word = word.to(device)
-    many = int(word.max()) + 1
+    many = int(word.max()) + 1 if word.numel() else 0
     row, number = torch.meshgrid(torch.arange(len(rows)), torch.arange(many), indexing="ij")
     states = hidden_states(model, ids, mask, layer)
     vectors = word_vectors(states, word, row.flatten().to(device), number.flatten().to(device))

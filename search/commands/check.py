@@ -28,8 +28,6 @@ from search.study.study import open_study
 from selector.errors import InputError, RealingoError
 from selector.languages.language import Language
 
-MOST_UNKNOWN = 0.01  # of a language's labels may be such as the source's training data does not have
-
 Answer = TypeVar("Answer")
 
 
@@ -213,14 +211,14 @@ def _rows(data: tasks.Data, code: str, split: Any) -> Sequence[Any]:
 
 def _taught(config: StudyConfig, rows: Sequence[Any]) -> set[str]:
     """The labels of the training data. InputError where the task cannot be learnt from them."""
-    from realign.tasks.classification import check_labels
+    from realign.tasks.classification import check_several
     from realign.tasks.tagging import check_entities
 
     labels = sorted(_labels(rows))
     if config.task.kind == "ner":
         check_entities(tuple(labels), config.source.code)
     if config.task.kind == "classification":
-        check_labels(labels, config.source.code)
+        check_several(labels, config.source.code)
     return set(labels)
 
 
@@ -232,17 +230,11 @@ def _labels(rows: Iterable[Any]) -> Counter[str]:
     return found
 
 
-def _agree(rows: Iterable[Any], taught: Iterable[str], code: str, split: str) -> None:
-    """InputError where more than a few labels are such as nobody is taught: they could never be right."""
-    found = _labels(rows)
-    known = {label.removeprefix("B-").removeprefix("I-") for label in taught}
-    strange = {label: n for label, n in found.items() if label.removeprefix("B-").removeprefix("I-") not in known}
-    counted = found.total() - found["O"]
-    if sum(strange.values()) > MOST_UNKNOWN * counted:
-        names = ", ".join(sorted(strange)[:5])
-        share = 100 * sum(strange.values()) / counted
-        message = f"{share:.0f} % of the {split} labels of {code} are not among those of the source's training data"
-        raise InputError(f"{message}: {names}", "take data with the same labels, or leave the language out")
+def _agree(rows: Iterable[Any], taught: set[str], code: str, split: str) -> None:
+    """InputError where labels are written otherwise than those that are taught."""
+    from realign.tasks.unseen import check_labels
+
+    check_labels(code, split, _labels(rows).elements(), taught)
 
 
 def _model(config: StudyConfig, base: str, advance: Advance) -> dict[str, Any]:

@@ -33,6 +33,7 @@ PASSWORD = re.compile(r"(://[^:/@]*):(.*)@")
 SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)([^&]*)", re.IGNORECASE)
 LITE = {"timeout": 1}  # s that SQLite itself waits for a lock
 KINDS = "search.storage is sqlite:///FILE.db in a folder that exists, a journal file, or the URL of a database server"
+DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
 POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}  # s, s, ms; of libpq
 
 Answer = TypeVar("Answer")
@@ -92,6 +93,8 @@ def check_storage(url: str) -> Path | None:
     if "://" in url and not url.startswith("sqlite:///"):
         return None
     path = Path(url.removeprefix("sqlite:///"))
+    if "://" not in url and (path.suffix.lower() in DATABASES or _is_sqlite(path)):
+        raise InputError(f"search.storage '{url}' names a database, not a journal", f"write sqlite:///{url}")
     if url.startswith("sqlite:///") and "?" in url:
         raise unusable(url, ValueError("options of SQLite are not supported"))
     try:
@@ -102,6 +105,14 @@ def check_storage(url: str) -> Path | None:
     except OSError as problem:  # a path that is too long, too
         raise unusable(url, problem) from None
     return path
+
+
+def _is_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
 
 
 def patiently(action: Callable[[], Answer], url: str, patience: float | None = None) -> Answer:
@@ -150,7 +161,8 @@ def reason(problem: BaseException, url: str) -> str:
         problem = problem.__cause__
     said = (str(problem).splitlines() or [""])[0] or type(problem).__name__
     secrets = [match[2] for pattern in (PASSWORD, SECRET) for match in pattern.finditer(url)]
-    for secret in [url, *secrets, *map(unquote, secrets)]:
+    parts = [part for secret in secrets for part in secret.split("@")]  # an @ in it is often taken for its end
+    for secret in [url, *secrets, *map(unquote, secrets), *parts, *map(unquote, parts)]:
         if len(secret) > 2:
             said = said.replace(secret, shown(url) if secret == url else "***")
     return said

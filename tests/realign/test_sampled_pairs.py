@@ -15,7 +15,7 @@ from realign.corpora.base import Pair, Split, Stream, pick, picked
 from realign.corpora.bitext import Moses, Tsv
 from realign.corpora.filters import Filtered, Rules, dropped
 from realign.corpora.folder import lines, stamped
-from realign.corpora.line_files import count_lines, pick_lines
+from realign.corpora.line_files import count_blocks, count_lines, pick_lines
 from realign.encoder.sampled_pairs import Sampled, Stored, first
 from selector.errors import InputError
 
@@ -169,9 +169,18 @@ def test_the_line_that_is_wrong_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"one\ntwo\xff\n")
     with pytest.raises(InputError, match=r"line 2: not UTF-8"):
         count_lines(stamped(path))
-    path.write_bytes(b"a\tb\nc\n")
-    with pytest.raises(InputError, match="line 2: 1 columns instead of 2"):
-        count_lines(stamped(path), columns=2)
+    path.write_bytes(b"one\rtwo\n")
+    with pytest.raises(InputError, match=r"line 1: a carriage return"):
+        count_lines(stamped(path))
+
+
+def test_rows_that_are_not_plain_are_looked_at_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "deu.tsv"
+    for text, expected in (("a\tb\nc\td\n", 2), ("a\tb\nc\n", None), ("a\tb\n\n", None), ("a\tb\n\t\n", None)):
+        path.write_text(text)
+        assert count_blocks(path, columns=2) == expected
+    path.write_text("a\tb\nc\td\n\n")
+    assert len(Tsv(tmp_path, "eng").pairs("deu", "train")) == 2
 
 
 def test_items_are_picked_from_what_has_no_quick_way() -> None:
