@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -26,6 +28,9 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 PLAIN_EVERY_SECONDS = 5.0
 
+_listener: ContextVar[Advance | None] = ContextVar("listener", default=None)
+_log = logging.getLogger("realingo")
+
 
 class Noted(Protocol):
     """`Advance` with room for a note on how it goes."""
@@ -42,7 +47,21 @@ def emit(document: Mapping[str, Any], as_json: bool, render: Callable[[Mapping[s
 
 
 def remark(text: str) -> None:
-    err.print(text, markup=False)
+    """A line on stderr; for a caller from Python a message of the logger "realingo"."""
+    if _listener.get() is None:
+        err.print(text, markup=False)
+    else:
+        _log.info(text)
+
+
+@contextmanager
+def heard_by(listener: Advance) -> Iterator[None]:
+    """Here nothing is written to the terminal: progress goes to `listener`, remarks go to a logger."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def complain(message: str, hint: str) -> None:
@@ -57,6 +76,9 @@ def progress() -> Iterator[Noted]:
 
     A label that counts from the start again begins anew.
     """
+    if (listener := _listener.get()) is not None:
+        yield lambda what, done, total, note="": listener(what, done, total)
+        return
     if not err.is_terminal:
         yield _plain_lines()
         return
