@@ -10,6 +10,7 @@ from search.results.confirmation import Difference as Difference
 from search.results.confirmation import Estimate as Estimate
 from search.results.confirmation import Interval as Interval
 from search.results.confirmation import Luck as Luck
+from search.results.confirmation import Noise as Noise
 from search.results.trials import Recommendation as Recommendation
 from search.results.trials import SearchStatus as SearchStatus
 from search.results.trials import TrialRecord as TrialRecord

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search.results.json_reader import (
-    SCHEMA,
     Json,
     Reader,
     count,
@@ -23,6 +22,9 @@ from search.results.json_reader import (
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+SCHEMA = 2  # of confirm.json; in the first, p-values did not keep their level
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,31 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """What one source of chance does to a difference."""
+
+    standard_error: float
+    degrees: int  # of freedom of that estimate
+
+    def to_json(self) -> Json:
+        return {"standard_error": self.standard_error, "degrees": self.degrees}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "noise") -> Noise:
+        read = Reader(given, place)
+        return cls(read.number("standard_error"), read.value("degrees", count))
+
+
+@dataclass(frozen=True)
 class Difference:
     """By how much one row is above another: over all targets, and apart for parts of them."""
 
     difference: float
     ci95: Interval
     p: float | None = None  # two-sided, corrected for the number of comparisons; None for a part of the targets
+    p_before_holm: float | None = None  # the same as if it were the only comparison
+    noise_of_seeds: Noise | None = None  # None where there is one seed, and for a part of the targets
+    noise_of_sentences: Noise | None = None
     members: Difference | None = None  # targets that are in the subset
     non_members: Difference | None = None
     held_out: Difference | None = None  # languages that the search never saw
@@ -74,14 +95,25 @@ class Difference:
         parts = {name: getattr(self, name) for name in PARTS}
         document = {"difference": self.difference, "ci95": self.ci95.to_json()}
         document |= {name: part.to_json() for name, part in parts.items() if part is not None}
-        return document | ({} if self.p is None else {"p": self.p})
+        if self.p is None:
+            return document
+        noise = {"seeds": self.noise_of_seeds, "sentences": self.noise_of_sentences}
+        document["noise"] = {name: None if part is None else part.to_json() for name, part in noise.items()}
+        return document | {"p": self.p, "p_before_holm": self.p_before_holm}
 
     @classmethod
     def from_json(cls, given: object, place: str = "difference") -> Difference:
         read = Reader(given, place)
         parts = {name: read.optional(name, cls.from_json) for name in PARTS}
+        noise = Reader(read.optional("noise", mapping) or {}, f"{place}.noise")
         return cls(
-            read.number("difference"), read.value("ci95", Interval.from_json), read.optional("p", number), **parts
+            read.number("difference"),
+            read.value("ci95", Interval.from_json),
+            p=read.optional("p", number),
+            p_before_holm=read.optional("p_before_holm", number),
+            noise_of_seeds=noise.optional("seeds", Noise.from_json),
+            noise_of_sentences=noise.optional("sentences", Noise.from_json),
+            **parts,
         )
 
 
@@ -211,7 +243,7 @@ class Confirmation:
     def from_json(cls, given: object, place: str = "confirm.json") -> Confirmation:
         """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
         read = Reader(given, place)
-        read.check_schema()
+        read.check_schema(SCHEMA)
         return cls(
             study=read.text("study"),
             created=read.text("created"),

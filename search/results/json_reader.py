@@ -11,7 +11,6 @@ from selector.errors import InputError, RunError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SCHEMA = 1  # of the documents; one without a number is of the first form
 Json = dict[str, Any]
 Value = TypeVar("Value")
 
@@ -22,14 +21,13 @@ class Reader:
     def __init__(self, given: object, place: str) -> None:
         self.document, self.place = mapping(given, place), place
 
-    def check_schema(self) -> None:
-        """InputError for a document of a newer form."""
-        number = self.document.get("schema", SCHEMA)
-        if not isinstance(number, int) or number > SCHEMA:
-            raise InputError(
-                f"{self.place} has the form {number}, and this version knows {SCHEMA}",
-                "install the newer version: pip install --upgrade realingo",
-            )
+    def check_schema(self, known: int) -> None:
+        """InputError for a document of another form than `known`; one without a number is of the first."""
+        number = self.document.get("schema", 1)
+        if number != known:
+            older = isinstance(number, int) and number < known
+            hint = "write it again with this version" if older else "install the newer version of Realingo"
+            raise InputError(f"{self.place} is of schema {number}, this version reads {known}", hint)
 
     def value(self, key: str, read: Callable[[object, str], Value]) -> Value:
         if key not in self.document:

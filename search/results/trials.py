@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from search.results.json_reader import (
-    SCHEMA,
     Json,
     Reader,
     count,
@@ -23,6 +22,9 @@ from search.results.json_reader import (
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+SCHEMA = 1  # of `status --json`
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class SearchStatus:
     def from_json(cls, given: object, place: str = "status") -> SearchStatus:
         """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
         read = Reader(given, place)
-        read.check_schema()
+        read.check_schema(SCHEMA)
         return cls(
             study=read.text("study"),
             storage=read.text("storage"),
