@@ -103,7 +103,7 @@ def search(
     `evaluator` is any callable `(subset, fidelity, seed)` that answers with a `Score`, or with a mapping from language
     codes to scores in [0, 1]. It replaces the study's encoder and runs in this process. Equal arguments must get equal
     answers. An object with a method `signature(subset, fidelity, seed)` has its answers cached on disk as well.
-    `workers` trials run at a time, in processes; a script then needs `if __name__ == "__main__":` around its work.
+    `workers` trials run at a time, in processes.
     `backend` is "inline", "process", "ray" or "tune". `progress(what, done, total)` is called as the search goes on.
 
     Returns how the study stands, with every trial in `history`. Raises InputError before anything is written, RunError

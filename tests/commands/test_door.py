@@ -139,6 +139,18 @@ def test_a_search_runs_in_a_thread(tmp_path: Path) -> None:
     assert found == [3]
 
 
+def test_worker_processes_do_not_run_the_script_again(tmp_path: Path) -> None:
+    """It has no `if __name__ == "__main__":`, as scripts of few lines do."""
+    path = study(tmp_path, trials=3)
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import realingo\nprint(realingo.search({str(path)!r}, workers=2).trials['complete'])\n", "utf-8"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    got = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=300)
+    assert (got.stdout, got.stderr) == ("3\n", "")
+
+
 def shares(subset: Subset, fidelity: realingo.Fidelity, seed: int) -> dict[str, float]:
     """The share of the first three languages that are in the subset, for every language, and more for members."""
     common = len(set(subset.codes) & set(CODES[:3])) / 4
