@@ -40,8 +40,8 @@ class States:
         if net := self._net:
             tokens, places = pack(ids, mask, wanted)
             depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
-            run = forward if isinstance(net, Net) else rotary_forward
-            states = run(net, tokens.to(self._device), depth)
+            tokens = tokens.to(self._device)
+            states = forward(net, tokens, depth) if isinstance(net, Net) else rotary_forward(net, tokens, depth)
             return lay(states, places.to(self._device), ids.numel()).view(*ids.shape, -1)
         ids, mask = ids.to(self._device), mask.to(self._device)
         if layer == -1:
