@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import __version__ as version
 
-from realign.encoder.model_files import stored_json
+from realign.encoder.tokenizer import stored_json
 from selector.errors import InputError
 
 NO_SAFETENSORS = re.compile(r"(no file named|not appear to have a file named)\s+model\.safetensors")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from huggingface_hub import try_to_load_from_cache
 from transformers import AutoTokenizer
-
-from realign.encoder.model_files import stored_json
 
 PROBE = ("a", "in", "la", "на", "of")  # short words, which a real vocabulary has whole, with a space and without
 
@@ -51,3 +52,15 @@ def needs_spaces(tokenizer: Any) -> bool:
 def with_spaces(words: Sequence[str]) -> list[str]:
     """Every word but the first with a space before it; empty words stay empty."""
     return [f" {word}" if place and word else word for place, word in enumerate(words)]
+
+
+def stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
+    """A file of settings, from a folder (`commit` is None) or the cache; nothing where it cannot be read."""
+    try:
+        file = Path(base) / name
+        if commit is not None:
+            file = Path(str(try_to_load_from_cache(base, name, revision=commit)))
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
