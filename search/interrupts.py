@@ -15,7 +15,9 @@ IMPATIENT = 3  # this many interrupts are not held back any more
 class Interrupts:
     """Within this context SIGINT and SIGTERM raise KeyboardInterrupt only where they are welcome."""
 
-    def __init__(self) -> None:
+    def __init__(self, handlers: bool = True) -> None:
+        """Without `handlers` signals are left as they are: for callers from Python."""
+        self._handlers = handlers
         self._asked = 0
         self._welcome = False
         self._before: dict[signal.Signals, Any] = {}
@@ -26,7 +28,9 @@ class Interrupts:
         return self._asked > 0
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        if (
+            self._handlers and threading.current_thread() is threading.main_thread()
+        ):  # elsewhere Python allows no handlers
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._ask)
         return self

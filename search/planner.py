@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -9,15 +10,16 @@ from typing import Protocol
 import numpy as np
 from numpy.random import Generator
 
+from search.config import schema
 from search.config.study_config import StudyConfig
 from search.space import ENUMERABLE, Space
 from search.strategies import base as proposal
 from search.strategies import genetic, ladder, local, optuna_samplers
-from search.strategies.base import Past, Proposer, generator
+from search.strategies.base import Past, Propose, Proposer, generator
 from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import has_precedent, side_of
 from selector import strategy as model_free
-from selector.errors import InputError
+from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 from selector.problem import Options
 
@@ -79,6 +81,8 @@ def proposer(config: StudyConfig) -> Proposer:
     if name.startswith("diversity:"):
         inner = name.removeprefix("diversity:")
         return lambda space, past, rng: diversity(config, inner, space, past, rng)
+    if name in OWN:
+        return own_strategy(name, OWN[name])
     return STRATEGIES[name](config)
 
 
@@ -151,6 +155,42 @@ def _exhaustive(config: StudyConfig) -> Proposer:
         message = f"{config.path.name}: search.strategy = 'exhaustive' has {count:,} subsets before it"
         raise InputError(message, f"it is for at most {ENUMERABLE:,}: take 'surrogate', or a smaller pool or k")
     return local.exhaustive(config.seed)
+
+
+OWN: dict[str, Propose] = {}  # strategies that a caller from Python has registered
+
+
+def register_strategy(name: str, strategy: Propose) -> None:
+    """Let study files name a strategy of your own: `search.strategy = "NAME"`. It may be registered again.
+
+    `strategy(space, past, rng)` answers with the subset to measure next, as a `Subset` or as codes, or with None when
+    there is nothing left. It must be pure: the same arguments, the same answer. Raises InputError for a name that is
+    taken or that is no plain word.
+    """
+    if name in STRATEGIES or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise InputError(f"a strategy cannot be called '{name}'", "take another name of small letters, digits, - and _")
+    if not callable(strategy):
+        raise InputError(f"the strategy '{name}' is not callable", "give a function (space, past, rng) → subset")
+    OWN[name] = strategy
+    schema.OWN_STRATEGIES.add(name)
+
+
+def own_strategy(name: str, strategy: Propose) -> Proposer:
+    """A user's strategy as one of ours: RunError where it answers outside the pool, or with what was begun before."""
+
+    def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
+        answer = strategy(space, past, rng)
+        if answer is None:
+            return None
+        subset = answer if isinstance(answer, Subset) else Subset.of(answer)
+        hint = f"search.testing.check_strategy({name}) shows more of what a strategy must keep"
+        if strangers := [language.code for language in subset if language not in space.place]:
+            raise RunError(f"the strategy '{name}' proposed {', '.join(strangers)}, not in the pool", hint)
+        if subset in past.taken:
+            raise RunError(f"the strategy '{name}' proposed {subset.key or 'no language'} again", hint)
+        return subset
+
+    return propose
 
 
 Factory = Callable[[StudyConfig], Proposer]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +17,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from selector import constraints
+from selector.errors import InputError
+from selector.languages.given import Languages, as_given, as_languages, by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
 from selector.solvers.feasible import complete, fill
@@ -26,18 +29,77 @@ ENUMERABLE = 20_000  # subsets that may be looked at one by one
 DRAWS = 50  # random orders filled up before one that is certain to do
 
 Indices = tuple[int, ...]
+Sizes = tuple[int, int]  # the smallest and the largest
+Costs = NDArray[np.float64] | Mapping[str, float] | Mapping[Language, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Space:
-    """All subsets of `pool` that keep every condition. Construct with at least one of them inside."""
+    """All subsets of `pool` that keep every condition; at least one does."""
 
     pool: Pool  # [n], sorted by code
-    sizes: tuple[int, int]  # smallest and largest size
+    sizes: Sizes
     include: frozenset[Language] = frozenset()  # in every subset
     exclude: frozenset[Language] = frozenset()  # in none
     limits: Limits | None = None  # over the pool; None: no budget and no quotas
     costs: NDArray[np.float64] | None = field(default=None, compare=False)  # [n]; None: every language costs 1
+
+    def __init__(
+        self,
+        pool: Languages,
+        sizes: Sizes | None = None,
+        include: Languages = (),
+        exclude: Languages = (),
+        limits: Limits | None = None,
+        costs: Costs | None = None,
+        *,
+        k: int | Sizes | None = None,
+        budget: float | None = None,
+        quotas: Iterable[str] = (),
+    ) -> None:
+        """Languages may be codes or names. With `k` in place of `sizes` everything is checked.
+
+        `k` is the number of languages, or the least and the most; `costs` are by language, or [n] in the order of the
+        sorted pool; `budget` is in their unit, without costs in languages; `quotas` are such as "family=2". Raises
+        InputError where the conditions make no sense or no subset keeps them.
+        """
+        frame = as_given(pool)
+        prices = constraints.costs(frame, by_language(costs)) if isinstance(costs, Mapping) else costs
+        if limits is None and (budget is not None or quotas):
+            weights = np.ones(len(frame)) if prices is None else prices
+            limits = constraints.limits(frame, weights, budget, constraints.quotas(frame, quotas, None))
+        fields = {
+            "pool": frame,
+            "sizes": (k, k) if isinstance(k, int) else k or sizes,
+            "include": frozenset(as_languages(include)),
+            "exclude": frozenset(as_languages(exclude)),
+            "limits": limits,
+            "costs": prices,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        if k is not None or sizes is None:
+            self._check()
+
+    def _check(self) -> None:
+        """InputError where no subset is inside."""
+        if not self.sizes:
+            raise InputError("the space has no k", "say how many languages a subset has, for example Space(pool, k=4)")
+        low, high = self.sizes
+        if not 1 <= low <= high <= len(self.pool):
+            message = f"k is {low}" if low == high else f"k is from {low} to {high}"
+            raise InputError(
+                f"{message}, and the pool has {len(self.pool)} languages", "choose k from 1 to that number"
+            )
+        if outside := sorted(language.code for language in (self.include | self.exclude) - set(self.pool)):
+            raise InputError(f"{', '.join(outside)} is not in the pool", "include and exclude languages of the pool")
+        if both := sorted(language.code for language in self.include & self.exclude):
+            raise InputError(f"{', '.join(both)} is both included and excluded", "drop it from one of the two")
+        if len(self.pinned) > high or len(self.pinned) + len(self.free) < low:
+            able = f"from {len(self.pinned)} to {len(self.pinned) + len(self.free)} languages can be chosen"
+            raise InputError(f"k is {low}, but {able}", "change k, or include or exclude fewer")
+        if all(complete(self.pinned, size, self.free, self.bounds) is None for size in range(low, high + 1)):
+            raise constraints.infeasible(low, self.pinned, self.free, self.bounds)
 
     @cached_property
     def place(self) -> dict[Language, int]:

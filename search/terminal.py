@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +32,9 @@ FIRST_SECONDS = 2.0  # before a first line
 PLAIN_EVERY_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0  # without a line while something is under way
 
+_listener: ContextVar[Advance | None] = ContextVar("listener", default=None)
+_log = logging.getLogger("realingo")
+
 
 class Noted(Protocol):
     """`Advance` with room for a note on how it goes."""
@@ -46,7 +51,21 @@ def emit(document: Mapping[str, Any], as_json: bool, render: Callable[[Mapping[s
 
 
 def remark(text: str) -> None:
-    err.print(text, markup=False)
+    """A line on stderr; for a caller from Python a message of the logger "realingo"."""
+    if _listener.get() is None:
+        err.print(text, markup=False)
+    else:
+        _log.info(text)
+
+
+@contextmanager
+def heard_by(listener: Advance) -> Iterator[None]:
+    """Here nothing is written to the terminal: progress goes to `listener`, remarks go to a logger."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def complain(message: str, hint: str) -> None:
@@ -61,6 +80,9 @@ def progress() -> Iterator[Noted]:
 
     A label that counts from the start again begins anew.
     """
+    if (listener := _listener.get()) is not None:
+        yield lambda what, done, total, note="": listener(what, done, total)
+        return
     if not err.is_terminal:
         with _plain_lines() as lines:
             yield lines

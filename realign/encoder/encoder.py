@@ -17,13 +17,15 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 from tokenizers import __version__ as tokenizers_version
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from realign.encoder.hidden_states import States as States
 from realign.encoder.hidden_states import hidden_states as hidden_states
 from realign.encoder.ragged import Table
+from realign.encoder.refusals import lacks_weights, refusal
 from realign.encoder.signatures import canonical, encoder_signature, tokenizer_facts
+from realign.encoder.tokenizer import load_tokenizer, needs_spaces, with_spaces
 from selector.errors import InputError
 
 Words = Sequence[tuple[str, ...]]
@@ -70,19 +72,26 @@ class Encoder:
         """The longest row in sub-words: the least of `max_length`, the tokenizer's limit and the model's positions."""
         return int(min(max_length, self.tokenizer.model_max_length, positions(self.model)))
 
+    @cached_property
+    def needs_spaces(self) -> bool:
+        """Are words of a sentence read as in running text only with the space before them?"""
+        return needs_spaces(self.tokenizer)
+
     def copy(self) -> nn.Module:
         """The starting weights in a model of its own, ready to be trained."""
         return copy.deepcopy(self.model)
 
     def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> Table:
-        """Sub-word ids of sentences given as words; longer sentences are cut at `max_length` tokens.
+        """Sub-word ids of sentences given as words, the same as of words with spaces between them in running text.
 
+        Longer sentences are cut at `max_length` tokens.
         `seconds` makes pairs: the longer of two is cut first, and the words of each are numbered from 0.
         """
         limit = self.limit(max_length)
+        written = with_spaces if self.needs_spaces else list
         fast = self.tokenizer(
-            [list(words) for words in sentences],
-            [list(words) for words in seconds] if seconds is not None else None,
+            [written(words) for words in sentences],
+            [written(words) for words in seconds] if seconds is not None else None,
             is_split_into_words=True,
             truncation=True,
             max_length=limit,
@@ -127,7 +136,7 @@ def load(base: str, revision: str | None = None) -> Encoder:
     files = tuple(sorted(Path(base).glob("*.safetensors"))) if commit is None else ()
     stamps = _stamps(files)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=commit, trust_remote_code=False, use_fast=True)
+        tokenizer = load_tokenizer(base, commit)
         config = without_kernels(AutoConfig.from_pretrained(base, revision=commit, trust_remote_code=False))
         with torch.random.fork_rng(devices=[]):
             # weights the checkpoint lacks (often the pooler) are drawn at random, and the signature sees them
@@ -142,12 +151,12 @@ def load(base: str, revision: str | None = None) -> Encoder:
                 output_loading_info=True,
             )
     except Exception as problem:  # broken files raise of every kind
-        raise _refused(base, problem) from problem
+        raise refusal(base, commit, problem) from problem
     if not tokenizer.is_fast:
         raise InputError(
             f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer"
         )
-    _check_whole(base, tokenizer, about["missing_keys"])
+    _check_whole(base, commit, tokenizer, about["missing_keys"])
     origin = f"{base}@{commit}" if commit else base
     signature = encoder_signature(model.eval(), tokenizer)
     return Encoder(model, tokenizer, signature, origin, files, {stamps: signature})
@@ -177,11 +186,10 @@ def without_kernels(config: Any) -> Any:
     return config
 
 
-def _check_whole(base: str, tokenizer: Any, missing: Collection[str]) -> None:
+def _check_whole(base: str, commit: str | None, tokenizer: Any, missing: Collection[str]) -> None:
     """InputError where `transformers` made up what is not there: weights but for the pooler's, or the vocabulary."""
     if lost := sorted(name for name in missing if "pooler" not in name):
-        message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
-        raise InputError(message, "give the weights of the model that config.json describes")
+        raise lacks_weights(base, commit, lost)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise InputError(f"the tokenizer of {base!r} has no vocabulary", "put tokenizer.json beside the weights")
 
@@ -195,9 +203,9 @@ def _commit(base: str, revision: str | None) -> str:
         message = f"cannot load the encoder {base!r}: it is gated, its owners want to be asked"
         raise InputError(message, "ask on its page, then log in: hf auth login") from problem
     except LocalEntryNotFoundError as problem:
-        raise _refused(base, OSError("the hub does not answer, and it is not in the cache")) from problem
+        raise refusal(base, "", OSError("the hub does not answer, and it is not in the cache")) from problem
     except Exception as problem:
-        raise _refused(base, problem) from problem
+        raise refusal(base, "", problem) from problem
 
 
 def _answers(base: str, revision: str | None) -> bool:
@@ -209,14 +217,6 @@ def _answers(base: str, revision: str | None) -> bool:
     except Exception:  # no network, no such host, offline by choice
         return False
     return True
-
-
-def _refused(base: str, problem: Exception) -> InputError:
-    first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-    return InputError(
-        f"cannot load the encoder {base!r}: {first}",
-        "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
-    )
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -1,13 +1,19 @@
-"""Token states of any encoder; of the shape of BERT, RoBERTa or DistilBERT by the packed pass (packed.py)."""
+"""Token states of any encoder; of the known shapes by a packed pass, which computes nothing for padding.
+
+BERT, RoBERTa and DistilBERT: packed.py; ModernBERT and EuroBERT: rotary.py. DeBERTa is left to `transformers`, which
+pads it: its places are scored against each other in a way of its own. studies/LOG.md has what that costs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from realign.encoder.packed import Affine, Block, Net, forward, lay, pack
+from realign.encoder.rotary import Layer, RotaryBlock, RotaryNet, Sight, rotary_forward
 
 
 def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
@@ -26,14 +32,16 @@ class States:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._model, self._net = model, net_of(model)
+        self._model = model
+        self._net = net_of(model) or rotary_net_of(model)
         self._device = next(model.parameters()).device
 
     def __call__(self, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
         if net := self._net:
             tokens, places = pack(ids, mask, wanted)
             depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
-            states = forward(net, tokens.to(self._device), depth)
+            tokens = tokens.to(self._device)
+            states = forward(net, tokens, depth) if isinstance(net, Net) else rotary_forward(net, tokens, depth)
             return lay(states, places.to(self._device), ids.numel()).view(*ids.shape, -1)
         ids, mask = ids.to(self._device), mask.to(self._device)
         if layer == -1:
@@ -42,7 +50,7 @@ class States:
 
 
 def net_of(model: Any) -> Net | None:
-    """The parts of `model`, as it stands now; None where it is built in another way, or adapted (LoRA)."""
+    """The parts of a model of BERT's shape, as it stands now; None where it is built otherwise, or adapted (LoRA)."""
     try:
         net = {"bert": _bert, "roberta": _roberta, "xlm-roberta": _roberta, "distilbert": _distilbert}[
             model.config.model_type
@@ -50,6 +58,14 @@ def net_of(model: Any) -> Net | None:
     except (KeyError, AttributeError, _OtherLayerError):
         return None
     return net
+
+
+def rotary_net_of(model: Any) -> RotaryNet | None:
+    """The parts of a ModernBERT or EuroBERT; None where it is built otherwise, adapted, or trained with dropout."""
+    try:
+        return {"modernbert": _modernbert, "eurobert": _eurobert}[model.config.model_type](model)
+    except (KeyError, AttributeError, _OtherLayerError):
+        return None
 
 
 class _OtherLayerError(Exception):
@@ -109,6 +125,61 @@ def _distilbert(model: Any) -> Net:
         before.dropout.p if model.training else 0.0,
         model.transformer.layer[0].attention.dropout.p if model.training else 0.0,
     )
+
+
+def _modernbert(model: Any) -> RotaryNet:
+    config, rotary = model.config, model.rotary_emb
+    _check_dropout(model, config.attention_dropout, config.mlp_dropout, config.embedding_dropout)
+    blocks = [
+        RotaryBlock(
+            part.attn_norm,
+            list(_plain_layers(part.attn.Wqkv)),
+            next(_plain_layers(part.attn.Wo)),
+            part.mlp_norm,
+            list(_plain_layers(part.mlp.Wi)),
+            next(_plain_layers(part.mlp.Wo)),
+            part.mlp.act,
+            part.attention_type,
+        )
+        for part in model.layers
+    ]
+    windows = {"full_attention": None, "sliding_attention": config.sliding_window}
+    sights = {kind: Sight(partial(rotary, layer_type=kind), windows[kind]) for kind in set(config.layer_types)}
+    heads = config.num_attention_heads
+    return RotaryNet(model.embeddings, blocks, model.final_norm, sights, heads, heads)
+
+
+def _eurobert(model: Any) -> RotaryNet:
+    config, kind = model.config, "full_attention"
+    _check_dropout(model, config.attention_dropout)
+    blocks = [
+        RotaryBlock(
+            part.input_layernorm,
+            list(_plain_layers(part.self_attn.q_proj, part.self_attn.k_proj, part.self_attn.v_proj)),
+            next(_plain_layers(part.self_attn.o_proj)),
+            part.post_attention_layernorm,
+            list(_plain_layers(part.mlp.gate_proj, part.mlp.up_proj)),
+            next(_plain_layers(part.mlp.down_proj)),
+            part.mlp.act_fn,
+            kind,
+        )
+        for part in model.layers
+    ]
+    heads, shared = config.num_attention_heads, config.num_key_value_heads
+    return RotaryNet(model.embed_tokens, blocks, model.norm, {kind: Sight(model.rotary_emb)}, heads, shared)
+
+
+def _check_dropout(model: nn.Module, *chances: float) -> None:
+    if model.training and any(chances):
+        raise _OtherLayerError
+
+
+def _plain_layers(*layers: nn.Module) -> Iterator[Layer]:
+    """Weights of linear layers, with a bias or without."""
+    for layer in layers:
+        if type(layer) is not nn.Linear:
+            raise _OtherLayerError
+        yield layer._parameters["weight"], layer._parameters["bias"]  # type: ignore[misc]
 
 
 def _layers(*layers: nn.Module) -> Iterator[Affine]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import nn
 
+from realign.encoder.tokenizer import needs_spaces
+
 # Of a configuration: where it was loaded from and with what. They change no state.
 WHEREABOUTS = frozenset({"_name_or_path", "name_or_path", "_commit_hash", "transformers_version"})
 LAST_CALL = frozenset({"truncation", "padding"})  # of a tokenizer: how it was called last
@@ -45,6 +47,8 @@ def tokenizer_facts(tokenizer: Any) -> dict[str, Any]:
     """Everything of a fast tokenizer that changes the ids of a text or how many there are."""
     core = json.loads(tokenizer.backend_tokenizer.to_str())
     settings = {name: getattr(tokenizer, name, None) for name in TOKENIZER_SETTINGS}
+    if needs_spaces(tokenizer):
+        settings["words"] = "with the space before them"
     return {"core": {key: core[key] for key in core.keys() - LAST_CALL}, "settings": settings}
 
 

@@ -7,6 +7,7 @@ those of its words. Where that is not so (it is tried on the first sentences), t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from realign.encoder.encoder import Encoder, Words
 from realign.encoder.ragged import MOST_WORDS as MOST_INSIDE
 from realign.encoder.ragged import Table, spans
+from realign.encoder.tokenizer import with_spaces
 
 MOST_WORDS = 500_000  # held at a time
 TRIED = 64  # sentences encoded both ways
@@ -26,7 +28,8 @@ class WordByWord:
 
     def __init__(self, encoder: Encoder, max_length: int) -> None:
         self._encoder, self._length = encoder, max_length
-        self._limit = min(max_length, encoder.tokenizer.model_max_length)
+        self._limit = encoder.limit(max_length)
+        self._written: Callable[[Sequence[str]], Sequence[str]] = with_spaces if encoder.needs_spaces else tuple
         self._ends: tuple[list[int], list[int]] | None = None  # the special tokens before and after a sentence
         self._fits: bool | None = None  # whether words may be encoded on their own; None: not tried yet
         self._number: dict[str, int] = {}
@@ -56,8 +59,9 @@ class WordByWord:
             log.info("this tokenizer looks at the neighbours of a word: sentences are encoded whole")
         return same
 
-    def _joined(self, sentences: Words) -> Table:
+    def _joined(self, given: Words) -> Table:
         assert self._ends is not None
+        sentences = [self._written(words) for words in given]
         self._learn(sentences)
         sizes = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         words = np.fromiter(map(self._number.__getitem__, chain.from_iterable(sentences)), np.int64, sizes.sum())
@@ -84,7 +88,7 @@ class WordByWord:
             framed[starts[1:] - place] = token
         return Table(framed, numbers, starts, self._encoder.tokenizer.pad_token_id)
 
-    def _learn(self, sentences: Words) -> None:
+    def _learn(self, sentences: Sequence[Sequence[str]]) -> None:
         """Encode the words that were not seen before."""
         if len(self._number) > MOST_WORDS:
             self._number, self._ids, self._offsets = {}, self._ids[:0], self._offsets[:1]

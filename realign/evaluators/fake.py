@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from realign.score import Fidelity, Look, Score, Tally, looked, sign
 from selector.errors import InputError
-from selector.languages.language import Pool
+from selector.languages.given import Languages, as_given
 from selector.languages.subset import Subset
 
 LATENT_DIMENSIONS = 3
@@ -49,10 +49,13 @@ class Terms:
 class FakeEvaluator:
     """`Evaluator` over a seeded set function; `truth` and `optimum` say what a search should find."""
 
-    def __init__(self, pool: Pool, targets: Pool, terms: Terms | None = None, split: str = "dev") -> None:
-        """`pool` and `targets` may overlap; `split` picks the sentences, so "dev" and "test" differ in their noise."""
-        self.pool = pool
-        self.targets = targets
+    def __init__(self, pool: Languages, targets: Languages, terms: Terms | None = None, split: str = "dev") -> None:
+        """`pool` and `targets` may overlap; `split` picks the sentences, so "dev" and "test" differ in their noise.
+
+        Languages may be codes or names.
+        """
+        self.pool = pool = as_given(pool)
+        self.targets = targets = as_given(targets)
         self.terms = terms or Terms()
         self.split = split
         place = {language.code: self._point(language.code) for language in (*pool, *targets)}

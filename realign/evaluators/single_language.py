@@ -19,9 +19,10 @@ from selector.languages.subset import Subset
 class Alone:
     """Answers fidelities that merge scores from those of single languages; passes all others on."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, single: Evaluator | None = None) -> None:
+        """`single` scores the languages alone; None: `evaluator` does, and a cache keeps it."""
         self.evaluator = evaluator
-        self._single = Cached(evaluator)
+        self._single = Cached(evaluator) if single is None else single
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from realign.evaluators.own import Measure
 from realign.inputs import Contents
 from realign.score import Fidelity, Score
 from search import terminal
@@ -34,6 +35,7 @@ class Bench:
     interrupts: Interrupts
     address: str = ""  # of a Ray cluster
     check: Callable[[Contents], None] = lambda _: None  # raises where the evaluator reads what it should not
+    own: Measure | None = None  # a user's evaluator, in place of the study's
 
     def measure(
         self, what: str, view: backends.View, wanted: Sequence[Wanted], fidelity: Fidelity | None = None
@@ -45,6 +47,7 @@ class Bench:
         RunError names the first evaluation that failed, or whose worker died twice; KeyboardInterrupt on SIGINT and
         SIGTERM. Either way what was measured before is in the cache.
         """
+        view = replace(view, own=self.own)
         backends.Place(self.backend, self.workers, self.address).prepare(view.config)
         with self.interrupts.welcome():
             evaluator = view.evaluator(self.advance)

@@ -13,11 +13,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from types import ModuleType
 
 from realign.score import Evaluator
 from search.backends.base import Job, Outcome, keep_to, measure, said, share_of, travelling
@@ -46,7 +47,8 @@ class Process:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, make, seating, travelling()), daemon=True)
         try:
-            self.process.start()
+            with _without_main():
+                self.process.start()
         except (OSError, EOFError) as problem:  # no memory, no more processes
             self._problem = said(problem)
         theirs.close()
@@ -81,6 +83,17 @@ class Process:
         if code == -signal.SIGKILL:
             return "killed by SIGKILL, as the kernel does when memory runs out"
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers need nothing of the main script. Named, it would be run again in each of them, with the search in it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 class ThisMachine:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 
+from realign.evaluators.own import Measure, Remembered, own_evaluator
 from realign.evaluators.wrappers import Cached
 from realign.inputs import Contents
 from realign.score import Evaluator
@@ -31,16 +32,20 @@ class View:
     split: assemble.DevOrTest
     beside: Subset | None = None  # is scored as the search scores it as well
     contents: Contents = field(default_factory=dict, hash=False)  # what must be read; empty: whatever is there
+    own: Measure | None = None  # a user's evaluator, in place of the study's
 
-    def evaluator(self, advance: assemble.Advance | None = None) -> Cached:
+    def evaluator(self, advance: assemble.Advance | None = None) -> Cached | Remembered:
+        if self.own is not None:
+            needed = self.config.tune if self.split == "dev" else (*self.config.tune, *self.config.held_out)
+            return own_evaluator(self.own, [each.code for each in self.targets], [each.code for each in needed])
         made = assemble.evaluator(self.config, self.targets, self.split, advance, self.beside)
         expect(made, self.contents)
         return made
 
 
-def search_view(config: StudyConfig) -> View:
+def search_view(config: StudyConfig, own: Measure | None = None) -> View:
     """What the search may look at: the tuning targets, on the development split."""
-    return View(config, config.tune, "dev")
+    return View(config, config.tune, "dev", own=own)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ ready: so the same study file, seed and number of workers give the same trials, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from realign.evaluators.own import Measure, name_of
 from search import terminal
 from search.backends import registry as backends
 from search.build import cost as work
-from search.build import evaluator as assemble
 from search.build.inputs import contents
 from search.commands import check as checking
 from search.config.study_config import StudyConfig
@@ -21,10 +21,10 @@ from search.confirmation import recommend
 from search.driver import Driver
 from search.interrupts import Interrupts
 from search.planner import planner, warm_start
+from search.status import state_of
 from search.study import lease as owner
-from search.study.storage import shown
+from search.study.storage import check_storage
 from search.study.study import Study, open_study
-from search.study.trial import Trial
 from selector.errors import InputError
 
 
@@ -33,9 +33,26 @@ def search(
 ) -> dict[str, Any]:
     """Run or continue a study until `trials` trials (default: the study file's) have ended, and tell how it stands.
 
-    `trials` counts over all runs; `address` is that of a Ray cluster. InputError before anything is written if the
-    input is wrong; RunError if another process drives the study or nothing succeeds at the start; KeyboardInterrupt,
-    with everything recorded, on SIGINT and SIGTERM.
+    As `run`, with the signals of a terminal.
+    """
+    return state_of(config, run(config, trials, workers, backend, address))
+
+
+def run(
+    config: StudyConfig,
+    trials: int | None = None,
+    workers: int = 1,
+    backend: str = "inline",
+    address: str = "",
+    own: Measure | None = None,
+    handlers: bool = True,
+) -> Study:
+    """Run or continue a study until `trials` trials (default: the study file's) have ended.
+
+    `trials` counts over all runs; `address` is that of a Ray cluster; `own` is a user's evaluator, in place of the
+    study's; without `handlers` signals are left as they are. InputError before anything is written if the input is
+    wrong; RunError if another process drives the study or nothing succeeds at the start; KeyboardInterrupt, with
+    everything recorded, on SIGINT and SIGTERM.
     """
     wanted = trials if trials is not None else config.search.trials
     if wanted < 1:
@@ -43,12 +60,17 @@ def search(
     place = backends.Place(backend, workers, address)
     if backend == "inline" and config.search.time_limit:
         raise InputError("the inline backend cannot end a trial that hangs", "add --backend process for the time limit")
-    with terminal.progress() as advance:
-        checking.require(config, advance)
+    if own is not None and backend != "inline":
+        raise InputError("an evaluator of your own runs in this process alone", "leave workers and backend out")
+    if own is None:
+        with terminal.progress() as advance:
+            checking.require(config, advance)
+    check_storage(config.storage)
     plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
     _warn(config, wanted)
-    with terminal.progress() as advance, Interrupts() as interrupts, owner.only_driver(config.storage, config.name):
-        view = backends.search_view(config)
+    alone = owner.only_driver(config.storage, config.name)
+    with terminal.progress() as advance, Interrupts(handlers) as interrupts, alone:
+        view = backends.search_view(config, own)
         place.prepare(config)
         with interrupts.welcome():
             evaluator = view.evaluator(advance)
@@ -56,16 +78,17 @@ def search(
         try:
             study = open_study(config, create=True)
             with study.driven():
+                study.measured_by(name_of(own) if own else "")
                 study.agree(contents(evaluator))
                 Driver(study, plan, where, advance, interrupts).run(wanted)
         finally:
             where.close()
-    return _document(config, study)
+    return study
 
 
 def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:
     """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
-    return _document(config, open_study(config, create=False), explain)
+    return state_of(config, open_study(config, create=False), explain)
 
 
 def _warn(config: StudyConfig, wanted: int) -> None:
@@ -97,45 +120,6 @@ def most_needed(config: StudyConfig) -> int:
         return 0
     whole = config.search.strategy == "backward" and free + pinned > config.sizes[1]  # is measured first
     return len(warm_start(config)) + sum(passed) + 1 + whole
-
-
-def _document(config: StudyConfig, study: Study, explain: bool = False) -> dict[str, Any]:
-    trials, reading = study.trials(), recommend.Reading(config, study)
-    states = [trial.state for trial in trials]
-    best = study.best()
-    ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
-    return {
-        "study": config.name,
-        "storage": shown(config.storage),
-        "trials": {state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
-        **({"levels": _by_level(config, ended)} if config.search.fidelity == "ladder" else {}),
-        "best": _best(best[0]) if best else None,
-        **({"recommended": reading.recommended()} if config.search.strategy == "surrogate" else {}),
-        **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
-        "evaluations": {"full_equivalents": work.full_equivalents(config, ended)},
-        "seconds": sum(trial.seconds for trial in ended),
-        **({"explain": recommend.document(*reading.effects())} if explain else {}),
-    }
-
-
-def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
-    """Measured trials at each fidelity of the ladder."""
-    levels = [trial.level for trial in ended]
-    return {level: levels.count(level) for level in assemble.levels(config)}
-
-
-def _best(trial: Trial) -> dict[str, Any]:
-    return {
-        "languages": list(trial.subset.codes),
-        "value": trial.value,
-        "cost": trial.cost,
-        "per_language": dict(trial.per_language),
-        "seed": trial.seed,
-        "fidelity": dict(trial.fidelity),
-        "origin": trial.origin,
-        "number": trial.number,
-        "signature": trial.signature,
-    }
 
 
 def render_status(document: Mapping[str, Any]) -> Any:

@@ -30,6 +30,8 @@ STRATEGIES = (
     "diversity:<select strategy>",
 )
 
+OWN_STRATEGIES: set[str] = set()  # names that a caller from Python has registered, see `search.planner`
+
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -67,8 +69,8 @@ class SearchSection(Section):
     @field_validator("strategy")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in STRATEGIES[:-1] and not re.fullmatch(r"diversity:[a-z-]+", name):
-            raise ValueError(f"unknown strategy '{name}'; known: {', '.join(STRATEGIES)}")
+        if name not in (*STRATEGIES[:-1], *OWN_STRATEGIES) and not re.fullmatch(r"diversity:[a-z-]+", name):
+            raise ValueError(f"unknown strategy '{name}'; known: {', '.join((*STRATEGIES, *sorted(OWN_STRATEGIES)))}")
         return name
 
     @field_validator("objective")

@@ -13,12 +13,12 @@ from search.backends.batch import Wanted
 from search.config.study_config import StudyConfig
 from search.confirmation.measured import Measured, measure, regressions
 from search.confirmation.significance import Estimate, holm
+from search.results.confirmation import SCHEMA as SCHEMA
 from selector.errors import InputError
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
 BASELINES = ("all", "none", "random-k")
-SCHEMA = 2  # of confirm.json
 
 
 @dataclass(frozen=True)

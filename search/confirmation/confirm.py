@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from numpy.random import default_rng
 
 from realign.cache import write_text
+from realign.evaluators.own import name_of
 from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
@@ -56,23 +58,29 @@ def confirm(
     the search's value of the best subset less its value on the fresh seeds, both on the development split and the
     tuning targets. InputError without a finished trial; RunError if a row fails.
     """
-    backends.Place(backend, workers, address)
+    with terminal.progress() as advance, Interrupts() as interrupts:
+        return confirm_on(Bench(backend, workers, advance, interrupts, address), config, top, seeds)
+
+
+def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds: int | None = None) -> dict[str, Any]:
+    """The same where and for whom `bench` says."""
+    backends.Place(bench.backend, bench.workers, bench.address)
     top = config.confirm.top if top is None else top
     count = config.confirm.seeds if seeds is None else seeds
     for name, number in (("--top", top), ("--seeds", count)):
         if not 1 <= number <= 100:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
+    study.measured_by(name_of(bench.own) if bench.own else "")
     found = recommend.Reading(config, study).top(top)
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     fresh = [config.seed + FRESH + i for i in range(count)]
     rows = _rows(config, study, found, count)
-    terminal.remark(_price(config, study, rows, count, workers))
-    with terminal.progress() as advance, Interrupts() as interrupts:
-        bench = Bench(backend, workers, advance, interrupts, address, study.check)
-        scores = _measure(config, bench, rows, fresh, found[0].subset)
-        luck = _luck(config, found[0], bench, fresh)
+    terminal.remark(_price(config, study, rows, count, bench.workers))
+    bench = replace(bench, check=study.check)
+    scores = _measure(config, bench, rows, fresh, found[0].subset)
+    luck = _luck(config, found[0], bench, fresh)
     document = {**_head(config, fresh), "luck": luck, "rows": table(config, rows, scores)}
     try:
         write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")

@@ -7,7 +7,7 @@ Strategies know no study file: `search.planner` puts one together with what a st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -15,6 +15,7 @@ from typing import Protocol
 from numpy.random import Generator, default_rng
 
 from search.space import ENUMERABLE, Space
+from selector.languages.given import Languages
 from selector.languages.subset import Subset
 
 TRIES = 200  # random draws before every subset is looked at one by one
@@ -63,6 +64,9 @@ class Past:
 
 class Proposer(Protocol):
     def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None: ...
+
+
+Propose = Callable[[Space, Past, Generator], Subset | Languages | None]  # a user's strategy: codes are fine too
 
 
 def generator(seed: int, position: int) -> Generator:

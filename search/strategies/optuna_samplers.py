@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.space import Space
 from search.strategies.base import Past, Proposer, Seen, generator, random
+from search.strategies.local import swap
 from selector.errors import RunError
 from selector.languages.subset import Subset
 
@@ -112,7 +113,8 @@ ATTRIBUTE = "subset"  # of a trial: codes, known as soon as it was asked for
 class SubsetSampler(BaseSampler):
     """Proposes all booleans of a trial at once. The same seed and past give the same trials."""
 
-    def __init__(self, space: Space, propose: Proposer, seed: int = 0) -> None:
+    def __init__(self, space: Space, propose: Proposer = swap, seed: int = 0) -> None:
+        """`propose` is a strategy: one of `search.strategies`, a `Surrogate`, or a function of your own."""
         self.space = space
         self.propose = propose
         self.seed = seed

@@ -8,7 +8,8 @@ study equals an uninterrupted one. The driver alone writes, so it reads once and
 User attributes of a study: `facts`, what of the study file changes a score; `contents`, the signatures of what it
 names; `schema`, the form of the others (absent in the first
 versions: a trial's `per_language`, `signature` and `seconds` then stand beside each other, not in one `result`);
-`driver`, who writes now, see `search.study.lease`; `unfinished`, that it is a copy in the making.
+`driver`, who writes now, see `search.study.lease`; `evaluator`, the name of a user's own, where one measures;
+`unfinished`, that it is a copy in the making.
 """
 
 from __future__ import annotations
@@ -84,6 +85,18 @@ class Study:
 
     def _set_driver(self, record: Mapping[str, Any]) -> None:
         self.storage.set_study_user_attr(self._id, "driver", record)
+
+    def measured_by(self, name: str) -> None:
+        """Remember the user's evaluator that measures, by name; "" is the study file's. InputError for another one."""
+        before = self.storage.get_study_user_attrs(self._id).get("evaluator", "")
+        if name and not before and not self.trials():
+            self.storage.set_study_user_attr(self._id, "evaluator", name)
+        elif name != before:
+            raise InputError(
+                f"study '{self.name}' is measured by {before or 'the evaluator of its file'}, "
+                f"not by {name or 'the evaluator of its file'}",
+                "pass the same evaluator to every call from Python, or give the study another name",
+            )
 
     def agree(self, contents: Contents) -> None:
         """Remember what the evaluator reads: encoder, parallel text, task data, by signature. To be called as driver.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from selector.languages.given import Languages, as_languages
 from selector.languages.language import Language
 
 
@@ -30,8 +31,12 @@ class Subset:
         return Subset, (self.languages,)
 
     @classmethod
-    def of(cls, languages: Iterable[Language]) -> Subset:
-        return cls(tuple(languages))
+    def of(cls, languages: Languages) -> Subset:
+        """From languages, codes or names. InputError for what is no language."""
+        given = (languages,) if isinstance(languages, str) else tuple(languages)
+        if str in map(type, given):  # a search makes thousands at every step: a generator would cost more
+            return cls(as_languages(languages if isinstance(languages, str) else given))
+        return cls(given)  # type: ignore[arg-type]  # no strings among them
 
     @property
     def codes(self) -> tuple[str, ...]:

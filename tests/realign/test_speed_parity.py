@@ -13,8 +13,12 @@ from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertModel,
+    DebertaV2Config,
+    DebertaV2Model,
     DistilBertConfig,
     DistilBertModel,
+    EuroBertConfig,
+    EuroBertModel,
     ModernBertConfig,
     ModernBertModel,
     XLMRobertaConfig,
@@ -22,7 +26,7 @@ from transformers import (
 )
 
 from realign.encoder.encoder import Encoder, hidden_states, load
-from realign.encoder.hidden_states import net_of
+from realign.encoder.hidden_states import net_of, rotary_net_of
 from realign.encoder.packed import Layout
 from realign.encoder.used_rows import UsedRows, narrow
 from realign.evaluate import RealignAndTransfer
@@ -49,15 +53,29 @@ SENTENCE = Realignment(batch=8)
 FIDELITY = Fidelity(pairs=48, steps=6, examples=10)
 
 WIDE = {"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+NO_WORD: dict[str, Any] = {"pad_token_id": 7, "eos_token_id": 7, "bos_token_id": 6}  # 7 stands in sentences, too
+RELATIVE = {"relative_attention": True, "position_buckets": 8, "pos_att_type": "c2p|p2c", "share_att_key": True}
+RELATIVE |= {"norm_rel_ebd": "layer_norm", "position_biased_input": False}
 MODELS: dict[str, Any] = {
     "bert": lambda: BertModel(BertConfig(**WIDE)),
     "xlm-roberta": lambda: XLMRobertaModel(XLMRobertaConfig(**WIDE, max_position_embeddings=50)),
     "distilbert": lambda: DistilBertModel(
         DistilBertConfig(vocab_size=90, dim=32, n_layers=3, n_heads=4, hidden_dim=64)
     ),
-    "modernbert": lambda: ModernBertModel(ModernBertConfig(**WIDE, pad_token_id=0)),
+    "modernbert": lambda: ModernBertModel(ModernBertConfig(**WIDE, pad_token_id=0, local_attention=16)),
+    "modernbert, biases": lambda: ModernBertModel(
+        ModernBertConfig(**WIDE, pad_token_id=0, attention_bias=True, mlp_bias=True, norm_bias=True)
+    ),
+    "eurobert": lambda: EuroBertModel(EuroBertConfig(**WIDE, **NO_WORD, num_key_value_heads=2)),
+    "eurobert, scaled": lambda: EuroBertModel(
+        EuroBertConfig(
+            **WIDE, **NO_WORD, head_dim=12, rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}
+        )
+    ),
+    "deberta": lambda: DebertaV2Model(DebertaV2Config(**WIDE, **RELATIVE, pad_token_id=0)),
 }
 PACKED = ("bert", "xlm-roberta", "distilbert")
+ROTARY = ("modernbert", "modernbert, biases", "eurobert", "eurobert, scaled")
 
 
 def built(name: str) -> nn.Module:
@@ -84,6 +102,7 @@ def gradients(model: nn.Module, loss: Tensor) -> dict[str, Tensor]:
 def test_packed_equals_padded_forward_and_backward(name: str, layer: int, some: bool) -> None:
     model = built(name)
     assert (net_of(model) is not None) == (name in PACKED)
+    assert (rotary_net_of(model) is not None) == (name in ROTARY)
     ids, mask = batch(model.config.pad_token_id, [3, 40, 7, 33, 1, 18, 40])
     chance = torch.Generator().manual_seed(1)
     shown = (torch.rand(ids.shape, generator=chance) < 0.4) & (mask > 0) if some else mask > 0

@@ -21,7 +21,7 @@ HARD = [(), ("a",), ("É",), ("x" * 300,), ("<mask>", "b"), ("naïve", "naïve")
 
 
 def encoder(kind: str) -> Encoder:
-    core: Any = {"wordpiece": models.WordPiece, "bpe": models.BPE, "bytes": models.BPE}.get(kind)
+    core: Any = {"wordpiece": models.WordPiece, "bpe": models.BPE, "bytes": models.BPE, "spaced": models.BPE}.get(kind)
     if kind == "unigram":
         tokenizer, trainer = Tokenizer(models.Unigram()), trainers.UnigramTrainer
     else:
@@ -30,6 +30,7 @@ def encoder(kind: str) -> Encoder:
     tokenizer.pre_tokenizer = {
         "wordpiece": pre_tokenizers.BertPreTokenizer(),
         "bytes": pre_tokenizers.ByteLevel(add_prefix_space=True),
+        "spaced": pre_tokenizers.ByteLevel(add_prefix_space=False),  # words after the first need the space before them
     }.get(kind, pre_tokenizers.Metaspace(prepend_scheme="first"))
     tokenizer.normalizer = normalizers.NFKC()
     made = trainer(vocab_size=300, special_tokens=SPECIAL, show_progress=False, unk_token="<unk>")
@@ -49,7 +50,7 @@ def same(mine: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("length", [5, 12, 200])
-@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram", "bytes", "world"])
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram", "bytes", "spaced", "world"])
 def test_words_on_their_own_are_the_words_of_sentences(kind: str, length: int) -> None:
     whole = world_encoder() if kind == "world" else encoder(kind)
     fast = WordByWord(whole, length)

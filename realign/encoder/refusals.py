@@ -1,0 +1,68 @@
+"""Why an encoder is not loaded, in one line, and the way out in another."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from transformers import __version__ as version
+
+from realign.encoder.tokenizer import stored_json
+from selector.errors import InputError
+
+NO_SAFETENSORS = re.compile(r"(no file named|not appear to have a file named)\s+model\.safetensors")
+CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
+NATIVE = {  # repositories of code → the same model in a form that needs none (documentation of transformers 5)
+    "Alibaba-NLP/new-impl": "alibaba-nlp-community/gte-multilingual-base",
+    "jinaai/xlm-roberta-flash-implementation": "jinaai/jina-embeddings-v3-hf",
+}
+
+
+def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
+    """What to say of an encoder that raised `problem`. commit: of the copy in the cache; None: `base` is a folder."""
+    text = str(problem).strip() or type(problem).__name__
+    config = stored_json(base, commit, "config.json")
+    unknown = "does not recognize this architecture" in text
+    if (code := _code(config)) and (unknown or "custom code" in text):
+        message = f"the encoder {base!r} needs code of its own ({code}), and none from a model's repository is run"
+        return InputError(message, f"take an encoder that transformers {version} has itself: {_other(code)}")
+    if unknown:
+        message = f"cannot load the encoder {base!r}: transformers {version} knows no type {config.get('model_type')!r}"
+        return InputError(message, "take another encoder, or a newer version: pip install -U transformers")
+    if NO_SAFETENSORS.search(text) and (commit or any(Path(base).glob("*.bin"))):
+        message = (
+            f"cannot load the encoder {base!r}: no model.safetensors, and a .bin file may run code when it is read"
+        )
+        return InputError(message, _conversion(commit))
+    return InputError(
+        f"cannot load the encoder {base!r}: {text.splitlines()[0]}",
+        "give a folder with config.json, model.safetensors and tokenizer.json, or the id of a model on the hub",
+    )
+
+
+def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
+    """What to say of weights that the architecture has and the files have not; lost: their names, at least one."""
+    message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+    if (
+        code := _code(stored_json(base, commit, "config.json"))
+    ) and "--" in code:  # an architecture that only looks like a known one
+        return InputError(message, f"they may be for {code}, which is code and not run; instead: {_other(code)}")
+    return InputError(message, "give the weights of the model that config.json describes")
+
+
+def _other(code: str) -> str:
+    same = NATIVE.get(code.split("--")[0])
+    return f"{same} is such a model" if same else "XLM-R, mBERT, multilingual-e5, mmBERT or EuroBERT"
+
+
+def _conversion(commit: str | None) -> str:
+    if commit is None:
+        return f"save it as safetensors; for a model on the hub {CONVERTER} does so"
+    return f'a pull request of it may add safetensors, or ask for one at {CONVERTER}; then set revision = "refs/pr/N"'
+
+
+def _code(config: dict[str, Any]) -> str:
+    """The class that loads the model, `repository--module.Class` or `module.Class`, where it comes with the weights."""
+    places = config.get("auto_map")
+    return str(places.get("AutoModel") or "") if isinstance(places, dict) else ""

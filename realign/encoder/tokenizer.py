@@ -1,0 +1,66 @@
+"""Tokenizers as their files have them, and words given one by one that become the sub-words of running text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+from transformers import AutoTokenizer
+
+PROBE = ("a", "in", "la", "на", "of")  # short words, which a real vocabulary has whole, with a space and without
+
+
+def load_tokenizer(base: str, commit: str | None) -> Any:
+    """The tokenizer of a folder or of a commit on the hub, reading letters as its tokenizer.json does.
+
+    `transformers` builds BERT's anew and makes all letters small where tokenizer_config.json does not forbid it.
+    """
+    read = partial(AutoTokenizer.from_pretrained, base, revision=commit, trust_remote_code=False, use_fast=True)
+    found = read()
+    others = {name: value for name, value in _unsaid(base, commit).items() if getattr(found, name, value) != value}
+    return read(**others) if others else found
+
+
+def _unsaid(base: str, commit: str | None) -> dict[str, Any]:
+    """How tokenizer.json treats letters, where tokenizer_config.json does not say it."""
+    letters = stored_json(base, commit, "tokenizer.json").get("normalizer") or {}
+    if letters.get("type") != "BertNormalizer":
+        return {}
+    names = {"do_lower_case": "lowercase", "strip_accents": "strip_accents"}
+    names["tokenize_chinese_chars"] = "handle_chinese_chars"
+    config = stored_json(base, commit, "tokenizer_config.json")
+    return {name: letters[key] for name, key in names.items() if key in letters and name not in config}
+
+
+def needs_spaces(tokenizer: Any) -> bool:
+    """Must the words after the first be given with a space before them, to be read as in running text?
+
+    Byte-level BPE (Llama 3, EuroBERT) and Gemma's BPE (mmBERT) read the space as part of the word and add none to words
+    that come alone; SentencePiece's Metaspace as XLM-R has it adds one itself, and WordPiece (BERT) reads none.
+    """
+    running = tokenizer(" ".join(PROBE))["input_ids"]
+    apart, spaced = (
+        tokenizer(words, is_split_into_words=True)["input_ids"] for words in (list(PROBE), with_spaces(PROBE))
+    )
+    return bool(apart != running and spaced == running)
+
+
+def with_spaces(words: Sequence[str]) -> list[str]:
+    """Every word but the first with a space before it; empty words stay empty."""
+    return [f" {word}" if place and word else word for place, word in enumerate(words)]
+
+
+def stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
+    """A file of settings, from a folder (`commit` is None) or the cache; nothing where it cannot be read."""
+    try:
+        file = Path(base) / name
+        if commit is not None:
+            file = Path(str(try_to_load_from_cache(base, name, revision=commit)))
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

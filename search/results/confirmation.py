@@ -1,0 +1,278 @@
+"""A confirmation as a value: the form of `confirm.json` and of `realingo confirm --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from search.results.json_reader import (
+    Json,
+    Reader,
+    count,
+    frame,
+    mapping,
+    number,
+    numbers,
+    several,
+    text,
+    texts,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+SCHEMA = 2  # of confirm.json; in the first, p-values did not keep their level
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a value lies with 95 % confidence."""
+
+    low: float
+    high: float
+
+    def to_json(self) -> list[float]:
+        return [self.low, self.high]
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "ci95") -> Interval:
+        """InputError unless it is a list of two numbers."""
+        if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
+            raise wrong(place, "is no list of two numbers")
+        return cls(number(given[0], place), number(given[1], place))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean score in [0, 1] with its interval."""
+
+    mean: float
+    ci95: Interval
+
+    def to_json(self) -> Json:
+        return {"mean": self.mean, "ci95": self.ci95.to_json()}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "estimate") -> Estimate:
+        read = Reader(given, place)
+        return cls(read.number("mean"), read.value("ci95", Interval.from_json))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What one source of chance does to a difference."""
+
+    standard_error: float
+    degrees: int  # of freedom of that estimate
+
+    def to_json(self) -> Json:
+        return {"standard_error": self.standard_error, "degrees": self.degrees}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "noise") -> Noise:
+        read = Reader(given, place)
+        return cls(read.number("standard_error"), read.value("degrees", count))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one row is above another: over all targets, and apart for parts of them."""
+
+    difference: float
+    ci95: Interval
+    p: float | None = None  # two-sided, corrected for the number of comparisons; None for a part of the targets
+    p_before_holm: float | None = None  # the same as if it were the only comparison
+    noise_of_seeds: Noise | None = None  # None where there is one seed, and for a part of the targets
+    noise_of_sentences: Noise | None = None
+    members: Difference | None = None  # targets that are in the subset
+    non_members: Difference | None = None
+    held_out: Difference | None = None  # languages that the search never saw
+
+    def to_json(self) -> Json:
+        parts = {name: getattr(self, name) for name in PARTS}
+        document = {"difference": self.difference, "ci95": self.ci95.to_json()}
+        document |= {name: part.to_json() for name, part in parts.items() if part is not None}
+        if self.p is None:
+            return document
+        noise = {"seeds": self.noise_of_seeds, "sentences": self.noise_of_sentences}
+        document["noise"] = {name: None if part is None else part.to_json() for name, part in noise.items()}
+        return document | {"p": self.p, "p_before_holm": self.p_before_holm}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "difference") -> Difference:
+        read = Reader(given, place)
+        parts = {name: read.optional(name, cls.from_json) for name in PARTS}
+        noise = Reader(read.optional("noise", mapping) or {}, f"{place}.noise")
+        return cls(
+            read.number("difference"),
+            read.value("ci95", Interval.from_json),
+            p=read.optional("p", number),
+            p_before_holm=read.optional("p_before_holm", number),
+            noise_of_seeds=noise.optional("seeds", Noise.from_json),
+            noise_of_sentences=noise.optional("sentences", Noise.from_json),
+            **parts,
+        )
+
+
+PARTS = ("members", "non_members", "held_out")
+VERSUS = ("vs_all", "vs_none", "vs_random")
+
+
+@dataclass(frozen=True)
+class ConfirmedRow:
+    """One subset, or random subsets, on fresh seeds and test data."""
+
+    name: str  # "best", "all", "none", "random-k", "max-sum", …
+    languages: tuple[str, ...]  # empty for "none" and for random subsets
+    mean: float  # over the tuning targets and seeds, in [0, 1]
+    ci95: Interval
+    std: float  # between seeds
+    seeds: int
+    per_language: Mapping[str, float] = field(hash=False)
+    signature: str
+    cost: float | None = None
+    draws: tuple[tuple[str, ...], ...] | None = None  # the random subsets
+    held_out: Estimate | None = None
+    members: Estimate | None = None
+    non_members: Estimate | None = None
+    vs_all: Difference | None = None  # None where the row is that baseline itself
+    vs_none: Difference | None = None
+    vs_random: Difference | None = None
+    regressions: tuple[str, ...] = ()  # languages that are significantly worse than without realignment
+
+    def to_json(self) -> Json:
+        document: Json = {"name": self.name, "languages": list(self.languages)}
+        if self.draws is not None:
+            document["draws"] = [list(draw) for draw in self.draws]
+        document |= {"mean": self.mean, "ci95": self.ci95.to_json(), "std": self.std, "seeds": self.seeds}
+        document |= {"cost": self.cost, "per_language": dict(self.per_language), "signature": self.signature}
+        for name in PARTS if self.draws is None else ("held_out",):
+            part: Estimate | None = getattr(self, name)
+            document[name] = None if part is None else part.to_json()
+        for name in VERSUS:
+            versus: Difference | None = getattr(self, name)
+            document |= {} if versus is None else {name: versus.to_json()}
+        return document | {"regressions": list(self.regressions)}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "row") -> ConfirmedRow:
+        read = Reader(given, place)
+        return cls(
+            name=read.text("name"),
+            languages=read.value("languages", texts),
+            mean=read.number("mean"),
+            ci95=read.value("ci95", Interval.from_json),
+            std=read.number("std"),
+            seeds=read.value("seeds", count),
+            per_language=read.value("per_language", numbers),
+            signature=read.text("signature"),
+            cost=read.optional("cost", number),
+            draws=read.optional("draws", several(texts)),
+            held_out=read.optional("held_out", Estimate.from_json),
+            members=read.optional("members", Estimate.from_json),
+            non_members=read.optional("non_members", Estimate.from_json),
+            vs_all=read.optional("vs_all", Difference.from_json),
+            vs_none=read.optional("vs_none", Difference.from_json),
+            vs_random=read.optional("vs_random", Difference.from_json),
+            regressions=read.value("regressions", texts),
+        )
+
+
+@dataclass(frozen=True)
+class Luck:
+    """Winner's luck: what the search said of its best subset, and what fresh seeds say of it, by the same objective."""
+
+    search: float
+    fresh: float
+    difference: float
+    compares: str = ""  # in words
+
+    def to_json(self) -> Json:
+        return {name: getattr(self, name) for name in ("search", "fresh", "difference", "compares")}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "luck") -> Luck:
+        read = Reader(given, place)
+        search, fresh, difference = (read.number(name) for name in ("search", "fresh", "difference"))
+        return cls(search, fresh, difference, read.optional("compares", text) or "")
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The best subsets and the baselines, measured again on fresh seeds, test data and held-out languages."""
+
+    study: str
+    created: str  # time in ISO 8601
+    objective: str  # what the search maximized
+    targets: tuple[str, ...]
+    held_out: tuple[str, ...]
+    split: str
+    seeds: tuple[int, ...]
+    fidelity: Mapping[str, Any] = field(hash=False)
+    versions: Mapping[str, str] = field(hash=False)
+    method: str  # of the statistics, in words
+    luck: Luck
+    rows: tuple[ConfirmedRow, ...]
+    task: str | None = None  # None in documents of the first versions
+    metric: str | None = None
+
+    @property
+    def best(self) -> ConfirmedRow:
+        """The subset that the search would take."""
+        return self["best"]
+
+    def __getitem__(self, name: str) -> ConfirmedRow:
+        """The row of that name; KeyError where there is none."""
+        return {row.name: row for row in self.rows}[name]
+
+    def to_json(self) -> Json:
+        document: Json = {"schema": SCHEMA, "study": self.study, "created": self.created, "objective": self.objective}
+        document |= {"targets": list(self.targets), "held_out": list(self.held_out), "split": self.split}
+        document |= {name: getattr(self, name) for name in ("task", "metric") if getattr(self, name) is not None}
+        document |= {"seeds": list(self.seeds), "fidelity": dict(self.fidelity), "versions": dict(self.versions)}
+        return document | {
+            "method": self.method,
+            "luck": self.luck.to_json(),
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "confirm.json") -> Confirmation:
+        """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
+        read = Reader(given, place)
+        read.check_schema(SCHEMA)
+        return cls(
+            study=read.text("study"),
+            created=read.text("created"),
+            objective=read.text("objective"),
+            targets=read.value("targets", texts),
+            held_out=read.value("held_out", texts),
+            split=read.text("split"),
+            method=read.text("method"),
+            seeds=read.value("seeds", several(count)),
+            fidelity=read.value("fidelity", mapping),
+            versions={name: text(value, place) for name, value in read.value("versions", mapping).items()},
+            luck=read.value("luck", Luck.from_json),
+            rows=read.value("rows", several(ConfirmedRow.from_json)),
+            task=read.optional("task", text),
+            metric=read.optional("metric", text),
+        )
+
+    def to_dataframe(self) -> DataFrame:
+        """A line for each row: means, ends of the intervals, differences to the baselines with their p."""
+        return frame([_flat(row) for row in self.rows], index="name")
+
+
+def _flat(row: ConfirmedRow) -> Json:
+    """One line of a table."""
+    line: Json = {"name": row.name, "languages": " ".join(row.languages), "mean": row.mean, "std": row.std}
+    line |= {"low": row.ci95.low, "high": row.ci95.high, "seeds": row.seeds, "cost": row.cost}
+    line["held_out"] = None if row.held_out is None else row.held_out.mean
+    for name in VERSUS:
+        versus: Difference | None = getattr(row, name)
+        line[name] = None if versus is None else versus.difference
+        line[f"{name}_p"] = None if versus is None else versus.p
+    return line | {"regressions": " ".join(row.regressions)}

@@ -1,0 +1,103 @@
+"""Reading JSON documents into values: each key with the form it must have, and an error that names the place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from selector.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Json = dict[str, Any]
+Value = TypeVar("Value")
+
+
+class Reader:
+    """Keys of a JSON object, each with the form it must have; an error names the place."""
+
+    def __init__(self, given: object, place: str) -> None:
+        self.document, self.place = mapping(given, place), place
+
+    def check_schema(self, known: int) -> None:
+        """InputError for a document of another form than `known`; one without a number is of the first."""
+        number = self.document.get("schema", 1)
+        if number != known:
+            older = isinstance(number, int) and number < known
+            hint = "write it again with this version" if older else "install the newer version of Realingo"
+            raise InputError(f"{self.place} is of schema {number}, this version reads {known}", hint)
+
+    def value(self, key: str, read: Callable[[object, str], Value]) -> Value:
+        if key not in self.document:
+            raise wrong(f"{self.place}.{key}", "is missing")
+        return read(self.document[key], f"{self.place}.{key}")
+
+    def optional(self, key: str, read: Callable[[object, str], Value]) -> Value | None:
+        return None if self.document.get(key) is None else self.value(key, read)
+
+    def number(self, key: str) -> float:
+        return self.value(key, number)
+
+    def text(self, key: str) -> str:
+        return self.value(key, text)
+
+
+def wrong(place: str, problem: str) -> InputError:
+    return InputError(f"{place} {problem}", "write it again with the command that made it")
+
+
+def mapping(given: object, place: str) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise wrong(place, "is no JSON object")
+    return given
+
+
+def number(given: object, place: str) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise wrong(place, "is no number")
+    return float(given)
+
+
+def count(given: object, place: str) -> int:
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise wrong(place, "is no whole number")
+    return given
+
+
+def text(given: object, place: str) -> str:
+    if not isinstance(given, str):
+        raise wrong(place, "is no text")
+    return given
+
+
+def several(read: Callable[[object, str], Value]) -> Callable[[object, str], tuple[Value, ...]]:
+    """A list whose items all have one form."""
+
+    def items(given: object, place: str) -> tuple[Value, ...]:
+        if isinstance(given, str) or not isinstance(given, Iterable) or isinstance(given, Mapping):
+            raise wrong(place, "is no list")
+        return tuple(read(each, f"{place}[{number}]") for number, each in enumerate(given))
+
+    return items
+
+
+texts = several(text)
+
+
+def numbers(given: object, place: str) -> dict[str, float]:
+    return {key: number(value, f"{place}.{key}") for key, value in mapping(given, place).items()}
+
+
+def counts(given: object, place: str) -> dict[str, int]:
+    return {key: count(value, f"{place}.{key}") for key, value in mapping(given, place).items()}
+
+
+def frame(rows: Sequence[Json], index: str) -> DataFrame:
+    """RunError where pandas is not installed."""
+    try:
+        import pandas
+    except ImportError:
+        raise RunError("a data frame needs pandas", "pip install pandas, or use to_json()") from None
+    return pandas.DataFrame(list(rows)).set_index(index) if rows else pandas.DataFrame()

@@ -1,0 +1,155 @@
+"""The trials of a study and how its search stands, as values: the form of `realingo status --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from search.results.json_reader import (
+    Json,
+    Reader,
+    count,
+    counts,
+    frame,
+    mapping,
+    number,
+    numbers,
+    several,
+    text,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+SCHEMA = 1  # of `status --json`
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One attempt at measuring one subset."""
+
+    number: int
+    languages: tuple[str, ...]
+    value: float | None  # what the study maximizes, in [0, 1]; None while it runs or where it failed
+    per_language: Mapping[str, float] = field(hash=False)
+    seed: int
+    fidelity: Mapping[str, Any] = field(hash=False)
+    origin: str  # the strategy that proposed it
+    signature: str = ""
+    cost: float = 0.0
+    state: str = "complete"  # "complete", "failed", "pruned" or "running"
+    level: str = ""  # the name of its fidelity
+    seconds: float = 0.0
+    error: str = ""
+
+    def to_json(self) -> Json:
+        """As `best` in `status --json`, with what is not usual added."""
+        document: Json = {"languages": list(self.languages), "value": self.value, "cost": self.cost}
+        document |= {"per_language": dict(self.per_language), "seed": self.seed, "fidelity": dict(self.fidelity)}
+        document |= {"origin": self.origin, "number": self.number, "signature": self.signature}
+        usual = {"state": "complete", "level": "", "seconds": 0.0, "error": ""}
+        return document | {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "trial") -> TrialRecord:
+        read = Reader(given, place)
+        return cls(
+            number=read.value("number", count),
+            languages=read.value("languages", texts),
+            value=read.optional("value", number),
+            per_language=read.value("per_language", numbers),
+            seed=read.value("seed", count),
+            fidelity=read.value("fidelity", mapping),
+            origin=read.text("origin"),
+            signature=read.optional("signature", text) or "",
+            cost=read.optional("cost", number) or 0.0,
+            state=read.optional("state", text) or "complete",
+            level=read.optional("level", text) or "",
+            seconds=read.optional("seconds", number) or 0.0,
+            error=read.optional("error", text) or "",
+        )
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The subset whose true value the surrogate expects to be highest."""
+
+    languages: tuple[str, ...]
+    mean: float
+    std: float
+
+    def to_json(self) -> Json:
+        return {"languages": list(self.languages), "mean": self.mean, "std": self.std}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "recommended") -> Recommendation:
+        read = Reader(given, place)
+        return cls(read.value("languages", texts), read.number("mean"), read.number("std"))
+
+
+@dataclass(frozen=True)
+class SearchStatus:
+    """How a study stands."""
+
+    study: str
+    storage: str  # without passwords
+    trials: Mapping[str, int] = field(hash=False)  # state → how many
+    best: TrialRecord | None
+    full_equivalents: float  # the work so far, in evaluations at full fidelity
+    seconds: float  # of measuring
+    recommended: Recommendation | None = None  # where the surrogate searches
+    front: tuple[TrialRecord, ...] | None = None  # the Pareto front, where a study has two objectives
+    levels: Mapping[str, int] | None = field(default=None, hash=False)  # of a ladder: fidelity → trials measured
+    history: tuple[TrialRecord, ...] = ()  # every attempt; not in `status --json`
+
+    def to_json(self) -> Json:
+        """As `realingo status --json`; with `history` where there is one."""
+        document: Json = {"schema": SCHEMA, "study": self.study, "storage": self.storage, "trials": dict(self.trials)}
+        document |= {} if self.levels is None else {"levels": dict(self.levels)}
+        document |= {"best": None if self.best is None else self.best.to_json()}
+        document |= {} if self.recommended is None else {"recommended": self.recommended.to_json()}
+        document |= {} if self.front is None else {"front": [each.to_json() for each in self.front]}
+        document |= {"evaluations": {"full_equivalents": self.full_equivalents}, "seconds": self.seconds}
+        return document | ({"history": [each.to_json() for each in self.history]} if self.history else {})
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "status") -> SearchStatus:
+        """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
+        read = Reader(given, place)
+        read.check_schema(SCHEMA)
+        return cls(
+            study=read.text("study"),
+            storage=read.text("storage"),
+            trials=read.value("trials", counts),
+            best=read.optional("best", TrialRecord.from_json),
+            full_equivalents=Reader(read.value("evaluations", mapping), f"{place}.evaluations").number(
+                "full_equivalents"
+            ),
+            seconds=read.number("seconds"),
+            recommended=read.optional("recommended", Recommendation.from_json),
+            front=read.optional("front", several(TrialRecord.from_json)),
+            levels=read.optional("levels", counts),
+            history=read.optional("history", several(TrialRecord.from_json)) or (),
+        )
+
+    def to_dataframe(self) -> DataFrame:
+        """A line for each trial, by number; a column for the score of each target language."""
+        rows = [
+            {
+                "number": each.number,
+                "state": each.state,
+                "languages": " ".join(each.languages),
+                "k": len(each.languages),
+                "value": each.value,
+                "cost": each.cost,
+                "origin": each.origin,
+                "level": each.level,
+                "seconds": each.seconds,
+                **each.per_language,
+            }
+            for each in self.history
+        ]
+        return frame(rows, index="number")

@@ -1,0 +1,266 @@
+"""The door: what a user calls from Python gives what the commands give, and leaves the process as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rehearsal
+
+import realingo
+from search import planner
+from search.config import schema
+from selector.errors import InputError, RunError
+from selector.languages.subset import Subset
+
+ROOT = Path(__file__).resolve().parents[2]
+CODES = list(rehearsal.POOL)
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def study(folder: Path, **values: Any) -> Path:
+    """A study file on a journal, which opens faster than a database."""
+    path = rehearsal.write(folder, **values)
+    text = path.read_text(encoding="utf-8").replace("[search]", '[search]\nstorage = "trial.journal"')
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Code in a process of its own that starts in `folder`, which comes first on the path, as in a notebook."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_import_is_light_and_the_names_are_there(tmp_path: Path) -> None:
+    heavy = ["numpy", "torch", "transformers", "optuna", "pydantic", "rich", "scipy", "pandas"]
+    got = python(f"import sys, realingo; print([m for m in {heavy} if m in sys.modules])", tmp_path)
+    assert got.stdout == "[]\n", got.stderr
+    assert [name for name in realingo.__all__ if getattr(realingo, name) is None] == []
+    assert set(dir(realingo)) == set(realingo.__all__)
+    with pytest.raises(AttributeError, match="'serach'"):
+        realingo.serach  # noqa: B018
+
+
+def test_a_file_of_the_user_that_hides_a_package_is_named(tmp_path: Path) -> None:
+    (tmp_path / "selector.py").write_text("", encoding="utf-8")
+    got = python("import realingo", tmp_path)
+    assert got.returncode == 1
+    last = got.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert str(tmp_path / "selector.py") in last
+
+
+def test_choose_takes_codes_and_names_and_answers_as_select(capsys: pytest.CaptureFixture[str]) -> None:
+    for strategy in ("facility", "max-sum", "random"):
+        assert rehearsal.realingo("select", "--pool", "paper-65", "-k", "10", "--strategy", strategy, "--json") == 0
+        asked = json.loads(capsys.readouterr().out)["languages"]
+        assert list(realingo.choose(strategy, "paper-65", 10).codes) == asked
+    named = realingo.choose("facility", pool=["German", "tr", "swa", "jpn"], k=2)
+    assert named == realingo.choose("facility", pool=["deu", "tur", "swh", "jpn"], k=2)
+    limited = realingo.choose(
+        "max-sum", CODES, 3, include="de", exclude=["tur"], costs=dict.fromkeys(CODES, 2), budget=6
+    )
+    assert "deu" in limited.codes
+    assert "tur" not in limited.codes
+    with pytest.raises(InputError, match="xxyz"):
+        realingo.choose("facility", ["deu", "xxyz"], 1)
+
+
+def test_distances_are_those_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    found = realingo.distances(["deu", "tur", "Swahili"], metric="genetic")
+    assert rehearsal.realingo("distances", "deu", "tur", "swh", "--metric", "genetic", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert found.to_json() == {key: document[key] for key in found.to_json()}
+    assert found.to_dataframe().loc["deu", "tur"] == document["matrix"][0][1]
+
+
+def test_search_and_confirm_are_those_of_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    paths = [study(tmp_path / name, trials=10) for name in ("door", "command")]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}, dict(os.environ)
+    heard: list[tuple[str, int, int]] = []
+    status = realingo.search(paths[0], progress=lambda *each: heard.append(each))
+    confirmation = realingo.confirm(paths[0], progress=lambda *each: heard.append(each))
+    assert capfd.readouterr() == ("", "")
+    assert ({number: signal.getsignal(number) for number in before[0]}, dict(os.environ)) == before
+    assert ("search", 10, 10) in heard
+    assert {what for what, _, _ in heard} >= {"search", "confirm", "winner's luck"}
+
+    assert rehearsal.realingo("search", paths[1], "--json") == 0
+    document = json.loads(capfd.readouterr().out)
+    assert rehearsal.realingo("confirm", paths[1], "--json") == 0
+    confirmed = json.loads(capfd.readouterr().out)
+    mine = status.to_json()
+    assert mine["best"] == document["best"]
+    assert mine["trials"] == document["trials"] == {"complete": 10, "failed": 0, "pruned": 0, "running": 0}
+    assert [row.to_json() for row in confirmation.rows] == confirmed["rows"]
+    assert confirmation.luck.to_json() == confirmed["luck"]
+    assert len(status.to_dataframe()) == 10
+    assert list(confirmation.to_dataframe().index) == [row["name"] for row in confirmed["rows"]]
+
+    report = realingo.report(paths[0])
+    export = realingo.export(paths[0], tmp_path / "export")
+    assert report.stat().st_size > 10_000
+    assert json.loads((export / "subset.json").read_text(encoding="utf-8"))["schema"] == 1
+
+
+def test_an_interrupted_search_continues_to_the_same_trials(tmp_path: Path) -> None:
+    whole = realingo.search(study(tmp_path / "whole", trials=8))
+    path = study(tmp_path / "parts", trials=8)
+
+    def stop(what: str, done: int, total: int) -> None:
+        if (what, done) == ("search", 5):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        realingo.search(path, progress=stop)
+    assert realingo.status(path).trials["complete"] == 5
+    rest = realingo.search(path)
+    assert [(each.languages, each.value) for each in rest.history if each.state == "complete"] == [
+        (each.languages, each.value) for each in whole.history
+    ]
+
+
+def test_a_search_runs_in_a_thread(tmp_path: Path) -> None:
+    found: list[int] = []
+    path = study(tmp_path, trials=3)
+    thread = threading.Thread(target=lambda: found.append(realingo.search(path).trials["complete"]))
+    thread.start()
+    thread.join()
+    assert found == [3]
+
+
+def test_worker_processes_do_not_run_the_script_again(tmp_path: Path) -> None:
+    """It has no `if __name__ == "__main__":`, as scripts of few lines do."""
+    path = study(tmp_path, trials=3)
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import realingo\nprint(realingo.search({str(path)!r}, workers=2).trials['complete'])\n", "utf-8"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    got = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=300)
+    assert (got.stdout, got.stderr) == ("3\n", "")
+
+
+def shares(subset: Subset, fidelity: realingo.Fidelity, seed: int) -> dict[str, float]:
+    """The share of the first three languages that are in the subset, for every language, and more for members."""
+    common = len(set(subset.codes) & set(CODES[:3])) / 4
+    return {code: common + 0.1 * (code in subset.codes) + 0.001 * (seed % 7) for code in (*CODES, "tel", "kaz")}
+
+
+def test_an_evaluator_of_ones_own_is_searched_and_confirmed_with(tmp_path: Path) -> None:
+    path = study(tmp_path, trials=30, noise=0)
+    status = realingo.search(path, evaluator=shares)
+    assert status.best is not None
+    assert set(status.best.languages) == set(CODES[:3])
+    assert status.best.value == pytest.approx(0.75 + 0.03 + 0.003)
+    assert set(status.best.per_language) == set(CODES)  # the search does not see held-out languages
+    confirmation = realingo.confirm(path, evaluator=shares)
+    assert confirmation.best.mean == pytest.approx(0.78 + 0.001 * (1003 % 7 + 1004 % 7 + 1005 % 7) / 3)
+    assert confirmation.best.held_out is not None
+    assert confirmation.best.held_out.mean == pytest.approx(confirmation.best.mean - 0.03)
+    versus = confirmation.best.vs_none
+    assert versus is not None
+    assert versus.difference == pytest.approx(0.78)
+
+
+def test_a_study_is_measured_by_one_evaluator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = study(tmp_path, trials=4)
+    realingo.search(path, evaluator=shares)
+    with pytest.raises(InputError, match=r"is measured by .*shares"):
+        realingo.search(path, trials=5, evaluator=lambda subset, fidelity, seed: shares(subset, fidelity, seed))
+    with pytest.raises(InputError, match=r"is measured by .*shares, not by the evaluator of its file"):
+        realingo.confirm(path)
+    assert rehearsal.realingo("search", path, "--trials", "5") == 2
+    assert "the same evaluator" in capsys.readouterr().err
+    assert realingo.status(path).trials["complete"] == 4
+
+
+def test_an_object_with_a_signature_is_an_evaluator_and_cached(tmp_path: Path) -> None:
+    fake = realingo.FakeEvaluator(CODES, [*CODES, "tel", "kaz"])
+    first = realingo.search(study(tmp_path / "one", trials=5), evaluator=fake)
+    calls: list[int] = []
+
+    class Counting:
+        signature = staticmethod(fake.signature)
+
+        def __call__(self, subset: Subset, fidelity: realingo.Fidelity, seed: int) -> realingo.Score:
+            calls.append(seed)
+            return fake(subset, fidelity, seed)
+
+    again = realingo.search(study(tmp_path / "two", trials=5), evaluator=Counting())
+    assert [each.value for each in again.history] == [each.value for each in first.history]
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (0.5, "answered float"),
+        ({"deu": 0.5}, "no score for"),
+        (dict.fromkeys(CODES, 1.5), "the score 1.5"),
+        ({**dict.fromkeys(CODES, 0.5), "deu": float("nan")}, "the score nan"),
+        ({}, "without scores"),
+    ],
+)
+def test_wrong_answers_of_an_evaluator_are_said(tmp_path: Path, answer: Any, problem: str) -> None:
+    with pytest.raises(RunError, match=problem):
+        realingo.search(study(tmp_path, trials=4), evaluator=lambda subset, fidelity, seed: answer)
+
+
+def test_an_evaluator_of_ones_own_is_inline(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="in this process alone"):
+        realingo.search(study(tmp_path), workers=2, evaluator=shares)
+    assert rehearsal.tree(tmp_path) == {"study.toml"}
+
+
+def test_a_strategy_of_ones_own_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "OWN", {})
+    monkeypatch.setattr(schema, "OWN_STRATEGIES", set())
+
+    def alphabetical(space: realingo.Space, past: realingo.Past, rng: Any) -> list[str] | None:
+        left = (subset for subset in space.every() if subset not in past.taken)
+        found = next(left, None)
+        return None if found is None else list(found.codes)
+
+    path = study(tmp_path / "one", trials=5)
+    with pytest.raises(InputError, match="unknown strategy 'alphabetical'"):
+        realingo.load_study(path, {"search.strategy": "alphabetical"})
+    realingo.register_strategy("alphabetical", alphabetical)
+    asked = {"search.strategy": "alphabetical", "search.warm_start": False}
+    status = realingo.search(realingo.load_study(path, asked))
+    space = realingo.Space(CODES, k=3)
+    assert [each.languages for each in status.history] == [subset.codes for subset in islice(space.every(), 5)]
+    assert {each.origin for each in status.history} == {"alphabetical"}
+    with pytest.raises(InputError, match="cannot be called 'swap'"):
+        realingo.register_strategy("swap", alphabetical)
+    realingo.register_strategy("stubborn", lambda space, past, rng: CODES[:3])
+    with pytest.raises(RunError, match="'stubborn' proposed arb\\+cmn\\+deu again"):
+        realingo.search(realingo.load_study(study(tmp_path / "two"), {**asked, "search.strategy": "stubborn"}))
+
+
+def test_overrides_are_those_of_the_command(tmp_path: Path) -> None:
+    config = realingo.load_study(study(tmp_path), {"search.trials": 7, "pool.k": [2, 3], "confirm.top": 1})
+    assert (config.search.trials, config.sizes, config.confirm.top) == (7, (2, 3), 1)
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_examples_run_and_are_short(example: Path, tmp_path: Path) -> None:
+    assert len(example.read_text(encoding="utf-8").splitlines()) <= 40
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    got = subprocess.run([sys.executable, str(example)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (got.returncode, got.stderr) == (0, "")
+    assert got.stdout
+
+
+def test_types_are_published() -> None:
+    assert all((ROOT / package / "py.typed").is_file() for package in ("selector", "realign", "search"))
