@@ -35,6 +35,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
         "hub",
         "corpora",
         "inputs",
+        "store",
         "encoder",
         "world",
         "training",

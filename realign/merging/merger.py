@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.encoder.array_store import key_of
 from realign.encoder.encoder import Encoder
 from realign.merging.vectors import Vector, difference, vector
 from realign.score import Advance, Fidelity, Merging
+from realign.store.array_store import key_of
 from realign.tasks.base import Task, any_of, finetune, heard, train
 from realign.training.encoded_pairs import PairStore
 from realign.training.realigner import realign

@@ -17,13 +17,13 @@ import numpy as np
 
 from realign.corpora.base import Pair, Parallel
 from realign.corpora.filters import Kept, dropped
-from realign.encoder.array_store import Arrays, Chunks, Shelf, kept, key_of
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import Table
-from realign.encoder.sampled_pairs import Stored
 from realign.encoder.word_by_word import WordByWord
 from realign.inputs import RESTORE, ChangedError
 from realign.score import Advance
+from realign.store.array_store import Arrays, Chunks, Shelf, kept, key_of
+from realign.store.sampled_pairs import Stored
 from realign.training.settings import Realignment
 from realign.training.word_alignment import Linked, aligner, informative
 from selector.errors import InputError

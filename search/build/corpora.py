@@ -59,7 +59,7 @@ def filtered(config: StudyConfig, text: Parallel) -> Parallel:
 
 def sampled(config: StudyConfig, text: Parallel) -> Parallel:
     """Parallel text without the training pairs that no run of the study can see."""
-    from realign.encoder.sampled_pairs import Sampled
+    from realign.store.sampled_pairs import Sampled
 
     size = sample_size(config)
     return text if size is None else Sampled(text, size)

@@ -16,8 +16,8 @@ from realign.corpora.base import Pair, Stream
 from realign.corpora.bitext import Moses, Tsv
 from realign.corpora.filters import Filtered, Rules, dropped, share
 from realign.corpora.labels import iob2
-from realign.encoder.array_store import Chunks, Shelf, kept, key_of, opened
 from realign.encoder.ragged import Table
+from realign.store.array_store import Chunks, Shelf, kept, key_of, opened
 from selector.errors import InputError
 
 ROWS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=7), min_size=1, max_size=12)
@@ -113,7 +113,7 @@ def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_two_processes_build_one_store(cache: Path) -> None:
     code = (
-        "import numpy as np, time\nfrom realign.encoder.array_store import Chunks, kept, key_of\n"
+        "import numpy as np, time\nfrom realign.store.array_store import Chunks, kept, key_of\n"
         "def make():\n    print('made'); time.sleep(0.5)\n    return Chunks([{'a': np.arange(10)}], {})\n"
         "print(kept('kind', key_of('x'), make).arrays['a'].sum())"
     )

@@ -16,7 +16,7 @@ from realign.corpora.bitext import Moses, Tsv
 from realign.corpora.filters import Filtered, Rules, dropped
 from realign.corpora.folder import lines, stamped
 from realign.corpora.line_files import count_blocks, count_lines, pick_lines
-from realign.encoder.sampled_pairs import Sampled, Stored, first
+from realign.store.sampled_pairs import Sampled, Stored, first
 from selector.errors import InputError
 
 LOOSE = Rules(ratio=1e9, script=0.0)

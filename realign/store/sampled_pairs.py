@@ -23,8 +23,8 @@ import numpy as np
 
 from realign.corpora.base import Links, Pair, Parallel, Split, pick
 from realign.corpora.filters import Kept
-from realign.encoder.array_store import Arrays, Chunks, Shelf, find, kept, key_of
 from realign.inputs import RESTORE, ChangedError
+from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
 
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
