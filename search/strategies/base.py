@@ -1,7 +1,8 @@
 """What to measure next, from what was measured: the interface, and the plain strategies. Pure: same arguments, same
 answer.
 
-A strategy never proposes a subset that was begun before at the same level; it answers None when there is none left.
+A strategy proposes no subset that was begun before at the same level, but for the surrogate where a study asks for
+repeats; it answers None when there is none left.
 Strategies know no study file: `search.planner` puts one together with what a study asks.
 """
 
