@@ -56,8 +56,12 @@ def knowledge_gain(mean: Array, covariance: Array, noise: float, known: int) -> 
     """
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0) + noise)
     slopes = covariance / deviation  # how far each mean moves, by the option that is measured [B, B]
+    reach = NODES[-1] * np.abs(slopes)
+    floor = (mean[:known, None] - reach[:known]).max(axis=0)  # the highest mean is nowhere below
+    rivals = mean[:, None] + reach >= floor
     gains = np.empty(len(mean))
     for option in range(len(mean)):
-        rows = np.arange(known) if option < known else np.append(np.arange(known), option)
+        rows = np.flatnonzero(rivals[:known, option])
+        rows = rows if option < known else np.append(rows, option)
         gains[option] = (mean[rows, None] + slopes[rows, option, None] * NODES).max(axis=0) @ SHARE
     return np.asarray(gains - mean[:known].max())
