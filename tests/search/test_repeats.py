@@ -10,6 +10,8 @@ import pytest
 import rehearsal
 from similarities import POOL, side
 
+from search.bench.problems import Synthetic
+from search.bench.strategies import Task, traced
 from search.bench.strategy_names import repeated
 from search.commands import search as run
 from search.config.study_config import StudyConfig
@@ -187,3 +189,17 @@ def test_repeats_are_for_the_surrogate_and_one_objective(tmp_path: Path) -> None
     for change in ("search.strategy=swap", 'search.objectives=["mean", "cost"]'):
         with pytest.raises(InputError, match="repeats are for"):
             rehearsal.study(tmp_path, "search.repeats=auto", change, strategy="surrogate")
+
+
+def test_the_benchmark_repeats_where_it_is_asked_to_and_tells_what_is_recommended() -> None:
+    problem = Synthetic(20, 1.0, "absent", 0)
+    plan, seen, begun = problem.planner("surrogate:2", 0), list[Seen](), list[tuple[Subset, str]]()
+    for position in range(8):
+        chosen = plan(position, Past(tuple(seen), tuple(begun)))
+        assert chosen is not None
+        begun.append((chosen.subset, chosen.level))
+        seen.append(problem.measure(chosen.subset, "full", np.random.default_rng(position)))
+    assert len(set(begun)) < len(begun)
+    trace = traced(problem, Task("", "n20", "random", 0, 12, 1))
+    assert len(trace.costs) == 12
+    assert list(trace.recommended) == [10]
