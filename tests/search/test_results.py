@@ -29,7 +29,7 @@ def confirmed() -> dict[str, Any]:
 
 CONFIRMED = confirmed()
 TRIAL = {"languages": ["deu", "tur"], "value": 0.5, "cost": 2.0, "per_language": {"deu": 0.5}, "seed": 0}
-TRIAL |= {"fidelity": {"pairs": 10}, "origin": "swap", "number": 3, "signature": "ab"}
+TRIAL |= {"fidelity": {"pairs": 10}, "origin": "swap", "number": 3, "signature": "ab", "repeats": 2}
 STATUS: dict[str, Any] = {
     "schema": 1,
     "study": "one",
