@@ -85,7 +85,8 @@ class Driver:
     def _begin_one(self, wanted: int) -> bool:
         if self.again:
             before = self.again.pop(0)
-            self._begin(Proposal(before.subset, before.origin, before.level), before.position, before.number)
+            earlier = Proposal(before.subset, before.origin, before.level)
+            self._begin(earlier, before.position, before.seed, before.number)
             return True
         while self.position in self.latest:
             self.position += 1
@@ -98,8 +99,13 @@ class Driver:
         if chosen is None:
             self.exhausted = True
             return False
-        self._begin(chosen, self.position, None)
+        self._begin(chosen, self.position, self._next_seed(chosen))
         return True
+
+    def _next_seed(self, chosen: Proposal) -> int:
+        """The first seed that no trial of this subset was begun on at this level."""
+        before = self.begun.count((chosen.subset, chosen.level))
+        return self.config.seed + before * self.config.search.seeds
 
     def _past(self, last: int) -> Past:
         """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
@@ -108,19 +114,19 @@ class Driver:
         self.looked = max(self.looked, last + 1)
         return Past(tuple(self.seen), tuple(self.begun))
 
-    def _begin(self, chosen: Proposal, position: int, retry_of: int | None) -> None:
+    def _begin(self, chosen: Proposal, position: int, seed: int, retry_of: int | None = None) -> None:
         fidelity = self.fidelities[chosen.level]
-        trial = self.study.begin(chosen.subset, chosen.origin, position, fidelity.facts, retry_of, chosen.level)
+        trial = self.study.begin(chosen.subset, chosen.origin, position, fidelity.facts, retry_of, chosen.level, seed)
         self.running[trial.number] = trial
         if position in self.latest:
             self.ended -= 1
         else:
             self.begun.append((trial.subset, trial.level))
         self.latest[position] = trial
-        seed, seeds = self.config.seed, self.config.search.seeds
+        seeds = self.config.search.seeds
         limit = self.config.search.time_limit
         race = self._race(position, chosen.level)
-        self.place.submit(Job(trial.number, chosen.subset, fidelity, seed, seeds, limit, race))
+        self.place.submit(Job(trial.number, chosen.subset, fidelity, trial.seed, seeds, limit, race))
 
     def _race(self, position: int, level: str) -> Race | None:
         """The median rule (Golovin et al. 2017), on the trials that a position is proposed from: who is faster, or
@@ -139,12 +145,8 @@ class Driver:
         if outcome.score is not None:
             value, self.succeeded = self.config.value(outcome.score.per_language), True
             ended = self.study.finish(trial, outcome.score, value, outcome.runs, outcome.course, outcome.expected)
-            better = self.best is None or value > (self.best.value or 0.0)
-            if ended.state == "complete" and self.study.counts(ended) and better:
-                self.best = ended
-                terminal.remark(
-                    f"trial {trial.number}, {trial.origin}: best so far {value:.4f} with {trial.subset.key}"
-                )
+            if ended.state == "complete" and self.study.counts(ended):
+                self._tell_best(ended)
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
             terminal.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died: {outcome.error}")
@@ -157,6 +159,15 @@ class Driver:
         del self.running[outcome.number]
         if outcome.changed:
             raise RunError(outcome.error, outcome.hint)
+
+    def _tell_best(self, ended: Trial) -> None:
+        """Say it where a trial makes its subset the best, or changes what the best one's trials come to on average."""
+        before, (self.best, *_) = self.best, self.study.best()
+        if self.best.subset != ended.subset or (before and before.value == self.best.value):
+            return
+        of = f", the mean of {self.best.repeats} trials," if self.best.repeats > 1 else ""
+        value, key = self.best.value or 0.0, ended.subset.key
+        terminal.remark(f"trial {ended.number}, {ended.origin}: best so far {value:.4f}{of} with {key}")
 
     def _let_go(self) -> None:
         """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""

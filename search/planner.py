@@ -195,7 +195,7 @@ def own_strategy(name: str, strategy: Propose) -> Proposer:
 
 Factory = Callable[[StudyConfig], Proposer]
 STRATEGIES: Mapping[str, Factory] = {
-    "surrogate": lambda config: Surrogate(side_of(config)),
+    "surrogate": lambda config: Surrogate(side_of(config), config.search.repeats, config.level),
     "random": lambda config: proposal.random,
     "exhaustive": _exhaustive,
     "greedy": lambda config: local.greedy,

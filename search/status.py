@@ -75,6 +75,7 @@ def _best(trial: Trial) -> dict[str, Any]:
         "cost": trial.cost,
         "per_language": dict(trial.per_language),
         "seed": trial.seed,
+        "repeats": trial.repeats,
         "fidelity": dict(trial.fidelity),
         "origin": trial.origin,
         "number": trial.number,

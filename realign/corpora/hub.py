@@ -137,7 +137,7 @@ class Hub:
         found: list[str] = []
         problem: NoDataError | None = None
         for language in self._languages if self._spec.path else self._languages[:1]:
-            for split in self._spec.splits:
+            for split in sorted(self._spec.splits):  # a language may lack train, not dev and test
                 try:
                     found.append(self._rows(language, split).origin)
                 except NoDataError as missing:

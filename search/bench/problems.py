@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from realign.evaluators import table as replay
 from search import planner as plan
 from search.bench.select import pool as observed_pool
+from search.bench.strategy_names import repeated
 from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolved
 from search.planner import WARM, Planner, Proposal
@@ -185,10 +186,11 @@ class Synthetic(Problem):
 
     def planner(self, strategy: str, seed: int) -> Planner:
         config, warm = replace(self.config, seed=seed), list[Subset]()
+        name, repeats = repeated(strategy)
         if strategy.startswith("diversity:"):
             propose, warm = proposal.random, [self._model_free(strategy.removeprefix("diversity:"))]
-        elif strategy == "surrogate":
-            propose = Surrogate(self.side)
+        elif name == "surrogate":
+            propose = Surrogate(self.side, repeats)
             warm = [self._model_free(name) for name in WARM] if self.informed else []
         else:
             propose = plan.STRATEGIES[strategy](config)
@@ -282,8 +284,9 @@ class Replayed(Problem):
 
     def planner(self, strategy: str, seed: int) -> Planner:
         """`strategy` may be "ladder": the surrogate, over all levels of the table."""
-        fidelity, base = ("ladder", "surrogate") if strategy == "ladder" else ("full", strategy)
-        changes = {"strategy": base, "warm_start": base == "surrogate", "fidelity": fidelity}
+        fidelity = "ladder" if strategy == "ladder" else "full"
+        base, repeats = repeated("surrogate" if strategy == "ladder" else strategy)
+        changes = {"strategy": base, "warm_start": base == "surrogate", "fidelity": fidelity, "repeats": repeats}
         search = self.config.search.model_copy(update=changes)
         return plan.planner(replace(self.config, seed=seed, search=search))
 

@@ -21,6 +21,7 @@ from numpy.random import default_rng
 from realign.evaluators import table as replay
 from search import terminal
 from search.bench.problems import Problem, Replayed, named
+from search.bench.strategy_names import repeated
 from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
 from search.strategies.base import Past, Seen
@@ -43,6 +44,7 @@ SYNTHETIC = (
 )  # backward measures too many, and gp takes seconds a proposal: by --strategies only
 NEAR = 0.01  # of the range from the median subset to the best
 LOOKS = (25, 50, 100)  # evaluations
+RECOMMENDED = (10, 20, 25, 40, 50, 80, 100)  # full evaluations after which a recommendation is asked for
 GRID = (1, 2, 4, 6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)  # of the regret curve
 LEVEL = 0.9
 
@@ -69,6 +71,7 @@ class Trace:
     scores: list[float]  # true one of the best subset so far
     observed: list[float]  # true one of the subset that was measured best so far
     posterior: float  # true one of what the surrogate recommends at the end
+    recommended: dict[int, float]  # the same after so many full evaluations, of RECOMMENDED
     seconds: float  # a proposal, processor time
 
     def at(self, cost: float, values: Sequence[float]) -> float:
@@ -97,8 +100,8 @@ def search(
     laddered = {"ladder"} if set(first.shares) >= {*ORDER} else set[str]()
     strategies = strategies or (*laddered, *SYNTHETIC)
     for strategy in strategies:
-        if strategy not in {*STRATEGIES, *laddered} and not strategy.startswith("diversity:"):
-            known = ", ".join((*STRATEGIES, *laddered, "diversity:<select strategy>"))
+        if repeated(strategy)[0] not in {*STRATEGIES, *laddered} and not strategy.startswith("diversity:"):
+            known = ", ".join((*STRATEGIES, "surrogate:auto", *laddered, "diversity:<select strategy>"))
             raise InputError(f"there is no strategy '{strategy}'", f"known: {known}")
         first.planner(strategy, 0)
     horizon = first.space.count() if file else max(LOOKS)  # synthetic ones would need thousands by chance
@@ -146,7 +149,7 @@ def traced(problem: Problem, task: Task) -> Trace:
     """Search until the horizon, and no further than the last look where near the best."""
     plan = problem.planner(task.strategy, task.repetition)
     seen, begun, met = list[Seen](), list[tuple[Subset, str]](), set[Language]()
-    costs, scores, observed = list[float](), list[float](), list[float]()
+    costs, scores, observed, recommended = list[float](), list[float](), list[float](), dict[int, float]()
     best, luckiest, spent, seconds = -np.inf, (-np.inf, 0.0), 0.0, 0.0
     while len(costs) < task.horizon and (len(costs) < max(LOOKS) or best < 1 - NEAR):
         position = len(begun)
@@ -168,9 +171,16 @@ def traced(problem: Problem, task: Task) -> Trace:
             costs.append(spent)
             scores.append(float(best) if np.isfinite(best) else 0.0)
             observed.append(luckiest[1])
-    last = problem.recommended(seen)
-    recommended = 0.0 if last is None else problem.score(problem.truth(last))
-    return Trace(task.strategy, costs, scores, observed, recommended, seconds / len(begun))
+            if len(costs) in RECOMMENDED:
+                recommended[len(costs)] = _recommended(problem, seen)
+    last = _recommended(problem, seen)
+    return Trace(task.strategy, costs, scores, observed, last, recommended, seconds / len(begun))
+
+
+def _recommended(problem: Problem, seen: Sequence[Seen]) -> float:
+    """The true score of what the surrogate recommends after these; 0 where it recommends nothing."""
+    subset = problem.recommended(seen)
+    return 0.0 if subset is None else problem.score(problem.truth(subset))
 
 
 def _row(traces: Sequence[Trace], horizon: int) -> dict[str, Any]:
@@ -186,6 +196,11 @@ def _row(traces: Sequence[Trace], horizon: int) -> dict[str, Any]:
             str(look): _mean([trace.at(look, trace.observed) for trace in traces])["mean"] for look in looks
         },
         "recommended": _mean([trace.posterior for trace in traces])["mean"],
+        "recommended_at": {
+            str(look): _mean([trace.recommended.get(look, trace.posterior) for trace in traces])
+            for look in RECOMMENDED
+            if look <= horizon
+        },
         "regret": {
             str(cost): _mean([1.0 - trace.at(cost, trace.scores) for trace in traces])["mean"]
             for cost in GRID
@@ -200,6 +215,10 @@ def _mean(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": statistics.mean(values), "ci90": list(student_interval(values, LEVEL))}
 
 
+def _plus_minus(found: Mapping[str, Any]) -> str:
+    return f"{found['mean']:.3f} ± {found['mean'] - found['ci90'][0]:.3f}"
+
+
 def render(document: Mapping[str, Any]) -> Any:
     def cells(row: Mapping[str, Any]) -> list[str]:
         near, looks = row["evaluations_to_1pct"], list(row["score_at"])
@@ -208,10 +227,12 @@ def render(document: Mapping[str, Any]) -> Any:
         scores = [
             f"{row['score_at'][look]:.3f} ± {row['score_at'][look] - row['score_ci90'][look][0]:.3f}" for look in looks
         ]
-        return [row["strategy"], f"{near['mean']:.1f}{late}", spread, *scores, f"{row['recommended']:.3f}"]
+        advised = [_plus_minus(row["recommended_at"][look]) for look in looks]
+        return [row["strategy"], f"{near['mean']:.1f}{late}", spread, *scores, *advised, f"{row['recommended']:.3f}"]
 
     looks = list(document["rows"][0]["score_at"])
-    columns = ("strategy", "to 1 %", "90 %", *(f"after {look}" for look in looks), "recommended", "ms", "runs")
+    asked = [*(f"after {look}" for look in looks), *(f"recommended {look}" for look in looks), "at the end"]
+    columns = ("strategy", "to 1 %", "90 %", *asked, "ms", "runs")
     rows = [
         [*cells(row), f"{1000 * row['seconds_per_suggestion']:.0f}", str(row["repetitions"])]
         for row in document["rows"]

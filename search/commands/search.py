@@ -130,10 +130,13 @@ def render_status(document: Mapping[str, Any]) -> Any:
         rows += [["of these", ", ".join(f"{count} {level}" for level, count in levels.items())]]
     best = document["best"]
     if best:
-        rows += [["best subset", " ".join(best["languages"])], ["its value", f"{best['value']:.4f} ({best['origin']})"]]
+        of = f", mean of {best['repeats']} trials" if best["repeats"] > 1 else ""
+        rows += [["best subset", " ".join(best["languages"])]]
+        rows += [["its value", f"{best['value']:.4f} ({best['origin']}{of})"]]
     if taken := document.get("recommended"):
         rows += [["recommended", " ".join(taken["languages"])]]
-        rows += [["expected of it", f"{taken['mean']:.4f} ± {taken['std']:.4f}"]]
+        of = f", after {taken['runs']} runs" if taken["runs"] > 1 else ""
+        rows += [["expected of it", f"{taken['mean']:.4f} ± {taken['std']:.4f}{of}"]]
     for each in document.get("front", ()):
         rows += [[f"for {each['cost']:g}", f"{each['value']:.4f} with {' '.join(each['languages'])}"]]
     rows += [["full evaluations", f"{document['evaluations']['full_equivalents']:g}"]]

@@ -62,6 +62,7 @@ class SearchSection(Section):
     metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
     warm_start: bool = True
     seeds: Annotated[int, Field(ge=1, le=100)] = 1  # averaged in each trial
+    repeats: Literal["never", "auto"] | Annotated[int, Field(ge=2, le=10)] = "never"  # of a subset, on further seeds
     pruner: Literal["none", "median"] = "none"  # median: stop a trial that falls behind the others
     time_limit: Annotated[float, Field(gt=0)] | None = None  # seconds of a trial, after which it counts as failed
     take_over: bool = False  # trials left running by another host are dead: try them again
@@ -89,6 +90,12 @@ class SearchSection(Section):
     def _compares_scores_alone(self) -> SearchSection:
         if self.pruner != "none" and self.objectives:
             raise ValueError("pruner compares scores, and with objectives a poor one may be cheap: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _repeats_what_the_surrogate_chose(self) -> SearchSection:
+        if self.repeats != "never" and (self.strategy != "surrogate" or self.objectives):
+            raise ValueError("repeats are for strategy = 'surrogate' and one objective: leave them out")
         return self
 
     @property

@@ -57,12 +57,14 @@ class Reading:
         return [by_subset[subset] for subset, _, _ in ranked if subset in by_subset][:count]
 
     def recommended(self) -> dict[str, Any] | None:
-        """The subset whose true value is expected to be highest, with mean and standard deviation of that value."""
+        """The subset whose true value is expected to be highest, with mean and standard deviation of that value,
+        and how many runs measured it."""
         found = self.surrogate.recommend(self.config.space, self.past)
         if not found:
             return None
         subset, mean, deviation = found[0]
-        return {"languages": list(subset.codes), "mean": mean, "std": deviation}
+        runs = next(each.seeds for each in self.past.means if each.subset == subset)
+        return {"languages": list(subset.codes), "mean": mean, "std": deviation, "runs": runs}
 
     def effects(self) -> tuple[list[Effect], list[Pair]]:
         """Which languages and pairs matter, whatever strategy measured; empty after too few trials."""

@@ -44,12 +44,14 @@ class TrialRecord:
     level: str = ""  # the name of its fidelity
     seconds: float = 0.0
     error: str = ""
+    repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean
 
     def to_json(self) -> Json:
         """As `best` in `status --json`, with what is not usual added."""
         document: Json = {"languages": list(self.languages), "value": self.value, "cost": self.cost}
         document |= {"per_language": dict(self.per_language), "seed": self.seed, "fidelity": dict(self.fidelity)}
         document |= {"origin": self.origin, "number": self.number, "signature": self.signature}
+        document["repeats"] = self.repeats
         usual = {"state": "complete", "level": "", "seconds": 0.0, "error": ""}
         return document | {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
 
@@ -70,6 +72,7 @@ class TrialRecord:
             level=read.optional("level", text) or "",
             seconds=read.optional("seconds", number) or 0.0,
             error=read.optional("error", text) or "",
+            repeats=read.optional("repeats", count) or 1,
         )
 
 
@@ -80,14 +83,16 @@ class Recommendation:
     languages: tuple[str, ...]
     mean: float
     std: float
+    runs: int = 1  # that measured it
 
     def to_json(self) -> Json:
-        return {"languages": list(self.languages), "mean": self.mean, "std": self.std}
+        return {"languages": list(self.languages), "mean": self.mean, "std": self.std, "runs": self.runs}
 
     @classmethod
     def from_json(cls, given: object, place: str = "recommended") -> Recommendation:
         read = Reader(given, place)
-        return cls(read.value("languages", texts), read.number("mean"), read.number("std"))
+        runs = read.optional("runs", count) or 1
+        return cls(read.value("languages", texts), read.number("mean"), read.number("std"), runs)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """What to measure next, from what was measured: the interface, and the plain strategies. Pure: same arguments, same
 answer.
 
-A strategy never proposes a subset that was begun before at the same level; it answers None when there is none left.
+A strategy proposes no subset that was begun before at the same level, but for the surrogate where a study asks for
+repeats; it answers None when there is none left.
 Strategies know no study file: `search.planner` puts one together with what a study asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -49,8 +51,16 @@ class Past:
         return tuple(each for each in self.seen if each.level == self.level)
 
     @cached_property
+    def means(self) -> tuple[Seen, ...]:
+        """What was measured at this level, one a subset: the mean of its measurements, with all of their runs."""
+        groups: dict[Subset, list[Seen]] = {}
+        for each in self.here:
+            groups.setdefault(each.subset, []).append(each)
+        return tuple(mean_of(group) for group in groups.values())
+
+    @cached_property
     def values(self) -> Mapping[Subset, float]:
-        return {each.subset: each.value for each in self.here}
+        return {each.subset: each.value for each in self.means}
 
     @cached_property
     def taken(self) -> frozenset[Subset]:
@@ -58,8 +68,38 @@ class Past:
 
     @cached_property
     def pending(self) -> tuple[Subset, ...]:
-        """Begun, and without a value that may be looked at: running, or failed. In the order they were begun."""
-        return tuple(subset for subset, level in self.begun if level == self.level and subset not in self.values)
+        """Begun, and without a value that may be looked at: running, or failed. In the order they were begun.
+
+        Of a subset that was begun more often than it has values, the later ones count as pending.
+        """
+        left = Counter(each.subset for each in self.here)
+        found = []
+        for subset, level in self.begun:
+            if level == self.level and left[subset] < 1:
+                found.append(subset)
+            elif level == self.level:
+                left[subset] -= 1
+        return tuple(found)
+
+    @cached_property
+    def count(self) -> int:
+        """Measurements begun at this level, repeats included."""
+        return sum(level == self.level for _, level in self.begun)
+
+
+def mean_of(group: Sequence[Seen]) -> Seen:
+    """Measurements of one subset at one level as one: their mean, weighted by the runs in each."""
+    if len(group) == 1:
+        return group[0]
+    runs = [each.seeds for each in group]
+    total = sum(runs)
+    codes = set.intersection(*(set(each.per_language) for each in group))
+    per_language = {
+        code: sum(n * each.per_language[code] for n, each in zip(runs, group, strict=True)) / total
+        for code in sorted(codes)
+    }
+    value = sum(n * each.value for n, each in zip(runs, group, strict=True)) / total
+    return Seen(group[0].subset, value, per_language, group[0].level, total)
 
 
 class Proposer(Protocol):

@@ -31,7 +31,7 @@ from search.objective import front
 from search.study import lease as owner
 from search.study.provenance import SCHEMA, comparable, facts, readable, unlike
 from search.study.storage import Storage, opened, patiently, shown, unusable
-from search.study.trial import CHANGED, INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts
+from search.study.trial import CHANGED, INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts, pooled
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
@@ -42,7 +42,7 @@ STATES: dict[TrialState, State] = {
     TrialState.RUNNING: "running",
 }
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
-FIELDS = {field.name for field in dataclasses.fields(Trial)}
+FIELDS = {field.name for field in dataclasses.fields(Trial)} - {"repeats"}
 Answer = TypeVar("Answer")
 
 
@@ -120,9 +120,9 @@ class Study:
             raise unlike(self.config, names)
 
     def best(self, count: int = 1) -> list[Trial]:
-        """The best finished trials of those that count; ties go to the earlier."""
+        """The best subsets of the finished trials that count, by their mean over trials; ties go to the earlier."""
         done = [t for t in self.trials() if t.state == "complete" and self.counts(t)]
-        return sorted(done, key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
+        return sorted(pooled(done), key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
     def front(self) -> list[Trial]:
         """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
@@ -140,14 +140,18 @@ class Study:
         fidelity: Mapping[str, Any],
         retry_of: int | None = None,
         level: str = "full",
+        seed: int | None = None,
     ) -> Trial:
-        """Record that the subset is being evaluated, in one write: a kill leaves all of it or nothing."""
+        """Record that the subset is being evaluated, in one write: a kill leaves all of it or nothing.
+
+        `seed` is that of its first run; None: the study's.
+        """
         attributes = {
             "subset": " ".join(subset.codes),
             "k": len(subset),
             "origin": origin,
             "position": position,
-            "seed": self.config.seed,
+            "seed": self.config.seed if seed is None else seed,
             "cost": self.config.space.cost(subset),
             "level": level,
             "fidelity": dict(fidelity),

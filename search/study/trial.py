@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from statistics import fmean
 from typing import Any, Literal
 
 from selector.languages.subset import Subset
@@ -42,6 +43,7 @@ class Trial:
     retry_of: int | None = None  # number of the attempt before
     owner: Mapping[str, Any] = field(default_factory=dict)
     started: datetime | None = None
+    repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean: see `pooled`
 
     def begun(self, seeds: int) -> int:
         """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
@@ -54,6 +56,27 @@ class Trial:
         asked = [self.position, self.subset.key, self.seed, self.level, dict(self.fidelity), self.cost]
         found = [self.value, dict(self.per_language), self.signature, self.runs, list(self.course), self.expected]
         return hashlib.sha256(json.dumps([asked, found], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def pooled(trials: Iterable[Trial]) -> list[Trial]:
+    """One for each subset, in the order of their first trials: the first with the means of all its trials' scores.
+
+    Trials of one subset are on different seeds, each the mean of as many runs: give whole ones of one level.
+    """
+    groups: dict[Subset, list[Trial]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        groups.setdefault(trial.subset, []).append(trial)
+    return [_mean(group) for group in groups.values()]
+
+
+def _mean(group: Sequence[Trial]) -> Trial:
+    if len(group) == 1:
+        return group[0]
+    values = [trial.value for trial in group if trial.value is not None]
+    codes = [code for code in group[0].per_language if all(code in trial.per_language for trial in group)]
+    per_language = {code: fmean(trial.per_language[code] for trial in group) for code in codes}
+    value = fmean(values) if values else None
+    return replace(group[0], value=value, per_language=per_language, repeats=len(group))
 
 
 def last_attempts(trials: Iterable[Trial]) -> dict[int, Trial]:

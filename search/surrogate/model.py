@@ -9,12 +9,14 @@ of what it does not know as much as of what was measured, which the search has c
 with their expected value (Kriging believer: Ginsbourger et al. 2010). What a cheaper fidelity says, its posterior mean,
 is a feature of the one above, with a learned weight (autoregressive cokriging: Kennedy & O'Hagan 2000, in the recursive
 form of Le Gratiet & Garnier 2014). So is what the scores of single targets say together (`source_effects`), and what
-published results promise (`prior_knowledge`).
+published results promise (`prior_knowledge`). A subset may be measured more than once, on other seeds (`repeats`):
+its measurements stand beside each other, so how far they lie apart helps to tell the noise.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -28,9 +30,10 @@ from search.space import ENUMERABLE, Space
 from search.strategies import base as proposal
 from search.strategies import ladder, local
 from search.strategies.base import Past, Seen
-from search.surrogate import acquisition, gaussian_process
+from search.surrogate import acquisition, gaussian_process, repeats
 from search.surrogate.gaussian_process import Posterior, Weights
 from search.surrogate.kernels import Kernels, Points, Side, masks
+from search.surrogate.repeats import Repeats
 from search.surrogate.source_effects import Donors, donors
 from selector.languages.subset import Subset
 
@@ -62,6 +65,14 @@ class Fit:
         variance = self.posterior.variance(k, self.kernels.own(self.weights.kernels, at))
         return self.centre + self.scale * self.posterior.mean(k), self.scale * np.sqrt(variance)
 
+    def joint(self, X: Array) -> tuple[Array, Array]:
+        """Mean [B] and covariance [B, B] of subsets X [B, n], in units of the objective."""
+        at = self.kernels.at(X)
+        k = self.towards(at)
+        own = self.kernels.towards(self.weights.kernels, at)(at)
+        covariance = self.posterior.covariance(k, own, np.ones(len(X)))
+        return self.centre + self.scale * self.posterior.mean(k), self.scale**2 * covariance
+
     def mean(self, X: Array) -> Array:
         """Mean of subsets X, [B, 1]: a feature for the fidelity above."""
         k = self.towards(self.kernels.at(X))
@@ -79,10 +90,10 @@ class Fit:
 
 
 class Surrogate:
-    """`Proposer`. `side` is in the order of the space's pool."""
+    """`Proposer`. `side` is in the order of the space's pool; `repeats` happen at `level` alone."""
 
-    def __init__(self, side: Side) -> None:
-        self.side = side
+    def __init__(self, side: Side, repeats: Repeats = "never", level: str = "full") -> None:
+        self.side, self.repeats, self.level = side, repeats, level
         self._said = False
         self._remembered: dict[tuple[str, str], tuple[bytes, Any]] = {}  # what was learned at a level, and from what
 
@@ -104,7 +115,7 @@ class Surrogate:
         The best value seen overstates itself; this does so much less. Values as measured where no model can be fitted.
         """
         past = _finite(past)
-        seen = [each for each in past.here if space.allows(each.subset)]
+        seen = [each for each in past.means if space.allows(each.subset)]
         if not seen:
             return []
         try:
@@ -136,10 +147,9 @@ class Surrogate:
         return Fit(kernels, weights, posterior, towards, centre, scale)
 
     def _best(self, space: Space, past: Past, rng: Generator) -> Subset | None:
-        optimistic = space.count() > ENUMERABLE and len(past.taken) % 2 == 0
+        optimistic = space.count() > ENUMERABLE and past.count % 2 == 0
         fit = self.fit(space, past, optimistic)
-        begun = masks(space, (each.subset for each in past.here)), masks(space, past.pending)
-        X = np.concatenate(begun)
+        X = masks(space, dict.fromkeys((*past.values, *past.pending)))
         mean, _ = fit(X)
         inside = acquisition.Moves(space).allowed(X)
         best = float(mean[inside].max()) if inside.any() else float(mean.max())
@@ -151,9 +161,22 @@ class Surrogate:
             return acquisition.log_improvement(*fit(X), best)
 
         x = acquisition.best_unseen(space, score, starts, masks(space, past.taken), rng)
+        if (again := self._again(space, past, fit, x)) is not None:
+            return again
         if x is None:
             return proposal.random(space, past, rng)
         return space.subset(tuple(np.flatnonzero(x).tolist()))
+
+    def _again(self, space: Space, past: Past, fit: Fit, new: Array | None) -> Subset | None:
+        """The measured subset to measure once more; None: rather the new one [n]."""
+        if self.repeats == "never" or past.level != self.level:
+            return None
+        known = [subset for subset in past.values if space.allows(subset)]
+        begun = Counter(subset for subset, level in past.begun if level == past.level)
+        counts = np.array([begun[subset] for subset in known], dtype=np.intp)
+        noise = fit.weights.noise * fit.scale**2
+        chosen = repeats.again(self.repeats, fit.joint, noise, masks(space, known), counts, new)
+        return None if chosen is None else known[chosen]
 
     def _donors(self, level: str, X: Array, seen: Sequence[Seen]) -> Mapping[str, Donors]:
         """What single targets gain, as a feature; nothing where not every measurement tells of every target."""

@@ -29,7 +29,7 @@ def confirmed() -> dict[str, Any]:
 
 CONFIRMED = confirmed()
 TRIAL = {"languages": ["deu", "tur"], "value": 0.5, "cost": 2.0, "per_language": {"deu": 0.5}, "seed": 0}
-TRIAL |= {"fidelity": {"pairs": 10}, "origin": "swap", "number": 3, "signature": "ab"}
+TRIAL |= {"fidelity": {"pairs": 10}, "origin": "swap", "number": 3, "signature": "ab", "repeats": 2}
 STATUS: dict[str, Any] = {
     "schema": 1,
     "study": "one",
@@ -37,7 +37,7 @@ STATUS: dict[str, Any] = {
     "trials": {"complete": 1, "failed": 0, "pruned": 0, "running": 0},
     "levels": {"merge": 1, "full": 0},
     "best": TRIAL,
-    "recommended": {"languages": ["deu"], "mean": 0.4, "std": 0.1},
+    "recommended": {"languages": ["deu"], "mean": 0.4, "std": 0.1, "runs": 4},
     "front": [TRIAL],
     "evaluations": {"full_equivalents": 1.5},
     "seconds": 2.0,
