@@ -7,26 +7,24 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape as escape  # for cells that are not ours
-from rich.markup import render as marked
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as Text  # for cells with a style
 
 from realign.score import Advance as Advance  # what `progress` gives can be called as
 
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
-# A code such as :family: is no emoji.
-out = Console(soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+# Names come from files, folders and databases: [x] is no style, and a code such as :family: is no emoji.
+out = Console(soft_wrap=True, emoji=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 FIRST_SECONDS = 2.0  # before a first line
 PLAIN_EVERY_SECONDS = 5.0
@@ -53,7 +51,7 @@ def emit(document: Mapping[str, Any], as_json: bool, render: Callable[[Mapping[s
 def remark(text: str) -> None:
     """A line on stderr; for a caller from Python a message of the logger "realingo"."""
     if _listener.get() is None:
-        err.print(text, markup=False)
+        err.print(text)
     else:
         _log.info(text)
 
@@ -87,8 +85,8 @@ def progress() -> Iterator[Noted]:
         with _plain_lines() as lines:
             yield lines
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    left = (TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    columns = (_plain("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    left = (_plain("left"), TimeRemainingColumn(), _plain("{task.fields[note]}"))
     with Progress(*columns, *left, console=err) as bars:
         tasks: dict[str, Any] = {}
 
@@ -100,6 +98,10 @@ def progress() -> Iterator[Noted]:
             bars.update(tasks[what], completed=done, total=total, note=note)
 
         yield advance
+
+
+def _plain(form: str) -> TextColumn:
+    return TextColumn(form, markup=False)
 
 
 @dataclass
@@ -172,11 +174,14 @@ def _plain_lines() -> Iterator[Noted]:
         thread.join()
 
 
-def table(title: str, columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> Table:
-    """A plain rich table; `right` names the columns to align right (numbers). Words are broken only if they must be."""
+def table(title: str, columns: list[str], rows: Sequence[Sequence[str | Text]], right: tuple[str, ...] = ()) -> Table:
+    """A plain rich table; `right` names the columns to align right (numbers). Words are broken only if they must be.
+
+    Text is shown as it is; a cell of rich's `Text` may have a style.
+    """
     drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_header=any(columns))
     for number, column in enumerate(columns):
-        cells = [marked(cell).plain for cell in (column, *(row[number] for row in rows))]
+        cells = [str(cell) for cell in (column, *(row[number] for row in rows))]
         words = [word for cell in cells for word in cell.split()]
         longest = min(12, max(map(len, words), default=0))
         drawn.add_column(column, justify="right" if column in right else "left", overflow="fold", min_width=longest)

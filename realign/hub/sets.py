@@ -5,6 +5,7 @@ This is data, not code: realign/data/hub.toml holds the known sets, a study file
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -60,7 +61,7 @@ class Spec:
         pair = "-".join(sorted((ours, theirs)))
         turned = "-".join(reversed(pair.split("-")))
         pair = turned if turned in self.pairs else pair
-        return pattern.format(lang=theirs, source=ours, pair=pair, split=split)
+        return _filled(pattern, {"lang": theirs, "source": ours, "pair": pair, "split": split}, self.id)
 
     def check(self, source: str, language: str) -> None:
         """NoDataError where the set is known not to have the language; InputError for another source than its own."""
@@ -120,6 +121,19 @@ def altered(spec: Spec, own: Mapping[str, Any]) -> Spec:
     path = changes.pop("path", None)
     spec = replace(spec, **changes)
     return spec.at(path) if path else spec
+
+
+def _filled(pattern: str, fields: Mapping[str, str], name: str) -> str:
+    """The pattern with its named fields replaced, and no other use of braces: a study file is not to run anything."""
+
+    def value(match: re.Match[str]) -> str:
+        field = match[1]
+        if field not in fields:
+            hint = f"braces hold only {', '.join(f'{{{known}}}' for known in fields)}"
+            raise InputError(f"'{match[0]}' in '{pattern}' of {name} stands for nothing", hint)
+        return fields[field]
+
+    return re.sub(r"\{([^{}]*)\}|[{}]", value, pattern)
 
 
 def _value(key: str, value: Any) -> Any:

@@ -222,11 +222,9 @@ def render(document: Mapping[str, Any]) -> Any:
     rows, last = [], ""
     for check in document["checks"]:
         colour = COLOURS[check["state"]]
-        state = f"[{colour}]{check['state']}[/{colour}]"
+        state = terminal.Text(check["state"], style=colour)
         group = "" if check["group"] == last else check["group"]
-        rows.append(
-            [group, terminal.escape(check["name"]), state, *map(terminal.escape, (check["found"], check["hint"]))]
-        )
+        rows.append([group, check["name"], state, check["found"], check["hint"]])
         last = check["group"]
     states = [check["state"] for check in document["checks"]]
     counted = ", ".join(f"{states.count(state)} {state}" for state in COLOURS if state in states)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.terminal import RenderableType, escape, listing, table
+from search.terminal import RenderableType, listing, table
 from selector.distances import user_table
 from selector.distances.distance import LEAST_OVERLAP, distances
 from selector.errors import InputError
@@ -78,7 +78,7 @@ def render_languages(document: Mapping[str, Any]) -> RenderableType:
     right = ("class", "place", "observed", "S P I %")
     if len(rows) > FRAMED:
         return listing(title, titles, rows, right)
-    return table(title, [escape(cell) for cell in titles], [[escape(cell) for cell in row] for row in rows], right)
+    return table(title, titles, rows, right)
 
 
 def _cells(entry: Mapping[str, Any]) -> list[str]:
@@ -139,7 +139,7 @@ def render_distances(document: Mapping[str, Any]) -> RenderableType:
         rows.append([code, *cells, f"{share:.0%}"])
     names = ["", *codes, "observed"]
     title = f"{document['metric']} distances{_legend(document)}"
-    return table(escape(title), names, rows, right=tuple(names[1:]))
+    return table(title, names, rows, right=tuple(names[1:]))
 
 
 def _legend(document: Mapping[str, Any]) -> str:

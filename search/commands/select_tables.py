@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.terminal import RenderableType, stack, table
+from search.terminal import RenderableType, Text, stack, table
 from selector.languages.language import parse
 
 Document = Mapping[str, Any]
@@ -152,9 +152,9 @@ def _best(name: str, values: Sequence[float | None]) -> float | None:
     return min(known) if name in _SMALL else max(known)
 
 
-def _emphasized(value: float | None, best: float | None) -> str:
+def _emphasized(value: float | None, best: float | None) -> str | Text:
     text = _number(value)
-    return f"[bold]{text}[/bold]" if value is not None and value == best else text
+    return Text(text, style="bold") if value is not None and value == best else text
 
 
 def _number(value: float | int | None) -> str:

@@ -18,6 +18,7 @@ from socketserver import ThreadingMixIn
 from threading import Event, Thread
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import optuna
@@ -41,6 +42,7 @@ NOTE_PATH = re.compile(r"/api/studies/\d+(/\d+)?/note")
 IMPORTANCE_PATH = re.compile(r"/api/studies/\d+/param_importances")
 NO_IMPORTANCE = b'{"param_importances": [[]]}'  # optuna-dashboard divides by the number of parameters: we have none
 READ_ONLY = b'{"reason": "Realingo serves its study for reading: only notes can be changed here."}'
+OTHER_NAME = b'{"reason": "Call this dashboard localhost or 127.0.0.1; other names need --host."}'
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -54,7 +56,8 @@ def serve(config: StudyConfig, host: str, port: int) -> None:
     with listening(host, port) as server:
         with progress() as advance:
             annotate(study, html_report.gather(config, study), advance, AT_FIRST)
-        server.set_app(read_only(board.wsgi(study.storage)))
+        board_app = read_only(board.wsgi(study.storage))
+        server.set_app(for_this_machine(board_app) if loopback(host) else board_app)
         with Interrupts() as interrupts, _refreshing(config, study), suppress(KeyboardInterrupt):
             _announce(study, host, server.server_port)
             with interrupts.welcome():
@@ -167,6 +170,25 @@ def read_only(inner: Application) -> Application:
         return _answer(start_response, "403 Forbidden", READ_ONLY)
 
     return application
+
+
+def for_this_machine(inner: Application) -> Application:
+    """Only for those who call this machine by a loopback name: a web page may give its own name our address."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if loopback(_host_name(environ.get("HTTP_HOST", ""))):
+            return inner(environ, start_response)
+        return _answer(start_response, "421 Misdirected Request", OTHER_NAME)
+
+    return application
+
+
+def _host_name(header: str) -> str:
+    """The name in a Host header, without its port; empty where it is none."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _answer(start_response: Callable[..., Any], status: str, body: bytes) -> list[bytes]:

@@ -49,9 +49,12 @@ def export(config: StudyConfig, output: Path, row: str | None = None) -> dict[st
         write_text(part / "subset.json", json.dumps(subset, indent=1, ensure_ascii=False) + "\n")
         write_text(part / "realign.toml", _realignment(config, subset, output))
         write_text(part / "README.md", _card(config, subset, confirmed))
-        _report(config, part / "report.html")
+        write_text(part / "report.html", _report(config))
         os.chmod(part, 0o755)
         os.replace(part, output)  # takes the place of an empty folder
+    except OSError as problem:
+        message = f"cannot write to {output}: {problem.strerror or problem}"
+        raise InputError(message, "nothing was exported: make room, or name another folder with -o") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return {**subset, "path": str(output), "files": sorted(file.name for file in output.iterdir())}
@@ -166,10 +169,10 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _report(config: StudyConfig, file: Path) -> None:
+def _report(config: StudyConfig) -> str:
     from search.report import html_report
 
-    html_report.write(config, file)
+    return html_report.page(config)
 
 
 def _card(config: StudyConfig, subset: Mapping[str, Any], confirmed: Mapping[str, Any]) -> str:

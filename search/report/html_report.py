@@ -62,19 +62,24 @@ def write(config: StudyConfig, output: Path | None) -> str:
 
     InputError where the study does not exist, has no finished trial, or the path cannot be written.
     """
-    story = gather(config, open_study(config, create=False))
-    if not story.table:
-        raise InputError(
-            f"study '{config.name}' has no finished trial to report", "run 'realingo search STUDY.toml' first"
-        )
+    text = page(config)
     path = Path(output) if output is not None else config.folder / "report.html"
     if output is not None and not path.parent.is_dir():
         raise _unwritable(path, "its folder does not exist")
     try:
-        write_text(path, render(story))
+        write_text(path, text)
     except OSError as problem:
         raise _unwritable(path, problem.strerror or str(problem)) from None
     return str(path)
+
+
+def page(config: StudyConfig) -> str:
+    """The report of a study as HTML. InputError where the study does not exist or has no finished trial."""
+    story = gather(config, open_study(config, create=False))
+    if not story.table:
+        message = f"study '{config.name}' has no finished trial to report"
+        raise InputError(message, "run 'realingo search STUDY.toml' first")
+    return render(story)
 
 
 def gather(config: StudyConfig, study: Study) -> Story:

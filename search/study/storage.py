@@ -21,7 +21,8 @@ from optuna.exceptions import DuplicatedStudyError as Taken
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage as Storage
 from optuna.storages import JournalStorage, RDBStorage
-from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+from optuna.storages._rdb.models import BaseModel as Tables
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, PendingRollbackError
 
 from search.study.journal import Journal
 from search.terminal import remark
@@ -34,6 +35,7 @@ SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)([^&]*)", re.IGNOR
 LITE = {"timeout": 1}  # s that SQLite itself waits for a lock
 KINDS = "search.storage is sqlite:///FILE.db in a folder that exists, a journal file, or the URL of a database server"
 DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
+DAMAGE = re.compile("malformed|is not a database|unsupported file format|no such table|no such column")  # of SQLite
 POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}  # s, s, ms; of libpq
 
 Answer = TypeVar("Answer")
@@ -62,6 +64,8 @@ def _database(url: str, create: bool) -> Storage:
     own = POSTGRES if re.match(r"postgresql(\+psycopg2?)?://", url) else LITE if url.startswith("sqlite:") else {}
     options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": own}  # a restarted server is met with a new call
     try:
+        if url.startswith("sqlite:"):
+            _check_sound(url, options)
         if not create:
             engine = sqlalchemy.create_engine(url, **options)
             ready = _laid_out(engine)
@@ -74,6 +78,30 @@ def _database(url: str, create: bool) -> Storage:
     except ImportError:
         driver = "pip install 'realingo[postgres]'" if url.startswith("postgres") else "install the one its URL names"
         raise InputError(f"there is no driver for {shown(url)}", driver) from None
+
+
+def _check_sound(url: str, options: dict[str, Any]) -> None:
+    """DatabaseError where a file of SQLite is damaged, or holds some of Optuna's tables but not all of them.
+
+    It is looked through once, before it is used: a damaged page may lie where only a later step comes.
+    """
+    file = Path(url.removeprefix("sqlite:///"))
+    if not file.exists() or not file.stat().st_size:
+        return
+    engine = sqlalchemy.create_engine(url, **options)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(sqlalchemy.text("PRAGMA quick_check(1)")).scalar()
+        lost = set(Tables.metadata.tables) - set(sqlalchemy.inspect(engine).get_table_names()) if found == "ok" else ()
+        if found != "ok" or (lost and _laid_out(engine)):
+            what = ValueError(f"malformed: there is no table {min(lost)}" if lost else f"malformed: {found}")
+            raise DatabaseError(None, None, what) from what
+    except OperationalError as problem:
+        if not DAMAGE.search(str(problem)):  # locked: whoever writes is not in its way for long
+            return
+        raise
+    finally:
+        engine.dispose()
 
 
 def _laid_out(engine: sqlalchemy.Engine) -> bool:
@@ -126,6 +154,8 @@ def patiently(action: Callable[[], Answer], url: str, patience: float | None = N
         try:
             answer = action()
         except Exception as problem:
+            if _is_damage(problem):
+                raise unusable(url, problem) from None
             if not passing(problem):
                 raise
             if time.monotonic() - begun >= patience:
@@ -145,9 +175,18 @@ def patiently(action: Callable[[], Answer], url: str, patience: float | None = N
 
 def passing(problem: BaseException) -> bool:
     """Whether it may work later: locked, full, unwritable, or a server that is away."""
+    if _is_damage(problem):
+        return False
     if isinstance(problem, StorageInternalError):
         problem = problem.__cause__ or problem
     return isinstance(problem, (OSError, OperationalError, InterfaceError, PendingRollbackError))
+
+
+def _is_damage(problem: BaseException) -> bool:
+    """Whether a file of SQLite is broken, which waiting does not mend."""
+    if isinstance(problem, StorageInternalError):
+        problem = problem.__cause__ or problem
+    return isinstance(problem, DatabaseError) and bool(DAMAGE.search(str(problem.orig)))
 
 
 def shown(url: str) -> str:
@@ -169,4 +208,7 @@ def reason(problem: BaseException, url: str) -> str:
 
 
 def unusable(url: str, problem: BaseException) -> InputError:
+    if _is_damage(problem):
+        hint = "restore the file from a copy, or name another one in search.storage: a new study measures anew"
+        return InputError(f"the storage {shown(url)} is damaged: {reason(problem, url)}", hint)
     return InputError(f"cannot open the storage {shown(url)}: {reason(problem, url)}", KINDS)

@@ -30,6 +30,8 @@ BROKEN = (  # what NumPy raises for an archive that is none, is damaged, or hold
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
 )
 
+COMMAS = "save it with commas between the cells and points in numbers: deu,2.5"
+
 _SQUARE = "the file is square: a header of codes, then one row of numbers per code in the same order"
 _TRANSFER = (
     "the header names the targets, and each row begins with its donor's code, e.g. `,deu,fin` then `swe,0.9,0.2`"
@@ -89,7 +91,17 @@ def read_rows(path: str, what: str, hint: str) -> list[Row]:
         raise InputError(f"'{path}' is not a CSV file: {problem}", hint) from None
     if not rows:
         raise InputError(f"'{path}' is empty", hint)
+    if other := other_separator(rows):
+        raise InputError(f"'{path}', line {rows[0][0]}: cells are separated by {other}, not by commas", COMMAS)
     return rows
+
+
+def other_separator(rows: Sequence[Row]) -> str | None:
+    """What separates the cells of a file without commas, as spreadsheets of many countries write it; else None."""
+    for mark, name in ((";", "semicolons"), ("\t", "TABs")):
+        if all(mark in (cells[0] if cells else "") for _, cells in rows):
+            return name
+    return None
 
 
 def code_of(path: str, line: int | None, cell: str) -> str:

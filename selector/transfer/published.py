@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selector.distances.user_matrix import COMMAS, other_separator
 from selector.errors import InputError
 from selector.languages.language import Language, parse
 
@@ -146,7 +147,8 @@ def _table(path: str, language: Any) -> tuple[dict[str, dict[str, float]], dict[
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             if not {"strategy", "language", "mean", "std"} <= set(reader.fieldnames or ()):
-                raise InputError(f"'{path}' lacks a column", _FORM)
+                other = other_separator([(1, list(reader.fieldnames or ()))])
+                raise InputError(f"'{path}' lacks a column", COMMAS if other else _FORM)
             rows = [(reader.line_num, row) for row in reader]
     except OSError as problem:
         raise InputError(f"cannot read '{path}': {problem.strerror}", "check the path") from None

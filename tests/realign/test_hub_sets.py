@@ -109,3 +109,20 @@ def test_only_its_own_source_has_translations() -> None:
     with pytest.raises(InputError, match="translations of eng only"):
         known()["tatoeba"].check("fra", "cmn")
     Spec("a/b", ("parallel",), {}).check("fra", "cmn")  # nothing is known against it
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["{nope}", "{0}", "{}", "{lang.__class__}", "{lang!r}", "{lang:>9}", "{", "}", "{{lang}}", "{lang", "a{ }"],
+)
+def test_braces_hold_only_the_named_fields(pattern: str) -> None:
+    spec = Spec("x", ("parallel",), {"text": "text"})
+    with pytest.raises(InputError, match="stands for nothing") as caught:
+        spec.fill(pattern, "eng", "deu")
+    assert "{lang}, {source}, {pair}, {split}" in caught.value.hint
+
+
+def test_every_named_field_is_replaced_once() -> None:
+    spec = Spec("x", ("parallel",), {"text": "text"}, names={"deu": "{source}"})
+    assert spec.fill("{lang}/{source}.{split}", "eng", "deu", "dev") == "{source}/eng.dev"
+    assert spec.fill("{pair}", "eng", "fra") == "eng-fra"

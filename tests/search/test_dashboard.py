@@ -160,6 +160,25 @@ def test_only_reading_and_notes_pass(method: str, path: str, allowed: bool) -> N
 
 
 @pytest.mark.parametrize(
+    ("header", "allowed"),
+    [("localhost:8080", True), ("127.0.0.1:8080", True), ("[::1]:8080", True), ("LOCALHOST", True),
+     ("attacker.example:8080", False), ("localhost.attacker.example", False), ("127.0.0.1.nip.io:80", False),
+     ("[::1", False), ("", False), ("127.0.0.1@attacker.example", False)],
+)  # fmt: skip
+def test_a_page_under_another_name_reads_nothing(header: str, allowed: bool) -> None:
+    reached: list[str] = []
+
+    def inner(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        reached.append(environ["HTTP_HOST"])
+        start_response("200 OK", [])
+        return []
+
+    statuses: list[str] = []
+    dashboard.for_this_machine(inner)({"HTTP_HOST": header}, lambda status, headers: statuses.append(status))
+    assert (bool(reached), statuses[0][:3]) == ((True, "200") if allowed else (False, "421"))
+
+
+@pytest.mark.parametrize(
     ("host", "inside"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
 )
 def test_loopback(host: str, inside: bool) -> None:
@@ -195,9 +214,9 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
     assert "realingo[dashboard]" in problem.value.hint
 
 
-def fetch(url: str, method: str = "GET") -> tuple[int, str]:
+def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=20) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as problem:
         with problem:
@@ -223,6 +242,7 @@ def test_serves_the_study_on_loopback_until_interrupted(tmp_path: Path, number: 
         assert [bool(trial["note"]["body"]) for trial in detail["trials"]] == [True, True, True, False]
         assert fetch(f"{root}/api/studies/{key}/param_importances")[0] == 200
         assert fetch(f"{root}/api/studies/{key}", "DELETE")[0] == 403
+        assert fetch(f"{root}/api/studies/{key}", Host="attacker.example")[0] == 421
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +100,24 @@ def test_a_trial_that_is_ahead_since_is_named(study: StudyConfig, tmp_path: Path
 def test_held_out_languages_that_were_changed_are_said(study: StudyConfig, tmp_path: Path) -> None:
     document = export.export(changed(study, 'targets.held_out=["tel"]'), tmp_path / "out")
     assert told(tmp_path / "out", document, "held-out languages were changed")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A file that grows beyond it is refused by the system, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 2_000, 20_000])
+def test_where_there_is_no_room_nothing_is_left(study: StudyConfig, tmp_path: Path, size: int) -> None:
+    before = rehearsal.tree(tmp_path)
+    with files_of_at_most(size), pytest.raises(InputError, match=f"cannot write to {tmp_path / 'out'}") as caught:
+        export.export(study, tmp_path / "out")
+    assert "make room" in caught.value.hint
+    assert rehearsal.tree(tmp_path) == before
+    assert len(export.export(study, tmp_path / "out")["files"]) == 4
