@@ -1,16 +1,16 @@
-"""The lines of a CoNLL-U file as tagged sentences."""
+"""Treebanks in local files: CoNLL-U as tagged sentences."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.base import Tagged
-from realign.corpora.folder import bad, fail, lines
+from realign.corpora.base import Split, Tagged
+from realign.corpora.folder import CODES, SPLITS, bad, fail, known_split, lines, one, sign, stamped, treebanks
 
 UPOS = frozenset({
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
@@ -19,6 +19,34 @@ UPOS = frozenset({
 NO_TAG = "_"
 
 log = logging.getLogger("realingo.data")
+
+
+class Conllu:
+    """Treebanks with UPOS tags (`Labelled`). `languages` (none: all) names what the `signature` covers."""
+
+    def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
+        self._files = {split: treebanks(folder, split) for split in SPLITS}
+        self._folder, self._named = folder, frozenset(languages)
+        if not any(self._files.values()):
+            fail(f"no treebank in {folder}", f"files are named <code>.<split>.conllu or .conllu.gz, {CODES}")
+
+    def languages(self, split: Split) -> tuple[str, ...]:
+        """The individual codes of the languages that have this split."""
+        return tuple(self._files[known_split(split)])
+
+    @property
+    def signature(self) -> str:
+        """SHA-256 over the names and bytes of the files in use."""
+        every = [(code, files) for files in self._files.values() for code in files]
+        return sign("conllu", [files[code] for code, files in every if not self._named or code in self._named])
+
+    def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
+        """Sentences as words with UPOS; multiword-token lines and empty nodes are skipped.
+
+        InputError: no file for the language or the split, or a malformed line.
+        """
+        path = one(self._files[known_split(split)], language, f"{split} treebank in {self._folder}")
+        return read_conllu(*stamped(path))
 
 
 @cache

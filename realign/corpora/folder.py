@@ -4,23 +4,51 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
+from realign.corpora.base import Split
 from realign.corpora.file_names import Found, Item, language_of, treebank_of
 from selector.errors import InputError, NoDataError
 
 VARIABLE = "REALINGO_DATA"
+SPLITS: tuple[Split, ...] = get_args(Split)
 CARRIAGE = "end lines with a line feed, and put a blank where a carriage return stands inside a text"
 CODES = "with any code of the language, such as deu, de or deu_Latn"
 
 
 def fail(message: str, hint: str) -> NoReturn:
     raise InputError(message, hint)
+
+
+def find_folder(text: str, base: Path) -> Path:
+    """The data folder a study file names: relative to `base` (the file's folder) first, then under $REALINGO_DATA.
+
+    `{data}/…` looks under $REALINGO_DATA only; an absolute path (or `~/…`) is taken as it is. InputError names every
+    place tried.
+    """
+    inside = text.removeprefix("{data}").lstrip("/")
+    places = [] if text.startswith("{data}") else [base / os.path.expanduser(text)]
+    root = os.environ.get(VARIABLE)
+    shared = not os.path.isabs(os.path.expanduser(text))
+    if root and shared:
+        places.append(Path(root).expanduser() / inside)
+    for place in places:
+        if text and os.path.isdir(place):
+            return place
+    tried = [str(place) for place in places] + ([f"${VARIABLE}/{inside} (not set)"] if shared and not root else [])
+    message = f"there is no data folder '{text}'; looked for {' and '.join(tried)}"
+    raise InputError(message, f"set {VARIABLE} to the folder that holds '{inside}'" if shared else "correct the path")
+
+
+def known_split(split: str) -> Split:
+    """The split of that name, or InputError."""
+    return split if split in SPLITS else fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
 
 
 def by_language(folder: Path, suffix: str, required: bool = True) -> Found[Path]:

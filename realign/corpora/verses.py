@@ -14,21 +14,20 @@ from __future__ import annotations
 import copy
 import hashlib
 import logging
-import os
 import re
 import sys
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Generic, Self, TypeVar, get_args, overload
+from typing import Generic, Self, TypeVar, overload
 
-from realign.corpora.base import Cut, Pair, Split, Tagged, at_blanks, at_white_space
+from realign.corpora.base import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.conllu_lines import UPOS as UPOS
-from realign.corpora.conllu_lines import read_conllu
-from realign.corpora.folder import CODES, VARIABLE, bad, by_language, fail, lines, one, sign, stamped, treebanks
-from selector.errors import InputError
+from realign.corpora.conllu_lines import Conllu as Conllu
+from realign.corpora.folder import SPLITS, bad, by_language, fail, known_split, lines, one, sign, stamped
+from realign.corpora.folder import find_folder as find_folder
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
 
 log = logging.getLogger("realingo.data")
@@ -37,24 +36,24 @@ Row = TypeVar("Row")
 Item = TypeVar("Item", covariant=True)
 
 
-def find_folder(text: str, base: Path) -> Path:
-    """The data folder a study file names: relative to `base` (the file's folder) first, then under $REALINGO_DATA.
+@dataclass(frozen=True, eq=False)
+class VerseFile:
+    """The verses of one file. A text may hold several: then it stands with the first, and the others are merged."""
 
-    `{data}/…` looks under $REALINGO_DATA only; an absolute path (or `~/…`) is taken as it is. InputError names every
-    place tried.
-    """
-    inside = text.removeprefix("{data}").lstrip("/")
-    places = [] if text.startswith("{data}") else [base / os.path.expanduser(text)]
-    root = os.environ.get(VARIABLE)
-    shared = not os.path.isabs(os.path.expanduser(text))
-    if root and shared:
-        places.append(Path(root).expanduser() / inside)
-    for place in places:
-        if text and os.path.isdir(place):
-            return place
-    tried = [str(place) for place in places] + ([f"${VARIABLE}/{inside} (not set)"] if shared and not root else [])
-    message = f"there is no data folder '{text}'; looked for {' and '.join(tried)}"
-    raise InputError(message, f"set {VARIABLE} to the folder that holds '{inside}'" if shared else "correct the path")
+    path: Path
+    ids: Collection[str]  # all of the file, in its order
+    texts: Mapping[str, str]  # id → text, of verses that have one
+    merged: Mapping[str, str]  # id → the verse whose text holds it as well
+    holds: Mapping[str, tuple[str, ...]]  # id → the verses merged into its text
+
+    def joins(self, other: VerseFile, verse: str) -> bool:
+        """Whether both files have a text for the verse, and it holds the same verses in both."""
+        return verse in self.texts and verse in other.texts and not self.differs(other, verse)
+
+    def differs(self, other: VerseFile, verse: str) -> bool:
+        """Whether the verse is told together with other verses than in the other file."""
+        here, there = ((each.merged.get(verse), each.holds.get(verse, ())) for each in (self, other))
+        return here != there
 
 
 class Verses:
@@ -86,18 +85,21 @@ class Verses:
         table = self._folder / "verse_ids.tsv"
         named = (self._source, *self._named) if self._named else self.languages()
         paths = [self._file(code) for code in sorted(set(named))] + ([table] if table.exists() else [])
-        return sign(f"verses:{self._source}", paths)
+        return sign(f"verses-2:{self._source}", paths)
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Verses of the source with their translation, in canonical order; words are cut at white space.
 
+        Where only one side has several verses in one text, all of these are left out, and counted in a warning.
         InputError: no file, a malformed line, or no verse in common.
         """
         if language == self._source:
             fail(f"'{language}' is the source language: it has no translation into itself", "leave it out")
         ours, theirs = self._verses(self._source), self._verses(language)
-        rows = [(ours[verse], theirs[verse]) for verse in self._ids(split, ours) if verse in ours and verse in theirs]
-        _tell_lost(self._file(self._source), self._file(language), split, _lost(ours, theirs, self._ids(split, ours)))
+        wanted = list(self._ids(split, ours))
+        joined = [verse for verse in wanted if ours.joins(theirs, verse)]
+        rows = [(ours.texts[verse], theirs.texts[verse]) for verse in joined]
+        tell_lost(self._file(self._source), self._file(language), split, lost(ours, theirs, wanted))
         if not rows:
             message = f"{self._source} and {language} share no {split} verse in {self._folder}"
             fail(
@@ -109,47 +111,21 @@ class Verses:
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         """The train verses of `language` as words: dev and test verses stay unseen in pretraining."""
         verses = self._verses(language)
-        return Lazy([verses[verse] for verse in self._ids("train", verses) if verse in verses], _words)
+        texts = verses.texts
+        return Lazy([texts[verse] for verse in self._ids("train", verses) if verse in texts], _words)
 
     def _file(self, language: str) -> Path:
         return one(self._files, language, f"parallel text in {self._folder}")
 
-    def _verses(self, language: str) -> dict[str, str]:
-        return _read_verses(*stamped(self._file(language)))
+    def _verses(self, language: str) -> VerseFile:
+        return read_verses(*stamped(self._file(language)))
 
-    def _ids(self, split: Split, fallback: Iterable[str]) -> Iterable[str]:
+    def _ids(self, split: Split, fallback: VerseFile) -> Iterable[str]:
         table = self._folder / "verse_ids.tsv"
         if table.exists():
-            return _read_splits(*stamped(table))[_checked(split)]
-        return (verse for verse in fallback if chapter_split(verse) == _checked(split))
-
-
-class Conllu:
-    """Treebanks with UPOS tags (`Labelled`). `languages` (none: all) names what the `signature` covers."""
-
-    def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
-        self._files = {split: treebanks(folder, split) for split in SPLITS}
-        self._folder, self._named = folder, frozenset(languages)
-        if not any(self._files.values()):
-            fail(f"no treebank in {folder}", f"files are named <code>.<split>.conllu or .conllu.gz, {CODES}")
-
-    def languages(self, split: Split) -> tuple[str, ...]:
-        """The individual codes of the languages that have this split."""
-        return tuple(self._files[_checked(split)])
-
-    @property
-    def signature(self) -> str:
-        """SHA-256 over the names and bytes of the files in use."""
-        every = [(code, files) for files in self._files.values() for code in files]
-        return sign("conllu", [files[code] for code, files in every if not self._named or code in self._named])
-
-    def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        """Sentences as words with UPOS; multiword-token lines and empty nodes are skipped.
-
-        InputError: no file for the language or the split, or a malformed line.
-        """
-        path = one(self._files[_checked(split)], language, f"{split} treebank in {self._folder}")
-        return read_conllu(*stamped(path))
+            return _read_splits(*stamped(table))[known_split(split)]
+        _tell_chapterless(fallback)
+        return (verse for verse in fallback.ids if chapter_split(verse) == known_split(split))
 
 
 class Plain:
@@ -207,48 +183,20 @@ def chapter_split(verse: str) -> Split:
     return "train" if bucket < 90 else "dev" if bucket < 95 else "test"
 
 
+@cache
+def _tell_chapterless(verses: VerseFile) -> None:
+    """Say once that neighbours are not kept in one split where ids do not tell chapters."""
+    alone = [verse for verse in verses.ids if chapter_of(verse) == verse]
+    if alone:
+        message = (
+            "%s: %d of %d verse ids name no chapter ('%s'): each is split alone, so that a verse of dev or test may "
+        )
+        message += "stand next to one of train; verse_ids.tsv can say the splits"
+        log.warning(message, verses.path, len(alone), len(verses.ids), alone[0])
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
-
-
-def _checked(split: str) -> Split:
-    return split if split in SPLITS else fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
-
-
-@cache
-def _read_verses(path: Path, _stamp: tuple[int, int]) -> dict[str, str]:
-    verses: dict[str, str] = {}
-    for number, line in lines(path):
-        if not line:
-            continue
-        verse, tab, text = line.partition("\t")
-        if not tab or not verse.strip():
-            bad(path, number, "expected a verse id, a TAB and the text")
-        if verse in verses:
-            bad(path, number, f"verse id '{verse}' for the second time")
-        verses[sys.intern(verse)] = text.strip()
-    if merged := sum(text == RANGE for text in verses.values()):
-        log.warning(
-            "%s: %d verses hold only %s, as their text stands with the verse before: left out", path, merged, RANGE
-        )
-    return {verse: text for verse, text in verses.items() if text and text != RANGE}
-
-
-def _lost(ours: Container[str], theirs: Mapping[str, str], split: Iterable[str]) -> tuple[int, int, int]:
-    """Of the source's verses and the split's: how many join; are not in the translation; only in the translation."""
-    wanted = list(split)
-    joined = sum(verse in ours and verse in theirs for verse in wanted)
-    missing = sum(verse in ours and verse not in theirs for verse in wanted)
-    return joined, missing, sum(verse not in ours for verse in theirs)
-
-
-@cache
-def _tell_lost(ours: Path, theirs: Path, split: Split, counts: tuple[int, int, int]) -> None:
-    """Say once how many verses do not join, and why."""
-    joined, missing, strange = counts
-    if missing or strange:
-        message = "%s: %d %s verses joined with %s; lost: %d without text there; ids of no verse of %s: %d"
-        log.warning(message, theirs.name, joined, split, ours.name, missing, ours.name, strange)
 
 
 @cache
@@ -267,5 +215,78 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
             bad(path, number, f"expected {len(header)} columns, with a verse id and a split of {', '.join(SPLITS)}")
         if any(cells[at] in known for known in splits.values()):
             bad(path, number, f"verse id '{cells[at]}' for the second time")
-        splits[_checked(cells[where])][sys.intern(cells[at])] = None
+        splits[known_split(cells[where])][sys.intern(cells[at])] = None
     return {split: list(verses) for split, verses in splits.items()}
+
+
+@cache
+def read_verses(path: Path, _stamp: tuple[int, int]) -> VerseFile:
+    """InputError, with file and line: no id and TAB, or an id for the second time."""
+    verses: dict[str, str] = {}
+    merged: dict[str, str] = {}
+    head = ""
+    for number, line in lines(path):
+        if not line:
+            continue
+        verse, tab, text = line.partition("\t")
+        if not tab or not verse.strip():
+            bad(path, number, "expected a verse id, a TAB and the text")
+        if verse in verses:
+            bad(path, number, f"verse id '{verse}' for the second time")
+        verse = sys.intern(verse)
+        verses[verse] = text.strip()
+        if verses[verse] != RANGE:
+            head = verse
+        else:
+            merged[verse] = head
+    texts = {verse: text for verse, text in verses.items() if text and text != RANGE}
+    return VerseFile(path, verses.keys(), texts, merged, _holds(merged))
+
+
+def _holds(merged: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    holds: dict[str, tuple[str, ...]] = {}
+    for verse, head in merged.items():
+        holds[head] = (*holds.get(head, ()), verse)
+    return holds
+
+
+@dataclass(frozen=True)
+class Lost:
+    """How many verses of a split join with the source's, and how many do not, by why."""
+
+    joined: int
+    absent: int  # in the source alone: the translation's file does not have the id
+    empty: int  # a side has the id without a text
+    merged: int  # told together with other verses on one side than on the other
+    strange: int  # the translation's ids that the source's file does not have, of all splits
+
+
+def lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost:
+    """Counts over the verses of a split that the source's file has."""
+    joined = absent = empty = merged = 0
+    for verse in split:
+        if verse not in ours.ids:
+            continue
+        if verse not in theirs.ids:
+            absent += verse in ours.texts
+        elif ours.differs(theirs, verse):
+            merged += 1
+        elif verse in ours.texts and verse in theirs.texts:
+            joined += 1
+        else:
+            empty += verse in ours.texts or verse in theirs.texts
+    return Lost(joined, absent, empty, merged, sum(verse not in ours.ids for verse in theirs.texts))
+
+
+@cache
+def tell_lost(ours: Path, theirs: Path, split: str, counts: Lost) -> None:
+    """Say once how many verses do not join, and why."""
+    reasons = {
+        "absent there": counts.absent,
+        "empty on one side": counts.empty,
+        f"one text for several verses on one side ({RANGE})": counts.merged,
+        f"ids of no verse of {ours.name}": counts.strange,
+    }
+    if any(reasons.values()):
+        why = "; ".join(f"{reason}: {number}" for reason, number in reasons.items() if number)
+        log.warning("%s: %d %s verses joined with %s; lost: %s", theirs, counts.joined, split, ours.name, why)

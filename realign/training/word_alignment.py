@@ -194,4 +194,4 @@ def _unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) ->
     states = hidden_states(model, ids, mask, layer)
     vectors = word_vectors(states, word, row.flatten().to(device), number.flatten().to(device))
     present = (word[:, :, None] == torch.arange(many, device=device)).any(1)
-    return nn.functional.normalize(vectors, dim=1).view(len(rows), many, -1), present
+    return nn.functional.normalize(vectors, dim=1).view(len(rows), many, vectors.shape[-1]), present

@@ -144,19 +144,49 @@ def test_a_chapter_is_the_id_without_its_verse(verse: str, chapter: str) -> None
     assert chapter_of(verse) == chapter
 
 
-def test_a_merged_verse_is_no_text_and_what_does_not_join_is_counted(
+def test_merged_verses_pair_with_nothing_and_what_does_not_join_is_counted_by_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ids = [f"GEN 1:{verse}" for verse in range(1, 5)]
+    ids = [f"GEN 1:{verse}" for verse in range(1, 9)]
     (tmp_path / "verse_ids.tsv").write_text("verse_id\tsplit\n" + "".join(f"{each}\ttrain\n" for each in ids) + "\n")
     (tmp_path / "eng.txt").write_text("".join(f"{each}\tenglish {each}\n" for each in ids))
-    (tmp_path / "deu.txt").write_text("GEN 1:1\teins\nGEN 1:2\t<range>\nGEN 1:3\tdrei\nGEN.1.4\tvier\n")
+    theirs = ["1 eins", "2 zwei und drei", "3 <range>", "4 vier", "5 ", "7 sieben", "8 acht"]
+    rows = [f"GEN 1:{line.replace(' ', chr(9), 1)}\n" for line in theirs]
+    (tmp_path / "deu.txt").write_text("".join(rows) + "GEN.1.6\tsechs\n")
     pairs = Verses(tmp_path, "eng").pairs("deu", "train")
-    assert [pair.target for pair in pairs] == [("eins",), ("drei",)]
-    assert "1 verses hold only <range>" in caplog.text
-    assert (
-        "2 train verses joined with eng.txt; lost: 2 without text there; ids of no verse of eng.txt: 1" in caplog.text
-    )
+    assert [pair.target for pair in pairs] == [("eins",), ("vier",), ("sieben",), ("acht",)]
+    assert [pair.source[-1] for pair in pairs] == ["1:1", "1:4", "1:7", "1:8"]
+    reasons = "absent there: 1; empty on one side: 1; one text for several verses on one side (<range>): 2; "
+    assert f"4 train verses joined with eng.txt; lost: {reasons}ids of no verse of eng.txt: 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "joined"),
+    [
+        (("a", "<range>", "c"), ("x", "<range>", "z"), ["x", "z"]),  # the same verses on both sides
+        (("a", "<range>", "c"), ("x", "y", "z"), ["z"]),
+        (("a", "<range>", "<range>"), ("x", "<range>", "z"), []),
+        (("a", "b", "c"), ("x", "", "<range>"), ["x"]),  # merged into a verse without text
+        (("a", "b", "c"), ("<range>", "y", "z"), ["y", "z"]),  # into none
+    ],
+)
+def test_a_text_pairs_only_with_one_of_the_same_verses(
+    tmp_path: Path, ours: tuple[str, ...], theirs: tuple[str, ...], joined: list[str]
+) -> None:
+    table = "verse_id\tsplit\n" + "".join(f"G.1.{number}\ttrain\n" for number in range(3))
+    (tmp_path / "verse_ids.tsv").write_text(table + "G.2.1\ttrain\n")
+    for code, texts in (("eng", ours), ("deu", theirs)):
+        lines = "".join(f"G.1.{number}\t{text}\n" for number, text in enumerate(texts))
+        (tmp_path / f"{code}.txt").write_text(lines + "G.2.1\tlast\n")
+    pairs = Verses(tmp_path, "eng").pairs("deu", "train")
+    assert [pair.target[0] for pair in pairs] == [*joined, "last"]
+
+
+def test_ids_without_a_chapter_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for code in ("eng", "deu"):
+        (tmp_path / f"{code}.txt").write_text("".join(f"v{number}\ttext\n" for number in range(40)) + "G.1.1\ta\n")
+    Verses(tmp_path, "eng").pairs("deu", "train")
+    assert "40 of 41 verse ids name no chapter ('v0')" in caplog.text
 
 
 def test_bare_carriage_returns_are_refused(tmp_path: Path) -> None:
