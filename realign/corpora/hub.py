@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Self
 
-from realign.corpora.base import Classified, Pair, Split, Stream, Tagged
+from realign.corpora.base import Classified, Cut, Pair, Split, Stream, Tagged, at_blanks, at_white_space
 from realign.corpora.labels import iob2
 from realign.hub import loading
 from realign.hub.rows import TAGS, WORDS, Rows
@@ -24,6 +26,13 @@ class Hub:
     def __init__(self, spec: Spec, source: str, languages: Iterable[str]) -> None:
         """`languages`: those a study uses; the first is loaded to learn which commit of the repository there is."""
         self._spec, self._source, self._languages = spec, source, tuple(sorted(set(languages)))
+        self._cut: Cut = at_white_space
+
+    def at_blanks(self) -> Self:
+        """The same text with its words cut only at ASCII blanks, as word aligners do."""
+        other = copy.copy(self)
+        other._cut = at_blanks
+        return other
 
     @property
     def signature(self) -> str:
@@ -40,7 +49,7 @@ class Hub:
             return False
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        columns = self._spec.columns
+        columns, cut = self._spec.columns, self._cut
         if "text" in columns:  # one configuration a language, rows that correspond
             ours, theirs = (self._rows(code, split) for code in (self._source, language))
             column = columns["text"]
@@ -48,14 +57,16 @@ class Hub:
             self._check(ours, [columns["text"]])
             self._check(theirs, [columns["text"]])
             return Stream(
-                lambda: _joined(ours, theirs, column),
-                lambda numbers: _joined(ours.select(numbers), theirs.select(numbers), column),
+                lambda: _joined(ours, theirs, column, cut),
+                lambda numbers: _joined(ours.select(numbers), theirs.select(numbers), column, cut),
                 len(ours),
             )
         rows = self._rows(language, split)
         sides = [self._spec.fill(columns[role], self._source, language) for role in ("source", "target")]
         self._check(rows, sides)
-        return Stream(lambda: _pairs(rows, sides), lambda numbers: _pairs(rows.select(numbers), sides), len(rows))
+        return Stream(
+            lambda: _pairs(rows, sides, cut), lambda numbers: _pairs(rows.select(numbers), sides, cut), len(rows)
+        )
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         return tuple(self.tagged(language, split))
@@ -176,14 +187,11 @@ def _relabelled(label: str, other: Mapping[str, str]) -> str:
     return "O" if other[kind] == "O" else f"{mark}-{other[kind]}"
 
 
-def _joined(ours: Rows, theirs: Rows, column: str) -> Iterator[Pair]:
+def _joined(ours: Rows, theirs: Rows, column: str, cut: Cut) -> Iterator[Pair]:
     """Pairs of rows that correspond."""
-    return (_pair(*our, *their) for our, their in zip(ours.texts(column), theirs.texts(column), strict=True))
+    both = zip(ours.texts(column), theirs.texts(column), strict=True)
+    return (Pair(cut(our), cut(their)) for (our,), (their,) in both)
 
 
-def _pairs(rows: Rows, sides: Sequence[str]) -> Iterator[Pair]:
-    return (_pair(*both) for both in rows.texts(*sides))
-
-
-def _pair(source: str, target: str) -> Pair:
-    return Pair(tuple(source.split()), tuple(target.split()))
+def _pairs(rows: Rows, sides: Sequence[str], cut: Cut) -> Iterator[Pair]:
+    return (Pair(cut(source), cut(target)) for source, target in rows.texts(*sides))

@@ -6,12 +6,13 @@ same labels, trains. A language never changes its set between splits.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Generic, Protocol, TypeVar, cast
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from realign.corpora.base import Classified, Pair, Split, Tagged
 from selector.errors import InputError, NoDataError
@@ -154,6 +155,13 @@ class MixedParallel(Mixed[Any]):
 
     _text = "parallel text"
 
+    def at_blanks(self) -> Self:
+        """The same text with its words cut only at ASCII blanks, as word aligners do."""
+        other = copy.copy(self)
+        other._members = tuple(replace(each, make=partial(_made_at_blanks, each.make)) for each in self._members)
+        other._whole = {}
+        return other
+
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         return self._read(self._of(language), language, split)
 
@@ -190,3 +198,7 @@ def _tell(text: str, language: str, name: str) -> None:
 def _kind(label: str) -> str:
     """The type of an entity tag in IOB2, else the label."""
     return label[2:] if label.startswith(("B-", "I-")) else label
+
+
+def _made_at_blanks(make: Callable[[Sequence[str]], Any], languages: Sequence[str]) -> Any:
+    return make(languages).at_blanks()

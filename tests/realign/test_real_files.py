@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import unicodedata
 from pathlib import Path
 
@@ -10,13 +12,30 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    DebertaV2Config,
+    DebertaV2Model,
+    ModernBertConfig,
+    ModernBertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5EncoderModel,
+)
 
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.hub import Hub
 from realign.corpora.labels import Conll, Table
+from realign.corpora.mixed import Member, MixedParallel
 from realign.corpora.verses import Conllu, Verses, chapter_of
 from realign.corpora.word_links import ByDictionary, ByPharaoh
-from realign.encoder.encoder import Encoder
+from realign.encoder.encoder import Encoder, positions
+from realign.hub.sets import Spec
 from realign.tasks.unseen import check_labels
 from realign.training.word_alignment import itermax, mutual
 from search.study.storage import check_storage, reason
@@ -41,6 +60,19 @@ def test_links_count_tokens_between_ascii_blanks(tmp_path: Path) -> None:
     assert pair.source == ("New\u00a0York", "sleeps")
     assert [(pair.source[i], pair.target[j]) for i, j in pair.links or ()][1] == ("sleeps", "schläft")
     assert next(iter(text.pairs("deu", "train"))).source == ("New", "York", "sleeps")
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_links_over_text_of_the_hub_count_tokens_between_ascii_blanks(tmp_path: Path, mixed: bool) -> None:
+    (tmp_path / "deu.tsv").write_text("eng\tdeu\nNew\u00a0York sleeps\tNew\u00a0York schläft\n", encoding="utf-8")
+    (tmp_path / "deu.align").write_text("0-0 1-1\n")
+    spec = Spec("x", ("parallel",), {"source": "{source}", "target": "{lang}"}, files="{lang}.tsv").at(str(tmp_path))
+    hub = Hub(spec, "eng", ["deu"])
+    text = MixedParallel([Member("x", lambda languages: Hub(spec, "eng", languages))], ["deu"], ["train"])
+    (pair,) = ByPharaoh(text if mixed else hub, tmp_path).pairs("deu", "train")
+    assert (pair.source, pair.target) == (("New\u00a0York", "sleeps"), ("New\u00a0York", "schläft"))
+    assert pair.links == ((0, 0), (1, 1))
+    assert next(iter((text if mixed else hub).pairs("deu", "train"))).source == ("New", "York", "sleeps")
 
 
 @pytest.mark.parametrize(("link", "hint"), [("0p0", "possible links"), ("0-0:0.98", "weights"), ("x", "written")])
@@ -222,7 +254,13 @@ def test_a_side_without_words_has_no_links(link) -> None:  # type: ignore[no-unt
 
 @pytest.mark.parametrize(
     ("kind", "config", "most"),
-    [(BertModel, BertConfig, 20), (RobertaModel, RobertaConfig, 18)],
+    [
+        (BertModel, BertConfig, 20),
+        (RobertaModel, RobertaConfig, 18),
+        (MPNetModel, MPNetConfig, 18),  # counts from behind its padding as well
+        (ModernBertModel, ModernBertConfig, 20),  # turns vectors by their positions: those it was made for
+        (DebertaV2Model, DebertaV2Config, 20),
+    ],
 )
 def test_the_limit_is_what_the_model_has_positions_for(kind, config, most: int) -> None:  # type: ignore[no-untyped-def]
     core = Tokenizer(models.WordLevel({"a": 0, "[PAD]": 1, "[UNK]": 2}, unk_token="[UNK]"))
@@ -237,6 +275,11 @@ def test_the_limit_is_what_the_model_has_positions_for(kind, config, most: int) 
     assert encoder.limit(128) == most == int(table.length[0])
     assert encoder.limit(7) == 7
     encoder.model(*table.take(torch.tensor([0]))[:2])
+
+
+def test_relative_positions_alone_set_no_limit() -> None:
+    about = T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    assert positions(T5EncoderModel(about)) == math.inf
 
 
 @given(pairs=PAIRS)
@@ -266,3 +309,47 @@ def test_words_and_entities_come_back(
     assert entities(folder, text) == [
         (tuple(word for word, _ in some), tuple(tag for _, tag in some)) for some in sentences
     ]
+
+
+@given(
+    rows=st.lists(st.tuples(SENTENCE, SENTENCE, st.sampled_from(["yes", "no", "0", "1"])), min_size=1, max_size=5),
+    ascii_only=st.booleans(),
+)
+@WARM
+def test_rows_of_json_come_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[list[str], list[str], str]], ascii_only: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("rows")
+    objects = [{"label": label, "hypothesis": " ".join(b), "premise": " ".join(a)} for a, b, label in rows]
+    text = "".join(json.dumps(each, ensure_ascii=ascii_only) + "\n" for each in objects)
+    (folder / "deu.dev.jsonl").write_text(text, encoding="utf-8", newline="")
+    found = [(each.first, each.second, each.label) for each in Table(folder).examples("deu", "dev")]
+    assert found == [(tuple(a), tuple(b), label) for a, b, label in rows]
+
+
+@given(entries=st.lists(st.tuples(WORD, WORD), min_size=1, max_size=6), tabs=st.booleans(), text=PAIRS)
+@WARM
+def test_links_are_those_of_the_dictionary_that_was_written(
+    tmp_path_factory: pytest.TempPathFactory,
+    entries: list[tuple[str, str]],
+    tabs: bool,
+    text: list[tuple[list[str], list[str]]],
+) -> None:
+    folder = tmp_path_factory.mktemp("muse")
+    text = [([*a, entries[0][0]], [entries[0][1], *b]) for a, b in text]  # one of them at least
+    ours, theirs = ("".join(" ".join(pair[side]) + "\n" for pair in text) for side in (0, 1))
+    lines = "".join(("\t" if tabs else " ").join(entry) + "\n" for entry in entries)
+    (folder / "eng-deu.txt").write_text(lines, encoding="utf-8", newline="")
+    known = {(caseless(a), caseless(b)) for a, b in entries}
+    expected = [
+        {(i, j) for i, x in enumerate(a) for j, y in enumerate(b) if (caseless(x), caseless(y)) in known}
+        for a, b in text
+    ]
+    found = ByDictionary(bitext(folder, ours, theirs), folder).pairs("deu", "train")
+    assert [set(pair.links or ()) for pair in found] == expected
+    assert all(expected)
+
+
+def caseless(word: str) -> str:
+    """What Unicode calls a canonical caseless match (section 3.13, D145), in its own words."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", word).casefold())
