@@ -35,7 +35,7 @@ stress: $(VENV)/stamp-test
 	$(BIN)/python studies/reliability/stress.py
 	$(BIN)/python studies/reliability/load.py
 
-# Files of any bytes for every reader, steered by coverage. What ends it is left as a file crash-….
+# Files of any bytes for every reader, and text that is written and read again, steered by coverage. What ends it is left as a file crash-….
 fuzz: $(VENV)/stamp-fuzz
 	$(BIN)/python studies/reliability/fuzz.py -max_total_time=$(SECONDS)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import rehearsal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from readers import READERS, read_or_refused
+from round_trips import ROUND_TRIPS
 
 from search.config.study_config import load
 
@@ -54,6 +55,17 @@ def test_the_sound_file_is_read(tmp_path: Path, name: str) -> None:
     file_name, read, sound = READERS[name]
     (tmp_path / file_name).write_bytes(sound)
     read(tmp_path / file_name)
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+@given(text=st.text(max_size=60))
+@example(text="New York\u00a0schläft\n# O x\n# 1\n\u200b cafe\u0301 İ ß\n-1 - _ <range>\n#")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+def test_what_was_written_is_what_is_read(scratch: Path, name: str, text: str) -> None:
+    folder = scratch / str(len(list(scratch.iterdir())))
+    folder.mkdir()
+    found, written = ROUND_TRIPS[name](folder, text.encode("utf-8", "ignore"))
+    assert found == written
 
 
 @given(key=st.text(max_size=20), value=st.text(max_size=30))
