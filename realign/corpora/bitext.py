@@ -156,7 +156,7 @@ def _unbroken(path: Path) -> Iterator[tuple[int, str]]:
     """The lines without blank ones at the end; there may be none in between."""
     blank = 0  # the first of the blank lines just before
     for number, line in lines(path):
-        if not line.strip():
+        if not line.strip(" "):  # a TAB alone is an empty pair
             blank = blank or number
             continue
         if blank:

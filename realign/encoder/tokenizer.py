@@ -61,6 +61,6 @@ def stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
         if commit is not None:
             file = Path(str(try_to_load_from_cache(base, name, revision=commit)))
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # brackets without end
         return {}
     return found if isinstance(found, dict) else {}

@@ -181,10 +181,10 @@ def configured(**changed: Any) -> Callable[[Path], None]:
 
 OWN_CODE = {"AutoConfig": "code.C", "AutoModel": "code.M"}
 MODELS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "a pickle": (pickled, "no file named model.safetensors"),
-    "a torch file": (torch_file, "no file named model.safetensors"),
+    "a pickle": (pickled, "no model.safetensors"),
+    "a torch file": (torch_file, "no model.safetensors"),
     "no weights": (without("model.safetensors"), "no file named model.safetensors"),
-    "code of its own": (configured(auto_map=OWN_CODE, model_type="evil"), "custom code"),
+    "code of its own": (configured(auto_map=OWN_CODE, model_type="evil"), "needs code of its own"),
     "no configuration": (without("config.json"), "config.json"),
     "a configuration that is no JSON": (holding("config.json", "{"), "config.json"),
     "a configuration of brackets": (holding("config.json", "[" * 100_000), "cannot load"),

@@ -15,6 +15,7 @@ import small_study
 
 from realign.inputs import ChangedError, Inputs, different, listed
 from realign.score import Evaluator, Fidelity, Look, Score
+from realign.store.array_store import key_of
 from search import driver
 from search.backends import registry
 from search.build import evaluator as assemble
@@ -211,7 +212,11 @@ def test_text_that_changes_before_it_is_encoded_is_kept_under_no_signature(home:
     drop_line(home / "parallel" / "eng-fin.fin")
     with pytest.raises(ChangedError, match="parallel text"):
         store.of("fin")
-    assert not list((Path(os.environ["REALINGO_CACHE"]) / "store").rglob("manifest.json"))
+    kept = Path(os.environ["REALINGO_CACHE"]) / "store"
+    for kind in ("pairs", "text"):
+        assert not list((kept / kind).rglob("manifest.json"))
+    key = key_of("sample", text.signature, "fin")  # of the text as it is now
+    assert (kept / "sample" / key / "manifest.json").exists()
 
 
 class Editing:

@@ -115,6 +115,7 @@ def exported(folder: Path, text: str) -> str:
     confirmed = {"rows": rows, "seeds": [1], "method": text, "luck": {"difference": 0.0}}
     score = {**cell, **gains, "per_language": {}, "regressions": []}
     subset = {"languages": ["deu"], "reason": text, "score": score, "signature": text, "versions": {"a": text}}
+    subset["stale"] = [text]
     return export._card(config, subset, confirmed)
 
 
@@ -125,7 +126,7 @@ def carded(folder: Path, text: str) -> str:
     document: dict[str, Any] = {
         "name": text,
         "pairs": 1,
-        "data": {code: {"pairs": 1, "dropped": {}, "used": 1}},
+        "data": {code: {"available": 1, "pairs": 1, "dropped": {}, "used": 1}},
         "realign": {"dictionary": text, "steps": 2},
         "seed": 1,
         "changed": [text],

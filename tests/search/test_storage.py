@@ -115,11 +115,13 @@ def test_a_lock_that_changes_hands_is_waited_for(tmp_path: Path) -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
-@pytest.mark.parametrize("content", [b"\n# a study\n", b"SQLite format 3\0 and so on"])
-def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"\n# a study\n", "no journal"), (b"SQLite format 3\0 and so on", "not a journal")]
+)
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, content: bytes, says: str) -> None:
     file = tmp_path / "mine.txt"
     file.write_bytes(content)
-    with pytest.raises(InputError, match="no journal"):
+    with pytest.raises(InputError, match=says):
         run.search(rehearsal.study(tmp_path, "search.storage=mine.txt"), 3)
     assert file.read_bytes() == content
 
