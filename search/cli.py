@@ -16,7 +16,6 @@ from selector.errors import InputError, RealingoError, StopError
 app = typer.Typer(
     name="realingo",
     help="Choose which languages to realign a multilingual encoder on, by measuring.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -37,6 +36,23 @@ Backend = Annotated[
 ]
 Address = Annotated[str, typer.Option(help="A Ray cluster to run on; without it one is started on this machine.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"realingo {version('realingo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Choose which languages to realign a multilingual encoder on, by measuring."""
 
 
 @app.command()
@@ -131,6 +147,47 @@ def select(
     request = select_request.Request(**given, quotas=tuple(quota or ()))
     mode = selecting.mode(request, compare, rank)
     emit(selecting.run(mode, request, plot, view), as_json, mode.show)
+
+
+@app.command()
+def init(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="STUDY.toml", help="The file to write.")] = Path(
+        "study.toml"
+    ),
+    folder: Annotated[
+        Path | None, typer.Option("--from-folder", metavar="DIR", help="Look at what lies there.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="An encoder: a folder, a model of the hub, or world.")] = None,
+    parallel: Annotated[str | None, typer.Option(help="A known set of parallel text, such as opus-100.")] = None,
+    task: Annotated[str | None, typer.Option(help="A known set of a task, such as udpos.")] = None,
+    pool: Annotated[str | None, typer.Option(help="Codes, a file of codes, or a named pool.")] = None,
+    size: Annotated[int | None, typer.Option("-k", help="How many languages to choose.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and replace the file if it is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a study file to begin with: for your folder, for sets of the hub, or for the embedded world."""
+    from search.starting import init as starting
+
+    wish = starting.Wish(folder, model, parallel, task, pool, size)
+    if wish.empty and not yes and not as_json and sys.stdin.isatty():
+        wish = _asked()
+    emit(starting.init(output, wish, yes), as_json, starting.render_init)
+
+
+def _asked() -> Any:
+    """The wish, by questions; an empty answer takes what stands in brackets."""
+    from search.starting.init import Wish
+
+    where = typer.prompt("Folder with your data (empty: none)", default="", show_default=False)
+    if where:
+        return Wish(Path(where), typer.prompt("Encoder", default="xlm-roberta-base"))
+    model = typer.prompt("Encoder (world: the small one that comes along)", default="world")
+    if model == "world":
+        return Wish()
+    parallel = typer.prompt("Parallel text", default="opus-100")
+    task = typer.prompt("Task", default="udpos")
+    pool = typer.prompt("Pool of languages", default="paper-65")
+    return Wish(None, model, parallel, task, pool, typer.prompt("How many to choose", default=10, type=int))
 
 
 @app.command()

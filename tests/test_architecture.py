@@ -51,6 +51,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
         "space",
         "objective",
         "config",
+        "starting",
         "study",
         "strategies",
         "testing",

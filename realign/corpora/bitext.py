@@ -30,6 +30,11 @@ INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev"
 
 class _AsFiles:
     _cut: Cut = staticmethod(at_white_space)
+    _files: dict[Split, Files]
+
+    def languages(self, split: Split = "train") -> tuple[str, ...]:
+        """The individual codes of the languages that have this split, sorted."""
+        return tuple(sorted(self._files[split]))
 
     def at_blanks(self) -> Self:
         """The same text with its words cut only at ASCII blanks, as word aligners do."""

@@ -1,0 +1,1 @@
+"""How a study begins: what lies in a folder of data, and a study file with comments that fits it."""

@@ -1,0 +1,102 @@
+"""A study file with comments, as text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+WORLD_TASK = """steps = 50
+batch = 32
+lr = 1e-3
+examples = 50   # sentences of a language that are looked at, at most"""
+WORLD_REALIGN = """loss = "word"
+aligner = "gold"  # the world knows which word translates which; real text needs "mutual"
+steps = 50
+batch = 16      # sentence pairs a step: 800 pairs in all, however many languages share them
+lr = 1e-3"""
+TASK = """steps = 1000    # of fine-tuning on the source language
+batch = 32      # sentences a step
+lr = 2e-5
+examples = 200  # sentences of a language that are looked at, at most"""
+REALIGN = """loss = "sentence"  # "word" needs an aligner, such as "mutual"
+steps = 2000    # the paper of realignment subsets (arXiv 2511.06497) takes 24,544
+batch = 16      # sentence pairs a step: 32,000 pairs in all, however many languages share them
+lr = 7.5e-6     # for encoders of the size of XLM-R-base; small ones take 1e-4"""
+
+
+LINE = 12  # languages
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study file says. Values of `parallel` and `data` are TOML."""
+
+    name: str
+    languages: str | tuple[str, ...]
+    source: str
+    k: int
+    tune: str | tuple[str, ...]
+    held_out: tuple[str, ...]
+    model: str
+    parallel: str
+    kind: str
+    data: str
+
+    @property
+    def of_world(self) -> bool:
+        return self.model == "world"
+
+
+def render(plan: Plan, file: str) -> str:
+    """The text of a file of that name. Every section says what it is for."""
+    tuned = (
+        TASK if plan.kind != "retrieval" else "examples = 200  # sentences of a language that are looked at, at most"
+    )
+    return f"""# Which {plan.k} of these languages should an encoder be realigned on?
+#
+#     realingo check {file}      everything that can fail, before anything is trained
+#     realingo search {file}     run or continue the search; then confirm, report, export
+
+name = {json.dumps(plan.name)}
+seed = 0
+
+[pool]                       # the languages that a subset is chosen from
+languages = {_toml(plan.languages)}
+source = {json.dumps(plan.source)}               # the language of the parallel text's other side, and of fine-tuning
+k = {plan.k}                        # how many to choose; [3, 6] lets the search choose the number as well
+
+[targets]
+tune = {_toml(plan.tune)}       # languages whose development scores the search may see
+held_out = {_toml(plan.held_out)}   # seen by `confirm` and the report alone
+
+[model]
+base = {json.dumps(plan.model)}     # a folder, or a model of the hub; revision = "…" pins it
+
+[data]
+parallel = {plan.parallel}
+
+[task]
+kind = {json.dumps(plan.kind)}               # pos, ner, classification or retrieval
+data = {plan.data}
+{WORLD_TASK if plan.of_world else tuned}
+
+[realign]
+{WORLD_REALIGN if plan.of_world else REALIGN}
+
+[search]
+strategy = "surrogate"
+objective = "mean"           # mean, low-resource, worst or cvar:0.25
+trials = {24 if plan.of_world else 40}
+
+[confirm]
+top = {1 if plan.of_world else 3}
+seeds = 8                    # fresh seeds of each row; fewer than 8 can hardly show a difference
+"""
+
+
+def _toml(value: str | tuple[str, ...]) -> str:
+    """A text, or a list of languages, twelve to a line."""
+    if isinstance(value, str) or len(value) <= LINE:
+        return json.dumps(value)
+    lines = [", ".join(map(json.dumps, value[start : start + LINE])) for start in range(0, len(value), LINE)]
+    return "[\n    " + ",\n    ".join(lines) + ",\n]"
