@@ -64,7 +64,7 @@ def survey(folder: Path, source: str) -> Survey:
     kind, place, translated = text
     bank = next(_treebanks(places), None)
     if bank is None:
-        raise InputError(f"there is no treebank in {folder}", "UD folders, or deu.dev.conllu, are read; or give --task")
+        raise InputError(f"there is no treebank in {folder}", "UD folders, or deu.dev.conllu, are read: add one")
     tagged = {code: splits for code, splits in bank[1].items() if code != source}
     if "train" not in bank[1].get(source, ()):
         raise InputError(

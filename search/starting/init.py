@@ -76,6 +76,10 @@ def _from_folder(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
     from search.starting.folder_survey import survey
 
     assert wish.folder is not None
+    if wish.parallel is not None or wish.task is not None:
+        raise InputError(
+            "--from-folder takes text and treebanks from the folder alone", "leave out --parallel and --task"
+        )
     found = survey(wish.folder, wish.source)
     assert found.parallel is not None
     pool: str | tuple[str, ...] = wish.pool or found.translated

@@ -103,6 +103,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--task", "nothing"], "no task set 'nothing'"),
         (["--model", "m", "--parallel", "nothing"], "nothing"),
         (["--from-folder", "nowhere"], "no folder nowhere"),
+        (["--from-folder", ".", "--task", "udpos"], "from the folder alone"),
         (["-k", "40"], "pool"),
     ],
 )
