@@ -26,9 +26,14 @@ class Survey:
     source_splits: tuple[str, ...]
 
     @property
+    def pool(self) -> tuple[str, ...]:
+        """Languages that a subset may hold: parallel text, and a test treebank, on which `confirm` scores them."""
+        return tuple(code for code in self.translated if "test" in self.tagged.get(code, ()))
+
+    @property
     def tuned(self) -> tuple[str, ...]:
-        """Languages that a subset may hold and that can be scored: parallel text, dev and test."""
-        return tuple(code for code in self.translated if {"dev", "test"} <= set(self.tagged.get(code, ())))
+        """Languages of the pool whose scores the search can see: those with a dev treebank."""
+        return tuple(code for code in self.pool if "dev" in self.tagged[code])
 
     @property
     def held_out(self) -> tuple[str, ...]:
@@ -38,11 +43,14 @@ class Survey:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is missing, a line for each reason."""
-        without = [code for code in self.translated if code not in self.tuned]
+        untested = [code for code in self.translated if code not in self.pool]
+        unseen = [code for code in self.pool if code not in self.tuned]
         idle = [code for code in self.tagged if code not in self.translated and code not in self.held_out]
         said = []
-        if without:
-            said.append(f"in the pool but not scored, for want of a dev or a test treebank: {', '.join(without)}")
+        if untested:
+            said.append(f"not in the pool, for want of a test treebank: {', '.join(untested)}")
+        if unseen:
+            said.append(f"in the pool, but not scored in the search, for want of a dev treebank: {', '.join(unseen)}")
         if self.held_out:
             said.append(f"held out, for want of parallel text: {', '.join(self.held_out)}")
         if idle:

@@ -8,11 +8,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.config.study_config import load
 from search.starting.study_text import Plan, render
 from selector.errors import InputError
+from selector.languages.language import parse_pool
+
+if TYPE_CHECKING:
+    from search.starting.folder_survey import Survey
 
 MODEL = "xlm-roberta-base"
 WORLD_HELD_OUT = ("ekk", "npi", "xho", "arb", "cmn", "kat", "quy", "tam")
@@ -80,21 +84,40 @@ def _from_folder(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
         raise InputError(
             "--from-folder takes text and treebanks from the folder alone", "leave out --parallel and --task"
         )
+    if wish.model == "world":
+        raise InputError(
+            "the encoder 'world' reads the embedded world alone", "give --model MODEL, or no --from-folder"
+        )
     found = survey(wish.folder, wish.source)
     assert found.parallel is not None
-    pool: str | tuple[str, ...] = wish.pool or found.translated
-    k = wish.k or max(1, min(10, round(len(found.translated) / 3)))
-    tune = "pool" if found.tuned == found.translated else found.tuned
-    if not found.tuned:
+    pool, left_out = _pool(wish, found)
+    k = wish.k or max(1, min(10, round(len(pool) / 3)))
+    tuned = tuple(code for code in found.tuned if code in pool)
+    if not tuned:
         raise InputError(f"no language with parallel text in {wish.folder} has a dev and a test treebank", "add one")
+    tune = "pool" if tuned == pool else tuned
     kind, folder = found.parallel
     text = f"{{kind = {json.dumps(kind)}, folder = {json.dumps(folder)}}}"
     data = f'{{kind = "conllu", folder = {json.dumps(found.treebanks)}}}'
     alone = (
         () if found.held_out else ("no language is held out: to see how others fare, move some from the pool there",)
     )
-    said = (f"parallel text: {kind}, {', '.join(found.translated)}", *found.remarks, *alone)
+    said = (f"parallel text: {kind}, {', '.join(found.translated)}", *found.remarks, *left_out, *alone)
     return Plan(name, pool, wish.source, k, tune, found.held_out, wish.model or MODEL, text, "pos", data), said
+
+
+def _pool(wish: Wish, found: Survey) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The languages wished for that the folder can serve, and a remark on those it cannot."""
+    if wish.pool is None:
+        return found.pool, ()
+    wished = [language.code for language in parse_pool(wish.pool) if language.code != wish.source]
+    pool = tuple(code for code in wished if code in found.pool)
+    missing = [code for code in wished if code not in found.pool]
+    if not pool:
+        hint = f"with both are {', '.join(found.pool) or 'none'}"
+        raise InputError(f"no language of --pool has parallel text and a test treebank in {found.folder}", hint)
+    left = f"of --pool left out, for want of parallel text or a test treebank: {', '.join(missing)}"
+    return pool, (left,) if missing else ()
 
 
 def _task(name: str | None) -> tuple[str, str]:
@@ -123,7 +146,9 @@ def _check(file: Path, text: str) -> None:
             stream.write(text)
         load(Path(draft))
     except InputError as problem:
-        raise InputError(problem.message.replace(draft, str(file)), problem.hint) from None
+        raise InputError(
+            problem.message.replace(draft, str(file)).replace(Path(draft).name, file.name), problem.hint
+        ) from None
     finally:
         os.unlink(draft)
 

@@ -45,12 +45,65 @@ def test_a_folder_is_looked_at(data: Path, tmp_path: Path, capsys: pytest.Captur
     assert realingo("init", "-o", str(file), "--from-folder", str(data), "--json") == 0
     said = json.loads(capsys.readouterr().out)
     config = load(file)
-    assert [language.code for language in config.pool] == ["deu", "fra", "tur"]
-    assert [language.code for language in config.tune] == ["deu", "fra"]
+    assert [language.code for language in config.pool] == ["deu", "fra"]
+    assert config.tune == config.pool
     assert [language.code for language in config.held_out] == ["swh"]
     assert config.model.base == "xlm-roberta-base"
     assert said["next"] == f"realingo check {file}"
     assert any("tur" in remark and "treebank" in remark for remark in said["remarks"])
+
+
+def test_check_finds_nothing_missing_in_the_folder(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.toml"
+    nowhere = str(tmp_path / "no-encoder")
+    assert realingo("init", "-o", str(file), "--from-folder", str(data), "--model", nowhere) == 0
+    capsys.readouterr()
+    assert realingo("check", str(file), "--json") == 2
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [each["error"] for each in problems if "no-encoder" not in each["error"]] == []
+
+
+def test_a_language_without_a_dev_treebank_is_not_tuned_on(data: Path, tmp_path: Path) -> None:
+    (data / "ud" / "deu.dev.conllu").unlink()
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(data)) == 0
+    config = load(file)
+    assert [language.code for language in config.pool] == ["deu", "fra"]
+    assert [language.code for language in config.tune] == ["fra"]
+
+
+@pytest.mark.parametrize("pool", ["deu,tur,swh", "paper-65"])
+def test_of_a_pool_what_the_folder_lacks_is_left_out_and_said(
+    pool: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(data), "--pool", pool, "-k", "1", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    config = load(file)
+    assert {language.code for language in config.pool} == {"deu"} | ({"fra"} if pool == "paper-65" else set())
+    assert [language.code for language in config.held_out] == ["swh"]
+    assert any("left out" in remark and "swh" in remark for remark in said["remarks"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--pool", "jpn"], "no language of --pool"),
+        (["--model", "world"], "embedded world alone"),
+        (["-k", "9"], "own.toml"),
+    ],
+)
+def test_what_does_not_fit_the_folder_is_said_of_the_file(
+    flags: list[str], says: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(data), *flags) == 2
+    printed = capsys.readouterr().err
+    assert says in printed
+    assert ".init-" not in printed
+    assert not file.exists()
 
 
 @pytest.mark.parametrize(
