@@ -114,6 +114,6 @@ def test_a_result_that_is_another_trials_is_seen_when_a_study_is_opened(tmp_path
     lines = file.read_bytes().splitlines(keepends=True)
     begun = [number for number, line in enumerate(lines) if json.loads(line)["op_code"] == 4]
     file.write_bytes(b"".join(lines[: begun[2]] + lines[begun[2] + 1 :]))
-    for create in (True, False):
-        with pytest.raises(InputError, match=r"trial 2 of study 'trial' .* not its own"):
+    for create in (True, False):  # which of the two workers was first decides which trial is the first wrong one
+        with pytest.raises(InputError, match=r"trial [2-5] of study 'trial' .* not its own"):
             open_study(config, create).trials()
