@@ -5,6 +5,7 @@ A corpus is anything with the methods of `Parallel`, `Labelled` or `Monolingual`
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -158,6 +159,23 @@ class Stream(Sequence[Item], Generic[Item]):
         for item in islice(self._open(), place, None) if place >= 0 else ():
             return item
         raise IndexError(index)
+
+
+class ByNumber(Sequence[Item]):
+    """Items that each have a quick way by number: what a sequence does with one number or a slice follows from it."""
+
+    @abstractmethod
+    def _at(self, number: int) -> Item:
+        """The item of a number from 0."""
+
+    @overload
+    def __getitem__(self, at: int) -> Item: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Item]: ...
+    def __getitem__(self, at: int | slice) -> Item | Sequence[Item]:
+        if isinstance(at, slice):
+            return [self._at(number) for number in range(*at.indices(len(self)))]
+        return self._at(range(len(self))[at])
 
 
 def pick(items: Sequence[Item], numbers: Sequence[int]) -> Iterator[Item]:

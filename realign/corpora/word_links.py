@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import overload
 
-from realign.corpora.base import Links, Pair, Parallel, Split, pick
+from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, pick
 from realign.corpora.file_names import Found, pair_of
 from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
 
@@ -70,7 +69,7 @@ class ByPharaoh:
         return Linking(pairs, lambda number, pair: _links(path, number + 1, rows[number], pair))
 
 
-class Linking(Sequence[Pair]):
+class Linking(ByNumber[Pair]):
     """Pairs that get their links when they are read."""
 
     def __init__(self, pairs: Sequence[Pair], links: Callable[[int, Pair], Links]) -> None:
@@ -88,14 +87,7 @@ class Linking(Sequence[Pair]):
         for number, pair in zip(numbers, pick(self._pairs, numbers), strict=True):
             yield replace(pair, links=self._links(int(number), pair))
 
-    @overload
-    def __getitem__(self, at: int) -> Pair: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Pair]: ...
-    def __getitem__(self, at: int | slice) -> Pair | Sequence[Pair]:
-        if isinstance(at, slice):
-            return [self[number] for number in range(*at.indices(len(self)))]
-        number = range(len(self))[at]
+    def _at(self, number: int) -> Pair:
         pair = self._pairs[number]
         return replace(pair, links=self._links(number, pair))
 

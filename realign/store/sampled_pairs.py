@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
-from realign.corpora.base import Links, Pair, Parallel, Split, pick
+from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, pick
 from realign.corpora.filters import Kept
 from realign.inputs import RESTORE, ChangedError
 from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
@@ -192,7 +192,7 @@ def _pieces(drawn: Drawn) -> Iterator[Arrays]:
             links_base = int(stops[-1])
 
 
-class Stored(Sequence[Pair]):
+class Stored(ByNumber[Pair]):
     """Pairs of a sample, mapped from the store."""
 
     def __init__(self, shelf: Shelf) -> None:
@@ -223,15 +223,6 @@ class Stored(Sequence[Pair]):
             text, first = self._arrays["text"][ends[0] : ends[-1]].tobytes(), ends[0]
             for number, (begin, end) in enumerate(pairwise(ends), start):
                 yield unpack(text[begin - first : end - first], self._links(number))
-
-    @overload
-    def __getitem__(self, at: int) -> Pair: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Pair]: ...
-    def __getitem__(self, at: int | slice) -> Pair | Sequence[Pair]:
-        if isinstance(at, slice):
-            return [self._at(number) for number in range(*at.indices(len(self)))]
-        return self._at(range(len(self))[at])
 
     def _at(self, number: int) -> Pair:
         start, stop = self._arrays["offsets"][number : number + 2]

@@ -88,8 +88,7 @@ def _real(
     if config.task.kind != "retrieval":
         needed.append((config.source.code, "train"))
     for code, part in needed:  # before anything expensive: is it all there?
-        if not data.rows(code, part):
-            raise InputError(f"there is no {part} data for {code}", "add sentences, or leave the language out")
+        data.required(code, part)
     text, encoder = ingredients(config, base, advance)
     pool = [language.code for language in config.pool]
     inputs.include("the encoder", encoder.signature_now)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from search.build import corpora as sources
 from search.config.core_schema import STEPS
 from search.config.study_config import StudyConfig
+from selector.errors import InputError
 
 if TYPE_CHECKING:
     from realign.corpora.base import Split
@@ -23,6 +24,13 @@ class Data:
 
     rows: Callable[[str, Split], Sequence[Any]]  # language, split → its sentences; InputError where there are none
     task: Callable[[Encoder], Task]
+
+    def required(self, language: str, split: Split) -> Sequence[Any]:
+        """The sentences of a language's split. InputError where there are none, or an empty file."""
+        rows = self.rows(language, split)
+        if not rows:
+            raise InputError(f"there is no {split} data for {language}", "add sentences, or leave the language out")
+        return rows
 
 
 def data(config: StudyConfig) -> Data:

@@ -11,11 +11,12 @@ All problems are collected, not the first alone. What is looked at:
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from realign.score import Advance
 from search import planner, terminal
@@ -27,6 +28,9 @@ from search.study.storage import check_storage, shown
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
 from selector.languages.language import Language
+
+if TYPE_CHECKING:
+    from realign.encoder.encoder import Encoder
 
 Answer = TypeVar("Answer")
 
@@ -190,7 +194,7 @@ def _task(
     for number, (code, splits) in enumerate(wanted.items(), 1):
         counts[code] = dict.fromkeys(("train", "dev", "test"))
         for split in splits if counting or config.task_data != "world" else splits[:1]:  # the world has all or none
-            rows = report.attempt(_rows, data, code, split)
+            rows = report.attempt(data.required, code, split)
             if rows is None:
                 continue
             counts[code][split] = len(rows)
@@ -200,13 +204,6 @@ def _task(
                 report.attempt(_agree, rows, taught, code, split)
         advance("reading the task's data", number, len(wanted))
     return counts
-
-
-def _rows(data: tasks.Data, code: str, split: Any) -> Sequence[Any]:
-    rows = data.rows(code, split)
-    if not rows:
-        raise InputError(f"there is no {split} data for {code}", "add sentences, or leave the language out")
-    return rows
 
 
 def _taught(config: StudyConfig, rows: Sequence[Any]) -> set[str]:
@@ -247,7 +244,7 @@ def _model(config: StudyConfig, base: str, advance: Advance) -> dict[str, Any]:
     shape: Any = encoder.model.config
     recipe = config.realign.recipe()
     fitting(encoder.model, recipe)
-    layers, positions = int(shape.num_hidden_layers), _positions(encoder, shape)
+    layers, positions = int(shape.num_hidden_layers), _positions(encoder)
     layer = config.task.layer or 0
     if not -layers - 1 <= layer <= layers:
         raise InputError(f"task.layer: there is no layer {layer}: the encoder has {layers}", f"take 0 to {layers}")
@@ -258,14 +255,12 @@ def _model(config: StudyConfig, base: str, advance: Advance) -> dict[str, Any]:
     return {"id": base, "revision": commit, "layers": layers, "width": encoder.width, "positions": positions}
 
 
-def _positions(encoder: Any, shape: Any) -> int | None:
+def _positions(encoder: Encoder) -> int | None:
     """The longest sentence in sub-words; None where the encoder has no limit that is known."""
-    most = getattr(shape, "max_position_embeddings", None)
-    if most is None:
-        return None
-    table = getattr(getattr(encoder.model, "embeddings", None), "position_embeddings", None)
-    before = getattr(table, "padding_idx", None)  # RoBERTa counts positions from the one after it
-    return int(min(most - (0 if before is None else before + 1), encoder.tokenizer.model_max_length))
+    from realign.encoder.encoder import positions
+
+    most = positions(encoder.model)
+    return None if math.isinf(most) else encoder.limit(int(most))
 
 
 def _named(given: Any) -> str:

@@ -65,7 +65,8 @@ def run(
     if own is None:
         with terminal.progress() as advance:
             checking.require(config, advance)
-    check_storage(config.storage)
+    else:
+        check_storage(config.storage)
     plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
     _warn(config, wanted)
     alone = owner.only_driver(config.storage, config.name)

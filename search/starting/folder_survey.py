@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.folder import lines
+from realign.corpora.folder import by_language, lines
 from realign.corpora.verses import Conllu, Verses
 from selector.errors import InputError
 
@@ -99,8 +99,6 @@ def _texts(places: Sequence[Path], source: str) -> Iterator[tuple[str, Path, tup
 
 def _has_two_columns(place: Path, code: str, kind: str) -> bool:
     """Whether files named as text are: the first line of one is an id or a sentence, a TAB and a sentence."""
-    from realign.corpora.folder import by_language
-
     file = by_language(place, ".txt" if kind == "verses" else ".tsv")[code]
     _, line = next(iter(lines(file)), (0, ""))
     return line.count("\t") == 1

@@ -2,8 +2,8 @@
 
 Optuna appends one JSON record a line, under a lock, and trusts that each line is whole. A line that was cut short is
 glued to the next record, and from then on nobody can read the file. Here a writer first cuts off an unfinished last
-line, under the lock; a reader skips what is no record, and finds the one that was glued to it. A lock whose holder was
-killed is broken. The file stays one that Optuna's own tools read.
+line, under the lock; a reader finds the record that was glued to such a line, and names any other line that is no
+record. A lock whose holder was killed is broken. The file stays one that Optuna's own tools read.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from realign.encoder.encoder import States
 from realign.encoder.hidden_states import hidden_states, net_of
 from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
@@ -203,6 +202,3 @@ def out_of_memory_changes_nothing(bundle: Bundle, device: torch.device) -> dict[
         "error": error,
         "sentences_at_once": micro,
     }
-
-
-__all__ = ["States", "run"]
