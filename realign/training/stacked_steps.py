@@ -220,9 +220,9 @@ def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[
     What fills a candidate up are sentences of their own, which nobody asks for and no other sees.
     """
     kept = [np.flatnonzero(mask.numpy()) for _, mask, _ in batches]
-    size = ROUND * max(-(-len(x) // ROUND) for x in kept)
+    size = _up(max(map(len, kept)), ROUND)
     lengths = [mask.numpy().sum(1) for _, mask, _ in batches]
-    longest = STEP * -(-int(max(x.max() for x in lengths)) // STEP)
+    longest = _up(int(max(x.max() for x in lengths)), STEP)
     pieces = PIECES * -(-(size - min(map(len, kept))) // (PIECES * longest))
     tokens = np.zeros((3, len(batches), size), dtype=np.int32)
     tokens[2] = NONE
@@ -234,11 +234,17 @@ def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[
         tokens[2, lane, :count] = mark.numpy().ravel()[some]
         filled = np.minimum(np.arange(1, pieces + 1) * longest, size - count)
         borders += [lane * size + np.cumsum(each), lane * size + count + filled]
-    most = 32 * -(-max(x.shape[1] for x in vectors) // 32) if vectors[0].shape[1] > 1 else 1
+    most = max(x.shape[1] for x in vectors)
+    most = 1 if most == 1 else _up(most, 32 if most <= 256 else 256)  # linked words differ in number at every step
     laid = np.full((3, len(batches), most), NONE, dtype=np.int32)
     for lane, x in enumerate(vectors):
         laid[:, lane, : x.shape[1]] = x
     return Inputs(tokens, np.concatenate(borders).astype(np.int32), longest, laid)
+
+
+def _up(count: int, multiple: int) -> int:
+    """The next multiple of a number."""
+    return multiple * -(-count // multiple)
 
 
 def _send(numbers: np.ndarray, device: torch.device) -> Tensor:

@@ -178,13 +178,13 @@ class Nearest:
         """Rows and the cosines [b, m, n] of their words, −∞ beyond the end of a sentence."""
         for start in range(0, len(order), ALIGN_BATCH):
             rows = order[start : start + ALIGN_BATCH]
-            ours, here = _unit_words(model, source, rows, self._layer)
-            theirs, there = _unit_words(model, target, rows, self._layer)
+            ours, here = unit_words(model, source, rows, self._layer)
+            theirs, there = unit_words(model, target, rows, self._layer)
             cosines = torch.bmm(ours, theirs.transpose(1, 2))
             yield rows, cosines.masked_fill(~(here[:, :, None] & there[:, None, :]), float("-inf"))
 
 
-def _unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
+def unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
     """[b, m, d] word vectors of length one and [b, m] which of them there are; m: the most words of a sentence."""
     device = next(model.parameters()).device
     ids, mask, word = table.take(rows)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
+from realign.corpora.base import Links
 from realign.encoder.ragged import Table, first_subwords
 from realign.tasks.base import Lessons
 from realign.training.encoded_pairs import EncodedPairs
-from realign.training.word_alignment import Linked
+from realign.training.word_alignment import Linked, links_of, mutual, unit_words
 
 POOL = tuple(
     "deu nld swe fra spa ces rus lvs cym ell pes pan heb cop ind tgl tam tel fin uig vie cmn jpn kor".split()  # noqa: SIM905
@@ -34,6 +35,8 @@ HELD_OUT = ["ben", "ceb", "gla", "guj", "hyw", "lit", "mal", "por"]
 TUNE_SENTENCES, TEST_SENTENCES = 200, 300  # of a language that are looked at
 LENGTH, TASK_LENGTH = 96, 128
 BLOCK = 32
+ALIGN = 256  # sentence pairs aligned at once
+MIXER = np.uint64(11400714819323198485)  # odd, of 64 bits: Knuth's multiplicative hash
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,46 @@ def load_bundle(folder: Path) -> Bundle:
         texts["train"], len(about["tags"]), first_subwords, lambda states, word: states[first_subwords(word)], answers
     )
     return Bundle(model.eval(), pairs, lessons, splits, tuple(about["tags"]))
+
+
+def linked(bundle: Bundle, most: int, layer: int, device: torch.device) -> Bundle:
+    """The same with the first `most` pairs of a language and links of mutually nearest words, for the word loss.
+
+    Words of the same sub-words are left out: they are aligned already.
+    """
+    pairs, model = {}, copy.deepcopy(bundle.model).to(device)
+    for code, each in bundle.pairs.items():
+        rows = np.arange(min(most, len(each.source)))
+        source, target = each.source.select(rows), each.target.select(rows)
+        links = [some for part in _chunks(len(rows)) for some in _links(model, source, target, part, layer)]
+        pairs[code] = EncodedPairs(source, target, Linked.of(links))
+    return replace(bundle, pairs=pairs)
+
+
+def _chunks(count: int) -> Iterator[np.ndarray]:
+    return (np.arange(start, min(start + ALIGN, count)) for start in range(0, count, ALIGN))
+
+
+@torch.inference_mode()
+def _links(model: Any, source: Table, target: Table, rows: np.ndarray, layer: int) -> list[Links]:
+    ours, here = unit_words(model, source, rows, layer)
+    theirs, there = unit_words(model, target, rows, layer)
+    cosines = torch.bmm(ours, theirs.transpose(1, 2))
+    mask = mutual(cosines.masked_fill(~(here[:, :, None] & there[:, None, :]), float("-inf"))).cpu().numpy()
+    same = _spelling(source, rows, mask.shape[1])[:, :, None] == _spelling(target, rows, mask.shape[2])[:, None, :]
+    return links_of(torch.from_numpy(mask & ~same))
+
+
+def _spelling(table: Table, rows: np.ndarray, words: int) -> np.ndarray:
+    """[n, words] a number that two words share where their sub-words are the same."""
+    ids, _, word = (x.numpy() for x in table.take(rows))
+    row, column = np.nonzero(word >= 0)
+    number = word[row, column]
+    first = np.flatnonzero(np.diff(row * words + number, prepend=-1))
+    inside = np.arange(len(row)) - np.repeat(first, np.diff(first, append=len(row)))  # place in the word
+    found = np.zeros((len(rows), words), dtype=np.uint64)
+    np.add.at(found, (row, number), (ids[row, column].astype(np.uint64) + 1) * MIXER ** (inside.astype(np.uint64) + 1))
+    return found
 
 
 def cut(bundle: Bundle, count: int) -> Bundle:

@@ -21,7 +21,9 @@ from realign.tasks.base import FineTuning, Tuner
 from realign.tasks.side_by_side import train
 from realign.training.settings import Realignment
 from realign.training.stacked_steps import Run, lay_out
-from studies.gpu.bundle import Bundle, Split
+from studies.gpu.bundle import Bundle, Split, linked
+
+LINKED = 2000  # sentence pairs of a language, where words are linked
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ def run(
 ) -> dict[str, Any]:
     """Take jobs until none is left or the clock shows `until`; what is done is on disk after every group."""
     readers = {name: Reader(split, device) for name, split in bundle.splits.items()}
+    if any(recipes[job.recipe].how.loss == "word" for job in jobs):
+        bundle = linked(bundle, LINKED, -1, device)
     done, found, times = [], {name: [] for name in readers}, []
     for group in _groups(jobs, beside):
         if times and time.monotonic() + 1.1 * max(t["seconds"] for t in times[-2:]) > until:
