@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="job of the plan to begin with")
     parser.add_argument("--minutes", type=float, default=8.0, help="for all parts; the table ends in time")
     parser.add_argument("--speed-minutes", type=float, default=3.0)
+    parser.add_argument("--way", type=int, default=0, help="of speed.py to begin with")
     parser.add_argument("--tiny", action="store_true", help="a rehearsal that a CPU finishes in minutes")
     given = parser.parse_args()
     began = time.monotonic()
@@ -49,7 +50,7 @@ def _part(part: str, given: argparse.Namespace, device: torch.device, began: flo
     until = began + 60 * given.minutes
     if part == "speed":
         trace = given.out / "trace.json"
-        return speed.run(device, given.tiny, trace, min(until, time.monotonic() + 60 * given.speed_minutes))
+        return speed.run(device, given.tiny, trace, min(until, time.monotonic() + 60 * given.speed_minutes), given.way)
     bundle = load_bundle(given.bundle)
     bundle = cut(bundle, 40) if given.tiny else bundle
     if part == "check":

@@ -116,6 +116,26 @@ def screen(tiny: bool = False) -> Plan:
     ]
 
 
+# One language of each family of POOL that is in TWELVE; French of the Indo-European ones
+NINE = ("cmn", "fin", "fra", "heb", "jpn", "kor", "tel", "tgl", "vie")
+
+
+def nine(tiny: bool = False) -> Plan:
+    """All 84 subsets of three of NINE on one seed after the other, under the steadier fine-tuning and the word loss.
+
+    Before them all of NINE and all of POOL, four seeds each. No realignment is in `screen`. What is asked: the share of
+    the scores' variance that is the subsets' own, over pool, steady targets, held-out languages and the worst third.
+    """
+    if tiny:
+        return _tiny("word")
+    recipe = "word-100, b32-2e-4-800"
+    every = list(itertools.combinations(NINE, 3))
+    order = np.random.default_rng(0).permutation(len(every))
+    jobs = [Job(recipe, codes, seed) for codes in (NINE, tuple(POOL)) for seed in range(4)]
+    jobs += [Job(recipe, every[place], seed) for seed in range(4) for place in order]
+    return {recipe: replace(NOISE["b32-2e-4-800"], how=WORD.how)}, jobs
+
+
 def _random(pool: Sequence[str], count: int, chance: np.random.Generator) -> list[tuple[str, ...]]:
     return [tuple(sorted(chance.choice(pool, K, replace=False).tolist())) for _ in range(count)]
 
@@ -130,4 +150,10 @@ def _tiny(*names: str) -> Plan:
     return small, [Job("before", (), 0), *(Job(name, ("cmn", "fin"), seed) for name in names for seed in range(2))]
 
 
-PLANS: Mapping[str, Callable[..., Plan]] = {"recipes": recipes, "twelve": twelve, "tunings": tunings, "screen": screen}
+PLANS: Mapping[str, Callable[..., Plan]] = {
+    "recipes": recipes,
+    "twelve": twelve,
+    "tunings": tunings,
+    "screen": screen,
+    "nine": nine,
+}
