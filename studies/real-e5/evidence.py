@@ -1,0 +1,190 @@
+"""What the evaluations of studies/gpu/results say about languages, as printed in README.md.
+
+python studies/real-e5/evidence.py            # prints
+python studies/real-e5/evidence.py --table    # writes studies/tables/e5.npz as well
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from realign.evaluators.table import Table
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "gpu" / "results"
+FILES = ("recipes", "tunings", "twelve", "screen", "nine")
+UNSTEADY = {"cmn", "jpn", "heb", "cop", "tam"}  # targets on which seeds alone move the score by 2 points or more
+NINE = "word-100, b32-2e-4-800"
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluation, scores in percent."""
+
+    recipe: str
+    codes: tuple[str, ...]
+    seed: int
+    dev: dict[str, float]  # English and the pool
+    test: dict[str, float]  # the pool and the held-out languages
+
+
+def read(name: str) -> list[Run]:
+    """All runs of one file of results."""
+    with np.load(RESULTS / f"{name}.npz", allow_pickle=False) as arrays:
+        about = json.loads(str(arrays["about"]))
+        dev, test = 100 * arrays["tune"], 100 * arrays["test"]
+    ours, theirs = about["languages"]["tune"], about["languages"]["test"]
+    return [
+        Run(
+            recipe,
+            tuple(codes),
+            seed,
+            dict(zip(ours, a.tolist(), strict=True)),
+            dict(zip(theirs, b.tolist(), strict=True)),
+        )
+        for (recipe, codes, seed), a, b in zip(about["jobs"], dev, test, strict=True)
+    ]
+
+
+def measures(run: Run) -> dict[str, float]:
+    """Means over groups of targets."""
+    pool = [code for code in run.dev if code != "eng"]
+    held = [code for code in run.test if code not in run.dev]
+    steady = [code for code in pool if code not in UNSTEADY]
+    worst = sorted(run.dev[code] for code in pool)[: len(pool) // 3]
+    return {
+        "English": run.dev["eng"],
+        "pool, dev": float(np.mean([run.dev[code] for code in pool])),
+        "steady, dev": float(np.mean([run.dev[code] for code in steady])),
+        "worst third, dev": float(np.mean(worst)),
+        "pool, test": float(np.mean([run.test[code] for code in pool])),
+        "steady, test": float(np.mean([run.test[code] for code in steady])),
+        "held out, test": float(np.mean([run.test[code] for code in held])),
+    }
+
+
+def column(runs: Sequence[Run], name: str) -> np.ndarray:
+    return np.array([measures(run)[name] for run in runs])
+
+
+def describe(title: str, runs: Sequence[Run], names: Sequence[str]) -> None:
+    parts = [f"{name} {column(runs, name).mean():.2f} ± {column(runs, name).std(ddof=1):.2f}" for name in names]
+    print(f"  {title:40} {len(runs):3} runs: {'; '.join(parts)}")
+
+
+def orders() -> None:
+    """Each order and loss against no realignment with the same fine-tuning (fp32 there; its noise is the same)."""
+    names = ("pool, dev", "steady, dev", "pool, test", "held out, test")
+    runs = read("screen")
+    none = [run for run in runs if run.recipe == "fp32"]
+    print("\nscreen: order and loss, three named subsets of six and all 24, four seeds each, against no realignment")
+    describe("no realignment, fp32", none, names)
+    for recipe in dict.fromkeys(run.recipe for run in runs if run.codes):
+        some = [run for run in runs if run.recipe == recipe]
+        print(f"  {recipe:24}", "; ".join(f"{name} {welch(column(some, name), column(none, name))}" for name in names))
+        groups = [
+            column([run for run in some if run.codes == codes], "steady, dev") for codes in {r.codes for r in some}
+        ]
+        print(f"  {'':24} subsets differ, steady, dev: p={stats.f_oneway(*groups).pvalue:.4f}")
+    print("\nscreen: no realignment, ways to fine-tune, eight seeds")
+    for recipe in dict.fromkeys(run.recipe for run in runs if not run.codes):
+        describe(recipe, [run for run in runs if run.recipe == recipe], ("English", *names))
+
+
+def welch(some: np.ndarray, others: np.ndarray) -> str:
+    """Difference of means with its 95 % interval."""
+    low, high = stats.ttest_ind(some, others, equal_var=False).confidence_interval()
+    return f"{some.mean() - others.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def nine() -> None:
+    """Do subsets differ? The same subset on two seeds: what the two scores share is the subset's own."""
+    runs, none = read("nine"), [run for run in read("screen") if run.recipe == "b32-2e-4-800"]
+    by: dict[tuple[str, ...], dict[int, Run]] = defaultdict(dict)
+    for run in runs:
+        by[run.codes][run.seed] = run
+    three = [run for run in runs if len(run.codes) == 3]
+    twice = [(pair[0], pair[1]) for codes, pair in by.items() if len(codes) == 3 and len(pair) == 2]
+    print(f"\nnine: {len({run.codes for run in three})} subsets of three of nine, {len(twice)} of them on two seeds")
+    for name in measures(runs[0]):
+        first, second = (column([pair[place] for pair in twice], name) for place in (0, 1))
+        low, high = _interval(first, second)
+        own, noise = first.std(ddof=1) * np.sqrt(max(0.0, high)), np.sqrt(((first - second) ** 2).mean() / 2)
+        top = np.argsort(-first)[: max(1, len(first) // 8)]
+        gain = second[top].mean() - second.mean()
+        print(
+            f"  {name:18} two seeds correlate {np.corrcoef(first, second)[0, 1]:+.2f} ({low:+.2f} to {high:+.2f}); "
+            f"noise of a seed {noise:.2f}, subsets' own at most {own:.2f}; the best eighth on one seed "
+            f"has {gain:+.2f} ± {second.std(ddof=1) / np.sqrt(len(top)):.2f} on the other"
+        )
+        print(f"  {'':18} subsets − none {welch(column(three, name), column(none, name))}")
+    for size in (9, 24):
+        describe(
+            f"all {size}",
+            [run for run in runs if len(run.codes) == size],
+            ("pool, dev", "steady, dev", "held out, test"),
+        )
+    print("\nnine: languages whose test score realignment moves (Welch over runs, after Holm over 32)")
+    shifts = [(code, [r.test[code] for r in three], [r.test[code] for r in none]) for code in runs[0].test]
+    p = [stats.ttest_ind(a, b, equal_var=False).pvalue for _, a, b in shifts]
+    for rank, place in enumerate(np.argsort(p)):
+        if p[place] * (len(p) - rank) > 0.05:
+            break
+        code, a, b = shifts[place]
+        print(f"  {code} {welch(np.array(a), np.array(b))}")
+
+
+def _interval(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the correlation, by drawing subsets with replacement."""
+    chance = np.random.default_rng(0)
+    rows = chance.integers(len(first), size=(DRAWS, len(first)))
+    found = [np.corrcoef(first[row], second[row])[0, 1] for row in rows]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def write_table() -> None:
+    """All runs in one table of the kind that `realign.evaluators.table` reads: development scores of the pool."""
+    runs = [run for name in FILES for run in read(name)]
+    recipes = list(dict.fromkeys(run.recipe for run in runs))
+    subsets = sorted({tuple(sorted(run.codes)) for run in runs}, key=lambda codes: (len(codes), codes))
+    targets = [code for code in runs[0].dev if code != "eng"]
+    seeds = 1 + max(run.seed for run in runs)
+    values = np.full((len(recipes), len(subsets), seeds, len(targets)), np.nan, np.float32)
+    for run in runs:
+        row = subsets.index(tuple(sorted(run.codes)))
+        values[recipes.index(run.recipe), row, run.seed] = [run.dev[code] / 100 for code in targets]
+    settings, seconds = {}, {}
+    for name in FILES:
+        with np.load(RESULTS / f"{name}.npz", allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+        for group in about["times"]:
+            settings[group["recipe"]] = about["recipes"][group["recipe"]]
+            seconds[group["recipe"]] = group["seconds"] / group["jobs"]
+    about = {
+        "encoder": "multilingual-e5-small",
+        "device": "NVIDIA H200",
+        "command": "python studies/real-e5/evidence.py --table",
+    }
+    table = Table(
+        tuple(targets), tuple(targets), tuple(subsets), {name: settings[name] for name in recipes},
+        {name: seconds[name] for name in recipes}, values, about,
+    )  # fmt: skip
+    table.save(HERE.parent / "tables" / "e5.npz")
+    print(f"\ne5.npz: {len(runs)} evaluations of {len(subsets)} subsets under {len(recipes)} recipes")
+
+
+if __name__ == "__main__":
+    orders()
+    nine()
+    if "--table" in sys.argv[1:]:
+        write_table()
