@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """Where everything that can be computed again is kept: REALINGO_CACHE, else XDG_CACHE_HOME/realingo."""
+    """The folder of everything that can be computed again: REALINGO_CACHE, else XDG_CACHE_HOME/realingo."""
     if own := os.environ.get("REALINGO_CACHE"):
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")

@@ -60,7 +60,7 @@ class Inputs:
 
 
 def different(before: Contents, now: Contents) -> list[str]:
-    """What is in both, and not the same."""
+    """Entries that are in both and differ."""
     return [name for name, signature in now.items() if before.get(name, signature) != signature]
 
 

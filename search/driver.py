@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 
 from search import terminal
-from search.backends.base import Backend, Job, Outcome, Race
+from search.backends.base import Backend, Job, MedianPruner, Outcome
 from search.build import evaluator as assemble
 from search.confirmation import recommend
 from search.interrupts import Interrupts
@@ -125,10 +125,10 @@ class Driver:
         self.latest[position] = trial
         seeds = self.config.search.seeds
         limit = self.config.search.time_limit
-        race = self._race(position, chosen.level)
-        self.place.submit(Job(trial.number, chosen.subset, fidelity, trial.seed, seeds, limit, race))
+        pruner = self._pruner(position, chosen.level)
+        self.place.submit(Job(trial.number, chosen.subset, fidelity, trial.seed, seeds, limit, pruner))
 
-    def _race(self, position: int, level: str) -> Race | None:
+    def _pruner(self, position: int, level: str) -> MedianPruner | None:
         """The median rule (Golovin et al. 2017), on the trials that a position is proposed from: who is faster, or
         killed in between, changes nothing."""
         if self.config.search.pruner == "none":
@@ -138,7 +138,7 @@ class Driver:
         whole = max(map(len, rivals), default=0)
         rivals = [course for course in rivals if len(course) == whole]  # versions before looked at seeds alone
         medians = np.median(rivals, axis=0).tolist() if len(rivals) >= FEWEST_RIVALS else []
-        return Race(self.config.value, tuple(medians))
+        return MedianPruner(self.config.value, tuple(medians))
 
     def _record(self, outcome: Outcome) -> None:
         trial = self.running[outcome.number]

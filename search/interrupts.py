@@ -23,8 +23,8 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     @property
-    def asked(self) -> bool:
-        """Whether an interrupt was held back."""
+    def is_requested(self) -> bool:
+        """True if an interrupt was held back."""
         return self._asked > 0
 
     def __enter__(self) -> Interrupts:

@@ -106,7 +106,7 @@ def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
 
 
 def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subset:
-    """What `realingo select` would choose for this study."""
+    """The subset that `realingo select` would choose for this study."""
     asked: Options = {
         "metric": config.search.metric,
         "source": config.source,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from selector import constraints
 from selector.errors import InputError
-from selector.languages.given import Languages, as_given, as_languages, by_language
+from selector.languages.given import Languages, as_languages, as_ordered_pool, by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
 from selector.solvers.feasible import complete, fill
@@ -63,7 +63,7 @@ class Space:
         sorted pool; `budget` is in their unit, without costs in languages; `quotas` are such as "family=2". Raises
         InputError where the conditions make no sense or no subset keeps them.
         """
-        frame = as_given(pool)
+        frame = as_ordered_pool(pool)
         prices = constraints.costs(frame, by_language(costs)) if isinstance(costs, Mapping) else costs
         if limits is None and (budget is not None or quotas):
             weights = np.ones(len(frame)) if prices is None else prices
@@ -126,7 +126,7 @@ class Space:
         return Subset.of(self.pool[index] for index in indices)
 
     def cost(self, subset: Subset) -> float:
-        """What a subset costs: the sum of its languages' costs, or their number."""
+        """Cost of a subset: the sum of its languages' costs, or their number."""
         chosen = list(self.indices(subset))
         return float(len(chosen) if self.costs is None else self.costs[chosen].sum())
 
@@ -135,7 +135,7 @@ class Space:
         return inside and not self.exclude & set(subset) and self.bounds.hold(self.indices(subset))
 
     def count(self) -> int:
-        """How many subsets there are, the limits left out of account."""
+        """Number of subsets, without regard to the limits."""
         rest = (size - len(self.pinned) for size in range(self.sizes[0], self.sizes[1] + 1))
         return sum(math.comb(len(self.free), size) for size in rest if size >= 0)
 

@@ -51,7 +51,7 @@ def _run(strategy: Propose, space: Space, rounds: int, passes_through: bool) -> 
     for position in range(rounds):
         seen = tuple(Seen(subset, _mean(fake, subset)) for subset in begun[:-1])
         past = Past(seen, tuple((subset, "full") for subset in begun))
-        answer, again = (_asked(strategy, space, past, position) for _ in range(2))
+        answer, again = (_ask(strategy, space, past, position) for _ in range(2))
         _require(answer == again, f"asked twice at position {position}, it gives other answers")
         if answer is None:
             break
@@ -62,7 +62,7 @@ def _run(strategy: Propose, space: Space, rounds: int, passes_through: bool) -> 
     return begun
 
 
-def _asked(strategy: Propose, space: Space, past: Past, position: int) -> Subset | None:
+def _ask(strategy: Propose, space: Space, past: Past, position: int) -> Subset | None:
     answer = strategy(space, past, generator(0, position))
     return answer if answer is None or isinstance(answer, Subset) else Subset.of(answer)
 

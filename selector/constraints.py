@@ -36,7 +36,7 @@ def costs(frame: Pool, given: Mapping[Language, float] | None) -> Vector | None:
 
 
 def amounts(languages: Sequence[Language], given: Mapping[Language, float], what: str, who: str) -> Vector:
-    """What is given for each language [n]. Raises InputError for a missing, negative or infinite one."""
+    """Amounts of each language [n], from a table. Raises InputError for a missing, negative or infinite one."""
     missing = [language.code for language in languages if language not in given]
     if missing:
         raise InputError(f"no {what} is given for {_some(missing)}", f"give every {who} a {what}, 0 included")

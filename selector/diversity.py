@@ -56,7 +56,7 @@ class Yardstick:
 
     def measures(self, chosen: Sequence[int]) -> Measures:
         """Every measure of a set that is not empty; counts are whole numbers."""
-        found = self._measured(np.array([sorted(chosen)], dtype=np.intp))
+        found = self._measure(np.array([sorted(chosen)], dtype=np.intp))
         return {name: _plain(name, float(value[0])) for name, value in found.items()}
 
     def percentiles(self, chosen: Sequence[int]) -> dict[str, float | None]:
@@ -68,22 +68,22 @@ class Yardstick:
     def random(self, k: int) -> dict[str, Vector]:
         """The measures of random subsets of k languages of the frame, [b] each; NaN where undefined."""
         if k not in self._random:
-            self._random[k] = self._measured(self._drawn(k))
+            self._random[k] = self._measure(self._draw(k))
         return self._random[k]
 
     def count(self, k: int) -> int:
-        """How many random subsets of k languages are drawn."""
+        """Number of random subsets of k languages to draw."""
         cost = k * (k + len(self.problem.targets))
         return int(np.clip(_WORK // cost, _FEWEST, RANDOM))
 
-    def _drawn(self, k: int) -> Subsets:
+    def _draw(self, k: int) -> Subsets:
         """Uniform subsets [b, k]: the k smallest of n random keys."""
         rng = np.random.default_rng([self.seed, k])
         n = len(self.problem.frame)
         keys = (rng.random(n) for _ in range(self.count(k)))
         return np.array([np.argpartition(key, k - 1)[:k] for key in keys], dtype=np.intp)
 
-    def _measured(self, subsets: Subsets) -> dict[str, Vector]:
+    def _measure(self, subsets: Subsets) -> dict[str, Vector]:
         """All measures of many subsets of one size, a block of subsets at a time."""
         k = subsets.shape[1]
         widest = k * max(len(self.problem.targets), self._features.shape[1])

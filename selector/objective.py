@@ -68,7 +68,7 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
 
 
 def radius_of(problem: Problem) -> float:
-    """What "covers" means: the radius asked for, else the usual one for targets and candidates."""
+    """Radius within which a language is covered: the one asked for, else the usual one for targets and candidates."""
     return dominating.usual_radius(problem.to_targets) if problem.radius is None else problem.radius
 
 

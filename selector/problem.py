@@ -74,11 +74,11 @@ class Problem:
         return self.k in (len(self.pinned), len(self.pinned) + len(self.free))
 
     def counts_source(self, usually: bool) -> bool:
-        """Whether the source counts as already chosen: as asked, else as is usual for the objective."""
+        """True if the source counts as already chosen: as asked, else as is usual for the objective."""
         return self.source is not None and (usually if self.count_source is None else self.count_source)
 
     def cost(self, chosen: Iterable[int]) -> float | None:
-        """What a set costs; None without costs."""
+        """Cost of a set; None without costs."""
         return None if self.costs is None else float(self.costs[list(chosen)].sum())
 
 

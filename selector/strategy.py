@@ -133,7 +133,7 @@ def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
 
 
 def relative_gap(value: float, bound: float) -> float:
-    """How far a value may be from the best, relative to its bound."""
+    """Largest possible distance of a value from the best, relative to its bound."""
     return max(0.0, bound - value) / max(abs(bound), 1e-12)
 
 
@@ -146,7 +146,7 @@ def find(name: str) -> Static:
     raise InputError(f"unknown strategy '{name}'", f"{hint}Strategies are {', '.join(STRATEGIES)}")
 
 
-def named(name: str, **options: Unpack[Options]) -> Strategy:
+def strategy_named(name: str, **options: Unpack[Options]) -> Strategy:
     """The named strategy under the signature `Strategy`: `past` is ignored, `rng` replaces the seed."""
     static = find(name)
     fixed = {key: value for key, value in options.items() if key != "seed"}
@@ -229,7 +229,7 @@ def _predicted(problem: Problem, rng: Generator) -> list[int]:
     return transfer.predicted(problem, rng)
 
 
-def _drawn(kind: str, many: str) -> Static:
+def _random_static(kind: str, many: str) -> Static:
     return Static(_stratified(kind), "max-sum", f"random, as many {many} as possible", maximizes=False)
 
 
@@ -238,10 +238,10 @@ _coverage, _entropy = _search("coverage"), _search("entropy")
 
 STRATEGIES: dict[str, Static] = {
     "random": Static(_random, "max-sum", "uniform", maximizes=False),
-    "family": _drawn("family", "families"),
-    "genus": _drawn("genus", "genera"),
-    "script": _drawn("script", "scripts"),
-    "resource": _drawn("resource", "classes of resources (Joshi et al. 2020)"),
+    "family": _random_static("family", "families"),
+    "genus": _random_static("genus", "genera"),
+    "script": _random_static("script", "scripts"),
+    "resource": _random_static("resource", "classes of resources (Joshi et al. 2020)"),
     "nearest": Static(_search("nearest"), "nearest", "nearest to the source, or to the targets named"),
     "max-sum": Static(_max_sum, "max-sum", "greatest sum of pairwise distances (arXiv 2511.06497)"),
     "max-min": Static(_max_min, "max-min", "no two alike (typdiv, Ploeger et al. 2024)"),

@@ -19,7 +19,7 @@ from typing import Self
 
 from realign.corpora.base import Cut, Pair, Split, Stream, at_blanks, at_white_space
 from realign.corpora.file_names import Found, Name, side_of
-from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, lines, named_files, one, sign, stamped
+from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, files_by_name, lines, one, sign, stamped
 from realign.corpora.line_files import count_blocks, count_lines, pick_lines
 from selector.errors import InputError
 
@@ -95,7 +95,7 @@ def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) ->
 
 def _sides(folder: Path, source: str) -> dict[Split, Files]:
     """Both files of every pair of the source with another language, the source's first."""
-    named = named_files(folder)
+    named = files_by_name(folder)
     found: dict[Split, list[tuple[Name, tuple[Path, ...]]]] = {split: [] for split in INFIXES}
     for name, path in named.items():
         side = side_of(name)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from realign.corpora.base import Split, Tagged
-from realign.corpora.folder import CODES, SPLITS, bad, fail, known_split, lines, one, sign, stamped, treebanks
+from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, stamped, treebanks
 
 UPOS = frozenset({
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
@@ -32,7 +32,7 @@ class Conllu:
 
     def languages(self, split: Split) -> tuple[str, ...]:
         """The individual codes of the languages that have this split."""
-        return tuple(self._files[known_split(split)])
+        return tuple(self._files[parse_split(split)])
 
     @property
     def signature(self) -> str:
@@ -45,7 +45,7 @@ class Conllu:
 
         InputError: no file for the language or the split, or a malformed line.
         """
-        path = one(self._files[known_split(split)], language, f"{split} treebank in {self._folder}")
+        path = one(self._files[parse_split(split)], language, f"{split} treebank in {self._folder}")
         return read_conllu(*stamped(path))
 
 

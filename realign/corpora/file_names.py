@@ -67,7 +67,7 @@ class Found(Mapping[str, Item], Generic[Item]):
     def __getitem__(self, code: str) -> Item:
         items = self._found[code]
         if len(items) > 1:
-            names = " and ".join(_shown(item) for item in items)
+            names = " and ".join(_format_item(item) for item in items)
             raise InputError(f"more than one file fits {code}: {names}", "keep one of them in the folder")
         return items[0]
 
@@ -108,7 +108,7 @@ def treebank_of(stem: str) -> Name | None:
 
 
 def side_of(name: str) -> Side | None:
-    """What a file name without .gz says of a pair; None where it is not one side of two languages."""
+    """The pair and side that a file name without .gz stands for; None where it is not one side of two languages."""
     match = _PAIR.fullmatch(name)
     if match is None:
         return None
@@ -138,6 +138,6 @@ def _is_pair(stem: str) -> bool:
     return not subtags.is_extended(tags.standard(first) or "", second)
 
 
-def _shown(item: object) -> str:
+def _format_item(item: object) -> str:
     path = item[0] if isinstance(item, tuple) else item
     return f"{path.parent.name}/{path.name}" if isinstance(path, Path) else str(path)

@@ -94,7 +94,7 @@ class Kept(Stream[Pair]):
 
     @property
     def duplicates(self) -> bool:
-        """Whether the same pair may be kept again."""
+        """True if the same pair may be kept again."""
         return self._rules.duplicates
 
     def reason(self, pair: Pair) -> str | None:
@@ -118,7 +118,7 @@ class Kept(Stream[Pair]):
 
 
 def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
-    """How many pairs a filter took out of these, by reason; complete when they have been read to the end."""
+    """Numbers of pairs that a filter took out, by reason; complete once the pairs were read to the end."""
     found: Mapping[str, int] = getattr(pairs, "dropped", {})
     return found
 

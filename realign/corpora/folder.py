@@ -46,7 +46,7 @@ def find_folder(text: str, base: Path) -> Path:
     raise InputError(message, f"set {VARIABLE} to the folder that holds '{inside}'" if shared else "correct the path")
 
 
-def known_split(split: str) -> Split:
+def parse_split(split: str) -> Split:
     """The split of that name, or InputError."""
     return split if split in SPLITS else fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
 
@@ -57,7 +57,7 @@ def by_language(folder: Path, suffix: str, required: bool = True) -> Found[Path]
     A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed. Two other
     files of one language are an InputError when it is asked for.
     """
-    stems = {name.removesuffix(suffix): path for name, path in named_files(folder).items() if name.endswith(suffix)}
+    stems = {name.removesuffix(suffix): path for name, path in files_by_name(folder).items() if name.endswith(suffix)}
     files = Found.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
     if required and not files:
         fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, {CODES}")
@@ -73,13 +73,13 @@ def treebanks(folder: Path, split: str) -> Found[Path]:
     released = [
         (language, path)
         for each in folders
-        for name, path in named_files(each).items()
+        for name, path in files_by_name(each).items()
         if name.endswith(suffix) and (language := treebank_of(name.removesuffix(suffix)))
     ]
     return by_language(folder, f".{split}.conllu", required=False).also(Found.of(released))
 
 
-def named_files(folder: Path) -> dict[str, Path]:
+def files_by_name(folder: Path) -> dict[str, Path]:
     """The files of a folder by their names without .gz, sorted; a plain file wins over its compressed twin."""
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
@@ -123,7 +123,7 @@ def digests() -> dict[Path, str]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """What the system refuses becomes an InputError with the path in it."""
+    """Turn errors of the system into an InputError that names the path."""
     try:
         yield
     except OSError as problem:

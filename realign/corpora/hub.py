@@ -42,7 +42,7 @@ class Hub:
         return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(how.encode()).hexdigest()[:8]}"
 
     def has(self, language: str, split: Split) -> bool:
-        """Whether there are rows. InputError where that cannot be told: no access, no network, broken files."""
+        """True if there are rows. InputError where that is unclear: no access, no network, broken files."""
         try:
             return len(self._rows(language, split)) > 0
         except NoDataError:
@@ -57,8 +57,8 @@ class Hub:
             self._check(ours, [columns["text"]])
             self._check(theirs, [columns["text"]])
             return Stream(
-                lambda: _joined(ours, theirs, column, cut),
-                lambda numbers: _joined(ours.select(numbers), theirs.select(numbers), column, cut),
+                lambda: _join_rows(ours, theirs, column, cut),
+                lambda numbers: _join_rows(ours.select(numbers), theirs.select(numbers), column, cut),
                 len(ours),
             )
         rows = self._rows(language, split)
@@ -187,7 +187,7 @@ def _relabelled(label: str, other: Mapping[str, str]) -> str:
     return "O" if other[kind] == "O" else f"{mark}-{other[kind]}"
 
 
-def _joined(ours: Rows, theirs: Rows, column: str, cut: Cut) -> Iterator[Pair]:
+def _join_rows(ours: Rows, theirs: Rows, column: str, cut: Cut) -> Iterator[Pair]:
     """Pairs of rows that correspond."""
     both = zip(ours.texts(column), theirs.texts(column), strict=True)
     return (Pair(cut(our), cut(their)) for (our,), (their,) in both)

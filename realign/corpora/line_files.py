@@ -19,13 +19,13 @@ BLOCK = 1 << 22  # bytes
 
 @cache
 def count_lines(stamp: Stamped) -> int:
-    """How many lines a file has, once each is known to be readable. InputError names the first that is not."""
+    """Number of lines of a file, each of them readable. InputError names the first that is not."""
     count = count_blocks(stamp[0])
     return sum(1 for _ in lines(stamp[0])) if count is None else count
 
 
 def count_blocks(path: Path, columns: int = 0) -> int | None:
-    """How many lines a file has; None where something in it is to be looked at line by line.
+    """Number of lines of a file; None where it must be checked line by line.
 
     That is what is not UTF-8, a carriage return inside a line, and, where `columns` is given, a line that is blank or
     has not so many.

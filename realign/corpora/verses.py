@@ -25,7 +25,7 @@ from typing import Generic, Self, TypeVar, overload
 from realign.corpora.base import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.conllu_lines import UPOS as UPOS
 from realign.corpora.conllu_lines import Conllu as Conllu
-from realign.corpora.folder import SPLITS, bad, by_language, fail, known_split, lines, one, sign, stamped
+from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, stamped
 from realign.corpora.folder import find_folder as find_folder
 
 RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
@@ -47,11 +47,11 @@ class VerseFile:
     holds: Mapping[str, tuple[str, ...]]  # id → the verses merged into its text
 
     def joins(self, other: VerseFile, verse: str) -> bool:
-        """Whether both files have a text for the verse, and it holds the same verses in both."""
+        """True if both files have a text for the verse, and that text holds the same verses in both."""
         return verse in self.texts and verse in other.texts and not self.differs(other, verse)
 
     def differs(self, other: VerseFile, verse: str) -> bool:
-        """Whether the verse is told together with other verses than in the other file."""
+        """True if the two files join the verse with different neighbours."""
         here, there = ((each.merged.get(verse), each.holds.get(verse, ())) for each in (self, other))
         return here != there
 
@@ -99,7 +99,7 @@ class Verses:
         wanted = list(self._ids(split, ours))
         joined = [verse for verse in wanted if ours.joins(theirs, verse)]
         rows = [(ours.texts[verse], theirs.texts[verse]) for verse in joined]
-        tell_lost(self._file(self._source), self._file(language), split, lost(ours, theirs, wanted))
+        tell_lost(self._file(self._source), self._file(language), split, count_lost(ours, theirs, wanted))
         if not rows:
             message = f"{self._source} and {language} share no {split} verse in {self._folder}"
             fail(
@@ -123,9 +123,9 @@ class Verses:
     def _ids(self, split: Split, fallback: VerseFile) -> Iterable[str]:
         table = self._folder / "verse_ids.tsv"
         if table.exists():
-            return _read_splits(*stamped(table))[known_split(split)]
+            return _read_splits(*stamped(table))[parse_split(split)]
         _tell_chapterless(fallback)
-        return (verse for verse in fallback.ids if chapter_split(verse) == known_split(split))
+        return (verse for verse in fallback.ids if chapter_split(verse) == parse_split(split))
 
 
 class Plain:
@@ -215,7 +215,7 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
             bad(path, number, f"expected {len(header)} columns, with a verse id and a split of {', '.join(SPLITS)}")
         if any(cells[at] in known for known in splits.values()):
             bad(path, number, f"verse id '{cells[at]}' for the second time")
-        splits[known_split(cells[where])][sys.intern(cells[at])] = None
+        splits[parse_split(cells[where])][sys.intern(cells[at])] = None
     return {split: list(verses) for split, verses in splits.items()}
 
 
@@ -261,7 +261,7 @@ class Lost:
     strange: int  # the translation's ids that the source's file does not have, of all splits
 
 
-def lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost:
+def count_lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost:
     """Counts over the verses of a split that the source's file has."""
     joined = absent = empty = merged = 0
     for verse in split:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, pick
 from realign.corpora.file_names import Found, pair_of
-from realign.corpora.folder import CODES, bad, by_language, fail, lines, named_files, one, sign, stamped
+from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, stamped
 
 ALIGNED = ".align"
 
@@ -108,7 +108,7 @@ def _dictionaries(folder: Path, source: str) -> Found[Path]:
     """Target code → its dictionary, the source's words first; those of other pairs and directions are left alone."""
     if not folder.is_dir():
         fail(f"there is no dictionary folder {folder}", f"give a folder with files named {source}-<code>.txt")
-    stems = [(name.removesuffix(".txt"), path) for name, path in named_files(folder).items() if name.endswith(".txt")]
+    stems = [(name.removesuffix(".txt"), path) for name, path in files_by_name(folder).items() if name.endswith(".txt")]
     pairs = [(pair, path) for stem, path in stems if (pair := pair_of(stem))]
     found = Found.of((target, path) for (first, target), path in pairs if first.code == source)
     if not found:

@@ -103,7 +103,7 @@ class Encoder:
 
 
 def positions(model: nn.Module) -> float:
-    """How many positions a model can tell apart; infinity where it counts none.
+    """Number of positions that a model distinguishes; infinity if it has no position embeddings.
 
     RoBERTa's kind begins to count behind the number of its padding, so its first rows are never used.
     """

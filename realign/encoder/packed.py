@@ -86,7 +86,7 @@ def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packe
     """Padded ids, attention mask and the tokens asked for, [n, t] each on the CPU → the tokens alone, and where of
     [n · t] each state that comes out belongs. Sentences begin at the left."""
     laid = Layout.of(mask)
-    asked = None if wanted is None else torch.from_numpy(laid.asked(wanted))
+    asked = None if wanted is None else torch.from_numpy(laid.token_numbers(wanted))
     kept = torch.from_numpy(laid.kept)
     tokens = Packed(
         ids.reshape(-1)[kept],
@@ -145,12 +145,12 @@ class Layout:
         """[s] in rows of `width`."""
         return self.row * width + self.column
 
-    def asked(self, wanted: Tensor) -> np.ndarray:
+    def token_numbers(self, wanted: Tensor) -> np.ndarray:
         """wanted [n, t] → numbers [m] of tokens."""
         return np.flatnonzero(wanted.numpy().ravel()[self.kept])
 
     def borders(self, rows: int, width: int) -> Tensor | None:
-        """What is added to the attention's scores, [rows, 1, width, width]; None: nothing.
+        """Numbers to add to the attention's scores, [rows, 1, width, width]; None for none.
 
         Empty slots see each other, so none is without anything to see.
         """
@@ -204,16 +204,16 @@ def rows_of(table: Tensor, index: Tensor) -> Tensor:
 def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | None) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
     if tokens.borders is not None:
-        seen = attend(net, tokens, _linear(x, block.joined or _joined(block.query, block.key, block.value)))
+        seen = attend(net, tokens, _linear(x, block.joined or _join_layers(block.query, block.key, block.value)))
         here = x if wanted is None else pick(x, wanted)
         return _fed(net, block, here, seen if wanted is None else pick(seen, wanted))
     if wanted is None:
         here, slot = x, tokens.slot
-        q, k, v = _in_rows(tokens, _linear(x, _joined(block.query, block.key, block.value)), slot, 3, net.heads)
+        q, k, v = _in_rows(tokens, _linear(x, _join_layers(block.query, block.key, block.value)), slot, 3, net.heads)
     else:
         here, slot = pick(x, wanted), pick(tokens.slot[..., None], wanted)[..., 0]
         (q,) = _in_rows(tokens, _linear(here, block.query), slot, 1, net.heads)
-        k, v = _in_rows(tokens, _linear(x, _joined(block.key, block.value)), tokens.slot, 2, net.heads)
+        k, v = _in_rows(tokens, _linear(x, _join_layers(block.key, block.value)), tokens.slot, 2, net.heads)
     # eq. 1 of Vaswani et al. 2017
     apart = None if tokens.apart is None else tokens.apart.to(q.dtype)
     seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart, dropout_p=net.attention_dropout)
@@ -271,7 +271,7 @@ def _linear(x: Tensor, layer: Affine) -> Tensor:
     return torch.baddbmm(bias[:, None], x, weight.mT)
 
 
-def _joined(*layers: Affine) -> Affine:
+def _join_layers(*layers: Affine) -> Affine:
     """Layers of one input as one layer: a larger product uses the machine better."""
     return torch.cat([weight for weight, _ in layers], dim=-2), torch.cat([bias for _, bias in layers], dim=-1)
 

@@ -102,7 +102,7 @@ class Table:
 
 
 def spans(offsets: np.ndarray, rows: np.ndarray, length: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Where the elements of ragged `rows` lie in the flat array [s], and the offsets [len(rows) + 1] of the result.
+    """Places [s] of the elements of ragged `rows` in the flat array, and the offsets [len(rows) + 1] of the result.
 
     `length` [len(rows)]: only so many of the first elements of each row.
     """

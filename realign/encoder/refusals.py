@@ -20,7 +20,10 @@ NATIVE = {  # repositories of code → the same model in a form that needs none 
 
 
 def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
-    """What to say of an encoder that raised `problem`. commit: of the copy in the cache; None: `base` is a folder."""
+    """The InputError for an encoder whose loading raised `problem`.
+
+    commit: of the copy in the cache; None: `base` is a folder.
+    """
     text = str(problem).strip() or type(problem).__name__
     config = stored_json(base, commit, "config.json")
     unknown = "does not recognize this architecture" in text
@@ -42,7 +45,7 @@ def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
 
 
 def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
-    """What to say of weights that the architecture has and the files have not; lost: their names, at least one."""
+    """The InputError for weights that the files lack; lost: their names, at least one."""
     message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
     if (
         code := _code(stored_json(base, commit, "config.json"))

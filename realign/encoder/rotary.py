@@ -66,7 +66,7 @@ class _Seen:
 def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
     """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted; normed after the last."""
     x = net.words(tokens.ids)
-    seen = {name: _seen(sight, tokens, x) for name, sight in net.sights.items()}
+    seen = {name: _sight_of(sight, tokens, x) for name, sight in net.sights.items()}
     for number, block in enumerate(net.blocks[:depth], start=1):
         x = _block(net, block, tokens, seen[block.sight], x, tokens.wanted if number == depth else None)
     if depth == 0 and tokens.wanted is not None:
@@ -74,7 +74,7 @@ def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
     return net.norm(x) if depth == len(net.blocks) else x
 
 
-def _seen(sight: Sight, tokens: Packed, x: Tensor) -> _Seen:
+def _sight_of(sight: Sight, tokens: Packed, x: Tensor) -> _Seen:
     with torch.no_grad():
         places = torch.arange(tokens.longest, device=x.device)[None]
         # the second half of each table repeats the first

@@ -42,7 +42,7 @@ class WordByWord:
             self._fits = self._try(sentences[:TRIED])
         if not self._fits:
             return self._encoder.encode(sentences, self._length)
-        return self._joined(sentences)
+        return self._join_words(sentences)
 
     def _try(self, sentences: Words) -> bool:
         whole = self._encoder.encode(sentences, self._length)
@@ -53,13 +53,13 @@ class WordByWord:
         if not len(inside) or self._encoder.tokenizer.truncation_side != "right":
             return False
         self._ends = probe.ids[: inside[0]].tolist(), probe.ids[inside[-1] + 1 :].tolist()
-        mine = self._joined(sentences)
+        mine = self._join_words(sentences)
         same = all(np.array_equal(getattr(mine, name), getattr(whole, name)) for name in ("ids", "word", "offsets"))
         if not same:
             log.info("this tokenizer looks at the neighbours of a word: sentences are encoded whole")
         return same
 
-    def _joined(self, given: Words) -> Table:
+    def _join_words(self, given: Words) -> Table:
         assert self._ends is not None
         sentences = [self._written(words) for words in given]
         self._learn(sentences)

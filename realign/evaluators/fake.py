@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from realign.score import Fidelity, Look, Score, Tally, looked, sign
 from selector.errors import InputError
-from selector.languages.given import Languages, as_given
+from selector.languages.given import Languages, as_ordered_pool
 from selector.languages.subset import Subset
 
 LATENT_DIMENSIONS = 3
@@ -54,8 +54,8 @@ class FakeEvaluator:
 
         Languages may be codes or names.
         """
-        self.pool = pool = as_given(pool)
-        self.targets = targets = as_given(targets)
+        self.pool = pool = as_ordered_pool(pool)
+        self.targets = targets = as_ordered_pool(targets)
         self.terms = terms or Terms()
         self.split = split
         place = {language.code: self._point(language.code) for language in (*pool, *targets)}

@@ -32,7 +32,7 @@ class Own:
         self.measure, self.targets, self.needed = measure, tuple(targets), tuple(needed)
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
-        """Of its own `signature` where it has one, else of its name."""
+        """Signature made from the callable's own `signature`, else from its name."""
         own = getattr(self.measure, "signature", None)
         facts = {"evaluator": name_of(self.measure) if own is None else own(subset, fidelity, seed)}
         return sign({**facts, "targets": self.targets}, subset, fidelity, seed)
@@ -68,7 +68,7 @@ class Remembered:
         return self.evaluator.signature(subset, fidelity, seed)
 
     def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
-        """What was answered before; None where calling means work."""
+        """The score of an earlier call; None if a call would have to compute it."""
         return self._scores.get(self.signature(subset, fidelity, seed))
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:

@@ -56,7 +56,7 @@ def read_score(file: Path, signature: str) -> Score | None:
 
 
 def problem_of(score: Score) -> str:
-    """What makes a score impossible; empty where it is sound."""
+    """The reason why a score is impossible; empty if it is sound."""
     values = score.per_language
     numbers = [score.value, *values.values(), *(value for seen in score.course or () for value in seen.values())]
     if not all(math.isfinite(number) and 0 <= number <= 1 for number in numbers):

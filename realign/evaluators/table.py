@@ -42,7 +42,7 @@ class Table:
 
     @cached_property
     def signature(self) -> str:
-        """Of all numbers and settings."""
+        """Hash of all numbers and settings."""
         whole = json.dumps([self.pool, self.targets, self.subsets, self.fidelities, self.about], sort_keys=True)
         return hashlib.sha256(whole.encode() + np.ascontiguousarray(self.values).tobytes()).hexdigest()[:24]
 
@@ -104,7 +104,7 @@ class TableEvaluator:
             names = ", ".join(self.table.fidelities)
             raise InputError(f"the table has no {subset.key or 'empty subset'} at {fidelity}", f"it has: {names}")
         level, row = levels.index(fidelity.facts), self.table.row[subset.codes]
-        run = seed if 0 <= seed < self.table.seeds else self._drawn(subset, seed)
+        run = seed if 0 <= seed < self.table.seeds else self._draw_run(subset, seed)
         scores = self.table.values[level, row, run]  # (t,)
         if np.isnan(scores).any():
             raise InputError(f"the table has no score of {subset.key} on seed {run}", "measure it, or ask for another")
@@ -112,6 +112,6 @@ class TableEvaluator:
         seconds = self.table.seconds[list(self.table.fidelities)[level]]
         return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds, course=())
 
-    def _drawn(self, subset: Subset, seed: int) -> int:
+    def _draw_run(self, subset: Subset, seed: int) -> int:
         name = hashlib.sha256(f"{subset.key} {seed}".encode()).digest()
         return int(default_rng(list(name)).integers(self.table.seeds))

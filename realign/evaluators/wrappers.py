@@ -23,7 +23,7 @@ class Cached:
         return self.evaluator.signature(subset, fidelity, seed)
 
     def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
-        """What was answered before; None where calling means work."""
+        """The score of an earlier call; None if a call would have to compute it."""
         signature = self.signature(subset, fidelity, seed)
         return read_score(self._file(signature), signature)
 
@@ -66,7 +66,7 @@ class Repeated:
             value=sum(run.value for run in runs) / len(runs),
             per_language={code: sum(run.per_language[code] for run in runs) / len(runs) for code in codes},
             signature="+".join(run.signature for run in runs),
-            tallies={code: _joined([run.tallies[code] for run in runs]) for code in runs[0].tallies},
+            tallies={code: _join_tallies([run.tallies[code] for run in runs]) for code in runs[0].tallies},
             seconds=sum(run.seconds for run in runs),
             course=runs[0].course,
         )
@@ -88,6 +88,6 @@ class Beside:
         return score
 
 
-def _joined(tallies: Sequence[Tally]) -> Tally:
+def _join_tallies(tallies: Sequence[Tally]) -> Tally:
     correct = tuple(count for tally in tallies for count in tally.correct)
     return Tally(correct, tuple(count for tally in tallies for count in tally.total))

@@ -67,7 +67,7 @@ class Merger:
     def __call__(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> tuple[nn.Module, nn.Module | None]:
         """The encoder of the languages `codes`, fine-tuned, and the task's head."""
         model = self._encoder.copy().to(self._device)
-        how = _asked(fidelity)
+        how = _merging_of(fidelity)
         add(model, self._languages(codes, fidelity, seed), how)
         if how.tuned == "each" or not fidelity.steps:
             return model, finetune(self._task, model, fidelity, seed, advance=self._advance)
@@ -77,12 +77,12 @@ class Merger:
 
     def _languages(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> dict[str, Vector]:
         """The vectors of some languages, of every seed asked for."""
-        seeds = range(seed, seed + _asked(fidelity).seeds)
+        seeds = range(seed, seed + _merging_of(fidelity).seeds)
         return {f"{code} {each}": self._language(code, fidelity, each) for code in codes for each in seeds}
 
     def _language(self, code: str, fidelity: Fidelity, seed: int) -> Vector:
         """v of one language."""
-        precision = _asked(fidelity).precision
+        precision = _merging_of(fidelity).precision
 
         def make() -> dict[str, Tensor]:
             model, steps = self._encoder.copy().to(self._device), fidelity.pairs // self._how.batch
@@ -90,17 +90,17 @@ class Merger:
             return difference(model, self._encoder.model, PRECISIONS[precision])
 
         about = {name: self._facts[name] for name in REALIGNED}
-        return self._kept(make, about, code, fidelity.pairs, precision, seed)
+        return self._keep(make, about, code, fidelity.pairs, precision, seed)
 
     def _tuned(self, size: int, fidelity: Fidelity, seed: int) -> Vector:
         """φ and h of subsets of `size` languages."""
         about = {name: self._facts[name] for name in (*REALIGNED, "task")}
         asked = fidelity.facts | {"examples": 0}  # more or fewer sentences are scored: φ is the same
-        return self._kept(lambda: self._tune(size, fidelity, seed), about, self._pool, size, asked, seed)
+        return self._keep(lambda: self._tune(size, fidelity, seed), about, self._pool, size, asked, seed)
 
     def _tune(self, size: int, fidelity: Fidelity, seed: int) -> dict[str, Tensor]:
         """Fine-tune once, under another subset every few steps."""
-        how, rng = _asked(fidelity), np.random.default_rng([seed, SUBSET_STREAM])
+        how, rng = _merging_of(fidelity), np.random.default_rng([seed, SUBSET_STREAM])
         model = self._encoder.copy().to(self._device)
         tuner = self._task.tuner(model, fidelity.steps, seed)
         assert tuner is not None
@@ -117,7 +117,7 @@ class Merger:
         add(model, under, replace(how, scale=-how.scale))
         return difference(model, self._encoder.model, torch.float32, head)
 
-    def _kept(self, make: Callable[[], dict[str, Tensor]], *facts: Any) -> Vector:
+    def _keep(self, make: Callable[[], dict[str, Tensor]], *facts: Any) -> Vector:
         key = key_of("vector", FORMAT, *facts)
         if key not in self._open:
             self._open[key] = vector(key, lambda: self._checked(make()))
@@ -128,7 +128,7 @@ class Merger:
         return made
 
 
-def _asked(fidelity: Fidelity) -> Merging:
+def _merging_of(fidelity: Fidelity) -> Merging:
     assert fidelity.merging is not None
     return fidelity.merging
 

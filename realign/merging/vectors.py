@@ -76,7 +76,7 @@ class Vector:
 def difference(
     model: nn.Module, start: nn.Module, dtype: torch.dtype, head: nn.Module | None = None
 ) -> dict[str, Tensor]:
-    """What to keep of a training that made `model` out of `start`: what changed, in `dtype`, and the head as it is."""
+    """Difference of `model` from its `start`: the changed weights in `dtype`, and the head as it is."""
     kept: dict[str, Tensor] = {}
     origin = dict(start.named_parameters())
     for name, weight in model.named_parameters():

@@ -141,7 +141,7 @@ class Tuner:
         return Lesson(ids, mask, word, self._lessons.wanted(word), self._lessons.gold(rows, word))
 
     def loss(self, states: Tensor, lesson: Lesson) -> Tensor:
-        """Of token states [n, t, d]; a scalar."""
+        """Cross-entropy of token states [n, t, d]; a scalar."""
         answers = self.head(self._lessons.read(states, lesson.word))
         return nn.functional.cross_entropy(answers.float(), lesson.gold.to(self._device))
 
@@ -266,7 +266,7 @@ def any_of(asked: Sequence[Enough]) -> Enough | None:
 
 
 def heard(advance: Advance | None, steps: int) -> list[Enough]:
-    """Who is told of each step, and never ends the training."""
+    """A listener that passes each step on and never ends the training; none without `advance`."""
     if advance is None:
         return []
 

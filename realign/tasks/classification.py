@@ -57,10 +57,10 @@ class Classification:
             return gold[torch.as_tensor(rows)]
 
         table = self._encode(taught)
-        if lost := lost_share(table, taught):
+        if lost := share_truncated(table, taught):
             message = "%.1f %% of the training words of %s are not read: cut off or without a sub-word"
             log.warning(message, 100 * lost, source)
-        self._lessons = Lessons(table, len(self.labels), self._wanted, self._read, answers)
+        self._lessons = Lessons(table, len(self.labels), self._first_tokens, self._read, answers)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -91,12 +91,12 @@ class Classification:
         assert head is not None
         known = self._encoded(tuple(languages), split, limit)
         guess = torch.empty(len(known.gold), dtype=torch.long)
-        for rows, word, states in states_of(model, known.table, self._wanted, advance=advance):
+        for rows, word, states in states_of(model, known.table, self._first_tokens, advance=advance):
             guess[rows] = head(self._read(states, word)).argmax(1).cpu()
         right = [self.labels[number] == label for number, label in zip(guess.tolist(), known.gold, strict=True)]
         return by_language([(int(hit), 1) for hit in right], known.sizes)
 
-    def _wanted(self, word: Tensor) -> Tensor:
+    def _first_tokens(self, word: Tensor) -> Tensor:
         return (torch.arange(word.shape[1]) < 1).expand(word.shape) if self._pooling == "first" else word >= 0
 
     def _read(self, states: Tensor, word: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class Classification:
             table = self._encode(every)
             sizes = {code: len(some) for code, some in chosen.items()}
             self._known[languages, split, limit] = Labelled(table, tuple(example.label for example in every), sizes)
-            if lost := lost_share(table, every):
+            if lost := share_truncated(table, every):
                 length = self._how.max_length
                 log.warning("%.1f %% of the %s words lie beyond %d sub-words: not read", 100 * lost, split, length)
         return self._known[languages, split, limit]
@@ -132,7 +132,7 @@ def check_several(labels: Sequence[str], source: str) -> None:
         raise InputError(f"all training examples of {source} have one label", "a task needs at least two")
 
 
-def lost_share(table: Table, examples: Sequence[Classified]) -> float:
+def share_truncated(table: Table, examples: Sequence[Classified]) -> float:
     """The share of words of which no sub-word is in the table."""
     words = sum(len(example.first) + len(example.second or ()) for example in examples)
     seen = sum(int(first_subwords(table.take(rows)[2]).sum()) for rows in table.chunks(EVALUATION_BATCH))

@@ -50,7 +50,7 @@ def fits(model: Any, how: Realignment) -> bool:
 
 
 def room(model: Any, how: Realignment, tokens: int = 20) -> int:
-    """How many candidates find room on the device at once; at least one. `tokens`: of a sentence, on average."""
+    """Number of candidates that fit on the device at once, at least one. `tokens`: of a sentence, on average."""
     device = next(model.parameters()).device
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]

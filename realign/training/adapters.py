@@ -38,7 +38,7 @@ def trained(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
 
 
 @contextmanager
-def held(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """No gradients for `parameters` inside; afterwards all of them want gradients again."""
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def counts(self) -> list[int]:
-        """How many pairs of each language all steps together see."""
+        """Number of pairs of each language that all steps together see."""
         return np.bincount(self._choice[:, :, 0].ravel(), minlength=len(self._pairs)).tolist()
 
     def batch(self, step: int) -> Batch:

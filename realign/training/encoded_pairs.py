@@ -66,8 +66,10 @@ class PairStore:
         return self._known[language]
 
     def about(self, language: str) -> Mapping[str, Any]:
-        """Of the training pairs: `available`, how many there are, and `pairs`, how many are in use; `dropped`, reason →
-        how many, of a sample while it was chosen; `source`, `target`, hashes.
+        """Counts and hashes of the training pairs.
+
+        `available`: all; `pairs`: those in use; `dropped`: by reason, of a sample while it was chosen; `source` and
+        `target`: hashes.
         """
         self.of(language)
         return self._about[language]

@@ -163,7 +163,7 @@ def _shared(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def out_of_memory(problem: RuntimeError) -> bool:
-    """Whether the device, or the machine, had no room for a tensor."""
+    """True if the device or the machine had no memory left for a tensor."""
     return isinstance(problem, torch.OutOfMemoryError) or "not enough memory" in str(problem)
 
 

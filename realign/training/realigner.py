@@ -13,7 +13,7 @@ from realign.encoder.encoder import States, hidden_states
 from realign.encoder.pooling import sentence_vectors, word_vectors
 from realign.encoder.used_rows import narrow
 from realign.score import Advance
-from realign.training.adapters import adapt, held, merge, trained
+from realign.training.adapters import adapt, merge, trained, without_gradients
 from realign.training.batches import Batch, Plan
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.loss import nt_xent, projection
@@ -102,7 +102,7 @@ class Realigner:
         return self.position * self.how.batch
 
     @property
-    def seen_of(self) -> dict[str, int]:
+    def pairs_by_language(self) -> dict[str, int]:
         """Pairs of each language that all steps see; a corpus that is smaller is walked through more than once."""
         return dict(zip(self._names, self._plan.counts, strict=True))
 
@@ -116,7 +116,7 @@ class Realigner:
         batch = self._plan.batch(self.position)
         if not self.model.training:  # takes a walk through all modules
             self.model.train()
-        with held(self._held), deterministic(self._device, self.how.deterministic):
+        with without_gradients(self._held), deterministic(self._device, self.how.deterministic):
             if len(batch.rows):  # no word of these sentences may be linked
                 self._guard.watch(self.position, self._gradients(batch))
                 self._anchor.pull()
@@ -124,7 +124,7 @@ class Realigner:
         self.position += 1
 
     def beside(self, steps: int) -> Callable[[int], None]:
-        """What to call before each of `steps` steps of another training: takes its share of the steps left."""
+        """A function to call before each of `steps` steps of another training: it takes its share of the steps left."""
 
         def follow(step: int) -> None:
             while self.position < (step + 1) * self.steps // steps:
@@ -207,7 +207,7 @@ class Realigner:
         """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
         fitting(self.model, self.how)
         ids = torch.zeros(1, 3, dtype=torch.long)
-        with held(self._parted()[1]), seeded(self._device, self.seed):
+        with without_gradients(self._parted()[1]), seeded(self._device, self.seed):
             reached = hidden_states(self.model, ids, torch.ones_like(ids), self.how.layer).requires_grad
         if not reached:
             message = f"freeze leaves nothing to train below layer {self.how.layer}"

@@ -23,7 +23,7 @@ CLASS_WORDS = {"LOC": (0, 1, 2, 3), "ORG": (4, 5, 6, 7)}  # nouns that with a na
 SHARE = 0.5  # of the noun phrases that become a name
 
 
-def named(rng: Random) -> Clause:
+def draw_with_names(rng: Random) -> Clause:
     """Draw one meaning in which about half of the noun phrases name something."""
     return _renamed(clause(rng), rng)
 

@@ -152,7 +152,7 @@ def _tagged(seed: int, language: Language, split: Split, count: int) -> tuple[Ta
 def _entities(seed: int, language: Language, split: Split, count: int) -> tuple[Tagged, ...]:
     rng = Random(f"entities {seed} {split}")
     found = []
-    for meaning in [naming.named(rng) for _ in range(count)]:
+    for meaning in [naming.draw_with_names(rng) for _ in range(count)]:
         words = _grammar(seed, language).say(meaning)
         found.append(Tagged(tuple(word.form for word in words), naming.tags(meaning, words)))
     return tuple(found)

@@ -18,21 +18,22 @@ TRAVELLING = ("REALINGO_", "HF_")  # environment variables that a worker needs, 
 
 
 @dataclass(frozen=True)
-class Race:
-    """When a job is stopped: at a look into its first run, or between its seeds.
+class MedianPruner:
+    """The median rule: it stops a job at an intermediate value of its first run, or between its seeds.
 
-    A course are the values at the looks, then those of the means after 1, 2, … seeds.
+    A course holds the intermediate values, then the means after 1, 2, … seeds.
     """
 
     value: Callable[[Mapping[str, float]], float]  # what the study maximizes, of scores per language
-    bars: tuple[float, ...]  # a whole course: the job stops where its own is lower
+    medians: tuple[float, ...]  # of earlier trials, at each point of a course: the job stops below them
 
-    def lost(self, course: Sequence[float]) -> bool:
-        return len(course) <= len(self.bars) and course[-1] < self.bars[len(course) - 1]
+    def prunes(self, course: Sequence[float]) -> bool:
+        """True if the job stops after the last value of `course`."""
+        return len(course) <= len(self.medians) and course[-1] < self.medians[len(course) - 1]
 
     def expected(self, course: Sequence[float], seeds: int) -> float:
-        """What the first run would have come to, had it gained from its last look on what the bars do."""
-        return course[-1] + self.bars[-seeds] - self.bars[len(course) - 1]
+        """Expected score of the first run at its end: from its last look on it gains what the thresholds gain."""
+        return course[-1] + self.medians[-seeds] - self.medians[len(course) - 1]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Job:
     seed: int
     seeds: int = 1  # averaged: seed, seed + 1, …
     time_limit: float | None = None  # seconds
-    race: Race | None = None  # against the trials before it
+    pruner: MedianPruner | None = None  # None: the job runs to its end
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Outcome:
     lost: bool = False
     changed: bool = False  # what is read has changed: no job of this study can be measured until it is put back
     runs: int | None = None  # stopped early: the score is the mean over this many of the job's seeds; 0: of a look
-    course: tuple[float, ...] = ()  # of a job with a race
+    course: tuple[float, ...] = ()  # of a job with a pruner
     expected: float | None = None  # stopped at a look: the value that the first run would have come to
 
 
@@ -79,25 +80,27 @@ def measure(evaluator: Evaluator, job: Job) -> Outcome:
     """Run one job; whatever goes wrong in it becomes its error."""
     course, expected = list[float](), None
 
-    def lost(per_language: Mapping[str, float]) -> bool:
-        assert job.race
-        course.append(job.race.value(per_language))
-        return job.race.lost(course)
+    def is_pruned(per_language: Mapping[str, float]) -> bool:
+        assert job.pruner
+        course.append(job.pruner.value(per_language))
+        return job.pruner.prunes(course)
 
     try:
-        for runs in (job.seeds,) if job.race is None else range(1, job.seeds + 1):  # what was measured is in the cache
-            looking = lost if job.race and runs == 1 else None
+        for runs in (
+            (job.seeds,) if job.pruner is None else range(1, job.seeds + 1)
+        ):  # what was measured is in the cache
+            looking = is_pruned if job.pruner and runs == 1 else None
             score = (Repeated(evaluator, runs) if runs > 1 else evaluator)(job.subset, job.fidelity, job.seed, looking)
-            if job.race and lost(score.per_language):
+            if job.pruner and is_pruned(score.per_language):
                 break
     except Stopped as stopped:
-        assert job.race
-        runs, score, expected = 0, stopped.score, job.race.expected(course, job.seeds)
+        assert job.pruner
+        runs, score, expected = 0, stopped.score, job.pruner.expected(course, job.seeds)
     except RealingoError as problem:
         changed = isinstance(problem, ChangedError)
         return Outcome(job.number, error=problem.message, hint=problem.hint, changed=changed)
     except Exception as problem:
-        return Outcome(job.number, error=said(problem))
+        return Outcome(job.number, error=_format_problem(problem))
     if not all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
         return Outcome(job.number, error="the score is not a finite number", hint="lower realign.lr or task.lr")
     early = runs if runs < job.seeds else None
@@ -112,17 +115,17 @@ def overdue(job: Job) -> Outcome:
     )
 
 
-def said(problem: BaseException) -> str:
+def _format_problem(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {' '.join(str(problem).split())}"[:500]
 
 
 def travelling() -> dict[str, str]:
-    """What of this process's environment its workers need."""
+    """The environment variables of this process that its workers need."""
     return {name: value for name, value in os.environ.items() if name.startswith(TRAVELLING)}
 
 
 def share_of(workers: int, units: float) -> float:
-    """What each of the workers gets of so many whole processors, GPUs or CPUs: at most one, and never split over two.
+    """Share of each worker in so many GPUs or CPUs: at most one, and never split over two.
 
     Three on two GPUs get halves: with two thirds each, the third would find room on neither.
     """

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from types import ModuleType
 
 from realign.score import Evaluator
-from search.backends.base import Job, Outcome, keep_to, measure, said, share_of, travelling
+from search.backends.base import Job, Outcome, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.worker_pool import Crew, LostError
 
 Make = Callable[[], Evaluator]
@@ -50,7 +50,7 @@ class Process:
             with _without_main():
                 self.process.start()
         except (OSError, EOFError) as problem:  # no memory, no more processes
-            self._problem = said(problem)
+            self._problem = _format_problem(problem)
         theirs.close()
 
     def begin(self, job: Job) -> None:
@@ -151,7 +151,7 @@ def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str,
         keep_to(seating.share)
         evaluator = make()
     except Exception as problem:
-        pipe.send(LostError(f"it could not start: {said(problem)}"))
+        pipe.send(LostError(f"it could not start: {_format_problem(problem)}"))
         return
     with suppress(EOFError, OSError):  # dismissed, but out of reach of a kill: the fork server died
         pipe.send(None)

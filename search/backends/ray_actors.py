@@ -25,7 +25,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from realign.score import Evaluator
 from search import terminal
-from search.backends.base import Job, Outcome, keep_to, measure, said, share_of, travelling
+from search.backends.base import Job, Outcome, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.worker_pool import Crew, LostError
 from selector.errors import InputError
 
@@ -34,7 +34,7 @@ ray_worker.print_to_stdstream = lambda data, ignore_prefix: None  # nodes that d
 SILENCE_SECONDS = 60.0  # without any worker, until the user is told what is waited for
 
 
-def told(problem: RayError) -> str:
+def last_words(problem: RayError) -> str:
     """The end of Ray's long account, without its colours: there stands what happened."""
     lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(problem)).splitlines() if line.strip()]
     return f"{type(problem).__name__}: {lines[-1] if lines else ''}"[:300]
@@ -59,7 +59,7 @@ class Connection:
         except (ConnectionError, ValueError, RuntimeError) as problem:
             if not address:
                 raise
-            message = f"there is no Ray cluster at '{address}': {said(problem)}"
+            message = f"there is no Ray cluster at '{address}': {_format_problem(problem)}"
             raise InputError(
                 message, "give the address that 'ray start --head' printed, or leave --address out"
             ) from None
@@ -111,12 +111,12 @@ class Actor:
             outcome: Outcome | None = ray.get(answer)
         except RayTaskError as problem:  # the actor lives: it could not read the job, or write its outcome
             if self._job is None:
-                raise LostError(told(problem)) from None
-            return Outcome(self._job.number, error=told(problem))
+                raise LostError(last_words(problem)) from None
+            return Outcome(self._job.number, error=last_words(problem))
         except RayActorError as problem:  # ended, or out of reach with its node, which is the same to us
-            raise LostError(told(problem)) from None
+            raise LostError(last_words(problem)) from None
         except RayError as problem:  # the answer was lost on its way
-            raise LostError(told(problem)) from None
+            raise LostError(last_words(problem)) from None
         return outcome
 
     def end(self) -> None:

@@ -30,7 +30,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from realign.score import Evaluator
-from search.backends.base import Job, Outcome, keep_to, measure, overdue, said, travelling
+from search.backends.base import Job, Outcome, _format_problem, keep_to, measure, overdue, travelling
 from search.backends.ray_actors import Connection
 from selector.errors import RunError
 
@@ -60,7 +60,7 @@ class Measured(tune.Trainable):
         """One more seed; those before it are answered from the cache."""
         self._runs += 1
         signal.setitimer(signal.ITIMER_REAL, self._left)  # the kernel ends a process that hangs, whatever it does
-        outcome = measure(self._evaluator, replace(self._job, seeds=self._runs, race=None))  # ASHA decides
+        outcome = measure(self._evaluator, replace(self._job, seeds=self._runs, pruner=None))  # ASHA decides
         self._left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
         value = self._value(outcome.score.per_language) if outcome.score else 0.0
         return {"value": value, "outcome": outcome, "done": outcome.score is None or self._runs == self._job.seeds}
@@ -194,6 +194,6 @@ class TuneTrials:
                     verbose=0,
                 )
             except Exception as problem:
-                self._problem = said(problem)
+                self._problem = _format_problem(problem)
             finally:
                 self._ended.put(None)

@@ -44,7 +44,7 @@ class View:
 
 
 def search_view(config: StudyConfig, own: Measure | None = None) -> View:
-    """What the search may look at: the tuning targets, on the development split."""
+    """The evaluation that the search may see: the tuning targets on the development split."""
     return View(config, config.tune, "dev", own=own)
 
 

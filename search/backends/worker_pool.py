@@ -25,7 +25,7 @@ class Worker(Protocol):
     def begin(self, job: Job) -> None: ...
 
     def hear(self) -> Outcome | None:
-        """What it has to say; None: it is ready. LostError if its process has ended."""
+        """The next message of a worker; None: it is ready. LostError if its process has ended."""
         ...
 
     def end(self) -> None:

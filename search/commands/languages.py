@@ -13,7 +13,7 @@ from search.terminal import RenderableType, listing, table
 from selector.distances import user_table
 from selector.distances.distance import LEAST_OVERLAP, distances
 from selector.errors import InputError
-from selector.languages.language import Language, known, parse, parse_pool, scripts
+from selector.languages.language import Language, all_languages, parse, parse_pool, scripts
 from selector.languages.resources import resource_class
 from selector.sources import features
 from selector.sources.uriel import PREFIXES
@@ -34,7 +34,7 @@ def describe(codes: Sequence[str], pool: str | None, path: str | None = None) ->
     own = user_table.read(path) if path is not None else None
     if own is not None and not asked:
         asked = [parse(code) for code in own.cells]
-    unique = tuple(dict.fromkeys(asked or known()))
+    unique = tuple(dict.fromkeys(asked or all_languages()))
     return {"languages": _described(unique, own)}
 
 

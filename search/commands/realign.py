@@ -158,7 +158,7 @@ class _Job:
             message = f"stopped after step {realigner.position} of {steps}; a checkpoint is in {self.work}"
             again = f"realingo realign {self.asked.given} -o {self.target} --resume"
             raise StopError(message, f"go on with the same settings and --resume: {again}") from None
-        document = self._document(facts, run, realigner.seen_of, time.monotonic() - begun)
+        document = self._document(facts, run, realigner.pairs_by_language, time.monotonic() - begun)
         published = self._publish(realigner, document)
         shutil.rmtree(self.work, ignore_errors=True)
         return published
@@ -256,7 +256,7 @@ def _told(realigner: Realigner, advance: terminal.Noted, interrupts: Interrupts)
         pace = (done - first) * realigner.how.batch / max(1e-9, time.monotonic() - begun)
         loss = "" if math.isnan(realigner.loss) else f"loss {realigner.loss:.3f}, "
         advance(what, done, total, f"{loss}{pace:.0f} pairs/s" if done > first else "")
-        if interrupts.asked:
+        if interrupts.is_requested:
             raise Stopped
 
     return told

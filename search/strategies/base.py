@@ -47,12 +47,12 @@ class Past:
 
     @cached_property
     def here(self) -> tuple[Seen, ...]:
-        """What was measured at this level."""
+        """Measurements at this level."""
         return tuple(each for each in self.seen if each.level == self.level)
 
     @cached_property
     def means(self) -> tuple[Seen, ...]:
-        """What was measured at this level, one a subset: the mean of its measurements, with all of their runs."""
+        """Measurements at this level, one for each subset: the mean of its measurements, with all of their runs."""
         groups: dict[Subset, list[Seen]] = {}
         for each in self.here:
             groups.setdefault(each.subset, []).append(each)

@@ -44,7 +44,7 @@ def levels_due(past: Past, trials: int) -> list[str]:
 
 
 def common_of(trials: int) -> int:
-    """How many full trainings are of subsets measured below, to begin with."""
+    """Number of full trainings, at the beginning, of subsets that were measured at the level below."""
     return min(MOST_COMMON, max(2, round(COMMON * trials)))
 
 
@@ -72,7 +72,7 @@ def best_below(past: Past, level: str) -> Subset | None:
 
 
 def ranked(past: Past, level: str, other: str) -> list[Subset]:
-    """What was measured at a level and not begun at the other, best first."""
+    """Subsets measured at one level and not begun at the other, best first."""
     values, taken = past.at(level).values, past.at(other).taken
     return sorted((subset for subset in values if subset not in taken), key=lambda subset: -values[subset])
 
@@ -90,7 +90,7 @@ def agreement(past: Past, lower: str, upper: str) -> float | None:
 
 
 def trusted(past: Past, lower: str, upper: str) -> bool:
-    """Whether values of the lower level say something about the upper. Until it was judged it is."""
+    """True if values of the lower level predict those of the upper one; also before there is enough to judge."""
     found = agreement(past, lower, upper)
     return found is None or found >= LEAST_CORRELATION
 

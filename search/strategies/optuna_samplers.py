@@ -74,14 +74,14 @@ def _proposed(
     inside = {subset: value for subset, value in past.values.items() if space.allows(subset)}
     asked: Subset | None = None
     for _ in range(tries):
-        asked = _asked(sampler(int(rng.integers(2**32))), code, space, inside, rng)
+        asked = _ask(sampler(int(rng.integers(2**32))), code, space, inside, rng)
         if asked is not None and asked not in past.taken:
             return asked
     near = [] if asked is None else [subset for subset in space.neighbours(asked) if subset not in past.taken]
     return near[rng.integers(len(near))] if near else random(space, past, rng)
 
 
-def _asked(
+def _ask(
     sampler: BaseSampler, code: BaseDistribution, space: Space, values: Mapping[Subset, float], rng: Generator
 ) -> Subset | None:
     """The languages whose value is above a half, as many as may be; the greatest first, equal ones by chance."""

@@ -31,7 +31,7 @@ def copy(source: str, target: str, name: str | None = None) -> dict[str, Any]:
     """
     from_url, to_url = url(source), url(target)
     before = opened(from_url, create=False)
-    name = _chosen(before, name, from_url)
+    name = _choose_study(before, name, from_url)
     theirs = before.get_study_id_from_name(name)
     attributes = before.get_study_user_attrs(theirs)
     readable(name, attributes)
@@ -40,7 +40,7 @@ def copy(source: str, target: str, name: str | None = None) -> dict[str, Any]:
     made = None if "://" in to_url and not to_url.startswith("sqlite:///") else _file(to_url)
     made = made if made is not None and not made.exists() else None
     after = opened(to_url, create=True)
-    mine = _begun(after, name, before.get_study_directions(theirs), to_url)
+    mine = _begin_copy(after, name, before.get_study_directions(theirs), to_url)
     try:
         with terminal.progress() as advance:
             _fill(before, theirs, after, mine, to_url, advance)
@@ -79,7 +79,7 @@ def _file(storage: str) -> Path:
     return Path(storage.removeprefix("sqlite:///"))
 
 
-def _chosen(storage: Storage, name: str | None, where: str) -> str:
+def _choose_study(storage: Storage, name: str | None, where: str) -> str:
     names = sorted(study.study_name for study in storage.get_all_studies())
     if name is None and len(names) == 1:
         return names[0]
@@ -91,7 +91,7 @@ def _chosen(storage: Storage, name: str | None, where: str) -> str:
     return name
 
 
-def _begun(storage: Storage, name: str, directions: Any, where: str) -> int:
+def _begin_copy(storage: Storage, name: str, directions: Any, where: str) -> int:
     """The key of a new study that is marked; what is left of a copy that was killed goes."""
     for study in storage.get_all_studies():
         if study.study_name == name and study.user_attrs.get(MARK):

@@ -40,11 +40,11 @@ def _me(pid: int) -> Mapping[str, Any]:
 
 
 def near(owner: Mapping[str, Any]) -> bool:
-    """Whether the process can be looked at from here; by name of the host alone in records of an older version."""
+    """True if the process runs on this machine; records of an older version have only the host's name."""
     return bool(owner.get("host") == socket.gethostname() and owner.get("place", _place()) == _place())
 
 
-def gone(owner: Mapping[str, Any]) -> bool:
+def has_ended(owner: Mapping[str, Any]) -> bool:
     """True if the process is known to have ended. Of another machine nothing is known, so it is taken to live."""
     if not near(owner):
         return False
@@ -84,8 +84,13 @@ class Lease:
         """RunError while another process drives the study `name`; `force` takes what cannot be looked at for dead."""
         holder = dict(self._read())
         mine = (holder.get("pid"), holder.get("started")) == (os.getpid(), _started(os.getpid()))  # not given back
-        if holder and not mine and not gone(holder) and (near(holder) or not (force or self._silent(holder, name))):
-            raise RunError(f"study '{name}' is being searched by {said(holder)}", HINT)
+        if (
+            holder
+            and not mine
+            and not has_ended(holder)
+            and (near(holder) or not (force or self._silent(holder, name)))
+        ):
+            raise RunError(f"study '{name}' is being searched by {describe_owner(holder)}", HINT)
         self._write({**me(), "token": self.token, "beat": 0})
         self._thread.start()
 
@@ -101,7 +106,10 @@ class Lease:
                 self._write({})
 
     def _silent(self, holder: Mapping[str, Any], name: str) -> bool:
-        remark(f"study '{name}' was last driven by {said(holder)}: watching {self._silence:.0f} s for a sign of life")
+        remark(
+            f"study '{name}' was last driven by {describe_owner(holder)}: "
+            f"waiting {self._silence:.0f} s to see if that process still runs"
+        )
         begun = time.monotonic()
         while time.monotonic() - begun < self._silence:
             time.sleep(min(self._seconds, self._silence) / 4)
@@ -119,7 +127,7 @@ class Lease:
                 self._write({**me(), "token": self.token, "beat": count})
 
 
-def said(owner: Mapping[str, Any]) -> str:
+def describe_owner(owner: Mapping[str, Any]) -> str:
     return f"process {owner.get('pid')} on {owner.get('host')}"
 
 

@@ -17,7 +17,7 @@ PACKAGES = ("realingo", "torch", "transformers", "numpy", "optuna", "lang2vec")
 
 
 def versions() -> dict[str, str]:
-    """What is installed, of what can change a score."""
+    """Versions of the installed packages that can change a score."""
     found = {}
     for package in PACKAGES:
         try:
@@ -68,7 +68,7 @@ def comparable(config: StudyConfig, kept: Mapping[str, Any]) -> None:
 
 
 def unlike(config: StudyConfig, names: list[str]) -> InputError:
-    """What to say where something that the study file names is not what it was: the file itself is as it was."""
+    """The error for data or an encoder that changed while the study file did not."""
     return InputError(
         f"study '{config.name}' in {shown(config.storage)} was measured with another content of {listed(names)}: "
         "its scores cannot be compared with new ones",

@@ -174,7 +174,7 @@ def patiently(action: Callable[[], Answer], url: str, patience: float | None = N
 
 
 def passing(problem: BaseException) -> bool:
-    """Whether it may work later: locked, full, unwritable, or a server that is away."""
+    """True if the failure may pass: locked, full, not writable, or a server that is away."""
     if _is_damage(problem):
         return False
     if isinstance(problem, StorageInternalError):

@@ -129,7 +129,7 @@ class Study:
         return front(self.best(len(self.trials())))
 
     def counts(self, trial: Trial) -> bool:
-        """Whether the trial is an answer to what the study asks: an allowed subset, not measured on the cheap."""
+        """True if the trial answers the study's question: an allowed subset at full fidelity."""
         return trial.level == self.config.level and self.config.space.allows(trial.subset)
 
     def begin(
@@ -220,7 +220,7 @@ class Study:
             if trial.state != "running":
                 continue
             under_lease = self._lease is not None and "token" in trial.owner
-            if not (under_lease or owner.gone(trial.owner) or self.config.search.take_over):
+            if not (under_lease or owner.has_ended(trial.owner) or self.config.search.take_over):
                 raise RunError(
                     f"trial {trial.number} of study '{self.name}' is running on {trial.owner.get('host')}",
                     "wait for it; if that machine or process is gone, add --set search.take_over=true",
@@ -232,7 +232,7 @@ class Study:
         return [trial for trial in latest.values() if trial.state == "failed"]
 
     def deserves_another(self, trial: Trial) -> bool:
-        """Whether a failed attempt says so little about its subset that it should be made again."""
+        """True if a failed attempt says so little about its subset that it should be repeated."""
         lost = [t for t in self.trials() if t.position == trial.position and t.error == LOST]
         return (
             trial.error == INTERRUPTED
@@ -296,7 +296,7 @@ class Study:
 
     def _taken(self) -> RunError:
         return RunError(
-            f"study '{self.name}' is now driven by {owner.said(self._driver())}",
+            f"study '{self.name}' is now driven by {owner.describe_owner(self._driver())}",
             "that search goes on; what was measured here is kept in the cache of this machine",
         )
 

@@ -47,14 +47,14 @@ class Moves:
     space: Space
 
     def allowed(self, X: Array) -> NDArray[np.bool_]:
-        """Whether sizes and limits hold; [B]."""
+        """True where sizes and limits hold; [B]."""
         sizes = X.sum(axis=1)
         held = (self.space.sizes[0] <= sizes) & (sizes <= self.space.sizes[1])
         bounds = self.space.bounds
         return np.asarray(held & (bounds.weights @ X.T <= bounds.most[:, None] + ROUNDING).all(axis=0))
 
     def around(self, x: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Who may leave x [n], and who may enter."""
+        """Languages that may leave x [n], and languages that may enter."""
         free = np.zeros(len(x), dtype=bool)
         free[list(self.space.free)] = True
         return np.flatnonzero(free & (x > 0)), np.flatnonzero(free & (x == 0))

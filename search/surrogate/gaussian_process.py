@@ -28,7 +28,7 @@ class Weights:
     noise: float
 
 
-def learned(K: Array, y: Array, r: Array, usual: Weights, doubt: Array) -> Weights:
+def learn_weights(K: Array, y: Array, r: Array, usual: Weights, doubt: Array) -> Weights:
     """Weights of the kernels K [J, N, N], most plausible for y [N] (standardized). Deterministic.
 
     Each log weight is expected at its usual value, give or take `doubt` [J + 1], the last being the noise's.
@@ -74,11 +74,14 @@ class Posterior:
         self.alpha = cho_solve(self.L, y - self.constant)
 
     def mean(self, k: Array) -> Array:
-        """Of points with covariances k [B, N] to the measurements, [B]."""
+        """Posterior mean at points with covariances k [B, N] to the measurements, [B]."""
         return np.asarray(self.constant + k @ self.alpha)
 
     def covariance(self, k: Array, own: Array, ones: Array) -> Array:
-        """Of linear functionals: k [F, N] and own [F, F] their prior covariances, ones [F] their sums of weights."""
+        """Posterior covariance of linear functionals.
+
+        k [F, N] and own [F, F]: their prior covariances; ones [F]: their sums of weights.
+        """
         v = solve_triangular(self.L[0], k.T, lower=True, check_finite=False)
         open_ = ones - k @ self.u  # what the unknown constant mean leaves uncertain
         return np.asarray(own - v.T @ v + np.outer(open_, open_) / self.total)

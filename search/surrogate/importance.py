@@ -46,7 +46,7 @@ class Pair:
 
 
 def effects(fit: Fit, space: Space, past: Past) -> list[Effect]:
-    """Of every language that may be in or out, strongest first; 0 is an average language."""
+    """Effects of all languages that may be in or out, strongest first; 0 is an average language."""
     X = reference(space)
     share = X.mean(axis=0)
     free = np.flatnonzero((share > FEW) & (share < 1 - FEW))

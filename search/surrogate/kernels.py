@@ -165,7 +165,7 @@ def reference(space: Space) -> Array:
 
 
 def masks(space: Space, subsets: Iterable[Subset]) -> Array:
-    """Who is in each of some subsets, [B, n]."""
+    """Membership of subsets, [B, n]."""
     found = [space.indices(subset) for subset in subsets]
     X = np.zeros((len(found), len(space.pool)))
     for row, indices in zip(X, found, strict=True):

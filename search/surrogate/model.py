@@ -133,13 +133,13 @@ class Surrogate:
         """
         seen = past.here
         y, r = np.array([each.value for each in seen]), _relative(seen)
-        first = learned_from(len(seen))
+        first = count_to_learn_from(len(seen))
         centre, scale = float(y[:first].mean()), float(y[:first].std()) or 1.0
         y = (y - centre) / scale
         X = masks(space, (each.subset for each in seen))
         lower = {level: self.fit(space, past.at(level)).mean for level in ladder.below(past)}
         kernels = Kernels(self.side, space, {**lower, **self._donors(past.level, X[:first], seen[:first])})
-        weights = self._learned(past.level, kernels, X[:first], y[:first], r[:first])
+        weights = self._learn_weights(past.level, kernels, X[:first], y[:first], r[:first])
         points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
         towards = kernels.towards(weights.kernels, points)
         constant = float(y.mean()) if optimistic else None
@@ -189,7 +189,7 @@ class Surrogate:
         found = self._once("donors", level, lambda: donors(X, Y, self.side.share, near), X, Y)
         return {} if found is None else {"donors": found}
 
-    def _learned(self, level: str, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
+    def _learn_weights(self, level: str, kernels: Kernels, X: Array, y: Array, r: Array) -> Weights:
         """The weights for these measurements."""
         some = _some(len(y))
         X, y, r = X[some], y[some], r[some]
@@ -197,7 +197,7 @@ class Surrogate:
         K = kernels.each(at, at)
         doubt = np.full(len(kernels.names) + 1, DOUBT)
         usual = Weights(kernels.usual, NOISE)
-        return self._once("weights", level, lambda: gaussian_process.learned(K, y, r, usual, doubt), K, y, r)
+        return self._once("weights", level, lambda: gaussian_process.learn_weights(K, y, r, usual, doubt), K, y, r)
 
     def _once(self, what: str, level: str, learn: Callable[[], Learned], *given: Array) -> Learned:
         """What is learned from these arrays; remembered, since most positions in a row ask for the same."""
@@ -217,8 +217,8 @@ def begin_with(space: Space) -> int:
     return int(max(4, min(8, len(space.pool) / 5)))
 
 
-def learned_from(count: int) -> int:
-    """How many of `count` measurements weights are learned from: all of few, else up to a round number."""
+def count_to_learn_from(count: int) -> int:
+    """Number of the `count` measurements that weights are learned from: all if few, else up to a round number."""
     step = 1 if count < 30 else 5 if count < 100 else 25
     return count - count % step
 

@@ -45,7 +45,7 @@ def side_of(config: StudyConfig) -> Side:
 
 
 def has_precedent(config: StudyConfig) -> bool:
-    """Whether the published results of XLM-R are about studies like this one: a real encoder, fine-tuned on English.
+    """True if the published results of XLM-R are about studies like this one: a real encoder, fine-tuned on English.
 
     Where they do not fit after all, for another encoder perhaps, the surrogate learns to give them no weight.
     """

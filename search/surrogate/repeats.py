@@ -30,7 +30,7 @@ def again(
     counts: NDArray[np.intp],
     new: Array | None,
 ) -> int | None:
-    """Which of the `known` subsets [M, n] to measure once more; None: rather the `new` one [n].
+    """Choose the one of the `known` subsets [M, n] to measure again; None: measure the `new` one [n].
 
     "auto": the one from which the recommendation gains most, if that is more than from the new one; at most `MOST`
     measurements each. A number: the one of highest mean, until it has so many. `counts` [M] says how many were begun,

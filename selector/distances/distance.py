@@ -138,9 +138,9 @@ def _geographic(languages: Languages, least: int) -> Distances:
     return _located(matrix, ~np.isnan(place[:, 0]))
 
 
-def _learned(languages: Languages, least: int) -> Distances:
+def _from_translation_vectors(languages: Languages, least: int) -> Distances:
     """(1 - cosine) / 2 between the vectors of a translation model, for 1,017 languages (Malaviya et al. 2017)."""
-    vectors, rows, known = features.learned(languages)
+    vectors, rows, known = features.translation_vectors(languages)
     matrix = masked.cosine(vectors)
     matrix /= 2.0
     return _completed(matrix, known.astype(np.float64), known, None, {"learned": rows})
@@ -230,7 +230,7 @@ METRICS: dict[str, Measure] = {
     "hamming": _typological(tuple(PREFIXES), KNN, masked.hamming),
     "genetic": _genetic,
     "geographic": _geographic,
-    "learned": _learned,
+    "learned": _from_translation_vectors,
 }
 
 

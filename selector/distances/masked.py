@@ -73,7 +73,7 @@ def masked_mismatch(states: NDArray[np.intp], m: NDArray[np.bool_], o: Counts, l
 
 
 def overlap(m: NDArray[np.bool_], sources: Sequence[str]) -> Counts:
-    """How many features were observed for both [n, n]; on the diagonal for one.
+    """Number of features observed for both languages [n, n]; on the diagonal for one.
 
     0 for two languages that are read from the same row: that row says nothing of how they differ.
     """

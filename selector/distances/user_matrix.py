@@ -97,7 +97,7 @@ def read_rows(path: str, what: str, hint: str) -> list[Row]:
 
 
 def other_separator(rows: Sequence[Row]) -> str | None:
-    """What separates the cells of a file without commas, as spreadsheets of many countries write it; else None."""
+    """The separator of a file without commas, as spreadsheets of many countries write it; None for another file."""
     for mark, name in ((";", "semicolons"), ("\t", "TABs")):
         if all(mark in (cells[0] if cells else "") for _, cells in rows):
             return name

@@ -65,7 +65,7 @@ class Columns:
     cells: Mapping[str, tuple[str | None, ...]]  # code → [c]
 
     def label(self, column: str, language: Coded) -> str | None:
-        """What the table says of a language. Raises InputError for an unknown column."""
+        """The text of the table in a language's row. Raises InputError for an unknown column."""
         row = self.cells.get(language.code)
         place = self._place(column)
         return row[place] if row is not None else None

@@ -26,7 +26,7 @@ def as_pool(given: Languages) -> Pool:
     return tuple(sorted({as_language(each) for each in given}))
 
 
-def as_given(given: Languages) -> Pool:
+def as_ordered_pool(given: Languages) -> Pool:
     """`as_pool`, but languages of ours stay in their order: what is aligned with them, and signatures, rest on it."""
     if isinstance(given, str):
         return parse_pool(given)

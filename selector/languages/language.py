@@ -62,7 +62,7 @@ def parse(text: str) -> Language:
 
 @cache
 def reading(text: str) -> Reading:
-    """What `parse` answers, with the remark in place of a warning. Raises InputError as it does."""
+    """Parse a code as `parse` does, with its remark returned instead of a warning. Raises InputError as it does."""
     given = text.strip()
     found = tags.read(given)
     if found is not None:
@@ -99,7 +99,7 @@ def scripts(language: Language) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*main, *_scripts().get(language.code, ()))))
 
 
-def known() -> Pool:
+def all_languages() -> Pool:
     """Every language of the package's own table."""
     return tuple(_table().values())
 
@@ -133,7 +133,7 @@ def _names() -> dict[str, str]:
 
 def _from_name(name: str) -> str | None:
     """A name of three letters is never taken: it looks like a code, and is that of an unrelated language."""
-    code = None if len(name) < iso639.SHORTEST_NAME else _names().get(name.casefold()) or iso639.named(name)
+    code = None if len(name) < iso639.SHORTEST_NAME else _names().get(name.casefold()) or iso639.code_of_name(name)
     return None if code is None else code_tables.PREFERRED.get(code, code)
 
 
@@ -182,7 +182,7 @@ def _members(code: str) -> list[str]:
     """Languages of the package's table in a group whose name is that of their family or genus."""
     name = (subtags.group(code) or "").removesuffix(" languages")
     listed = code_tables.MEMBERS.get(code, "").split()
-    return listed or [each.code for each in known() if name and name in (each.genus, each.family)]
+    return listed or [each.code for each in all_languages() if name and name in (each.genus, each.family)]
 
 
 def _alike(tag: str) -> list[str]:
@@ -224,7 +224,7 @@ def _language(code: str) -> Language:
 def _landmarks() -> dict[str, str]:
     from selector.languages.genus import landmarks
 
-    return landmarks({language.code: language.genus for language in known()})
+    return landmarks({language.code: language.genus for language in all_languages()})
 
 
 @cache

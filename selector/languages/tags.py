@@ -23,7 +23,7 @@ class Reading:
 
 
 def read(text: str) -> Reading | None:
-    """What a code or tag means, in any case, with hyphens or underscores; None where it means no one language."""
+    """Meaning of a code or tag, in any case, with hyphens or underscores; None if it stands for no single language."""
     tag = text.casefold().replace("_", "-").removeprefix("other-")  # other-bat-smg: WikiANN's exceptions
     whole = code_tables.WHOLE.get(tag)
     if whole is not None:

@@ -30,7 +30,7 @@ class SetFunction(ABC):
 
     @abstractmethod
     def second(self, chosen: Chosen) -> float:
-        """What decides between sets of equal value; greater is better."""
+        """Second value, which decides between sets of equal value; greater is better."""
 
     @abstractmethod
     def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:

@@ -91,11 +91,11 @@ class Cover:
         return not trivial if trivial is not None else self._program().relax().bound == -np.inf
 
     def decide(self, clock: Clock) -> tuple[bool | None, NDArray[np.intp] | None]:
-        """Whether there are such k candidates (None: undecided), and which."""
+        """Decide if such k candidates exist (None: undecided), and return them."""
         trivial = self._trivial()
         if trivial is not None:
             return trivial, self._filled(np.zeros(0, dtype=np.intp)) if trivial else None
-        answer = self._program().solve(clock.left())
+        answer = self._program().solve(clock.remaining())
         clock.spend(answer.nodes)
         if answer.chosen is not None:
             return True, self._filled(np.flatnonzero(self.keep)[answer.chosen])
@@ -162,7 +162,7 @@ class MaximumCoverage(Method):
     def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
         if not len(self.rows):
             return Found(start, self.sure, True)
-        answer = self._program().solve(clock.left())
+        answer = self._program().solve(clock.remaining())
         clock.spend(answer.nodes)
         chosen = start if answer.chosen is None else answer.chosen
         return Found(chosen, self.sure + min(answer.bound, float(self.weights.sum())), answer.optimal)

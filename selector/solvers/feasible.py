@@ -40,14 +40,14 @@ def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) ->
 def _short(chosen: Sequence[int], wanted: int, rest: np.ndarray, limits: Limits) -> bool:
     """Even the least that `wanted` languages take of some limit is too much."""
     least = np.sort(limits.weights[:, rest], axis=1)[:, :wanted].sum(axis=1)  # (m,)
-    return bool((least > limits.left(chosen) + ROUNDING).any())
+    return bool((least > limits.remainder(chosen) + ROUNDING).any())
 
 
 def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
     """Those that take least first, each where it still has room. Shares of what a limit allows are comparable."""
     share = (limits.weights / np.maximum(limits.most, 1e-12)[:, None])[:, rest].sum(axis=0)
     taken = list(chosen)
-    left = limits.left(taken)
+    left = limits.remainder(taken)
     for i in rest[np.argsort(share, kind="stable")].tolist():
         if len(taken) == k:
             break

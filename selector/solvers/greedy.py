@@ -80,7 +80,7 @@ def ranked(
     limits: Limits | None = None,
     lazy: bool = True,
 ) -> list[int]:
-    """What `greedy` chooses, in the order in which it does."""
+    """Candidates that `greedy` chooses, in its order."""
     bounds = Limits.none(function.size) if limits is None else limits
     chosen = list(pinned)
     gains = np.full(function.size, np.inf) if lazy and function.submodular else None

@@ -33,23 +33,23 @@ class Limits:
         return len(self.most) > 0
 
     def hold(self, chosen: Sequence[int]) -> bool:
-        """Whether a set keeps every limit."""
-        return bool((self.left(chosen) >= -ROUNDING).all())
+        """True if a set keeps every limit."""
+        return bool((self.remainder(chosen) >= -ROUNDING).all())
 
-    def left(self, chosen: Sequence[int]) -> NDArray[np.float64]:
-        """What a set leaves of each limit [m]."""
+    def remainder(self, chosen: Sequence[int]) -> NDArray[np.float64]:
+        """Amounts that a set leaves of each limit [m]."""
         return np.asarray(self.most - self.weights[:, list(chosen)].sum(axis=1))
 
     def room(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
         """For every language of the frame [n], whether adding it to the chosen keeps every limit."""
         if not self:
             return np.ones(self.weights.shape[1], dtype=bool)
-        return np.asarray((self.weights <= self.left(chosen)[:, None] + ROUNDING).all(axis=0))
+        return np.asarray((self.weights <= self.remainder(chosen)[:, None] + ROUNDING).all(axis=0))
 
     def exchangeable(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
         """For every member [k] and every language of the frame [n], whether the exchange keeps every limit."""
         allowed = np.ones((len(chosen), self.weights.shape[1]), dtype=bool)
-        left = self.left(chosen)  # (m,)
+        left = self.remainder(chosen)  # (m,)
         for limit in np.flatnonzero(left < self.weights.max(axis=1, initial=0.0)):  # the others cannot be broken
             taken = self.weights[limit]  # (n,)
             allowed &= taken[None, :] <= left[limit] + taken[list(chosen)][:, None] + ROUNDING

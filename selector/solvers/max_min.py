@@ -45,7 +45,7 @@ class Packing(Method):
         if self.pairless:
             return 0.0
         low = self._place(start)
-        counted = self._counted(low)
+        counted = self._last_possible_radius(low)
         if self.radii[counted] - self.radii[low] <= _NEAR * self.radii[counted]:
             return float(self.radii[counted])
         return float(self.radii[self._relaxed(low, counted, every_edge=False)])
@@ -55,7 +55,9 @@ class Packing(Method):
         if self.pairless:
             return Found(start, 0.0, True)
         low = self._place(start)
-        possible = self._relaxed(low, self._counted(low), every_edge=True)  # every radius beyond is proven impossible
+        possible = self._relaxed(
+            low, self._last_possible_radius(low), every_edge=True
+        )  # every radius beyond is proven impossible
         high = possible
         best, done = start, True
         while low < high and len(self.candidates) <= _LARGEST:
@@ -75,7 +77,7 @@ class Packing(Method):
         """Which of the radii a set reaches."""
         return int(np.searchsorted(self.radii, self.value(chosen)))
 
-    def _counted(self, low: int) -> int:
+    def _last_possible_radius(self, low: int) -> int:
         """The last radius that counting cliques cannot exclude, from a possible one."""
         return _last(low, len(self.radii) - 1, lambda middle: _Apart(self, middle).too_few())
 
@@ -121,7 +123,7 @@ class _Apart:
         """Such k candidates or None, and whether that is certain."""
         if self.hopeless:
             return None, True
-        answer = self._program(every_edge=True).solve(clock.left())
+        answer = self._program(every_edge=True).solve(clock.remaining())
         clock.spend(answer.nodes)
         found = None if answer.chosen is None else np.flatnonzero(self.keep)[answer.chosen]
         return found, answer.optimal

@@ -114,8 +114,8 @@ class Dispersion(Method):
         for at in touched:
             tangent = hstack([csr_array(np.eye(e)), diags_array(-self.bend * at)], format="csr")
             program.rows(tangent, np.concatenate([curve, z]), -np.inf, -self.bend * at**2 / 2)
-        program.fix(program.relax(clock.left().seconds), value - constant, chosen)
-        answer = program.solve(clock.left())
+        program.fix(program.relax(clock.remaining().seconds), value - constant, chosen)
+        answer = program.solve(clock.remaining())
         clock.spend(answer.nodes)
         return Answer(answer.chosen, answer.bound + constant, answer.optimal, answer.nodes)
 

@@ -56,7 +56,7 @@ class Median(Method):
         levels = _Levels(cost, core)
         if levels.count > _LARGEST:
             return Found(dual.best, 1.0 - dual.bound, True)
-        answer = levels.program().solve(clock.left())
+        answer = levels.program().solve(clock.remaining())
         clock.spend(answer.nodes)
         bound = max(
             dual.bound, min(dual.cost, levels.least - answer.bound)
@@ -127,7 +127,7 @@ class Dual:
 
 
 def served(cost: Matrix, chosen: Sequence[int] | NDArray[np.intp]) -> float:
-    """What a set costs: every target from its cheapest member."""
+    """Cost of a set: every target is served by its cheapest member."""
     return float(cost[:, chosen].min(axis=1).sum())
 
 
@@ -167,7 +167,7 @@ def relax(cost: Matrix, candidates: Candidates, start: NDArray[np.intp], steps: 
 
 
 def fixed(dual: Dual, candidates: Candidates, cost: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which candidates no set cheaper than `cost` has [c], and which every such set has [c].
+    """Candidates that no set cheaper than `cost` has [c], and candidates that every such set has [c].
 
     Exchanging the last of the k cheapest for an outsider, or the first outsider for a member, raises the bound by the
     difference of their reduced costs.

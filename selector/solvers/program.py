@@ -36,7 +36,7 @@ _STDOUT = threading.RLock()  # descriptor 1 belongs to the whole process
 
 
 def met(value: float, bound: float) -> bool:
-    """Whether a value reaches its bound, as far as HiGHS's tolerances can tell."""
+    """True if a value reaches its bound within HiGHS's tolerances."""
     return bound - value <= PROVEN * abs(value) + _ROUNDING
 
 
@@ -136,10 +136,10 @@ class Clock:
         return self.nodes >= self.effort.nodes or time.monotonic() >= self._end
 
     def enough(self, value: float, bound: float) -> bool:
-        """Whether the gap asked for is proven."""
+        """True if the gap asked for is proven."""
         return met(value, bound) or bound - value <= self.effort.gap * abs(bound)
 
-    def left(self) -> Effort:
+    def remaining(self) -> Effort:
         """The effort that remains, at least one node and a moment."""
         seconds = max(0.05, self._end - time.monotonic())
         return Effort(self.effort.gap, max(1, self.effort.nodes - self.nodes), seconds)

@@ -51,7 +51,7 @@ class Counts(Method):
         if clock.enough(value, constant + relaxed.bound):
             return Found(start, constant + relaxed.bound, True)
         program.fix(relaxed, value - constant, np.arange(program.width))
-        answer = program.solve(clock.left())
+        answer = program.solve(clock.remaining())
         clock.spend(answer.nodes)
         chosen = start if answer.chosen is None else answer.chosen
         bound = max(value, constant + min(relaxed.bound, answer.bound))  # what was fixed out is worse than the start

@@ -108,9 +108,9 @@ def degrees(languages: Sequence[Coded]) -> NDArray[np.float64]:
     return np.degrees(np.stack([np.arcsin(np.clip(z, -1.0, 1.0)), np.arctan2(y, x)], axis=1))
 
 
-def learned(languages: Sequence[Coded]) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.bool_]]:
+def translation_vectors(languages: Sequence[Coded]) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.bool_]]:
     """Vectors learned from translation [n, 512], the row used [n], and whether there is one [n] (0 where not)."""
-    rows, vectors = uriel.learned()
+    rows, vectors = uriel.translation_vectors()
     near = [(item.code, *stand_ins(item.code), *LEARNED.get(item.code, ())) for item in languages]
     used = tuple(next((code for code in codes if code in rows), codes[0]) for codes in near)
     index = np.array([rows.get(code, -1) for code in used], dtype=np.intp)

@@ -30,7 +30,7 @@ def standard(code: str) -> str | None:
 
 
 @cache
-def named(name: str) -> str | None:
+def code_of_name(name: str) -> str | None:
     """Today's code of the language with exactly this English name, in any case; a name has four letters or more."""
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue

@@ -11,7 +11,7 @@ _TREEBANK = re.compile(r"ud-(.+?)(?:-([a-z0-9]+))?")
 
 
 def is_glottocode(text: str) -> bool:
-    """Whether `text` has the form of a Glottocode, as `stan1295` has: it need not be one."""
+    """True if `text` has the form of a Glottocode, as `stan1295` has; the code may not exist."""
     return re.fullmatch(r"[a-z0-9]{4}[0-9]{4}", text) is not None
 
 
@@ -39,7 +39,7 @@ def treebank(tag: str) -> str | None:
     return found.get(match[2] or "") or (next(iter(found.values())) if len({*found.values()}) == 1 else None)
 
 
-def named_treebanks() -> tuple[str, ...]:
+def treebanks() -> tuple[str, ...]:
     """Every treebank in the short form, as `de-gsd`."""
     return tuple(_treebanks()[0])
 

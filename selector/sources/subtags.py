@@ -11,17 +11,17 @@ _ANY = "-"  # a variant of any language
 
 
 def is_extended(primary: str, subtag: str) -> bool:
-    """Whether `subtag` is a language that may follow `primary` (ISO 639-3), as `yue` may follow `zho`."""
+    """True if `subtag` is a language that may follow `primary` (ISO 639-3), as `yue` may follow `zho`."""
     return subtag in _registered("extended", primary)
 
 
 def is_script(subtag: str) -> bool:
-    """Whether `subtag` is a script of ISO 15924, in small letters."""
+    """True if `subtag` is a script of ISO 15924, in small letters."""
     return subtag in _registered("script", _ANY)
 
 
 def is_region(subtag: str) -> bool:
-    """Whether `subtag` is a country (ISO 3166-1, small letters) or a region (three digits of UN M49).
+    """True if `subtag` is a country (ISO 3166-1, small letters) or a region (three digits of UN M49).
 
     Of the codes for private use, `xk` (Kosovo, as Unicode has it) and `xx` (mBART's for none) are taken.
     """
@@ -29,7 +29,7 @@ def is_region(subtag: str) -> bool:
 
 
 def is_variant(primary: str, subtag: str) -> bool:
-    """Whether `subtag` is a dialect or an orthography that the registry has for `primary` (ISO 639-3)."""
+    """True if `subtag` is a dialect or an orthography that the registry has for `primary` (ISO 639-3)."""
     return subtag in _registered("variant", primary) or subtag in _registered("variant", _ANY)
 
 
@@ -39,7 +39,7 @@ def group(code: str) -> str | None:
 
 
 def is_private(code: str) -> bool:
-    """Whether a code is for private use (`qaa` to `qtz`): no standard says what it means."""
+    """True if a code is for private use (`qaa` to `qtz`): no standard gives it a meaning."""
     return re.fullmatch("q[a-t][a-z]", code) is not None
 
 

@@ -151,7 +151,7 @@ def positions() -> tuple[dict[str, int], NDArray[np.float64]]:
 
 
 @cache
-def learned() -> tuple[dict[str, int], NDArray[np.float64]]:
+def translation_vectors() -> tuple[dict[str, int], NDArray[np.float64]]:
     """Rows by code and vectors [1017, 512] learned by a neural translation model (Malaviya et al. 2017).
 
     The file is a pickled dictionary with a stray entry `langs`, which is left out.

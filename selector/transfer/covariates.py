@@ -85,7 +85,7 @@ class Affinity:
         return found
 
     def kernel(self) -> Array:
-        """How alike languages are as members, [n, n]: the mean similarity."""
+        """Similarity of languages as members, [n, n]: the mean of the similarities."""
         return np.asarray(np.mean(list(self.similarity.values()), axis=0))
 
     @staticmethod

@@ -83,7 +83,7 @@ def explain(
     weights: NDArray[np.float64] | None = None,
     level: float = 0.90,
 ) -> list[Explanation]:
-    """What each task is predicted to gain from realigning on a subset: on average and per target, with intervals.
+    """Predict the gain of each task from realigning on a subset: on average and per target, with intervals.
 
     Raises InputError for no members or no targets.
     """
@@ -143,7 +143,7 @@ class MeanGain(SetFunction):
         return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances, both tasks
 
     def values(self, sets: Index) -> Vector:
-        """Of B sets of one size [B, k], [B]."""
+        """Predicted values of B sets of one size [B, k], [B]."""
         S = np.sort(self.index[sets], axis=1)
         return np.mean([model.mean(S, self.targets) @ self.weights for model in self.models], axis=0)
 

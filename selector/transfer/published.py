@@ -41,12 +41,12 @@ class Results:
 
     @property
     def single(self) -> NDArray[np.bool_]:
-        """Which lists are one subset, [L]."""
+        """True where all draws of a list are one subset, [L]."""
         return np.array([len(draws) == 1 for draws in self.lists])
 
     @property
     def sizes(self) -> NDArray[np.intp]:
-        """How many languages each list has, [L]."""
+        """Number of languages of each list, [L]."""
         return np.array([len(draws[0]) for draws in self.lists])
 
     def only(self, keep: NDArray[np.intp]) -> Results:
@@ -64,7 +64,7 @@ def shipped(task: str, source: str = "eng") -> Results:
         name: {code: float(cell[0]) for code, cell in zip(codes, row, strict=True)} for name, row in cells.items()
     }
     stds = {name: {code: float(cell[1]) for code, cell in zip(codes, row, strict=True)} for name, row in cells.items()}
-    return _joined(scores, stds, _published_lists(), source)
+    return _merge_equal(scores, stds, _published_lists(), source)
 
 
 def unmeasured() -> dict[tuple[str, ...], Draws]:
@@ -107,10 +107,10 @@ def read(results: str, subsets: str, codes: str | None = None, source: str = "en
             raise InputError(
                 f"'{results}': {name} and {BASELINE} differ in {code}", "give every strategy every language"
             )
-    return _joined(scores, stds, members, source)
+    return _merge_equal(scores, stds, members, source)
 
 
-def _joined(
+def _merge_equal(
     scores: Mapping[str, Mapping[str, float]],
     stds: Mapping[str, Mapping[str, float]],
     lists: Mapping[str, Draws],

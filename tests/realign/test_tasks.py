@@ -20,7 +20,7 @@ from realign.encoder.windows import windows
 from realign.evaluate import RealignAndTransfer
 from realign.score import Fidelity, Score, Tally
 from realign.tasks.base import FineTuning, Task
-from realign.tasks.classification import Classification, lost_share
+from realign.tasks.classification import Classification, share_truncated
 from realign.tasks.retrieval import Retrieval
 from realign.tasks.tagging import Tagging, right_spans, right_words
 from realign.training.pretrain import Shape, pretrain
@@ -229,8 +229,8 @@ def test_pairs_are_read_together_and_what_is_cut_off_is_told(
     short = Classification(encoder, OnePlace(pairs), "eng", FineTuning(max_length=12))
     short.evaluate(model, head, ["eng"], "dev")
     assert "words lie beyond 12 sub-words" in caplog.text
-    assert 0.2 < lost_share(short._encode(pairs), pairs) < 0.8
-    assert lost_share(task._encode(pairs), pairs) == 0
+    assert 0.2 < share_truncated(short._encode(pairs), pairs) < 0.8
+    assert share_truncated(task._encode(pairs), pairs) == 0
 
 
 def test_examples_that_cannot_be_classified_are_refused(encoder: Encoder) -> None:

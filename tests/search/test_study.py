@@ -110,13 +110,13 @@ def test_a_trial_of_another_host_is_not_stolen(tmp_path: Path) -> None:
 
 
 def test_this_process_lives_and_an_ended_one_is_gone() -> None:
-    assert not owner.gone(owner.me())
-    assert owner.gone({**owner.me(), "started": "another boot"})
+    assert not owner.has_ended(owner.me())
+    assert owner.has_ended({**owner.me(), "started": "another boot"})
     child = os.fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    assert owner.gone({**owner.me(), "pid": child})
+    assert owner.has_ended({**owner.me(), "pid": child})
 
 
 @pytest.mark.parametrize(

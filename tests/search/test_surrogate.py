@@ -227,7 +227,7 @@ def test_the_slope_of_the_likelihood_is_that_of_its_value() -> None:
     K = np.stack([F @ F.T / 3, G @ G.T / 40])
     y = F @ rng.normal(size=3) * 0.2 + G @ rng.normal(size=40) / np.sqrt(40) + rng.normal(size=150) * 0.3
     usual, doubt = gaussian_process.Weights(np.array([1.0, 1.0]), 1.0), np.full(3, 3.0)
-    found = gaussian_process.learned(K, y, np.ones(150), usual, doubt)
+    found = gaussian_process.learn_weights(K, y, np.ones(150), usual, doubt)
     assert found.noise == pytest.approx(0.09, rel=0.5)
     assert found.kernels[0] < found.kernels[1] / 2
 

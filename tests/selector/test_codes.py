@@ -13,7 +13,7 @@ import pytest
 from selector.distances import user_table
 from selector.errors import InputError
 from selector.languages import tags
-from selector.languages.language import known, parse, reading, two_letter
+from selector.languages.language import all_languages, parse, reading, two_letter
 from selector.sources import code_tables, schemes, subtags
 from selector.sources.iso639 import macrolanguage
 
@@ -232,7 +232,7 @@ def test_a_treebank_newer_than_the_list_is_known_by_the_name_of_its_language():
 
 def test_every_language_of_the_package_has_a_glottocode():
     named = {schemes.glottolog(code) for code, _ in rows("glottolog")}
-    assert {tags.individual(code) for code in named} == {language.code for language in known()}
+    assert {tags.individual(code) for code in named} == {language.code for language in all_languages()}
 
 
 def grambank(folder: Path, *cells: str) -> str:

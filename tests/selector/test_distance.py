@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from selector.distances.distance import METRICS, distances
 from selector.errors import InputError
-from selector.languages.language import known, parse, parse_pool
+from selector.languages.language import all_languages, parse, parse_pool
 from selector.sources import features
 
 WORLD = parse_pool("world")
-some_languages = st.lists(st.sampled_from(known()), min_size=1, max_size=8, unique=True)
+some_languages = st.lists(st.sampled_from(all_languages()), min_size=1, max_size=8, unique=True)
 
 
 @given(some_languages, st.sampled_from([*METRICS, "syntactic=0.7,genetic=0.3"]))

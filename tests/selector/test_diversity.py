@@ -90,20 +90,20 @@ def test_counts_are_whole_numbers():
 
 
 def test_random_subsets_are_uniform_seeded_and_of_the_size():
-    drawn = YARDSTICK._drawn(4)
+    drawn = YARDSTICK._draw(4)
     assert drawn.shape == (1000, 4)
     assert all(len(set(row)) == 4 for row in drawn.tolist())
     share = np.bincount(drawn.ravel(), minlength=N) / 1000
     assert np.abs(share - 4 / N).max() < 0.05  # more than four standard errors
-    assert (Yardstick(PROBLEM, 0)._drawn(4) == drawn).all()
-    assert (Yardstick(PROBLEM, 1)._drawn(4) != drawn).any()
+    assert (Yardstick(PROBLEM, 0)._draw(4) == drawn).all()
+    assert (Yardstick(PROBLEM, 1)._draw(4) != drawn).any()
 
 
 def test_percentiles_rank_among_random_subsets():
     ends = {}
     for name in ("mean_pairwise", "entropy"):
         values = YARDSTICK.random(4)[name]
-        draws = YARDSTICK._drawn(4)
+        draws = YARDSTICK._draw(4)
         ends[name] = [YARDSTICK.percentiles(draws[i])[name] for i in (values.argmin(), values.argmax())]
     assert all(low < 0.5 and high > 99.5 for low, high in ends.values())
 

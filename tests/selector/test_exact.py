@@ -13,7 +13,7 @@ from search.bench import select as bench_select
 from selector import exact, strategy
 from selector import exact as bound
 from selector.errors import InputError
-from selector.languages.language import known, parse, parse_pool
+from selector.languages.language import all_languages, parse, parse_pool
 from selector.objective import bits, objective_of
 from selector.problem import pose
 from selector.solvers.covering import Center, MaximumCoverage
@@ -28,7 +28,7 @@ from selector.solvers.separable import Counts
 ENG = parse("eng")
 OBJECTIVES = ("facility", "k-center", "coverage", "max-min", "max-sum", "entropy")
 METRICS = ("syntactic", "hamming", "geographic", "genetic=0.5,syntactic=0.5")
-LANGUAGES = known()
+LANGUAGES = all_languages()
 
 
 @st.composite

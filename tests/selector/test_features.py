@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selector.errors import InputError
-from selector.languages.language import known, parse, parse_pool
+from selector.languages.language import all_languages, parse, parse_pool
 from selector.sources import features
 
 WORLD = parse_pool("world")
@@ -80,7 +80,7 @@ def test_stand_in_rows_per_group(code, group, row):
     assert features.table([parse(code)], group).rows == (row,)
 
 
-@given(st.sampled_from(known()), st.sampled_from(list(features.PREFIXES)))
+@given(st.sampled_from(all_languages()), st.sampled_from(list(features.PREFIXES)))
 @settings(max_examples=60)
 def test_tables_are_complete_and_binary(language, group):
     table = features.table([language], group)
@@ -119,7 +119,7 @@ def test_isolates_and_unknowns_differ():
     assert features.family_path(unknown) == ()
 
 
-@given(st.sampled_from(known()), st.sampled_from(known()))
+@given(st.sampled_from(all_languages()), st.sampled_from(all_languages()))
 def test_paths_form_one_tree(one, other):
     """A node has one parent: two paths agree up to some depth and share no node below it."""
     a, b = features.family_path(one), features.family_path(other)
@@ -128,7 +128,7 @@ def test_paths_form_one_tree(one, other):
 
 
 def test_table_families_agree_with_uriel():
-    for language in known():
+    for language in all_languages():
         path = features.family_path(language)
         assert language.family in (path[0] if path else "", "Basque", "Japonic", "Koreanic", "Artificial Language")
 

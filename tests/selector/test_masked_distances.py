@@ -161,7 +161,7 @@ def test_learned_distances():
     assert found.matrix[0, 1] < found.matrix[0, 2]
     assert found.known.tolist() == [True, True, True, False]
     assert found.rows["learned"][:3] == ("deu", "nld", "yor")
-    vectors, _, _ = features.learned(languages("deu nld"))
+    vectors, _, _ = features.translation_vectors(languages("deu nld"))
     cosine = vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1])
     assert found.matrix[0, 1] == pytest.approx((1 - cosine) / 2)
 

@@ -12,12 +12,12 @@ from selector import objective
 from selector.distances.distance import distances
 from selector.diversity import diversity
 from selector.errors import InputError
-from selector.languages.language import known, parse, parse_pool
+from selector.languages.language import all_languages, parse, parse_pool
 from selector.languages.subset import Subset
 from selector.problem import pose
 from selector.solvers import dominating
 from selector.solvers import greedy as maximize
-from selector.strategy import STRATEGIES, choose, feature_matrix, named, objective_of, solve
+from selector.strategy import STRATEGIES, choose, feature_matrix, objective_of, solve, strategy_named
 
 WORLD = parse_pool("world")
 ENG = parse("eng")
@@ -29,7 +29,7 @@ SUBMODULAR = ("facility", "coverage")
 HEURISTICS = [name for name, static in STRATEGIES.items() if not static.exact and name != "predicted"]
 EXACT = [name for name, static in STRATEGIES.items() if static.exact]
 names = st.sampled_from(HEURISTICS)  # the exact ones and the transfer model have tests of their own
-frames = st.lists(st.sampled_from(known()), min_size=2, max_size=8, unique=True)
+frames = st.lists(st.sampled_from(all_languages()), min_size=2, max_size=8, unique=True)
 
 
 @st.composite
@@ -219,7 +219,7 @@ def test_language_of_unknown_place_is_the_last_resort():
 
 
 def test_strategy_signature_is_pure():
-    strategy = named("random", source=ENG)
+    strategy = strategy_named("random", source=ENG)
     first = strategy(WORLD, 4, {}, np.random.default_rng(7))
     assert first == strategy(WORLD, 4, {Subset(): 0.5}, np.random.default_rng(7))
 

@@ -8,7 +8,7 @@ import pytest
 
 from selector.errors import InputError
 from selector.languages import pools
-from selector.languages.language import known, parse, parse_pool, scripts
+from selector.languages.language import all_languages, parse, parse_pool, scripts
 from selector.languages.resources import resource_class
 from selector.sources import code_tables, features, iso639, uriel
 
@@ -64,7 +64,7 @@ def test_every_code_of_the_named_pools_reads_a_known_row(code):
 def test_thin_rows_of_the_package_are_all_decided():
     """T3, T4: below a quarter of the syntax a language has a stand-in or is declared to stand alone."""
     sheet = uriel.sheet("syntactic")
-    thin = [item.code for item in known() if sheet.seen[sheet.row[item.code]] < 0.25 * len(sheet.names)]
+    thin = [item.code for item in all_languages() if sheet.seen[sheet.row[item.code]] < 0.25 * len(sheet.names)]
     undecided = {code for code in thin if code not in code_tables.STAND_INS} - code_tables.ALONE
     assert not undecided
     assert set(thin) >= code_tables.ALONE
@@ -73,7 +73,7 @@ def test_thin_rows_of_the_package_are_all_decided():
 def test_stand_ins_have_more_to_say():
     """No stand-in of the package's own languages is declared for nothing: URIEL observed something of it."""
     for code, rows in code_tables.STAND_INS.items() & {
-        (item.code, code_tables.STAND_INS.get(item.code)) for item in known()
+        (item.code, code_tables.STAND_INS.get(item.code)) for item in all_languages()
     }:
         seen = [sum(int(uriel.sheet(g).seen[uriel.sheet(g).row[row]]) for g in features.PREFIXES) for row in rows]
         assert max(seen) > 0, code
@@ -143,15 +143,15 @@ def test_albanian_is_not_its_library_code():
     assert parse("alb").code == parse("sqi").code == "als"
     assert "alb" not in {language.code for language in parse_pool("uriel")}
     assert features.table([parse("alb")], "syntactic").rows == ("als",)
-    assert features.learned([parse("alb")])[1] == ("alb",)
+    assert features.translation_vectors([parse("alb")])[1] == ("alb",)
 
 
 def test_learned_vectors():
     """1,017 languages; the stray key `langs` is none."""
-    rows, vectors = uriel.learned()
+    rows, vectors = uriel.translation_vectors()
     assert vectors.shape == (1017, 512)
     assert "langs" not in rows
-    found, used, is_known = features.learned([parse("deu"), parse("cmn"), parse("zun")])
+    found, used, is_known = features.translation_vectors([parse("deu"), parse("cmn"), parse("zun")])
     assert used == ("deu", "zho", "zun")
     assert is_known.tolist() == [True, True, False]
     assert not found[2].any()
