@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from search.results.confirmation import Confirmation as Confirmation
     from search.results.languages import DistanceTable as DistanceTable
     from search.results.trials import SearchStatus as SearchStatus
+    from search.results.trials import TrialRecord as TrialRecord
     from search.space import Space as Space
     from search.strategies.base import Past as Past
     from search.strategies.base import Propose
@@ -66,6 +67,7 @@ _HOMES = {  # name → the file that defines it, imported when the name is first
     "SubsetSampler": "search.strategies.optuna_samplers",
     "Tally": "realign.score",
     "Terms": "realign.evaluators.fake",
+    "TrialRecord": "search.results.trials",
 }
 _FUNCTIONS = (
     *("choose", "confirm", "distances", "export", "load_study", "parse_pool"),
@@ -97,6 +99,8 @@ def search(
     workers: int = 1,
     backend: str | None = None,
     progress: Progress | None = None,
+    callbacks: Sequence[Callable[[TrialRecord], object]] = (),
+    log_to: Sequence[str] = (),
 ) -> SearchStatus:
     """Run or continue a study until `trials` trials have ended, over all runs; default: the study's own number.
 
@@ -104,18 +108,22 @@ def search(
     codes to scores in [0, 1]. It replaces the study's encoder and runs in this process. Equal arguments must get equal
     answers. An object with a method `signature(subset, fidelity, seed)` has its answers cached on disk as well.
     `workers` trials run at a time, in processes.
-    `backend` is "inline", "process", "ray" or "tune". `progress(what, done, total)` is called as the search goes on.
+    `backend` is "inline", "process", "ray" or "tune". `progress(what, done, total)` is called as the search goes on,
+    each of `callbacks` with the `TrialRecord` of every trial that ends. `log_to` names trackers that get these trials
+    as well: "tensorboard:FOLDER", "mlflow:URI" or "wandb:PROJECT".
 
     Returns how the study stands, with every trial in `history`. Raises InputError before anything is written, RunError
     where nothing can be measured; on KeyboardInterrupt the next call continues.
     """
     from search.commands import search as command
     from search.terminal import heard_by
+    from search.trackers.base import check_names
 
+    check_names(log_to)
     config = _study(study)
     place = backend or ("inline" if workers == 1 and config.search.time_limit is None else "process")
     with heard_by(_advance(progress)):
-        command.run(config, trials, workers, place, own=evaluator, handlers=False)
+        command.run(config, trials, workers, place, own=evaluator, handlers=False, callbacks=callbacks, trackers=log_to)
         return status(config)
 
 

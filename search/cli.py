@@ -221,6 +221,12 @@ def search(
     workers: Annotated[int, typer.Option(help="Trials at a time.")] = 1,
     backend: Backend = None,
     address: Address = "",
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log-to", metavar="TRACKER", help="tensorboard[:FOLDER], mlflow[:URI] or wandb[:PROJECT]. Repeatable."
+        ),
+    ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
@@ -229,7 +235,7 @@ def search(
 
     config = _study(study, overrides)
     place = backend or _fitting(workers, config.search.time_limit)
-    emit(run.search(config, trials, workers, place, address), as_json, run.render_status)
+    emit(run.search(config, trials, workers, place, address, log_to or ()), as_json, run.render_status)
 
 
 @app.command()

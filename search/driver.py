@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -12,6 +13,8 @@ from search.build import evaluator as assemble
 from search.confirmation import recommend
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
+from search.results.trials import TrialRecord
+from search.status import record_of
 from search.strategies.base import Past, Seen
 from search.study.study import Study
 from search.study.trial import CHANGED, INTERRUPTED, LOST, Trial, last_attempts
@@ -32,7 +35,10 @@ class Driver:
         place: Backend,
         advance: terminal.Advance,
         interrupts: Interrupts,
+        callback: Callable[[TrialRecord], object] = lambda record: None,
     ) -> None:
+        """`callback` is given each ended trial, after it was written."""
+        self.callback = callback
         self.study = study
         self.config = study.config
         self.plan = plan
@@ -157,6 +163,7 @@ class Driver:
         self.latest[trial.position] = ended
         self.ended += 1
         del self.running[outcome.number]
+        self.callback(record_of(ended))
         if outcome.changed:
             raise RunError(outcome.error, outcome.hint)
 

@@ -46,6 +46,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
     "search": (
         "results",
         "terminal",
+        "trackers",
         "interrupts",
         "output_folder",
         "space",
@@ -74,6 +75,9 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "optuna": {"search/study", "search/strategies", "search/report"},
     "sqlalchemy": {"search/study"},
     "optuna_dashboard": {"search/report"},
+    "mlflow": {"search/trackers"},
+    "tensorboardX": {"search/trackers"},
+    "wandb": {"search/trackers"},
     "transformers": {"realign/encoder", "realign/training", "search/bench"},
     "huggingface_hub": {"realign/encoder", "realign/hub"},
     "tokenizers": {"realign/encoder", "realign/training"},

@@ -6,7 +6,7 @@ ready: so the same study file, seed and number of workers give the same trials, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,19 +23,27 @@ from search.interrupts import Interrupts
 from search.planner import planner, warm_start
 from search.status import state_of
 from search.study import lease as owner
-from search.study.storage import check_storage
+from search.study.provenance import facts
+from search.study.storage import check_storage, shown
 from search.study.study import Study, open_study
+from search.trackers.base import About, Callback, Callbacks, check_names, open_tracker
 from selector.errors import InputError
 
 
 def search(
-    config: StudyConfig, trials: int | None = None, workers: int = 1, backend: str = "inline", address: str = ""
+    config: StudyConfig,
+    trials: int | None = None,
+    workers: int = 1,
+    backend: str = "inline",
+    address: str = "",
+    trackers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run or continue a study until `trials` trials (default: the study file's) have ended, and tell how it stands.
 
-    As `run`, with the signals of a terminal.
+    As `run`, with the signals of a terminal. `trackers` name programs that get each ended trial as well.
     """
-    return state_of(config, run(config, trials, workers, backend, address))
+    check_names(trackers)
+    return state_of(config, run(config, trials, workers, backend, address, trackers=trackers))
 
 
 def run(
@@ -46,13 +54,15 @@ def run(
     address: str = "",
     own: Measure | None = None,
     handlers: bool = True,
+    callbacks: Sequence[Callback] = (),
+    trackers: Sequence[str] = (),
 ) -> Study:
     """Run or continue a study until `trials` trials (default: the study file's) have ended.
 
     `trials` counts over all runs; `address` is that of a Ray cluster; `own` is a user's evaluator, in place of the
-    study's; without `handlers` signals are left as they are. InputError before anything is written if the input is
-    wrong; RunError if another process drives the study or nothing succeeds at the start; KeyboardInterrupt, with
-    everything recorded, on SIGINT and SIGTERM.
+    study's; without `handlers` signals are left as they are; `callbacks` and `trackers` get each ended trial.
+    InputError before anything is written if the input is wrong; RunError if another process drives the study or nothing
+    succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT and SIGTERM.
     """
     wanted = trials if trials is not None else config.search.trials
     if wanted < 1:
@@ -81,10 +91,20 @@ def run(
             with study.driven():
                 study.measured_by(name_of(own) if own else "")
                 study.agree(contents(evaluator))
-                Driver(study, plan, where, advance, interrupts).run(wanted)
+                listeners = _listeners(config, study, callbacks, trackers)
+                try:
+                    Driver(study, plan, where, advance, interrupts, listeners).run(wanted)
+                finally:
+                    listeners.close()
         finally:
             where.close()
     return study
+
+
+def _listeners(config: StudyConfig, study: Study, callbacks: Sequence[Callback], trackers: Sequence[str]) -> Callbacks:
+    best = next((trial.value for trial in study.best()), None)
+    about = About(config.name, {**facts(config), "storage": shown(config.storage)}, best)
+    return Callbacks([*callbacks, *(open_tracker(name, about) for name in trackers)])
 
 
 def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Where people keep their runs: each ended trial goes to TensorBoard, MLflow or Weights & Biases as well."""
