@@ -126,9 +126,10 @@ class Stream(Sequence[Item], Generic[Item]):
         read: Callable[[], Iterator[Item]],
         pick: Callable[[Sequence[int]], Iterator[Item]] | None = None,
         length: int | None = None,
+        blocks: Sequence[int] = (),
     ) -> None:
-        """`pick`: the items with some numbers, which ascend."""
-        self._open, self._pick, self._length = read, pick, length
+        """`pick`: the items with some numbers, which ascend. `blocks`: items of each part that is read as a whole."""
+        self._open, self._pick, self._length, self.blocks = read, pick, length, tuple(blocks)
 
     def pick(self, numbers: Sequence[int]) -> Iterator[Item]:
         """The items with these numbers (ascending), in one pass."""
@@ -182,6 +183,12 @@ def pick(items: Sequence[Item], numbers: Sequence[int]) -> Iterator[Item]:
     """The items with these numbers (ascending), read in the way that is fastest for this kind of sequence."""
     fast = getattr(items, "pick", None)
     return fast(numbers) if fast is not None else (items[number] for number in numbers)
+
+
+def blocks_of(items: Sequence[Item]) -> Sequence[int]:
+    """How many items each part has that is read as a whole, in their order; () where any item is read alone."""
+    found: Sequence[int] = getattr(items, "blocks", ())
+    return found
 
 
 def picked(items: Iterator[Item], numbers: Sequence[int]) -> Iterator[Item]:

@@ -15,9 +15,14 @@ from typing import Self
 from realign.corpora.base import Classified, Cut, Pair, Split, Stream, Tagged, at_blanks, at_white_space
 from realign.corpora.labels import iob2
 from realign.hub import loading
+from realign.hub.blocks import BlockRows
+from realign.hub.problems import UnreachableError
 from realign.hub.rows import TAGS, WORDS, Rows
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
+
+
+BY_BLOCKS = "large parquet by blocks"  # a sample is of other rows than where each row was chosen on its own
 
 
 class Hub:
@@ -38,7 +43,8 @@ class Hub:
     def signature(self) -> str:
         """The repository, its commit, and how it is read. Files of a folder count by their content, in any place."""
         aside: dict[str, object] = {"path": None, "home": "", "checked": "", "unsure": "", "languages": ()}
-        how = json.dumps([asdict(self._spec) | aside, self._source], sort_keys=True)
+        sampling = [BY_BLOCKS] if "parallel" in self._spec.tasks else []
+        how = json.dumps([asdict(self._spec) | aside, self._source, *sampling], sort_keys=True)
         return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(how.encode()).hexdigest()[:8]}"
 
     def has(self, language: str, split: Split) -> bool:
@@ -65,7 +71,10 @@ class Hub:
         sides = [self._spec.fill(columns[role], self._source, language) for role in ("source", "target")]
         self._check(rows, sides)
         return Stream(
-            lambda: _pairs(rows, sides, cut), lambda numbers: _pairs(rows.select(numbers), sides, cut), len(rows)
+            lambda: _pairs(rows, sides, cut),
+            lambda numbers: _pairs(rows.select(numbers), sides, cut),
+            len(rows),
+            rows.blocks if isinstance(rows, BlockRows) else (),
         )
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
@@ -138,7 +147,7 @@ class Hub:
                 return loading.file(self._spec, self._spec.fill(pattern, self._source, language, name), language)
             except (
                 NoDataError,
-                loading.UnreachableError,
+                UnreachableError,
             ) as missing:  # offline, what never was cannot be told from what was
                 problem = problem or missing
         raise problem or NoDataError(f"{self._spec.id} has no {split} split", "set data.splits")

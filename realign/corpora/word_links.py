@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, pick
+from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
 from realign.corpora.file_names import Found, pair_of
 from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, stamped
 
@@ -74,6 +74,10 @@ class Linking(ByNumber[Pair]):
 
     def __init__(self, pairs: Sequence[Pair], links: Callable[[int, Pair], Links]) -> None:
         self._pairs, self._links = pairs, links
+
+    @property
+    def blocks(self) -> Sequence[int]:
+        return blocks_of(self._pairs)
 
     def __len__(self) -> int:
         return len(self._pairs)

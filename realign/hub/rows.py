@@ -80,16 +80,14 @@ class TableRows:
     def texts(self, *columns: str) -> Iterator[tuple[str, ...]]:
         heads = list(dict.fromkeys(column.partition(".")[0] for column in columns))
         for batch in self.table.select_columns(heads).iter(BATCH):  # one by one takes ten times as long
-            yield from zip(*(_texts_of(batch, column) for column in columns), strict=True)
+            yield from zip(*(texts_of(batch, column) for column in columns), strict=True)
 
     def inside(self, column: str) -> Sequence[str]:
         form = self.table.features[column]
         return tuple(getattr(form, "languages", None) or (form if isinstance(form, dict) else ()))
 
     def label_names(self, column: str) -> Sequence[str]:
-        form = self.table.features[column]
-        form = getattr(form, "feature", form)
-        return tuple(getattr(form, "names", None) or ())
+        return names_of(self.table.features[column])
 
 
 @dataclass(frozen=True)
@@ -244,7 +242,13 @@ def _bad(path: Path, number: int, problem: str, hint: str) -> NoReturn:
     raise InputError(f"{path}, line {number}: {problem}", hint)
 
 
-def _texts_of(batch: Mapping[str, Any], column: str) -> Iterator[str]:
+def names_of(form: Any) -> Sequence[str]:
+    """The names that a feature of `datasets` gives to its numbers; () where it gives none."""
+    form = getattr(form, "feature", form)
+    return tuple(getattr(form, "names", None) or ())
+
+
+def texts_of(batch: Mapping[str, Any], column: str) -> Iterator[str]:
     """`text_of` for a batch of rows, column by column."""
     head, _, inside = column.partition(".")
     if inside:

@@ -5,6 +5,12 @@
 
 So the sample of a language is the same for every subset, and a larger one contains it. It is read once and kept in the
 store; what a language has beyond it costs a glance at its lines. A language with no more than n pairs is left as it is.
+
+Of large parquet files any choice of single rows would need every part of the file. There the parts are chosen by a hash
+of their number first, and rows within them: the first `TOGETHER` parts count as one, so that even a small sample comes
+from so many places of the text, then one part after the other. Parts hold neighbouring rows; in text that is sorted by
+its origin a sample is so less even than one of single rows, and `data.pairs = "all"` reads everything. The order
+depends on the file alone: read whole from a folder, or in parts from the hub, the same file gives the same sample.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, pick
+from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
 from realign.corpora.filters import Kept
 from realign.inputs import RESTORE, ChangedError
 from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
@@ -29,6 +35,7 @@ from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
 PIECE = 4096  # pairs written at a time
+TOGETHER = 8  # parts of a large file that a sample comes from at least
 
 log = logging.getLogger("realingo.pairs")
 
@@ -86,10 +93,11 @@ def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -
 
     Of equal pairs the first in that order is kept. Holds the candidates alone, whatever `pairs` is.
     """
-    total = len(pairs)
+    total, blocks = len(pairs), blocks_of(pairs)
     count = min(total, math.ceil(SPARE * limit) + 64) if rules is not None else limit
     while True:
-        found = _chosen(pairs, rules, first(language, total, count), limit)
+        order = first_in_blocks(language, blocks, count) if blocks else first(language, total, count)
+        found = _chosen(pairs, rules, order, limit)
         if len(found.numbers) == limit:
             return found
         if count == total:
@@ -100,7 +108,7 @@ def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -
 def first(language: str, total: int, count: int) -> np.ndarray:
     """The `count` numbers below `total` that come first in the order of a language, in that order. [count] int64"""
     count = min(count, total)
-    key = np.frombuffer(hashlib.blake2b(language.encode(), digest_size=8).digest(), dtype="<u8")[0]
+    key = _key(language)
     bound = np.uint64(min(2**64 - 1, int(2**64 * min(1.0, (count + 8 * math.sqrt(count) + 64) / total))))
     numbers, hashes = [], []
     for start in range(0, total, BLOCK):
@@ -113,6 +121,28 @@ def first(language: str, total: int, count: int) -> np.ndarray:
     if len(order) < count:  # eight standard deviations away: never, but for the sake of truth
         raise AssertionError("the hash of pair numbers is not even")
     return np.concatenate(numbers)[order].astype(np.int64)
+
+
+def first_in_blocks(language: str, blocks: Sequence[int], count: int) -> np.ndarray:
+    """As `first`, where items come in blocks that are read as a whole: from as few as give so many. [count] int64
+
+    `blocks`: items of each block, in the order of the text.
+    """
+    order = np.argsort(_mix(np.arange(len(blocks), dtype=np.uint64) ^ _key(f"blocks of {language}")), kind="stable")
+    ends, key, left = np.cumsum(blocks), _key(language), count
+    chosen = [np.empty(0, dtype=np.int64)]
+    for some in (order[:TOGETHER], *order[TOGETHER:, None]):
+        if left <= 0:
+            break
+        numbers = np.concatenate([np.arange(ends[block] - blocks[block], ends[block]) for block in some])
+        ranked = numbers[np.argsort(_mix(numbers.astype(np.uint64) ^ key), kind="stable")]
+        chosen.append(ranked[:left])
+        left -= len(ranked)
+    return np.concatenate(chosen)
+
+
+def _key(text: str) -> np.uint64:
+    return np.uint64(np.frombuffer(hashlib.blake2b(text.encode(), digest_size=8).digest(), dtype="<u8")[0])
 
 
 def _mix(x: np.ndarray) -> np.ndarray:

@@ -75,6 +75,7 @@ def chosen() -> dict[str, list[str]]:
 
 def main(folder: Path, count: int) -> None:
     opus = folder / "datasets" / "made" / "opus"
+    opus.mkdir(parents=True)
     lines = ["---", "configs:"]
     for number, (script, codes) in enumerate(chosen().items()):
         sides = {"eng": sentences("Latn", count, number), "xxx": sentences(script, count, 1000 + number)}

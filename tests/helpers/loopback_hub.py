@@ -3,7 +3,7 @@
 A repository is a folder: <root>/models/<owner>/<name>/… or <root>/datasets/<owner>/<name>/… is its branch main, and
 <name>@<revision> beside it another revision, slashes as "+" (refs+convert+parquet). Each has a commit of its own.
 Owners `gated`, `broken`, `slow` and `moved` answer as their names say: with a refusal, with half of each parquet file,
-late, or with the way to `tiny`, the present owner.
+late, or with the way to `tiny`, the present owner. Requests for a range of a file are answered with that range.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from urllib.parse import unquote, urlsplit
 
 FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)/?(.*))?")
+RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+CHUNK = 1 << 20  # bytes written at a time
 DELAY = 0.2  # seconds of an answer of `slow`
 
 
@@ -31,9 +34,17 @@ def commit(folder: Path) -> str:
     return "c0ffee" + hashlib.sha1("\n".join((*folder.parts[-2:], *files)).encode()).hexdigest()[6:]
 
 
+@cache
+def digest(path: Path, _stamp: int) -> str:
+    """SHA-256 of a file, computed once."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class Handler(BaseHTTPRequestHandler):
     root: Path
     asked: list[str]
+    sent: dict[str, int]  # name of a repository → bytes of its files
 
     def do_GET(self) -> None:
         self.respond()
@@ -89,14 +100,29 @@ class Handler(BaseHTTPRequestHandler):
         if not (folder / inside).is_file():
             self.refuse(404, "EntryNotFound", commit(folder))
             return
-        whole = (folder / inside).read_bytes()
-        self.send_response(200)
-        self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
+        path = folder / inside
+        status = path.stat()
+        size = status.st_size // 2 if name.startswith("broken/") and inside.endswith(".parquet") else status.st_size
+        part = RANGE.fullmatch(self.headers.get("Range") or "")
+        start, end = (int(part[1]), min(size, int(part[2] or size) + 1)) if part else (0, size)
+        self.send_response(206 if part else 200)
+        self.send_header("ETag", f'"{digest(path, status.st_mtime_ns)}"')
         self.send_header("X-Repo-Commit", commit(folder))
-        body = whole
-        if name.startswith("broken/") and inside.endswith(".parquet"):
-            body = whole[: len(whole) // 2]
-        self.finish_with(body)
+        if part:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        self.finish_with_part(path, start, end, name)
+
+    def finish_with_part(self, path: Path, start: int, end: int, name: str) -> None:
+        self.send_header("Content-Length", str(end - start))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        with path.open("rb") as file:
+            file.seek(start)
+            while start < end and (some := file.read(min(CHUNK, end - start))):
+                self.wfile.write(some)
+                start += len(some)
+                self.sent[name] = self.sent.get(name, 0) + len(some)
 
     def api(self, kind: str, name: str, what: str, revision: str, inside: str, sent: bytes) -> None:
         folder = self.repository(kind, name, revision)
@@ -155,13 +181,21 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serve(root: Path) -> Iterator[tuple[str, list[str]]]:
     """The address of a hub over the repositories under `root`, and the requests it gets."""
+    with serve_and_count(root) as (address, asked, _):
+        yield address, asked
+
+
+@contextmanager
+def serve_and_count(root: Path) -> Iterator[tuple[str, list[str], dict[str, int]]]:
+    """As `serve`, and how many bytes of each repository's files were sent."""
     asked: list[str] = []
-    handler = type("Bound", (Handler,), {"root": root, "asked": asked})
+    sent: dict[str, int] = {}
+    handler = type("Bound", (Handler,), {"root": root, "asked": asked, "sent": sent})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", asked, sent
     finally:
         server.shutdown()
         server.server_close()

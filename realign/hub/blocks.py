@@ -1,0 +1,202 @@
+"""Large parquet files read by blocks: of a data set of gigabytes only what a sample needs is fetched, and then kept.
+
+    block    consecutive row groups of one file, a mebibyte of it at least: what one request brings
+    kept     footers and fetched blocks lie beside the other files of the hub's cache, by repository, commit and file
+
+A set is read in this way where its files are large, wherever they lie: on the hub, whole in the hub's cache after an
+earlier download, or in a folder. So which rows a sample takes depends on the files alone. Where the hub cannot be
+reached, blocks that were fetched before are read, and others are asked for with an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from realign.cache import write_bytes
+from realign.hub.rows import BATCH, names_of, texts_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LARGE = 1 << 25  # bytes of parquet files from which a configuration is read by blocks
+BLOCK = 1 << 20  # bytes of a block: fetching less takes a request as long
+
+Open = Callable[[], BinaryIO]
+Wrap = Callable[[Exception], Exception]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One parquet file, at one commit."""
+
+    open: Open  # seeks and reads; on the hub each reading is a request
+    folder: Path | None = None  # where what was fetched is kept; None: the file is on this machine
+
+    @cached_property
+    def footer(self) -> Any:
+        """Its schema, and where its row groups lie (`pyarrow.parquet.FileMetaData`)."""
+        from pyarrow import parquet
+
+        kept = self.folder and self.folder / "footer"
+        if kept and kept.is_file():
+            return parquet.read_metadata(kept)
+        with closing(self.open()) as file:
+            found = parquet.read_metadata(file)
+        if kept:
+            buffer = io.BytesIO()
+            found.write_metadata_file(buffer)
+            write_bytes(kept, buffer.getvalue())
+        return found
+
+    @cached_property
+    def blocks(self) -> list[range]:
+        """Its row groups, as many together as make a block."""
+        sizes = [_bytes(self.footer.row_group(number)) for number in range(self.footer.num_row_groups)]
+        blocks, start, size = [], 0, 0
+        for number, own in enumerate(sizes, 1):
+            size += own
+            if size >= BLOCK or number == len(sizes):
+                blocks.append(range(start, number))
+                start, size = number, 0
+        return blocks
+
+    def rows(self, groups: range) -> int:
+        return sum(self.footer.row_group(number).num_rows for number in groups)
+
+    def read(self, groups: range, columns: Sequence[str]) -> pa.Table:
+        """Some columns of a block, from the cache or from the file."""
+        from pyarrow import parquet
+
+        if self.folder is None:
+            return self._fetch(groups, columns)
+        key = hashlib.sha256("\n".join(columns).encode()).hexdigest()[:8]
+        kept = self.folder / f"{groups.start}-{groups.stop}-{key}.parquet"
+        table = _whole(kept, self.rows(groups))
+        if table is None:
+            table = self._fetch(groups, columns)
+            buffer = io.BytesIO()
+            parquet.write_table(table, buffer, compression="zstd")
+            write_bytes(kept, buffer.getvalue())
+        return table
+
+    def _fetch(self, groups: range, columns: Sequence[str]) -> pa.Table:
+        from pyarrow import parquet
+
+        with closing(self.open()) as stream, parquet.ParquetFile(stream, metadata=self.footer, pre_buffer=True) as file:
+            return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
+
+
+def _bytes(group: Any) -> int:
+    return sum(group.column(number).total_compressed_size for number in range(group.num_columns))
+
+
+def _whole(path: Path, rows: int) -> pa.Table | None:
+    """A block that was kept; None where there is none, or a damaged one."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException):
+        return None
+    return table if table.num_rows == rows else None
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """Rows of the files of one split, all or those with some numbers; read when they are gone through."""
+
+    parts: tuple[Part, ...]
+    origin: str
+    wrap: Wrap = field(repr=False)  # what goes wrong in reading → the error to raise
+    features: Mapping[str, Any] | None = None  # of the columns, where the files themselves do not say
+    numbers: np.ndarray | None = None  # [n], ascending; None: all
+
+    @cached_property
+    def blocks(self) -> tuple[int, ...]:
+        """The rows of each block, in the order of the files. Which rows are chosen makes no difference."""
+        return tuple(part.rows(groups) for part, groups in self._places)
+
+    @cached_property
+    def _places(self) -> list[tuple[Part, range]]:
+        try:
+            return [(part, groups) for part in self.parts for groups in part.blocks]
+        except Exception as problem:  # the libraries below raise of every kind
+            raise self.wrap(problem) from problem
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return list(self._schema.names)
+
+    @cached_property
+    def _schema(self) -> Any:
+        assert self._places
+        return self.parts[0].footer.schema.to_arrow_schema()
+
+    def __len__(self) -> int:
+        return sum(self.blocks) if self.numbers is None else len(self.numbers)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for table in self._tables(self.columns):
+            yield from table.to_pylist()
+
+    def select(self, numbers: Sequence[int]) -> BlockRows:
+        """The rows with these numbers, which ascend."""
+        wanted = np.asarray(numbers, dtype=np.int64)
+        wanted = wanted if self.numbers is None else self.numbers[wanted]
+        return BlockRows(self.parts, self.origin, self.wrap, self.features, wanted)
+
+    def texts(self, *columns: str) -> Iterator[tuple[str, ...]]:
+        heads = list(dict.fromkeys(column.partition(".")[0] for column in columns))
+        for table in self._tables(heads):
+            for batch in table.to_batches(max_chunksize=BATCH):
+                cells = batch.to_pydict()
+                yield from zip(*(texts_of(cells, column) for column in columns), strict=True)
+
+    def inside(self, column: str) -> Sequence[str]:
+        form = self._schema.field(column).type
+        return tuple(form.field(number).name for number in range(form.num_fields)) if _is_record(form) else ()
+
+    def label_names(self, column: str) -> Sequence[str]:
+        import datasets
+
+        known = datasets.Features.from_arrow_schema(self._schema)
+        if self.features:
+            known |= datasets.Features.from_dict(dict(self.features))
+        return names_of(known[column])
+
+    def _tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of the rows, block by block; blocks without a row that is wanted are not read."""
+        start = 0
+        for (part, groups), count in zip(self._places, self.blocks, strict=True):
+            own = self._inside(start, count)
+            start += count
+            if own is not None and not len(own):
+                continue
+            try:
+                table = part.read(groups, columns)
+            except Exception as problem:  # the libraries below raise of every kind
+                raise self.wrap(problem) from problem
+            yield table if own is None else table.take(own)
+
+    def _inside(self, start: int, count: int) -> np.ndarray | None:
+        """Which rows of a block are wanted, counted from its first; None: all."""
+        if self.numbers is None:
+            return None
+        low, high = np.searchsorted(self.numbers, (start, start + count))
+        return self.numbers[low:high] - start
+
+
+def _is_record(form: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_struct(form))

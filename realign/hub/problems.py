@@ -1,0 +1,78 @@
+"""What goes wrong between this machine and the hub, in a line each, with a way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selector.errors import InputError, NoDataError, RealingoError
+
+OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectTimeout")
+
+
+class UnreachableError(InputError):
+    """The hub cannot be asked, and what is wanted was not got before."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of the hub: of a repository a configuration or a file, for a language."""
+
+    repository: str
+    config: str  # or the name of a file
+    revision: str | None
+    language: str
+    home: str = ""  # where the text can be had by hand
+    folders: bool = False  # a configuration is a folder
+
+    @property
+    def where(self) -> str:
+        return f"{self.repository} on the hub"
+
+    def nothing(self) -> NoDataError:
+        """The error that it is not among what there is."""
+        other = f"; other text is at {self.home}" if self.home else ""
+        hint = f"leave {self.language} out, or set data.names{other}"
+        return NoDataError(f"{self.where} has nothing for {self.language} ('{self.config}')", hint)
+
+    def explain(self, problem: Exception) -> RealingoError:
+        """What went wrong in loading. NoDataError: it is not there; UnreachableError: the hub cannot be asked."""
+        if isinstance(problem, RealingoError):
+            return problem
+        text, kinds = str(problem), _kinds(problem)
+        first = (text.strip().splitlines() or [type(problem).__name__])[0]
+        by_hand = ""
+        if self.home:
+            by_hand = f"get its text from {self.home}" + ("" if "kind =" in self.home else " and give that folder as path")
+        if "GatedRepoError" in kinds or "gated dataset" in text.lower():
+            return InputError(f"{self.where} is gated: its owners want to be asked", "ask on its page, then: hf auth login")
+        if "scripts are no longer supported" in text:
+            hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
+            return InputError(f"{self.where} comes as a program, which is never run", hint)
+        if "RevisionNotFoundError" in kinds or ("evision" in text and "doesn't exist" in text):
+            hint = by_hand or "correct data.revision: a branch, a tag or a commit of its page"
+            return InputError(f"{self.where} has no such revision: {first}", hint)
+        if kinds & set(OFFLINE):
+            message = f"cannot reach {self.where}, and {self.language} ({self.config}) is not in the cache"
+            return UnreachableError(message, "go online once; check the network, HF_HUB_OFFLINE and HF_ENDPOINT")
+        if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
+            message = f"there is no {self.where}, or you may not see it"
+            return InputError(message, "check data.id; a private one: hf auth login")
+        absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
+        if absent or "BuilderConfig" in text or "find cache for" in text:  # looked for there once the hub has not got it
+            return self.nothing()
+        message = f"cannot read {self.where} for {self.language} ({self.config}): {first}"
+        return InputError(message, "the download may be broken: try again")
+
+
+def _kinds(problem: BaseException) -> set[str]:
+    """Names of the classes of a problem and of what caused it."""
+    names: set[str] = set()
+    seen: BaseException | None = problem
+    while seen is not None:
+        names |= {kind.__name__ for kind in type(seen).__mro__}
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return names
+
+
+def _no_repository(text: str, kinds: set[str]) -> bool:
+    return "DatasetNotFoundError" in kinds and "doesn't exist on the Hub" in text
