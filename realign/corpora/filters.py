@@ -68,16 +68,16 @@ class Filtered:
 
     def __init__(self, parallel: Parallel, rules: Rules, source: str, scripts: Mapping[str, Sequence[str]]) -> None:
         """`scripts`: language → those it is written in (ISO 15924); of one that is missing any script will do."""
-        self._parallel, self._rules, self._source, self._scripts = parallel, rules, source, scripts
+        self.around, self._rules, self._source, self._scripts = parallel, rules, source, scripts
         facts = json.dumps([asdict(rules), sorted(scripts.items())])
         self._name = f"filtered:{sha256(facts.encode()).hexdigest()[:16]}"
 
     @property
     def signature(self) -> str:
-        return f"{self._parallel.signature} {self._name}"
+        return f"{self.around.signature} {self._name}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        every = self._parallel.pairs(language, split)
+        every = self.around.pairs(language, split)
         if split != "train":
             return every
         scripts = self._scripts.get(self._source, ()), self._scripts.get(language, ())

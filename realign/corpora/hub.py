@@ -21,7 +21,6 @@ from realign.hub.rows import TAGS, WORDS, Rows
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
 
-
 BY_BLOCKS = "large parquet by blocks"  # a sample is of other rows than where each row was chosen on its own
 
 

@@ -73,8 +73,12 @@ class Mixed(Generic[Corpus]):
         """Name of a set → the languages taken from it. InputError for a language that none has."""
         taken: dict[str, list[str]] = {}
         for language in self._languages:
-            taken.setdefault(self._all()[self._place(language)].name, []).append(language)
+            taken.setdefault(self.name_of(language), []).append(language)
         return {name: tuple(languages) for name, languages in sorted(taken.items())}
+
+    def name_of(self, language: str) -> str:
+        """The set that a language is taken from. InputError where none has it."""
+        return self._all()[self._place(language)].name
 
     def _all(self) -> tuple[Member[Corpus], ...]:
         return (*self._members, self._training) if self._training else self._members
@@ -91,7 +95,7 @@ class Mixed(Generic[Corpus]):
         if language not in self._chosen:
             self._chosen[language] = self._search(language)
             if self._chosen[language]:  # the first needs no word
-                _tell(self._text, language, self._all()[self._chosen[language]].name)
+                _tell(self._text, language, self.name_of(language))
         return self._chosen[language]
 
     def _search(self, language: str) -> int:
@@ -144,7 +148,7 @@ class Mixed(Generic[Corpus]):
             self._labels = frozenset(_kind(label) for item in trained for label in labels(item))
         strange = sorted({_kind(label) for item in items for label in labels(item)} - self._labels)
         if strange:
-            name = self._all()[self._place(language)].name
+            name = self.name_of(language)
             message = f"{name} has labels for {language} that the training set has not: {', '.join(strange)}"
             raise InputError(message, f'say what they count as: labels = {{{strange[0]} = "…"}} beside {name}')
         return items

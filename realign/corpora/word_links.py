@@ -30,17 +30,17 @@ class ByDictionary:
     """Links of words that a dictionary translates into each other, whatever their case and Unicode normal form."""
 
     def __init__(self, parallel: Parallel, folder: Path, source: str = "eng") -> None:
-        self._parallel, self._files = parallel, _dictionaries(folder, source)
+        self.around, self._files = parallel, _dictionaries(folder, source)
         self._folder = folder
 
     @property
     def signature(self) -> str:
-        return f"{self._parallel.signature}+{sign('dictionary-nfc', self._files.values())}"
+        return f"{self.around.signature}+{sign('dictionary-nfc', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         path = one(self._files, language, f"dictionary in {self._folder}")
         known = _read_dictionary(*stamped(path))
-        return Linking(self._parallel.pairs(language, split), lambda _, pair: translated(pair, known))
+        return Linking(self.around.pairs(language, split), lambda _, pair: translated(pair, known))
 
 
 class ByPharaoh:
@@ -48,17 +48,17 @@ class ByPharaoh:
 
     def __init__(self, parallel: Parallel, folder: Path) -> None:
         at_blanks = getattr(parallel, "at_blanks", None)  # only text that is stored as lines can be cut otherwise
-        self._parallel: Parallel = at_blanks() if at_blanks else parallel
+        self.around: Parallel = at_blanks() if at_blanks else parallel
         self._folder = folder
         self._files = by_language(folder, ALIGNED)
 
     @property
     def signature(self) -> str:
-        return f"{self._parallel.signature}+{sign('pharaoh-blanks', self._files.values())}"
+        return f"{self.around.signature}+{sign('pharaoh-blanks', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """InputError, with file and line: a count that is not that of the pairs, or a link beyond a sentence."""
-        pairs = self._parallel.pairs(language, split)
+        pairs = self.around.pairs(language, split)
         if split != "train":
             return pairs
         path = one(self._files, language, f"alignment file in {self._folder}")

@@ -95,6 +95,11 @@ class Part:
             return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
 
 
+def local_part(path: Path) -> Part:
+    """A file of this machine."""
+    return Part(lambda: path.open("rb"))
+
+
 def _bytes(group: Any) -> int:
     return sum(group.column(number).total_compressed_size for number in range(group.num_columns))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from realign.cache import write_text
 from realign.hub import remote
-from realign.hub.blocks import LARGE, BlockRows, Part
+from realign.hub.blocks import LARGE, BlockRows, local_part
 from realign.hub.problems import UnreachableError, Wanted
 from realign.hub.rows import FileRows, Rows, TableRows, read
 from realign.hub.sets import Spec
@@ -63,7 +63,7 @@ def _local(path: Path, stamp: tuple[int, int]) -> Rows:
     except OSError as problem:
         raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
     if path.suffix == ".parquet" and stamp[1] >= LARGE:
-        return BlockRows((Part(partial(path.open, "rb")),), origin, partial(_damaged, path))
+        return BlockRows((local_part(path),), origin, partial(_damaged, path))
     return read(path, origin)
 
 
@@ -174,9 +174,7 @@ def _known(wanted: Wanted, note: Path, problem: Exception) -> Mapping[str, Rows]
     return known
 
 
-def _blocks(
-    wanted: Wanted, commit: str, files: Files, features: Mapping[str, Any] | None
-) -> Mapping[str, BlockRows]:
+def _blocks(wanted: Wanted, commit: str, files: Files, features: Mapping[str, Any] | None) -> Mapping[str, BlockRows]:
     kept = _root() / "blocks"
     return {
         split: BlockRows(
@@ -247,7 +245,7 @@ def _recalled(note: Path) -> Mapping[str, Rows] | None:
 
 
 def _recalled_blocks(wanted: Wanted, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
-    """The splits that a note says are read by blocks, of this commit or of any; None where it says nothing of the kind."""
+    """The splits that a note says are read by blocks, of this commit or of any; None where it names none."""
     try:
         facts = json.loads(note.read_text(encoding="utf-8"))
         files, noted = dict(facts["files"]), str(facts["commit"])

@@ -34,17 +34,22 @@ class Wanted:
         hint = f"leave {self.language} out, or set data.names{other}"
         return NoDataError(f"{self.where} has nothing for {self.language} ('{self.config}')", hint)
 
+    def _by_hand(self) -> str:
+        """How to get the text without the hub; empty where that is not known."""
+        if not self.home:
+            return ""
+        return f"get its text from {self.home}" + ("" if "kind =" in self.home else " and give that folder as path")
+
     def explain(self, problem: Exception) -> RealingoError:
         """What went wrong in loading. NoDataError: it is not there; UnreachableError: the hub cannot be asked."""
         if isinstance(problem, RealingoError):
             return problem
         text, kinds = str(problem), _kinds(problem)
         first = (text.strip().splitlines() or [type(problem).__name__])[0]
-        by_hand = ""
-        if self.home:
-            by_hand = f"get its text from {self.home}" + ("" if "kind =" in self.home else " and give that folder as path")
+        by_hand = self._by_hand()
         if "GatedRepoError" in kinds or "gated dataset" in text.lower():
-            return InputError(f"{self.where} is gated: its owners want to be asked", "ask on its page, then: hf auth login")
+            message = f"{self.where} is gated: its owners want to be asked"
+            return InputError(message, "ask on its page, then: hf auth login")
         if "scripts are no longer supported" in text:
             hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
             return InputError(f"{self.where} comes as a program, which is never run", hint)
@@ -58,7 +63,8 @@ class Wanted:
             message = f"there is no {self.where}, or you may not see it"
             return InputError(message, "check data.id; a private one: hf auth login")
         absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
-        if absent or "BuilderConfig" in text or "find cache for" in text:  # looked for there once the hub has not got it
+        # a cache is looked for once the hub has not got it
+        if absent or "BuilderConfig" in text or "find cache for" in text:
             return self.nothing()
         message = f"cannot read {self.where} for {self.language} ({self.config}): {first}"
         return InputError(message, "the download may be broken: try again")

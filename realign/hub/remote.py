@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from realign.hub.blocks import Part
+from realign.hub.blocks import Part, local_part
 
 
 def large_files(builder: Any, commit: str, least: int) -> Mapping[str, list[list[Any]]] | None:
@@ -25,7 +25,7 @@ def large_files(builder: Any, commit: str, least: int) -> Mapping[str, list[list
     found: dict[str, list[str]] = {}
     repository = ""
     for split, urls in builder.config.data_files.items():
-        places = [paths.resolve_path(url) for url in urls]
+        places: list[Any] = [paths.resolve_path(url) for url in urls]
         found[str(split)] = [place.path_in_repo for place in places]
         repository = places[0].repo_id if places else repository
     size = dict(sizes(repository, [name for names in found.values() for name in names], commit))
@@ -48,7 +48,7 @@ def part(repository: str, commit: str, name: str, size: int, cache: Path) -> Par
 
     whole = try_to_load_from_cache(repository, name, repo_type="dataset", revision=commit)
     if isinstance(whole, str):
-        return Part(partial(Path(whole).open, "rb"))
+        return local_part(Path(whole))
     key = hashlib.sha256("\n".join((repository, commit, name)).encode()).hexdigest()[:24]
     return Part(partial(_open, repository, commit, name, size), cache / key)
 

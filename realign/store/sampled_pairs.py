@@ -44,11 +44,11 @@ class Sampled:
     """Parallel text of which each language has at most `limit` training pairs (a `Parallel` around a `Parallel`)."""
 
     def __init__(self, parallel: Parallel, limit: int) -> None:
-        self._parallel, self._limit = parallel, limit
+        self.around, self._limit = parallel, limit
 
     @property
     def signature(self) -> str:
-        return f"{self._parallel.signature} sample:{self._limit}"
+        return f"{self.around.signature} sample:{self._limit}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """The sample, read now if it never was. What there is otherwise is as the text around which this stands."""
@@ -56,7 +56,7 @@ class Sampled:
         known = find("sample", key) if split == "train" else None
         if known is not None and not known.facts["whole"]:
             return Stored(known)  # the text need not even be opened
-        every = self._parallel.pairs(language, split)
+        every = self.around.pairs(language, split)
         raw = every.every if isinstance(every, Kept) else every
         if split != "train" or len(raw) <= self._limit:
             return every
@@ -71,9 +71,11 @@ class Sampled:
         if drawn is None:  # the filter leaves fewer than are wanted: all of them
             return Chunks([], {"whole": True})
         facts = {"whole": False, "available": len(raw), "read": drawn.read, "dropped": dict(drawn.dropped)}
+        blocks = blocks_of(raw)
+        parts = f", from {_touched(blocks, drawn.numbers)} of its {len(blocks)} parts" if blocks else ""
         reasons = "".join(f", {count} {reason}" for reason, count in drawn.dropped.items())
-        message = "%s: a sample of %d of %d pairs is used; dropped while choosing: %d of %d%s"
-        log.warning(message, language, self._limit, len(raw), drawn.dropped.total(), drawn.read, reasons)
+        message = "%s: a sample of %d of %d pairs is used%s; dropped while choosing: %d of %d%s"
+        log.warning(message, language, self._limit, len(raw), parts, drawn.dropped.total(), drawn.read, reasons)
         return Chunks(_pieces(drawn), facts)
 
 
@@ -139,6 +141,11 @@ def first_in_blocks(language: str, blocks: Sequence[int], count: int) -> np.ndar
         chosen.append(ranked[:left])
         left -= len(ranked)
     return np.concatenate(chosen)
+
+
+def _touched(blocks: Sequence[int], numbers: np.ndarray) -> int:
+    """How many of the blocks have one of the numbers."""
+    return len(np.unique(np.searchsorted(np.cumsum(blocks), numbers, side="right")))
 
 
 def _key(text: str) -> np.uint64:

@@ -140,6 +140,21 @@ def title(given: Any) -> str:
     return str(given.name or given.id) if isinstance(given, Hub) else f"{given.kind} in {given.folder}"
 
 
+def set_of(corpus: Any, given: object, language: str) -> str | None:
+    """What the data set is called that a language is taken from; None where none of several has it.
+
+    `corpus`: what was made of `given`, with a filter or whatever else around it.
+    """
+    if not isinstance(given, tuple) and not hasattr(corpus, "name_of"):
+        return given if isinstance(given, str) else title(given)
+    while not hasattr(corpus, "name_of"):
+        corpus = corpus.around
+    try:
+        return str(corpus.name_of(language))
+    except InputError:
+        return None
+
+
 def _codes(config: StudyConfig) -> list[str]:
     return [language.code for language in (config.source, *config.tune, *config.held_out)]
 

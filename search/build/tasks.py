@@ -24,6 +24,7 @@ class Data:
 
     rows: Callable[[str, Split], Sequence[Any]]  # language, split → its sentences; InputError where there are none
     task: Callable[[Encoder], Task]
+    corpus: Any  # where the rows are from
 
     def required(self, language: str, split: Split) -> Sequence[Any]:
         """The sentences of a language's split. InputError where there are none, or an empty file."""
@@ -64,7 +65,7 @@ def _tagging(config: StudyConfig) -> Data:
         count = right_spans if config.task.kind == "ner" else right_words
         return Tagging(encoder, text, config.source.code, _tuning(config), count)
 
-    return Data(text.sentences, task)
+    return Data(text.sentences, task, text)
 
 
 def _classification(config: StudyConfig) -> Data:
@@ -75,7 +76,7 @@ def _classification(config: StudyConfig) -> Data:
 
         return Classification(encoder, text, config.source.code, _tuning(config), config.task.pooling or "first")
 
-    return Data(text.examples, task)
+    return Data(text.examples, task, text)
 
 
 def _retrieval(config: StudyConfig) -> Data:
@@ -88,7 +89,7 @@ def _retrieval(config: StudyConfig) -> Data:
 
         return Retrieval(encoder, text, layer, config.task.max_length)
 
-    return Data(text.pairs, task)
+    return Data(text.pairs, task, text)
 
 
 def _tuning(config: StudyConfig) -> FineTuning:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from realign.score import Advance
 from search import planner, terminal
+from search.build import corpora as sources
 from search.build import evaluator as assemble
 from search.build import tasks
-from search.config.core_schema import FakeModel, Hub
+from search.config.core_schema import FakeModel
 from search.config.study_config import StudyConfig
 from search.study.storage import check_storage, shown
 from search.study.study import open_study
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
 
 Answer = TypeVar("Answer")
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass
@@ -101,18 +103,10 @@ def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Rep
     languages = _languages(config)
     used = _parallel(config, report, advance, counting)
     counts = _task(config, report, advance, counting) if not isinstance(config.model.base, FakeModel) else {}
-    given, measured = _named(config.data.parallel), _named(config.task_data)
+    unseen = {"source": _called(config.task_data), **dict.fromkeys(SPLITS)}
     for language, role in languages.items():
-        text = used.get(language.code)
-        own = counts.get(language.code, dict.fromkeys(("train", "dev", "test")))
-        report.languages.append(
-            {
-                "code": language.code,
-                "role": role,
-                "parallel": {"source": given, **text} if text else None,
-                "task": {"source": measured, **own},
-            }
-        )
+        text, own = used.get(language.code), counts.get(language.code, unseen)
+        report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
     if isinstance(config.model.base, FakeModel):
         report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
     else:
@@ -149,18 +143,20 @@ def _storage(config: StudyConfig) -> None:
         raise InputError(message, problem.hint) from None
 
 
-def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, int]]:
-    """Code → pairs available and used, of the languages of the pool that can be used."""
+def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
+    """Code → the set, pairs available and used, of the languages of the pool that can be used."""
     if isinstance(config.model.base, FakeModel):
         return {}
     text = report.attempt(assemble.parallel, config)
-    found: dict[str, Mapping[str, int]] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     if text is None:
         return {}
+    advance("reading parallel text", 0, len(config.pool))
     for number, language in enumerate(config.pool, 1):
         counted = report.attempt(_pairs, config, text, language.code, counting)
         if counted is not None:
-            found[language.code] = counted
+            name = sources.set_of(text, config.data.parallel, language.code)
+            found[language.code] = {"source": name, **counted}
         advance("reading parallel text", number, len(config.pool))
     return found
 
@@ -178,8 +174,8 @@ def _pairs(config: StudyConfig, text: Any, code: str, counting: bool) -> Mapping
 
 def _task(
     config: StudyConfig, report: Report, advance: Advance, counting: bool
-) -> Mapping[str, Mapping[str, int | None]]:
-    """Code → sentences of each split that is looked at; None for training data of others than the source."""
+) -> Mapping[str, Mapping[str, Any]]:
+    """Code → the set, sentences of each split that is looked at; None for training data of others than the source."""
     data = report.attempt(tasks.data, config)
     if data is None:
         return {}
@@ -189,10 +185,12 @@ def _task(
     targets = sorted({*config.pool, *config.tune, *config.held_out})
     tuned = set(config.tune)
     wanted |= {language.code: ["dev", "test"] if language in tuned else ["test"] for language in targets}
-    counts: dict[str, dict[str, int | None]] = {}
+    counts: dict[str, dict[str, Any]] = {}
     taught: set[str] | None = None
+    advance("reading the task's data", 0, len(wanted))
     for number, (code, splits) in enumerate(wanted.items(), 1):
-        counts[code] = dict.fromkeys(("train", "dev", "test"))
+        name = sources.set_of(data.corpus, config.task_data, code) if splits else _called(config.task_data)
+        counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
         for split in splits if counting or config.task_data != "world" else splits[:1]:  # the world has all or none
             rows = report.attempt(data.required, code, split)
             if rows is None:
@@ -263,11 +261,6 @@ def _positions(encoder: Encoder) -> int | None:
     return None if math.isinf(most) else encoder.limit(int(most))
 
 
-def _named(given: Any) -> str:
-    """Where data comes from, in a few words."""
-    if isinstance(given, tuple):  # of several sets, the first that has a language
-        return " or ".join(map(_named, given))
-    if isinstance(given, Hub):
-        return given.name or str(given.id)
-    folder = getattr(given, "folder", None)
-    return f"{given.kind}:{folder}" if folder is not None else str(given)
+def _called(given: Any) -> str | None:
+    """What data is called that no language is read from; None where there are several sets."""
+    return None if isinstance(given, tuple) else sources.set_of(None, given, "")

@@ -106,7 +106,7 @@ def test_a_sample_is_counted_with_what_there_is(home: Path, capsys: pytest.Captu
     assert document["ok"], document["problems"]
     texts = {row["code"]: row["parallel"] for row in document["languages"] if row["role"] == "pool"}
     assert set(texts) == {"deu", "fin", "swh"}
-    assert texts["deu"] == {"source": "tsv:text", "available": 41, "used": 10}
+    assert texts["deu"] == {"source": "tsv in text", "available": 41, "used": 10}
     whole = checked(capsys, "files.toml", "--set", "data.pairs=all")
     assert {row["parallel"]["used"] for row in whole["languages"] if row["parallel"]} == {40}  # one is a duplicate
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loopback_hub import serve_and_count
 
-from realign.hub.blocks import BLOCK, LARGE, BlockRows, Part
+from realign.hub.blocks import BLOCK, LARGE, BlockRows, Part, local_part
 from realign.hub.rows import FileRows
 from realign.store.sampled_pairs import TOGETHER, first_in_blocks
 from selector.errors import InputError
@@ -51,7 +51,7 @@ def rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def parts(path: Path) -> tuple[Part, ...]:
-    return (Part(partial(path.open, "rb")),)
+    return (local_part(path),)
 
 
 def fail(problem: Exception) -> InputError:
@@ -74,7 +74,8 @@ def test_rows_by_blocks_are_the_rows_of_the_file(file: Path) -> None:
     assert found.inside("translation") == ("en", "de")
     assert (found.inside("score"), found.label_names("score")) == ((), ())
     whole = FileRows(tuple(pq.read_table(file).to_pylist()), ("translation", "score"), "here")
-    assert list(found.texts("translation.en", "translation.de")) == list(whole.texts("translation.en", "translation.de"))
+    sides = ("translation.en", "translation.de")
+    assert list(found.texts(*sides)) == list(whole.texts(*sides))
     numbers = [0, 7, GROUP - 1, GROUP, 12_345, ROWS - 1]
     assert list(found.select(numbers)) == list(whole.select(numbers))
     assert list(found.select(numbers).select([1, 4])) == list(whole.select([7, 12_345]))
@@ -144,9 +145,8 @@ def test_a_small_choice_comes_from_several_blocks_and_other_languages_take_other
 
 
 def ask(home: Path, address: str, limit: int, own: dict[str, Any], offline: bool = False) -> dict[str, Any]:
-    import json
-
-    env = {"HF_ENDPOINT": address, "HF_HOME": str(home / "hf"), "REALINGO_CACHE": str(home / f"cache-{limit}-{offline}")}
+    cache = home / f"cache-{limit}-{offline}"
+    env = {"HF_ENDPOINT": address, "HF_HOME": str(home / "hf"), "REALINGO_CACHE": str(cache)}
     env |= {"HF_HUB_OFFLINE": "1" if offline else "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
     command = [sys.executable, "-c", READ, json.dumps([limit, own])]
     run = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=300)
@@ -166,7 +166,8 @@ FORMS: dict[str, dict[str, Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_only_what_a_sample_needs_is_fetched_and_read_again_offline(file: Path, tmp_path: Path, form: str) -> None:
-    repository = tmp_path / "hub" / "datasets" / "tiny" / ("large" + ("@refs+convert+parquet" if form == "folders" else ""))
+    folder = "large@refs+convert+parquet" if form == "folders" else "large"
+    repository = tmp_path / "hub" / "datasets" / "tiny" / folder
     name = "0000.parquet" if form == "folders" else "train-00000-of-00001.parquet"
     (tmp_path / "hub" / "datasets" / "tiny" / "large").mkdir(parents=True)
     for pair in ("deu-eng", "eng-fin"):
