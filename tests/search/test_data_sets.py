@@ -45,6 +45,9 @@ batch = 2
 trials = 2
 warm_start = false
 storage = "sets.journal"
+[confirm]
+top = 1
+seeds = 2
 """
 
 
@@ -219,11 +222,43 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def search(folder: Path, address: str, offline: bool = False) -> subprocess.CompletedProcess[str]:
+COMMANDS = """
+import contextlib, io, json, sys
+from search.cli import _status
+answers = {}
+for command in ("check", "search", "confirm"):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        status = _status([command, "study.toml", "--json"])
+    assert status == 0, (command, status, out.getvalue())
+    answers[command] = json.loads(out.getvalue())
+print(json.dumps(answers))
+"""
+
+
+def run(folder: Path, address: str, offline: bool = False) -> tuple[dict[str, Any], str]:
+    """What `check`, `search` and `confirm` answer, one after the other, and what they wrote to stderr."""
     own = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hf"), "REALINGO_CACHE": str(folder / f"cache{offline}")}
     own |= {"HF_HUB_OFFLINE": "1" if offline else "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-m", "search", "search", "study.toml", "--backend", "inline", "--json"]
-    return subprocess.run(command, env={**os.environ, **own}, cwd=folder, capture_output=True, text=True, timeout=500)
+    command = [sys.executable, "-c", COMMANDS]
+    ended = subprocess.run(
+        command, env={**os.environ, **own}, cwd=folder, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout.splitlines()[-1]), ended.stderr
+
+
+SERVED = {  # name → language → its parallel text and its task data
+    "mixed-pos": {
+        "eng": (None, "udpos"),
+        "deu": ("opus-100", "udpos"),
+        "yor": ("opus-100", "masakhapos"),
+        "bam": ("nllb", "masakhapos"),
+        "swh": ("smol", "masakhapos"),
+    },
+    "americas-nli": {"eng": (None, "xnli"), "ayr": ("nllb", "americasnli")},
+    "africa-ner": {"eng": (None, "wikiann"), "twi": ("nllb", "masakhaner")},
+}
 
 
 @pytest.mark.slow
@@ -236,15 +271,23 @@ def test_a_study_of_several_sets_runs_from_end_to_end_and_again_offline(root: Pa
     text = BASE.format(task=task, parallel=parallel, pool=json.dumps(pool))
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
     with serve(root) as (address, _):
-        first = search(tmp_path, address)
-    assert first.returncode == 0, first.stderr
+        first, said = run(tmp_path, address)
     (tmp_path / "sets.journal").unlink()
-    second = search(tmp_path, "http://127.0.0.1:9", offline=True)
-    assert second.returncode == 0, second.stderr
-    results: list[Any] = [json.loads(run.stdout)["best"] for run in (first, second)]
-    assert results[0] == results[1]
-    assert set(results[0]["per_language"]) == set(pool)
+    second, _ = run(tmp_path, "http://127.0.0.1:9", offline=True)
+    assert second["check"] == first["check"]
+    assert second["search"]["best"] == first["search"]["best"]
+    assert second["confirm"]["rows"] == first["confirm"]["rows"]
+    assert set(first["search"]["best"]["per_language"]) == set(pool)
+    assert first["search"]["trials"]["complete"] == 2
+    assert {"best", "all", "none", "random-k"} <= {row["name"] for row in first["confirm"]["rows"]}
+    served = {
+        row["code"]: (row["parallel"] and row["parallel"]["source"], row["task"]["source"])
+        for row in first["check"]["languages"]
+    }
+    assert first["check"]["ok"]
+    assert set(served) == {"eng", *pool}
+    assert {code: served[code] for code in SERVED[name]} == SERVED[name]
     if name == "mixed-pos":
-        assert "parallel text of bam: from nllb" in first.stderr
-        assert "parallel text of swh: from smol" in first.stderr
-        assert "labelled text of twi: from masakhapos" in first.stderr
+        assert "parallel text of bam: from nllb" in said
+        assert "parallel text of swh: from smol" in said
+        assert "labelled text of twi: from masakhapos" in said
