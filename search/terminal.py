@@ -29,6 +29,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=
 FIRST_SECONDS = 2.0  # before a first line
 PLAIN_EVERY_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0  # without a line while something is under way
+MOST_WORKERS = 8  # in a line
 
 _listener: ContextVar[Advance | None] = ContextVar("listener", default=None)
 _log = logging.getLogger("realingo")
@@ -76,7 +77,8 @@ def complain(message: str, hint: str) -> None:
 def progress() -> Iterator[Noted]:
     """Bars with time left on a terminal; one plain line per label every few seconds elsewhere.
 
-    A label that counts from the start again begins anew.
+    A label that counts from the start again begins anew. What is before ": " in a label, a worker, has one bar,
+    whatever it does; elsewhere what workers do is told in one line for all.
     """
     if (listener := _listener.get()) is not None:
         yield lambda what, done, total, note="": listener(what, done, total)
@@ -91,11 +93,13 @@ def progress() -> Iterator[Noted]:
         tasks: dict[str, Any] = {}
 
         def advance(what: str, done: int, total: int, note: str = "") -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total, note=note)
-            elif done < bars.tasks[tasks[what]].completed:
-                bars.reset(tasks[what])
-            bars.update(tasks[what], completed=done, total=total, note=note)
+            bar = what.partition(": ")[0]
+            if bar not in tasks:
+                tasks[bar] = bars.add_task(what, total=total, note=note)
+            task = next(each for each in bars.tasks if each.id == tasks[bar])
+            if what != task.description or done < task.completed:
+                bars.reset(task.id)
+            bars.update(task.id, description=what, completed=done, total=total, note=note)
 
         yield advance
 
@@ -136,7 +140,7 @@ class Lines:
             self._stages[what] = stage
             stage.done, stage.total, stage.note = done, total, note
             due = now - stage.last >= (PLAIN_EVERY_SECONDS if stage.spoken else FIRST_SECONDS)
-            if not stage.ended and (due or (done >= total and stage.spoken)):
+            if ": " not in what and not stage.ended and (due or (done >= total and stage.spoken)):
                 self._tell(what, stage, now)
                 self._pause = FIRST_SECONDS
             stage.ended = done >= total
@@ -147,8 +151,19 @@ class Lines:
             now = self._clock()
             under_way = [(what, stage) for what, stage in self._stages.items() if not stage.ended]
             if under_way and now - self._spoke >= self._pause:
-                self._tell(*under_way[-1], now)
+                workers = sorted((what, stage) for what, stage in under_way if ": " in what)
+                if workers:
+                    self._tell_workers(workers, now)
+                else:
+                    self._tell(*under_way[-1], now)
                 self._pause = min(LONGEST_PAUSE_SECONDS, 2 * self._pause)
+
+    def _tell_workers(self, workers: list[tuple[str, Stage]], now: float) -> None:
+        some = workers[:MOST_WORKERS]
+        parts = [f"{what} {each.done}/{each.total} in {now - each.begun:.0f} s" for what, each in some]
+        more = len(workers) - len(parts)
+        self._say("; ".join(parts) + (f"; and {more} more" if more else ""))
+        self._spoke = now
 
     def _tell(self, what: str, stage: Stage, now: float) -> None:
         spent, done, total = now - stage.begun, stage.done, stage.total

@@ -21,6 +21,7 @@ from realign.hub.rows import TAGS, WORDS, Rows
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
 
+FOR_PEOPLE = ("about", "licence")
 BY_BLOCKS = "large parquet by blocks"  # a sample is of other rows than where each row was chosen on its own
 
 
@@ -42,8 +43,9 @@ class Hub:
     def signature(self) -> str:
         """The repository, its commit, and how it is read. Files of a folder count by their content, in any place."""
         aside: dict[str, object] = {"path": None, "home": "", "checked": "", "unsure": "", "languages": ()}
+        facts = {key: value for key, value in asdict(self._spec).items() if key not in FOR_PEOPLE}
         sampling = [BY_BLOCKS] if "parallel" in self._spec.tasks else []
-        how = json.dumps([asdict(self._spec) | aside, self._source, *sampling], sort_keys=True)
+        how = json.dumps([facts | aside, self._source, *sampling], sort_keys=True)
         return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(how.encode()).hexdigest()[:8]}"
 
     def has(self, language: str, split: Split) -> bool:

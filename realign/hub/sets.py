@@ -44,6 +44,8 @@ class Spec:
     languages: tuple[str, ...] = ()  # every code it has, in its own spelling; (): not known
     text: tuple[str, ...] = ()  # the texts it is made of: realigning on them would show the test
     may_hold: tuple[str, ...] = ()  # texts that are among its sources
+    about: str = ""  # for people
+    licence: str = ""  # as its page names it
     checked: str = ""  # month of the public material that this entry follows
     unsure: str = ""  # what that material did not establish
 

@@ -62,6 +62,15 @@ class Outcome:
     expected: float | None = None  # stopped at a look: the value that the first run would have come to
 
 
+@dataclass(frozen=True)
+class Stage:
+    """How far a worker is with what it does just now."""
+
+    what: str
+    done: int
+    total: int
+
+
 class Backend(Protocol):
     workers: int
 

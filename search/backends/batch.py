@@ -60,7 +60,8 @@ class Bench:
         left = [job for job in jobs if job not in scores]
         self.advance(what, len(scores), len(jobs))
         if left:
-            place = backends.Place(self.backend, min(self.workers, len(left)), self.address).backend(view, evaluator)
+            where = backends.Place(self.backend, min(self.workers, len(left)), self.address)
+            place = where.backend(view, evaluator, self.advance)
             try:
                 for job, score in results(place, left, self.interrupts):
                     scores[job] = score

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from types import ModuleType
 
-from realign.score import Evaluator
-from search.backends.base import Job, Outcome, _format_problem, keep_to, measure, share_of, travelling
+from realign.score import Advance, Evaluator
+from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.worker_pool import Crew, LostError
 
-Make = Callable[[], Evaluator]
+Make = Callable[[Advance], Evaluator]
+STAGE_SECONDS = 0.5  # between two words of a worker on how far it is
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
 NEEDED = ("realign.evaluate", "realign.tasks.tagging", "search.build.evaluator")  # by every evaluator of an encoder
 
@@ -57,9 +59,9 @@ class Process:
         with suppress(OSError):  # it died: that is heard
             self.pipe.send(job)
 
-    def hear(self) -> Outcome | None:
+    def hear(self) -> Outcome | Stage | None:
         try:
-            word: Outcome | LostError | None = self.pipe.recv() if self.pipe.poll() else LostError(self._end())
+            word: Outcome | Stage | LostError | None = self.pipe.recv() if self.pipe.poll() else LostError(self._end())
         except (EOFError, OSError):
             word = LostError(self._end())
         if isinstance(word, LostError):
@@ -125,9 +127,9 @@ def prepare() -> None:
     forkserver.ensure_running()
 
 
-def processes(make: Make, workers: int) -> Crew[Process]:
-    """A backend of worker processes that each make their evaluator once."""
-    return Crew(ThisMachine(make, workers), workers)
+def processes(make: Make, workers: int, advance: Advance | None = None) -> Crew[Process]:
+    """A backend of worker processes that each make their evaluator once. `advance` hears how far each of them is."""
+    return Crew(ThisMachine(make, workers), workers, advance)
 
 
 def _gpus() -> list[str]:
@@ -149,7 +151,7 @@ def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str,
         os.environ["CUDA_VISIBLE_DEVICES"] = seating.gpu
     try:
         keep_to(seating.share)
-        evaluator = make()
+        evaluator = make(Teller(pipe))
     except Exception as problem:
         pipe.send(LostError(f"it could not start: {_format_problem(problem)}"))
         return
@@ -157,6 +159,19 @@ def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str,
         pipe.send(None)
         while True:
             pipe.send(measure(evaluator, pipe.recv()))
+
+
+class Teller:
+    """In a worker: tells the driver now and then how far it is."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._last = pipe, 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= STAGE_SECONDS:
+            self._last = now
+            self._pipe.send(Stage(what, done, total))
 
 
 def _end_with_driver() -> None:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from realign.evaluators.own import Measure, Remembered, own_evaluator
 from realign.evaluators.wrappers import Cached
 from realign.inputs import Contents
-from realign.score import Evaluator
+from realign.score import Advance, Evaluator
 from search.backends import process as processes
 from search.backends.base import Backend, Job, Outcome, measure
 from search.build import evaluator as assemble
@@ -34,7 +34,7 @@ class View:
     contents: Contents = field(default_factory=dict, hash=False)  # what must be read; empty: whatever is there
     own: Measure | None = None  # a user's evaluator, in place of the study's
 
-    def evaluator(self, advance: assemble.Advance | None = None) -> Cached | Remembered:
+    def evaluator(self, advance: Advance | None = None) -> Cached | Remembered:
         if self.own is not None:
             needed = self.config.tune if self.split == "dev" else (*self.config.tune, *self.config.held_out)
             return own_evaluator(self.own, [each.code for each in self.targets], [each.code for each in needed])
@@ -78,13 +78,16 @@ class Place:
         if self.name == "process" and isinstance(config.model.base, str):
             processes.prepare()
 
-    def backend(self, view: View, evaluator: Evaluator) -> Backend:
-        """`evaluator` is that of `view` in this process; workers elsewhere build their own."""
+    def backend(self, view: View, evaluator: Evaluator, advance: Advance | None = None) -> Backend:
+        """`evaluator` is that of `view` in this process; workers elsewhere build their own.
+
+        `advance` hears how far worker processes of this machine are; the evaluator of this process has its own.
+        """
         if self.name == "inline":
             return Inline(evaluator)
         view = replace(view, contents=contents(evaluator))
         if self.name == "process":
-            return processes.processes(view.evaluator, self.workers)
+            return processes.processes(view.evaluator, self.workers, advance)
         from search.backends import ray_actors
 
         if self.name == "ray":

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from search.backends.base import Job, Outcome, overdue
+from realign.score import Advance
+from search.backends.base import Job, Outcome, Stage, overdue
 
 
 class LostError(Exception):
@@ -20,11 +21,14 @@ class LostError(Exception):
 
 
 class Worker(Protocol):
-    """One process with one evaluator. It says once that it is ready, and then one outcome for each job it begins."""
+    """One process with one evaluator. It says once that it is ready, and then one outcome for each job it begins.
+
+    In between it may say how far it is.
+    """
 
     def begin(self, job: Job) -> None: ...
 
-    def hear(self) -> Outcome | None:
+    def hear(self) -> Outcome | Stage | None:
         """The next message of a worker; None: it is ready. LostError if its process has ended."""
         ...
 
@@ -57,13 +61,16 @@ class _Seat(Generic[Hired]):
     ready: bool = False
     job: Job | None = None
     until: float = math.inf  # the time.monotonic() at which the job must have ended
+    stage: Stage | None = None  # the last that was heard of
 
 
 class Crew(Generic[Hired]):
     """A backend of workers. Jobs go to whoever is ready first; a worker that dies takes only its own job with it."""
 
-    def __init__(self, site: Site[Hired], workers: int) -> None:
+    def __init__(self, site: Site[Hired], workers: int, advance: Advance | None = None) -> None:
+        """`advance` hears how far each worker is, under labels such as "worker 2: realigning"."""
         self.workers = workers
+        self._advance: Advance = advance or (lambda what, done, total: None)
         self._site = site
         self._jobs: deque[Job] = deque()
         self._seats: list[_Seat[Hired]] = []
@@ -110,8 +117,21 @@ class Crew(Generic[Hired]):
             said = seat.worker.hear()
         except LostError as death:
             return self._bury(seat, str(death))
+        if isinstance(said, Stage):
+            self._show(seat, said)
+            return []
+        self._show(seat, None)
         seat.ready, seat.job, seat.until = True, None, math.inf
         return [] if said is None else [said]
+
+    def _show(self, seat: _Seat[Hired], stage: Stage | None) -> None:
+        """Tell what a worker does now; what it did before has ended, whether it said so or not."""
+        before, seat.stage = seat.stage, stage
+        label = f"worker {seat.place + 1}: "
+        if before is not None and before.done < before.total and (stage is None or stage.what != before.what):
+            self._advance(label + before.what, before.total, before.total)
+        if stage is not None:
+            self._advance(label + stage.what, stage.done, stage.total)
 
     def _bury(self, seat: _Seat[Hired], how: str) -> list[Outcome]:
         """Its job is lost. A worker that never got ready costs the job that waits longest, so that it is heard of."""
@@ -125,5 +145,6 @@ class Crew(Generic[Hired]):
         return overdue(seat.job)
 
     def _dismiss(self, seat: _Seat[Hired]) -> None:
+        self._show(seat, None)
         seat.worker.end()
         self._seats.remove(seat)

@@ -172,9 +172,7 @@ def _pairs(config: StudyConfig, text: Any, code: str, counting: bool) -> Mapping
     return {"available": len(raw) if available is None else available, "used": len(pairs)}
 
 
-def _task(
-    config: StudyConfig, report: Report, advance: Advance, counting: bool
-) -> Mapping[str, Mapping[str, Any]]:
+def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
     """Code → the set, sentences of each split that is looked at; None for training data of others than the source."""
     data = report.attempt(tasks.data, config)
     if data is None:

@@ -85,7 +85,7 @@ def run(
         place.prepare(config)
         with interrupts.welcome():
             evaluator = view.evaluator(advance)
-        where = place.backend(view, evaluator)
+        where = place.backend(view, evaluator, advance)
         try:
             study = open_study(config, create=True)
             with study.driven():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from realign.score import Evaluator, Fidelity, Look, Score
+from realign.score import Advance, Evaluator, Fidelity, Look, Score
 from search.backends.registry import View
 from selector.languages.subset import Subset
 
@@ -51,7 +51,7 @@ class Faulty:
     faults: Mapping[str, str]  # key of a subset → what happens there
     folder: Path
 
-    def __call__(self) -> Evaluator:
+    def __call__(self, advance: Advance | None = None) -> Evaluator:
         if "start" in self.faults:
             FAULTS[self.faults["start"]]()
         return _Evaluator(self.view.evaluator(), self.faults, self.folder)

@@ -5,6 +5,7 @@ The Ray tests share one real cluster of one node on this machine; a second node 
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import ray
 import rehearsal
 from faulty import Faulty
 from ray.cluster_utils import Cluster
+from telling import Telling
 
 from realign.score import Evaluator, Fidelity
 from search import driver
@@ -120,6 +122,21 @@ def test_each_fault_costs_one_trial_and_is_named(tmp_path: Path, name: str, requ
     assert all(named[faults[key]] in error for key, error in failed.items())
     states = [trial.state for trial in study.trials()]
     assert (states.count("complete"), states.count("failed"), states.count("running")) == (5, 5, 0)
+
+
+def test_each_worker_tells_what_it_does_and_changes_nothing(tmp_path: Path) -> None:
+    here, there = rehearsal.study(tmp_path / "here"), rehearsal.study(tmp_path / "there")
+    heard: list[tuple[str, int, int]] = []
+    telling = Telling(backend.search_view(there))
+    where = processes(telling, 2, lambda what, done, total: heard.append((what, done, total)))
+    assert history(drive(there, where, 4)) == history(inline(here, maker(here, tmp_path), 4, 2))
+    stages = {"loading the encoder", "realigning", "evaluating"}
+    assert {what for what, _, _ in heard} == {f"worker {number}: {stage}" for number in (1, 2) for stage in stages}
+    for number in (1, 2):
+        own = [each for each in heard if each[0].startswith(f"worker {number}: ")]
+        ends = [before for before, after in itertools.pairwise(own) if before[0] != after[0]]
+        assert all(done == total for _, done, total in (*ends, own[-1]))  # nothing that has ended is under way
+        assert len(own) > 8
 
 
 def test_a_stopped_process_is_ended_by_the_time_limit(tmp_path: Path) -> None:

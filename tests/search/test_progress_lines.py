@@ -70,6 +70,29 @@ def test_what_has_ended_is_not_under_way() -> None:
     assert len(log.written) == 2
 
 
+def test_what_workers_do_is_told_in_one_line_and_only_while_nothing_else_is() -> None:
+    log = Log()
+    log.at(0.0, "search", 0, 3)
+    for second in range(1, 61):
+        log.at(float(second), "worker 2: realigning", second, 100)
+        log.at(float(second), "worker 1: evaluating", min(second, 50), 50)
+        log.lines.beat()
+    assert log.written[:3] == [
+        "worker 1: evaluating 2/50 in 1 s; worker 2: realigning 2/100 in 1 s",
+        "worker 1: evaluating 6/50 in 5 s; worker 2: realigning 6/100 in 5 s",
+        "worker 1: evaluating 14/50 in 13 s; worker 2: realigning 14/100 in 13 s",
+    ]
+    assert len(log.written) == 4
+    log.written.clear()
+    log.at(61.0, "search", 1, 3)
+    log.now = 63.0
+    log.lines.beat()
+    assert log.written == [
+        "search: 1/3 in 61 s, about 122 s left",
+        "worker 2: realigning 60/100 in 62 s",
+    ]  # the other has ended
+
+
 @pytest.mark.usefixtures("own_cache")
 def test_every_stage_of_an_evaluation_is_heard_of_and_changes_no_digit() -> None:
     world, encoder = World(0, Sizes(parallel=40, source=40, evaluation=10)), world_encoder()
