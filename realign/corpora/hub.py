@@ -29,7 +29,7 @@ class Hub:
     """One data set in all the forms of `base.py` that its columns allow."""
 
     def __init__(self, spec: Spec, source: str, languages: Iterable[str]) -> None:
-        """`languages`: those a study uses; the first is loaded to learn which commit of the repository there is."""
+        """`languages`: those a study uses; the first that is there is loaded to learn the repository's commit."""
         self._spec, self._source, self._languages = spec, source, tuple(sorted(set(languages)))
         self._cut: Cut = at_white_space
 
@@ -157,7 +157,7 @@ class Hub:
         """The commit of the repository; of a folder, a hash of every file in use."""
         found: list[str] = []
         problem: NoDataError | None = None
-        for language in self._languages if self._spec.path else self._languages[:1]:
+        for language in self._languages:  # the first that is there tells the commit
             for split in sorted(self._spec.splits):  # a language may lack train, not dev and test
                 try:
                     found.append(self._rows(language, split).origin)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from realign.cache import write_text
 from realign.hub.sets import SPLITS, Spec, known
-from selector.errors import InputError
 from selector.languages.language import parse_pool
 
 WIDTH = 110  # characters of a line of codes
@@ -94,7 +93,7 @@ def _overlaps(sets: Mapping[str, Spec]) -> Iterator[str]:
     yield "## What stands on what"
     yield ""
     yield "Realigning on the text of a test would show what is tested. So sets of one row are refused as parallel text"
-    yield "and test of one study, unless one set serves both with different splits; what may hold the text is warned of."
+    yield "and test of one study, unless they are one set with two splits. What may hold the text is warned of."
     yield ""
     yield "| text | sets that are of it | sets that may hold it |"
     yield "|---|---|---|"
@@ -167,24 +166,16 @@ def _count(spec: Spec) -> str:
     return str(len(spec.names if spec.codes == "named" else spec.languages) or "not listed")
 
 
-def _has(spec: Spec, language: str) -> bool:
-    try:
-        spec.check(spec.source or "eng", language)
-    except InputError:
-        return False
-    return True
-
-
 def _listed(spec: Spec) -> bool:
     return spec.codes == "named" or bool(spec.languages)
 
 
 def _covered(spec: Spec, paper: list[str]) -> str:
-    return str(sum(_has(spec, code) for code in paper)) if _listed(spec) else "not listed"
+    return str(sum(spec.lists(code) for code in paper)) if _listed(spec) else "not listed"
 
 
 def _lacking(spec: Spec, paper: list[str]) -> str:
-    lacking = [code for code in paper if not _has(spec, code)] if _listed(spec) else []
+    lacking = [code for code in paper if not spec.lists(code)] if _listed(spec) else []
     return f" (without {' '.join(lacking)})" if lacking else ""
 
 

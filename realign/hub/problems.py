@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from selector.errors import InputError, NoDataError, RealingoError
 
+CONVERTED = "refs/convert/parquet"  # what the hub itself makes of a data set
 OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectTimeout")
 
 
@@ -54,8 +55,11 @@ class Wanted:
             hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
             return InputError(f"{self.where} comes as a program, which is never run", hint)
         if "RevisionNotFoundError" in kinds or ("evision" in text and "doesn't exist" in text):
+            if self.revision == CONVERTED:
+                message = f"the hub has no conversion of {self.repository} to parquet, and programs are never run"
+                return InputError(message, by_hand or "set data.revision to a branch that has its text")
             hint = by_hand or "correct data.revision: a branch, a tag or a commit of its page"
-            return InputError(f"{self.where} has no such revision: {first}", hint)
+            return InputError(f"{self.where} has no such revision: '{self.revision or 'main'}'", hint)
         if kinds & set(OFFLINE):
             message = f"cannot reach {self.where}, and {self.language} ({self.config}) is not in the cache"
             return UnreachableError(message, "go online once; check the network, HF_HUB_OFFLINE and HF_ENDPOINT")

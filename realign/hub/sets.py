@@ -71,13 +71,32 @@ class Spec:
             message = f"{self.id} has translations of {self.source} only, not of {source}"
             raise InputError(message, "take another data set, or another source language")
         if self.codes == "named" and language not in self.names:
-            hint = f"leave {language} out, or name its part: treebanks = {{{language} = …}}"
+            hint = f"leave {language} out, or name its part: treebanks = {{{language} = …}}{self._elsewhere(language)}"
             raise NoDataError(f"{self.id} has no default for {language}", hint)
         if self.languages and self.code(language) not in self.languages and language != self.source:
             written = self.code(language)
             spelled = f"{language} ({written})" if written != language else language
             hint = f"leave {language} out, or set data.names if it is there under another code"
+            hint += self._elsewhere(language)
             raise NoDataError(f"{self.id} has no {spelled}; it has {', '.join(self.languages)}", hint)
+
+    def _elsewhere(self, language: str) -> str:
+        """The end of a hint: known sets for the same that have a language which this one has not."""
+        needed = "train" if "parallel" in self.tasks and "train" in self.splits else "test"
+        fitting = [
+            name
+            for name, spec in known().items()
+            if spec.tasks == self.tasks and needed in spec.splits and spec.lists(language) and self._labels_as(spec)
+        ]
+        return f"; a list of sets takes it from the first that has it: {', '.join(fitting)}" if fitting else ""
+
+    def _labels_as(self, other: Spec) -> bool:
+        """Whether the other set has the same labels: what sentences are classified by differs from text to text."""
+        return "classification" not in self.tasks or bool(set(self.text) & set(other.text))
+
+    def lists(self, language: str) -> bool:
+        """Whether it is known to have the language: False as well where its languages are not known."""
+        return language in self.names if self.codes == "named" else self.code(language) in self.languages
 
     def at(self, path: str) -> Spec:
         """The same set as its files lie in a folder of this machine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any
 
 from search.build.corpora import spec, title
@@ -35,8 +36,13 @@ def check_overlap(config: StudyConfig) -> None:
 def _warn(config: StudyConfig, ours: Any, theirs: Any) -> None:
     held = _texts(config, ours, "parallel", "may_hold") & _texts(config, theirs, _kind(config), "text")
     if held:
-        text = "%s may hold text that %s tests (%s): scores after realignment may be too good"
-        log.warning(text, title(ours), title(theirs), ", ".join(sorted(held)))
+        _tell(title(ours), title(theirs), ", ".join(sorted(held)))
+
+
+@cache
+def _tell(ours: str, theirs: str, text: str) -> None:
+    """Once a process: `check` looks first, then what is built."""
+    log.warning("%s may hold text that %s tests (%s): scores after realignment may be too good", ours, theirs, text)
 
 
 def _same_split(config: StudyConfig, given: Any) -> bool:

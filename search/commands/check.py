@@ -6,6 +6,7 @@ All problems are collected, not the first alone. What is looked at:
     model      loads, at a fixed commit; has the layers and the positions that the settings ask for
     parallel   every language of the pool has text that the filter leaves, and links where the loss needs them
     task       the source has training data, every target what is looked at, with labels that the source's data teaches
+               and no text that the parallel text shows
     subsets    there are some, and the strategy can choose among them
 """
 
@@ -23,6 +24,7 @@ from search import planner, terminal
 from search.build import corpora as sources
 from search.build import evaluator as assemble
 from search.build import tasks
+from search.build.overlap import check_overlap
 from search.config.core_schema import FakeModel
 from search.config.study_config import StudyConfig
 from search.study.storage import check_storage, shown
@@ -100,6 +102,7 @@ def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Rep
     report = Report(subsets=config.space.count())
     report.attempt(_storage, config)
     report.attempt(planner.proposer, config)
+    report.attempt(check_overlap, config)
     languages = _languages(config)
     used = _parallel(config, report, advance, counting)
     counts = _task(config, report, advance, counting) if not isinstance(config.model.base, FakeModel) else {}
