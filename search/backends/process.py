@@ -150,6 +150,7 @@ def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str,
     if seating.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = seating.gpu
     try:
+        _leave_no_semaphores()
         keep_to(seating.share)
         evaluator = make(Teller(pipe))
     except Exception as problem:
@@ -159,6 +160,14 @@ def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str,
         pipe.send(None)
         while True:
             pipe.send(measure(evaluator, pipe.recv()))
+
+
+def _leave_no_semaphores() -> None:
+    """Progress bars of libraries lock with a semaphore of the system, which a killed worker leaves behind."""
+    with suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
 
 
 class Teller:

@@ -27,7 +27,8 @@ from selector.errors import InputError
 answers = {}
 for key, name, own, language, split in json.loads(sys.stdin.read()):
     spec = altered(known()[name], own) if name in known() else spec_of(own)
-    hub = Hub(spec, "eng", [language])
+    *others, language = language.split(",")
+    hub = Hub(spec, "eng", [*others, language])
     kind = {"parallel": "pairs", "classification": "examples"}.get(spec.tasks[0], "sentences")
     try:
         rows = [dataclasses.astuple(row) for row in getattr(hub, kind)(language, split)]
@@ -149,6 +150,20 @@ def test_files_with_other_names_of_a_split_are_found_again_offline(root: Path, t
     for key in ("no file", "no configuration", "no folder"):
         assert online[key]["error"][0] == "NoDataError"
     assert ask(tmp_path, "http://127.0.0.1:9", asked, offline=True) == online
+
+
+@pytest.mark.slow
+def test_a_language_that_a_set_lacks_does_not_hide_the_others(root: Path, tmp_path: Path) -> None:
+    asked: list[Question] = [
+        ("alone", "opus-100", {}, "deu", "train"),
+        ("beside", "opus-100", {}, "bam,cmn,deu", "train"),  # the set has no Bambara, and is asked for it first
+        ("lacking", "opus-100", {}, "cmn,deu,bam", "train"),
+    ]
+    with serve(root) as (address, _):
+        found = ask(tmp_path, address, asked)
+    assert found["beside"] == found["alone"]
+    assert found["lacking"]["error"][0] == "NoDataError"
+    assert found["lacking"]["error"][2].endswith("takes it from the first that has it: nllb")
 
 
 def test_the_layouts_cover_every_set_and_three_languages() -> None:

@@ -82,6 +82,23 @@ def test_what_a_set_lacks_of_the_papers_languages_is_known_without_asking(name: 
     assert " ".join(lacking) == LACK[name]
 
 
+@pytest.mark.parametrize(
+    ("name", "language", "others"),
+    [
+        ("opus-100", "bam", "nllb"),
+        ("nllb", "eus", "opus-100"),
+        ("wikiann", "bam", "masakhaner"),
+        ("xnli", "quy", "americasnli"),  # not sib-200, whose labels are others
+        ("udpos", "swh", "masakhapos"),
+        ("opus-100", "aqz", ""),
+    ],
+)
+def test_the_hint_names_known_sets_that_have_the_language(name: str, language: str, others: str) -> None:
+    with pytest.raises(NoDataError) as caught:
+        known()[name].check("eng", language)
+    assert caught.value.hint.partition("from the first that has it: ")[2] == others
+
+
 def test_every_name_is_a_code_that_the_set_has() -> None:
     for name, spec in known().items():
         if spec.languages:

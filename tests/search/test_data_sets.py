@@ -17,6 +17,7 @@ from tiny_encoder import make_model
 from realign.world.world import Sizes, World
 from search.build.corpora import spec, title
 from search.build.overlap import check_overlap
+from search.commands import check as checking
 from search.config import realign_file
 from search.config.core_schema import Bitext, Hub
 from search.config.study_config import StudyConfig, load
@@ -156,6 +157,14 @@ def test_realigning_on_the_text_of_the_test_is_refused(tmp_path: Path, case: str
     config = retrieval(tmp_path, data, parallel) if kind == "retrieval" else study(tmp_path, task, parallel)
     with pytest.raises(InputError, match=f"same text.*{text}"):
         check_overlap(config)
+
+
+def test_check_finds_that_text_and_test_are_of_the_same_text(tmp_path: Path) -> None:
+    config = study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}', FLORES)
+    problems = checking.examine(config, lambda what, done, total: None).problems
+    assert [problem.message for problem in problems if "same text" in problem.message] == [
+        "flores and sib-200 are of the same text (flores): realigning on it would show what is tested"
+    ]
 
 
 def retrieval(folder: Path, data: str, parallel: str) -> StudyConfig:
