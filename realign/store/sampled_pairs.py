@@ -7,10 +7,11 @@ So the sample of a language is the same for every subset, and a larger one conta
 store; what a language has beyond it costs a glance at its lines. A language with no more than n pairs is left as it is.
 
 Of large parquet files any choice of single rows would need every part of the file. There the parts are chosen by a hash
-of their number first, and rows within them: the first `TOGETHER` parts count as one, so that even a small sample comes
-from so many places of the text, then one part after the other. Parts hold neighbouring rows; in text that is sorted by
-its origin a sample is so less even than one of single rows, and `data.pairs = "all"` reads everything. The order
-depends on the file alone: read whole from a folder, or in parts from the hub, the same file gives the same sample.
+of their number first, and rows within them: one part of each eighth of the file (`TOGETHER`), whose rows are mixed, so
+that even a small sample comes from all over the text, then one part after the other. Parts hold neighbouring rows; in
+text that is sorted by its origin a sample is so less even than one of single rows, and `data.pairs = "all"` reads
+everything. The order depends on the file alone: read whole from a folder, or in parts from the hub, the same file gives
+the same sample.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
 PIECE = 4096  # pairs written at a time
-TOGETHER = 8  # parts of a large file that a sample comes from at least
+TOGETHER = 8  # parts of a large file that a sample comes from at least, each of another eighth of it
 
 log = logging.getLogger("realingo.pairs")
 
@@ -130,10 +131,9 @@ def first_in_blocks(language: str, blocks: Sequence[int], count: int) -> np.ndar
 
     `blocks`: items of each block, in the order of the text.
     """
-    order = np.argsort(_mix(np.arange(len(blocks), dtype=np.uint64) ^ _key(f"blocks of {language}")), kind="stable")
     ends, key, left = np.cumsum(blocks), _key(language), count
     chosen = [np.empty(0, dtype=np.int64)]
-    for some in (order[:TOGETHER], *order[TOGETHER:, None]):
+    for some in _order_of_blocks(language, len(blocks)):
         if left <= 0:
             break
         numbers = np.concatenate([np.arange(ends[block] - blocks[block], ends[block]) for block in some])
@@ -141,6 +141,15 @@ def first_in_blocks(language: str, blocks: Sequence[int], count: int) -> np.ndar
         chosen.append(ranked[:left])
         left -= len(ranked)
     return np.concatenate(chosen)
+
+
+def _order_of_blocks(language: str, count: int) -> list[np.ndarray]:
+    """The blocks in the order in which they are read; those of one array count as one."""
+    order = np.argsort(_mix(np.arange(count, dtype=np.uint64) ^ _key(f"blocks of {language}")), kind="stable")
+    eighth = order * TOGETHER // count
+    first = np.zeros(count, dtype=bool)
+    first[np.unique(eighth, return_index=True)[1]] = True
+    return [order[first], *order[~first, None]]
 
 
 def _touched(blocks: Sequence[int], numbers: np.ndarray) -> int:

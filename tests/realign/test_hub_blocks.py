@@ -140,6 +140,7 @@ def test_a_small_choice_comes_from_several_blocks_and_other_languages_take_other
     counts = np.bincount(owner[german], minlength=100)
     assert (counts > 0).sum() == TOGETHER
     assert counts[counts > 0].min() > 20
+    assert set(owner[german] * TOGETHER // 100) == set(range(TOGETHER))  # one of each eighth of the file
     assert set(owner[german]) != set(owner[swahili])
     assert len(set(owner[first_in_blocks("deu", blocks, 20_000)])) == 20
 
