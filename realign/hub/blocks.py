@@ -46,15 +46,15 @@ class Part:
         """Its schema, and where its row groups lie (`pyarrow.parquet.FileMetaData`)."""
         from pyarrow import parquet
 
-        kept = self.folder and self.folder / "footer"
-        if kept and kept.is_file():
-            return parquet.read_metadata(kept)
+        copy = self.folder and self.folder / "footer"
+        if copy and copy.is_file():
+            return parquet.read_metadata(copy)
         with closing(self.open()) as file:
             found = parquet.read_metadata(file)
-        if kept:
+        if copy:
             buffer = io.BytesIO()
             found.write_metadata_file(buffer)
-            write_bytes(kept, buffer.getvalue())
+            write_bytes(copy, buffer.getvalue())
         return found
 
     @cached_property
@@ -79,13 +79,13 @@ class Part:
         if self.folder is None:
             return self._fetch(groups, columns)
         key = hashlib.sha256("\n".join(columns).encode()).hexdigest()[:8]
-        kept = self.folder / f"{groups.start}-{groups.stop}-{key}.parquet"
-        table = _whole(kept, self.rows(groups))
+        copy = self.folder / f"{groups.start}-{groups.stop}-{key}.parquet"
+        table = _whole(copy, self.rows(groups))
         if table is None:
             table = self._fetch(groups, columns)
             buffer = io.BytesIO()
             parquet.write_table(table, buffer, compression="zstd")
-            write_bytes(kept, buffer.getvalue())
+            write_bytes(copy, buffer.getvalue())
         return table
 
     def _fetch(self, groups: range, columns: Sequence[str]) -> pa.Table:

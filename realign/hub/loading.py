@@ -19,7 +19,7 @@ from typing import Any
 from realign.cache import write_text
 from realign.hub import remote
 from realign.hub.blocks import LARGE, BlockRows, local_part
-from realign.hub.problems import UnreachableError, Wanted
+from realign.hub.problems import Request, UnreachableError
 from realign.hub.rows import FileRows, Rows, TableRows, read
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
@@ -31,7 +31,7 @@ Files = Mapping[str, list[list[Any]]]  # split → names and bytes of its files
 
 def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
     """All splits of one configuration. NoDataError: it is not among those there are; InputError: anything else."""
-    return _load(Wanted(spec.id, config, spec.revision, language, spec.home, spec.folders))
+    return _load(Request(spec.id, config, spec.revision, language, spec.home, spec.folders))
 
 
 def file(spec: Spec, name: str, language: str) -> Rows:
@@ -42,11 +42,11 @@ def file(spec: Spec, name: str, language: str) -> Rows:
             raise NoDataError(f"there is no {path}", f"leave {language} out, or correct path or files")
         status = path.stat()
         return _local(path, (status.st_mtime_ns, status.st_size))
-    wanted = Wanted(spec.id, name, spec.revision, language, spec.home)
-    rows = _large_file(wanted) if name.endswith(".parquet") else None
+    request = Request(spec.id, name, spec.revision, language, spec.home)
+    rows = _large_file(request) if name.endswith(".parquet") else None
     if rows is not None:
         return rows
-    path = _download(wanted)
+    path = _download(request)
     return _whole(path, path.parents[name.count("/")].name)  # …/snapshots/<commit>/<name>
 
 
@@ -72,52 +72,52 @@ def _damaged(path: Path, problem: Exception) -> InputError:
 
 
 @cache
-def _download(wanted: Wanted) -> Path:
+def _download(request: Request) -> Path:
     from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
-    place: Any = {"repo_id": wanted.repository, "filename": wanted.config, "repo_type": "dataset"}
-    place["revision"] = wanted.revision
+    place: Any = {"repo_id": request.repository, "filename": request.config, "repo_type": "dataset"}
+    place["revision"] = request.revision
     try:
         return Path(hf_hub_download(**place))
     except Exception as problem:  # the libraries below raise of every kind
-        error = wanted.explain(problem)
+        error = request.explain(problem)
         if isinstance(error, UnreachableError) and try_to_load_from_cache(**place) is _CACHED_NO_EXIST:
-            error = wanted.nothing()
+            error = request.nothing()
         raise error from problem
 
 
 @cache
-def _large_file(wanted: Wanted) -> BlockRows | None:
+def _large_file(request: Request) -> BlockRows | None:
     """The rows of a parquet file by blocks; None for one that is not large, or not there."""
-    note = _note(wanted)
+    note = _note(request)
     try:
-        commit = _reach(wanted.repository, wanted.revision)
-        files = {"": remote.sizes(wanted.repository, [wanted.config], commit)}
+        commit = _reach(request.repository, request.revision)
+        files = {"": remote.sizes(request.repository, [request.config], commit)}
     except Exception as problem:  # the libraries below raise of every kind
-        if not isinstance(wanted.explain(problem), UnreachableError):
+        if not isinstance(request.explain(problem), UnreachableError):
             return None  # the way to small files says what is wrong
-        known = _recalled_blocks(wanted, note)
+        known = _read_block_note(request, note)
         return known[""] if known else None
     if sum(size for _, size in files[""]) < LARGE:
         return None
     _write(note, {"commit": commit, "files": files, "features": None})
-    return _blocks(wanted, commit, files, None)[""]
+    return _blocks(request, commit, files, None)[""]
 
 
-def _load(wanted: Wanted) -> Mapping[str, Rows]:
+def _load(request: Request) -> Mapping[str, Rows]:
     """All splits of one configuration, mapped from disk. Of large ones only the last is held: pages of files that are
     mapped count as memory of the process.
     """
-    key = (wanted.repository, wanted.config, wanted.revision, wanted.folders)
+    key = (request.repository, request.config, request.revision, request.folders)
     held = next((some for some in (_small, _large) if key in some), None)
     if held is not None:
         return held[key]
     if _large:
         _large.clear()
         gc.collect()  # rows of a selection hold each other, and with them the mapped file
-    found = _fetch(wanted)
+    found = _fetch(request)
     small = sum(rows.table.data.nbytes for rows in found.values() if isinstance(rows, TableRows)) <= LARGE
     (_small if small else _large)[key] = found
     return found
@@ -127,60 +127,60 @@ _small: dict[tuple[str, str, str | None, bool], Mapping[str, Rows]] = {}
 _large: dict[tuple[str, str, str | None, bool], Mapping[str, Rows]] = {}
 
 
-def _fetch(wanted: Wanted) -> Mapping[str, Rows]:
+def _fetch(request: Request) -> Mapping[str, Rows]:
     import datasets
 
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    note = _note(wanted)
+    note = _note(request)
     try:
-        commit = _reach(wanted.repository, wanted.revision)
-        if known := _recalled_blocks(wanted, note, commit):
+        commit = _reach(request.repository, request.revision)
+        if known := _read_block_note(request, note, commit):
             return known
-        where = {"data_dir": wanted.config} if wanted.folders else {"name": wanted.config}
-        builder = datasets.load_dataset_builder(wanted.repository, revision=wanted.revision, **where)
+        where = {"data_dir": request.config} if request.folders else {"name": request.config}
+        builder = datasets.load_dataset_builder(request.repository, revision=request.revision, **where)
         files = remote.large_files(builder, commit, LARGE)
         if files:
             features = builder.info.features.to_dict() if builder.info.features else None
             _write(note, {"commit": commit, "files": files, "features": features})
-            return _blocks(wanted, commit, files, features)
+            return _blocks(request, commit, files, features)
         builder.download_and_prepare()
         found = builder.as_dataset()
     except Exception as problem:  # the libraries below raise of every kind
-        return _known(wanted, note, problem)
+        return _fall_back(request, note, problem)
     if not found or any(_commit(table) not in (commit, "empty") for table in found.values()):
         # not there any more: `datasets` takes what an earlier commit had, and does not say so
-        raise wanted.nothing()
+        raise request.nothing()
     _remember(note, found)
     return _rows(found)
 
 
-def _known(wanted: Wanted, note: Path, problem: Exception) -> Mapping[str, Rows]:
+def _fall_back(request: Request, note: Path, problem: Exception) -> Mapping[str, Rows]:
     """What was loaded before, where the hub cannot be reached. Else the error, and that there is nothing is noted."""
     import datasets
 
-    error = wanted.explain(problem)
+    error = request.explain(problem)
     if isinstance(error, NoDataError):
         _write(note, {})
     known: Mapping[str, Rows] | None = None
     if isinstance(error, UnreachableError):
-        known = _recalled_blocks(wanted, note) or _recalled(note)
+        known = _read_block_note(request, note) or _read_note(note)
     if known is None:
         raise error from problem
     if not known:
-        raise wanted.nothing()
+        raise request.nothing()
     if not datasets.config.HF_HUB_OFFLINE:
-        log.warning("%s cannot be reached: %s is read from the cache", wanted.repository, wanted.config)
+        log.warning("%s cannot be reached: %s is read from the cache", request.repository, request.config)
     return known
 
 
-def _blocks(wanted: Wanted, commit: str, files: Files, features: Mapping[str, Any] | None) -> Mapping[str, BlockRows]:
-    kept = _root() / "blocks"
+def _blocks(request: Request, commit: str, files: Files, features: Mapping[str, Any] | None) -> Mapping[str, BlockRows]:
+    folder = _root() / "blocks"
     return {
         split: BlockRows(
-            tuple(remote.part(wanted.repository, commit, name, size, kept) for name, size in some),
+            tuple(remote.part(request.repository, commit, name, size, folder) for name, size in some),
             commit,
-            wanted.explain,
+            request.explain,
             features,
         )
         for split, some in files.items()
@@ -202,8 +202,8 @@ def _root() -> Path:
     return Path(datasets.config.HF_DATASETS_CACHE) / "realingo"
 
 
-def _note(wanted: Wanted) -> Path:
-    facts = [wanted.repository, wanted.config, wanted.revision, wanted.folders]
+def _note(request: Request) -> Path:
+    facts = [request.repository, request.config, request.revision, request.folders]
     return _root() / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.json"
 
 
@@ -226,7 +226,7 @@ def _write(note: Path, facts: Mapping[str, Any]) -> None:
         write_text(note, text)
 
 
-def _recalled(note: Path) -> Mapping[str, Rows] | None:
+def _read_note(note: Path) -> Mapping[str, Rows] | None:
     """The splits that a note names, mapped from disk; None without a note, or where they are not there any more."""
     import datasets
 
@@ -244,14 +244,14 @@ def _recalled(note: Path) -> Mapping[str, Rows] | None:
         return None
 
 
-def _recalled_blocks(wanted: Wanted, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
+def _read_block_note(request: Request, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
     """The splits that a note says are read by blocks, of this commit or of any; None where it names none."""
     try:
         facts = json.loads(note.read_text(encoding="utf-8"))
         files, noted = dict(facts["files"]), str(facts["commit"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return _blocks(wanted, noted, files, facts.get("features")) if commit in ("", noted) else None
+    return _blocks(request, noted, files, facts.get("features")) if commit in ("", noted) else None
 
 
 def _rows(found: Mapping[str, Any]) -> Mapping[str, Rows]:

@@ -83,7 +83,7 @@ def _overview(sets: Mapping[str, Spec], paper: list[str]) -> Iterator[str]:
     for name, spec in sets.items():
         use = ", ".join(TASKS[task].lower() for task in spec.tasks)
         sure = "no" if spec.unsure else "yes"
-        counts = f"{_count(spec)} | {_covered(spec, paper)}"
+        counts = f"{_count(spec)} | {_coverage(spec, paper)}"
         yield f"| [{name}](#{name}) | {use} | {counts} | {', '.join(spec.splits)} | {spec.checked} | {sure} |"
     yield ""
 
@@ -119,7 +119,7 @@ def _section(name: str, spec: Spec, task: str, paper: list[str]) -> Iterator[str
     if spec.source:
         yield f"- Source language: `{spec.source}` alone"
     yield f"- Spelling of languages: {_spelling(spec)}"
-    yield f"- Of paper-65: {_covered(spec, paper)}{_lacking(spec, paper)}"
+    yield f"- Of paper-65: {_coverage(spec, paper)}{_gaps(spec, paper)}"
     if spec.licence:
         yield f"- Licence: {spec.licence}"
     if spec.text or spec.may_hold:
@@ -166,16 +166,16 @@ def _count(spec: Spec) -> str:
     return str(len(spec.names if spec.codes == "named" else spec.languages) or "not listed")
 
 
-def _listed(spec: Spec) -> bool:
+def _is_listed(spec: Spec) -> bool:
     return spec.codes == "named" or bool(spec.languages)
 
 
-def _covered(spec: Spec, paper: list[str]) -> str:
-    return str(sum(spec.lists(code) for code in paper)) if _listed(spec) else "not listed"
+def _coverage(spec: Spec, paper: list[str]) -> str:
+    return str(sum(spec.lists(code) for code in paper)) if _is_listed(spec) else "not listed"
 
 
-def _lacking(spec: Spec, paper: list[str]) -> str:
-    lacking = [code for code in paper if not spec.lists(code)] if _listed(spec) else []
+def _gaps(spec: Spec, paper: list[str]) -> str:
+    lacking = [code for code in paper if not spec.lists(code)] if _is_listed(spec) else []
     return f" (without {' '.join(lacking)})" if lacking else ""
 
 

@@ -11,11 +11,11 @@ OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntr
 
 
 class UnreachableError(InputError):
-    """The hub cannot be asked, and what is wanted was not got before."""
+    """The hub cannot be asked, and what is request was not got before."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """What is asked of the hub: of a repository a configuration or a file, for a language."""
 
     repository: str

@@ -73,7 +73,7 @@ class Sampled:
             return Chunks([], {"whole": True})
         facts = {"whole": False, "available": len(raw), "read": drawn.read, "dropped": dict(drawn.dropped)}
         blocks = blocks_of(raw)
-        parts = f", from {_touched(blocks, drawn.numbers)} of its {len(blocks)} parts" if blocks else ""
+        parts = f", from {_count_blocks(blocks, drawn.numbers)} of its {len(blocks)} parts" if blocks else ""
         reasons = "".join(f", {count} {reason}" for reason, count in drawn.dropped.items())
         message = "%s: a sample of %d of %d pairs is used%s; dropped while choosing: %d of %d%s"
         log.warning(message, language, self._limit, len(raw), parts, drawn.dropped.total(), drawn.read, reasons)
@@ -152,7 +152,7 @@ def _order_of_blocks(language: str, count: int) -> list[np.ndarray]:
     return [order[first], *order[~first, None]]
 
 
-def _touched(blocks: Sequence[int], numbers: np.ndarray) -> int:
+def _count_blocks(blocks: Sequence[int], numbers: np.ndarray) -> int:
     """How many of the blocks have one of the numbers."""
     return len(np.unique(np.searchsorted(np.cumsum(blocks), numbers, side="right")))
 

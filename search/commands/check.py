@@ -106,7 +106,7 @@ def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Rep
     languages = _languages(config)
     used = _parallel(config, report, advance, counting)
     counts = _task(config, report, advance, counting) if not isinstance(config.model.base, FakeModel) else {}
-    unseen = {"source": _called(config.task_data), **dict.fromkeys(SPLITS)}
+    unseen = {"source": _set_name(config.task_data), **dict.fromkeys(SPLITS)}
     for language, role in languages.items():
         text, own = used.get(language.code), counts.get(language.code, unseen)
         report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
@@ -190,7 +190,7 @@ def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool)
     taught: set[str] | None = None
     advance("reading the task's data", 0, len(wanted))
     for number, (code, splits) in enumerate(wanted.items(), 1):
-        name = sources.set_of(data.corpus, config.task_data, code) if splits else _called(config.task_data)
+        name = sources.set_of(data.corpus, config.task_data, code) if splits else _set_name(config.task_data)
         counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
         for split in splits if counting or config.task_data != "world" else splits[:1]:  # the world has all or none
             rows = report.attempt(data.required, code, split)
@@ -262,6 +262,6 @@ def _positions(encoder: Encoder) -> int | None:
     return None if math.isinf(most) else encoder.limit(int(most))
 
 
-def _called(given: Any) -> str | None:
+def _set_name(given: Any) -> str | None:
     """What data is called that no language is read from; None where there are several sets."""
     return None if isinstance(given, tuple) else sources.set_of(None, given, "")
