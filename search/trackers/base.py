@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -70,7 +71,7 @@ class Callbacks:
 
     def __call__(self, record: TrialRecord) -> None:
         for each in list(self._callbacks):
-            self._guard(each, lambda each=each: each(record))
+            self._guard(each, partial(each, record))
 
     def close(self) -> None:
         """Close those that can be closed."""
