@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -59,7 +58,7 @@ class RealignAndTransfer:
             "task": dict(task.facts),
             "targets": list(self._targets),
             "split": split,
-            "realignment": asdict(how),
+            "realignment": how.facts,
             "torch": torch.__version__,
             "tokenizer": encoder.tokenizer_signature,  # with the version of its library
             "device": self._device.type,

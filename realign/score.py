@@ -9,28 +9,38 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
+from realign.section import Limits, Section, setting
 from selector.languages.subset import Subset
 
 Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
 
 
 @dataclass(frozen=True)
-class Merging:
+class Merging(Section):
     """How a subset is scored from what was measured of each of its languages alone, without realigning on it.
 
     "scores": from the scores of the languages (realign/evaluators/single_language.py). The others: from their
     vectors, of which an encoder is put together and evaluated (realign/merging/merger.py).
     """
 
-    method: Literal["scores", "average", "touched", "ties", "dare"] = "scores"
-    seeds: int = 1  # realignments of each language, on seed, seed + 1, …
-    sharpness: float = 10.0  # of the soft maximum over scores; 0 is their mean
-    scale: float = 1.0  # of the combined vector
-    density: float = 1.0  # share of each vector's weights that ties and dare keep
-    tuned: Literal["once", "each"] = "once"  # fine-tuned once for all subsets, or each merged encoder on its own
-    precision: Literal["bf16", "fp32"] = "bf16"  # of the vectors on disk
+    method: Literal["scores", "average", "touched", "ties", "dare"] = setting(
+        "scores",
+        "How a subset is scored from its languages alone: from their scores, or from an encoder that is merged.",
+    )
+    seeds: Annotated[int, Limits(ge=1, le=100)] = setting(1, "Realignments of each language, on consecutive seeds.")
+    sharpness: Annotated[float, Limits(ge=0)] = setting(
+        10.0, "Sharpness of the soft maximum over scores of languages; 0 is their mean."
+    )
+    scale: Annotated[float, Limits(gt=0)] = setting(2.0, "Factor of the merged vector.")
+    density: Annotated[float, Limits(gt=0, le=1)] = setting(
+        1.0, "Share of the weights of each vector that ties and dare keep."
+    )
+    tuned: Literal["once", "each"] = setting(
+        "once", "Fine-tune once for all subsets of a size, or each merged encoder on its own (each)."
+    )
+    precision: Literal["bf16", "fp32"] = setting("bf16", "Number format of the vectors on disk.")
 
 
 @dataclass(frozen=True)

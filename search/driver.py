@@ -7,9 +7,8 @@ from contextlib import suppress
 
 import numpy as np
 
-from search import terminal
+from search import fidelities, terminal
 from search.backends.base import Backend, Job, MedianPruner, Outcome
-from search.build import evaluator as assemble
 from search.confirmation import recommend
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
@@ -56,7 +55,7 @@ class Driver:
         self.succeeded = False  # at all
         self.best: Trial | None = None
         self.exhausted = False
-        self.fidelities = assemble.levels(study.config)
+        self.fidelities = fidelities.levels(study.config)
 
     def run(self, wanted: int) -> None:
         self.again = [trial for trial in self.study.recover() if trial.position < wanted]

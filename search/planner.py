@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.random import Generator
 
-from search.config import schema
+from search.config import strategy_names
 from search.config.study_config import StudyConfig
 from search.space import ENUMERABLE, Space
 from search.strategies import base as proposal
@@ -109,7 +109,7 @@ def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subs
     """The subset that `realingo select` would choose for this study."""
     asked: Options = {
         "metric": config.search.metric,
-        "source": config.source,
+        "source": config.core.source,
         "seed": seed,
         "include": config.include,
         "exclude": config.exclude,
@@ -172,7 +172,7 @@ def register_strategy(name: str, strategy: Propose) -> None:
     if not callable(strategy):
         raise InputError(f"the strategy '{name}' is not callable", "give a function (space, past, rng) → subset")
     OWN[name] = strategy
-    schema.OWN_STRATEGIES.add(name)
+    strategy_names.register(name)
 
 
 def own_strategy(name: str, strategy: Propose) -> Proposer:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from search.build import cost as work
-from search.build import evaluator as assemble
+from search import cost as work
+from search import fidelities
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.results.trials import SearchStatus, TrialRecord
@@ -65,7 +65,7 @@ def state_of(config: StudyConfig, study: Study, explain: bool = False) -> dict[s
 def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
     """Measured trials at each fidelity of the ladder."""
     levels = [trial.level for trial in ended]
-    return {level: levels.count(level) for level in assemble.levels(config)}
+    return {level: levels.count(level) for level in fidelities.levels(config)}
 
 
 def _best(trial: Trial) -> dict[str, Any]:

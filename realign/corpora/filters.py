@@ -20,8 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import blake2b, sha256
+from typing import Annotated
 
 from realign.corpora.base import Pair, Parallel, Split, Stream
+from realign.section import Limits, Section, setting
 
 SLACK = 20  # characters added to both sides before the ratio: short sentences vary more
 SHOWN = 200  # characters whose script is looked at
@@ -40,13 +42,17 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Rules:
+class Rules(Section):
     """What a pair must be to be kept."""
 
-    longest: int = 1000  # characters of a side
-    ratio: float = 4.0  # longer by shorter side
-    script: float = 0.5  # share of the letters; 0: any script
-    duplicates: bool = False  # keep them
+    longest: Annotated[int, Limits(ge=1, le=10_000_000)] = setting(1000, "Longest side of a pair, in characters.")
+    ratio: Annotated[float, Limits(gt=1)] = setting(
+        4.0, "How many times as long as the shorter side the longer one may be, in characters."
+    )
+    script: Annotated[float, Limits(ge=0, le=1)] = setting(
+        0.5, "Share of letters that must be of the language's own scripts; 0 lets any script pass."
+    )
+    duplicates: bool = setting(False, "Whether a pair that was read before is kept again.")
 
     def reason(self, pair: Pair, scripts: tuple[Sequence[str], Sequence[str]]) -> str | None:
         """Why a pair is dropped whatever else there is; None: it is not. `scripts` are of source and target."""

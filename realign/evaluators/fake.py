@@ -19,13 +19,15 @@ import itertools
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Annotated
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from realign.score import Fidelity, Look, Score, Tally, looked, sign
+from realign.section import Limits, Section, setting
 from selector.errors import InputError
 from selector.languages.given import Languages, as_ordered_pool
 from selector.languages.subset import Subset
@@ -38,12 +40,18 @@ LARGEST_BRUTE_FORCE = 200_000  # subsets
 
 
 @dataclass(frozen=True)
-class Terms:
+class Terms(Section):
     """What makes one fake world differ from another."""
 
-    noise: float = 0.5  # standard deviation between seeds, in units of the spread over random subsets
-    seconds: float = 0.0  # time one evaluation takes
-    world: int = 0  # seed of the closed-form truth
+    noise: Annotated[float, Limits(ge=0, le=10)] = setting(
+        0.5, "Standard deviation between seeds, in units of the spread over random subsets."
+    )
+    seconds: Annotated[float, Limits(ge=0, le=3600)] = setting(0.0, "Seconds that one evaluation takes.")
+    world: int = setting(0, "Seed of the closed-form truth.")
+
+    @property
+    def facts(self) -> dict[str, float]:
+        return {each.name: getattr(self, each.name) for each in fields(Terms)}
 
 
 class FakeEvaluator:
@@ -84,7 +92,7 @@ class FakeEvaluator:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         targets = [language.code for language in self.targets]
         pool = [language.code for language in self.pool]
-        facts = {"evaluator": "fake-1", **asdict(self.terms), "pool": pool, "targets": targets, "split": self.split}
+        facts = {"evaluator": "fake-1", **self.terms.facts, "pool": pool, "targets": targets, "split": self.split}
         del facts["seconds"]
         return sign(facts, subset, fidelity, seed)
 

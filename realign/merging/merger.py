@@ -72,7 +72,7 @@ class Merger:
         if how.tuned == "each" or not fidelity.steps:
             return model, finetune(self._task, model, fidelity, seed, advance=self._advance)
         tuned = self._tuned(len(codes), fidelity, seed)
-        add(model, {"": tuned}, Merging("average"))
+        add(model, {"": tuned}, Merging("average", scale=1.0))
         return model, _head(tuned, self._device)
 
     def _languages(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> dict[str, Vector]:

@@ -27,7 +27,8 @@ from realign.encoder.encoder import States
 from realign.encoder.ragged import Table
 from realign.encoder.used_rows import narrow
 from realign.score import Advance, Fidelity, Tally
-from realign.training.optimizer import Descent, LossGuard, Precision, autocast, rate, seeded
+from realign.training.optimizer import Descent, LossGuard, autocast, rate, seeded
+from realign.training.settings import FineTuning as FineTuning
 
 EVALUATION_BATCH = 128  # sentences
 DROPOUT_STREAM = 4  # of chance; 2 is the order of the sentences
@@ -63,20 +64,6 @@ class Task(Protocol):
         All languages go through the model in one stream, shortest sentences first: hardly any padding.
         """
         ...
-
-
-@dataclass(frozen=True)
-class FineTuning:
-    """How to fine-tune: AdamW, 10 % linear warm-up then linear decay.
-
-    The paper's: batch 32; 5 epochs for POS and NER, 2 for classification (arXiv 2511.06497).
-    """
-
-    batch: int = 32  # sentences a step
-    lr: float = 1e-3  # at the peak
-    warmup: float = 0.1  # share of the steps
-    max_length: int = 128  # sub-words a sentence
-    precision: Precision = "auto"  # auto: bf16 on CUDA
 
 
 @dataclass(frozen=True)

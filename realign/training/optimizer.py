@@ -10,12 +10,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from realign.training.settings import Precision as Precision
 from selector.errors import RunError
 
 CLIP = 1.0  # largest norm of a gradient step
 
 Schedule = Literal["constant", "linear"]
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 def rate(schedule: Schedule, step: int, steps: int, peak: int) -> float:

@@ -1,58 +1,111 @@
-"""How to realign: the settings that one realignment follows. Part of every signature."""
+"""The settings of one realignment and of one fine-tuning. Part of every signature."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
-from selector.errors import InputError
+from realign.section import Limits, Section, SettingError, setting
 
 Aligner = Literal["mutual", "itermax", "dictionary", "gold", "pharaoh"]
-Freeze = Literal["none", "lower", "upper"] | tuple[int, ...]
+Freeze = Literal["none", "lower", "upper"] | tuple[Annotated[int, Limits(ge=0)], ...]
+Precision = Literal["auto", "fp32", "bf16"]
+Count = Annotated[int, Limits(ge=1, le=10_000_000)]
+Rate = Annotated[float, Limits(gt=0, lt=10)]
+Length = Annotated[int, Limits(ge=8, le=8192)]
 
 
 @dataclass(frozen=True)
-class LoRA:
+class LoRA(Section):
     """Low-rank updates W + (alpha / rank) · B A instead of full ones (Hu et al. 2022); merged into W at the end."""
 
-    rank: int = 8
-    alpha: float = 16.0
+    rank: Count = setting(8, "Rank of the updates.")
+    alpha: Annotated[float, Limits(gt=0)] = setting(16.0, "The updates are scaled by alpha / rank.")
 
 
 @dataclass(frozen=True)
-class Realignment:
-    """How to realign. Defaults suit a small encoder; the paper's for XLM-R-base: lr 7.5e-6, 24,544 steps of 16.
+class Realignment(Section):
+    """How the encoder is realigned. Defaults suit a small encoder; the paper's for XLM-R-base: lr 7.5e-6, 24,544 steps
+    of 16.
 
-    InputError where two settings exclude each other.
+    SettingError where two settings exclude each other.
     """
 
-    loss: Literal["sentence", "word"] = "sentence"
-    aligner: Aligner | None = None  # for the word loss
-    pooling: Literal["mean", "first", "reference-prefix"] = "mean"  # see realign/training/loss.py
-    negatives: Literal["all", "cross"] = "all"  # "cross": only sentences (words) of the other side
-    projection: bool = True  # compare through a head that is thrown away afterwards (SimCLR's g)
-    anchor: float = 0.0  # weight of the squared distance to the starting weights
-    batch: int = 16  # sentence pairs a step
-    lr: float = 1e-3  # the highest (AdamW without weight decay)
-    schedule: Literal["constant", "linear"] = "constant"
-    warmup: float = 0.0  # share of the steps in which lr rises
-    temperature: float = 0.1
-    layer: int = -1  # -1: the last block's output, -2 the one before (the reference's), 0 the embeddings
-    freeze: Freeze = "none"  # AlignFreeze (arXiv 2502.12959): half of the blocks; or the numbers of blocks, from 0
-    lora: LoRA | None = None
-    order: Literal["before", "during"] = "before"  # the fine-tuning
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on CUDA
-    deterministic: bool = True  # same bits each time on CUDA too, at some speed
-    max_length: int = 96  # sub-words a sentence
+    loss: Literal["sentence", "word"] = setting(
+        "sentence", "What is pulled together: translated sentences, or words that translate each other."
+    )
+    aligner: Aligner | None = setting(
+        None,
+        "How translated words are found, for the word loss: by similarity in the encoder (mutual, itermax), from a "
+        "dictionary, from the embedded world itself (gold), or from files of links (pharaoh).",
+    )
+    dictionary: str = setting(
+        "", 'Folder of the dictionaries of aligner = "dictionary", from the study file on or under $REALINGO_DATA.'
+    )
+    alignments: str = setting(
+        "", 'Folder of the word links of aligner = "pharaoh", from the study file on or under $REALINGO_DATA.'
+    )
+    pooling: Literal["mean", "first", "reference-prefix"] = setting(
+        "mean",
+        "How a sentence or a word becomes one vector: the mean over its sub-words, the first of them (word loss), or "
+        "as the reference code did (sentence loss).",
+    )
+    negatives: Literal["all", "cross"] = setting(
+        "all", "What a pair is contrasted with: everything else in the batch, or only the other side (cross)."
+    )
+    projection: bool = setting(True, "Compare through a projection head that is thrown away afterwards, as in SimCLR.")
+    anchor: Annotated[float, Limits(ge=0)] = setting(
+        0.0, "Weight of the squared distance to the starting weights; 0 means none."
+    )
+    steps: Count = setting(
+        200, "Optimizer steps; steps times batch is the budget in sentence pairs, in total over the subset."
+    )
+    batch: Count = setting(16, "Sentence pairs in one step.")
+    lr: Rate = setting(1e-3, "Highest learning rate (AdamW without weight decay).")
+    schedule: Literal["constant", "linear"] = setting(
+        "constant", "Learning rate after the warm-up: constant, or falling linearly to zero."
+    )
+    warmup: Annotated[float, Limits(ge=0, lt=1)] = setting(
+        0.0, "Share of the steps in which the learning rate rises from zero."
+    )
+    temperature: Annotated[float, Limits(gt=0)] = setting(0.1, "Temperature of the contrastive loss.")
+    layer: int = setting(
+        -1,
+        "Layer whose states are compared: -1 is the output of the last block, -2 the block before, 0 the embeddings.",
+    )
+    freeze: Freeze = setting(
+        "none", "Blocks that keep their weights: none, the lower or upper half, or a list of block numbers from 0."
+    )
+    lora: LoRA | None = setting(None, "Low-rank updates instead of full ones, as a table; left out: full updates.")
+    order: Literal["before", "during"] = setting("before", "Realign before fine-tuning, or in turns with it (during).")
+    precision: Precision = setting("auto", "Number format in training; auto is bf16 on CUDA and fp32 elsewhere.")
+    deterministic: bool = setting(True, "Compute the same bits each time on CUDA too, at some speed.")
+    max_length: Length = setting(96, "Longest sentence in sub-words; what is longer is cut.")
 
     def __post_init__(self) -> None:
         for wrong, message, hint in self._conflicts():
             if wrong:
-                raise InputError(message, hint)
+                raise SettingError(message, hint)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that can change the weights beside the data and the number of steps, as JSON values."""
+        elsewhere = ("steps", "dictionary", "alignments")  # in the fidelity, and in the signature of the text
+        whole = {key: value for key, value in asdict(self).items() if key not in elsewhere}
+        return {**whole, "aligner": self.aligner if self.loss == "word" else None}
 
     def _conflicts(self) -> tuple[tuple[bool, str, str], ...]:
         word = self.loss == "word"
+        folders = (("dictionary", "dictionary"), ("pharaoh", "alignments"))
         return (
+            *(
+                (
+                    (self.aligner == name) != bool(getattr(self, key)),
+                    f'aligner = "{name}" and {key} = "FOLDER" go together',
+                    "",
+                )
+                for name, key in folders
+            ),
             (word and self.aligner is None, 'loss = "word" needs an aligner', 'aligner = "mutual" needs no data'),
             (
                 self.pooling == ("reference-prefix" if word else "first"),
@@ -72,3 +125,23 @@ class Realignment:
             ),
             (self.freeze == (), "freeze names no block", 'write freeze = "none", or the numbers of blocks'),
         )
+
+
+@dataclass(frozen=True)
+class Tuning(Section):
+    """What a study file may say of the steps of fine-tuning."""
+
+    batch: Count = setting(16, "Sentences in one step of fine-tuning.")
+    lr: Rate = setting(1e-3, "Highest learning rate of fine-tuning (AdamW without weight decay).")
+    max_length: Length = setting(128, "Longest sentence in sub-words; what is longer is cut.")
+
+
+@dataclass(frozen=True)
+class FineTuning(Tuning):
+    """How to fine-tune: AdamW, 10 % linear warm-up then linear decay.
+
+    The paper's: batch 32; 5 epochs for POS and NER, 2 for classification (arXiv 2511.06497).
+    """
+
+    warmup: float = setting(0.1, "Share of the steps in which the learning rate rises from zero.")
+    precision: Precision = setting("auto", "Number format in training; auto is bf16 on CUDA and fp32 elsewhere.")

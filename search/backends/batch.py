@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from realign.build.evaluator import full_fidelity
+from realign.build.inputs import contents
 from realign.evaluators.own import Measure
 from realign.inputs import Contents
 from realign.score import Fidelity, Score
 from search import terminal
 from search.backends import registry as backends
 from search.backends.base import Backend, Job
-from search.build import evaluator as assemble
-from search.build.inputs import contents
 from search.interrupts import Interrupts
 from selector.errors import RunError
 from selector.languages.subset import Subset
@@ -48,11 +48,11 @@ class Bench:
         SIGTERM. Either way what was measured before is in the cache.
         """
         view = replace(view, own=self.own)
-        backends.Place(self.backend, self.workers, self.address).prepare(view.config)
+        backends.Place(self.backend, self.workers, self.address).prepare(view.core)
         with self.interrupts.welcome():
             evaluator = view.evaluator(self.advance)
         self.check(contents(evaluator))
-        fidelity = fidelity or assemble.fidelity(view.config)
+        fidelity = fidelity or full_fidelity(view.core, view.scope.targets)
         each = enumerate(dict.fromkeys(wanted))
         jobs = [Job(number, subset, fidelity, seed) for number, (subset, seed) in each]
         known = {job: evaluator.known(job.subset, job.fidelity, job.seed) for job in jobs}

@@ -28,7 +28,7 @@ from search.backends.worker_pool import Crew, LostError
 Make = Callable[[Advance], Evaluator]
 STAGE_SECONDS = 0.5  # between two words of a worker on how far it is
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
-NEEDED = ("realign.evaluate", "realign.tasks.tagging", "search.build.evaluator")  # by every evaluator of an encoder
+NEEDED = ("realign.evaluate", "realign.tasks.tagging", "realign.build.evaluator")  # by every evaluator of an encoder
 
 
 @dataclass(frozen=True)

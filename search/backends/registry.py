@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 
+from realign.build import evaluator as assemble
+from realign.build.inputs import contents, expect
+from realign.core import Core, Scope
 from realign.evaluators.own import Measure, Remembered, own_evaluator
 from realign.evaluators.wrappers import Cached
 from realign.inputs import Contents
 from realign.score import Advance, Evaluator
 from search.backends import process as processes
 from search.backends.base import Backend, Job, Outcome, measure
-from search.build import evaluator as assemble
-from search.build.inputs import contents, expect
 from search.config.study_config import StudyConfig
 from selector.errors import InputError
 from selector.languages.language import Pool
@@ -23,29 +25,41 @@ BACKENDS = ("inline", "process", "ray", "tune")
 MOST_WORKERS = 1024  # each is a process
 
 
+Value = Callable[[Mapping[str, float]], float]
+
+
+def mean_score(per_language: Mapping[str, float]) -> float:
+    """The mean over languages, in [0, 1]."""
+    return sum(per_language.values()) / len(per_language)
+
+
 @dataclass(frozen=True)
 class View:
     """What is looked at, in this process or another: an evaluator is made from it and nothing else."""
 
-    config: StudyConfig
+    core: Core
+    scope: Scope
     targets: Pool
     split: assemble.DevOrTest
     beside: Subset | None = None  # is scored as the search scores it as well
     contents: Contents = field(default_factory=dict, hash=False)  # what must be read; empty: whatever is there
     own: Measure | None = None  # a user's evaluator, in place of the study's
+    value: Value = mean_score  # of the scores by language, the number that Ray Tune shows
+    seeds: int = 1  # of a trial at the most, each of which Ray Tune shows
 
     def evaluator(self, advance: Advance | None = None) -> Cached | Remembered:
         if self.own is not None:
-            needed = self.config.tune if self.split == "dev" else (*self.config.tune, *self.config.held_out)
+            needed = self.scope.tune if self.split == "dev" else self.scope.targets
             return own_evaluator(self.own, [each.code for each in self.targets], [each.code for each in needed])
-        made = assemble.evaluator(self.config, self.targets, self.split, advance, self.beside)
+        made = assemble.evaluator(self.core, self.scope, self.targets, self.split, advance, self.beside)
         expect(made, self.contents)
         return made
 
 
 def search_view(config: StudyConfig, own: Measure | None = None) -> View:
     """The evaluation that the search may see: the tuning targets on the development split."""
-    return View(config, config.tune, "dev", own=own)
+    seeds = 1 if config.search.fidelity == "ladder" else config.search.seeds
+    return View(config.core, config.scope, config.tune, "dev", own=own, value=config.value, seeds=seeds)
 
 
 @dataclass(frozen=True)
@@ -73,9 +87,9 @@ class Place:
         if on_ray and find_spec("ray") is None:
             raise InputError(f"the backend '{self.name}' needs Ray", "pip install 'realingo[ray]'")
 
-    def prepare(self, config: StudyConfig) -> None:
+    def prepare(self, core: Core) -> None:
         """To be called before the evaluator is made, where workers will be needed: what can start meanwhile, starts."""
-        if self.name == "process" and isinstance(config.model.base, str):
+        if self.name == "process" and isinstance(core.model.base, str):
             processes.prepare()
 
     def backend(self, view: View, evaluator: Evaluator, advance: Advance | None = None) -> Backend:
@@ -94,8 +108,7 @@ class Place:
             return ray_actors.actors(view.evaluator, self.workers, self.address)
         from search.backends import ray_tune
 
-        steps = 1 if view.config.search.fidelity == "ladder" else view.config.search.seeds
-        return ray_tune.TuneTrials(view.evaluator, view.config.value, self.workers, self.address, steps)
+        return ray_tune.TuneTrials(view.evaluator, view.value, self.workers, self.address, view.seeds)
 
 
 class Inline:

@@ -41,7 +41,7 @@ POOL = ("deu", "fin", "hin", "rus", "swh", "tur")  # subsets are of these: few, 
 SIZE = 4  # languages of a subset
 BESIDE = 4  # candidates trained side by side
 HOW = Realignment(loss="word", aligner="gold")
-TUNING = FineTuning()
+TUNING = FineTuning(batch=32)
 FULL = Fidelity(pairs=800, steps=50, examples=50)  # the quickstart's
 SHORT = FULL.share(0.25, 0.25, 0.25)
 MERGED = replace(FULL.share(1, 1, 0.25), merging=Merging("average", scale=2.0))

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from realign.score import Fidelity, Merging, Score
-from search import terminal
+from search import cost as work
+from search import fidelities, terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
-from search.build import cost as work
-from search.build import evaluator as assemble
 from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolved
 from search.interrupts import Interrupts
@@ -70,8 +69,8 @@ def variants(full: Fidelity, size: int) -> list[Variant]:
         return replace(base, merging=Merging(method, **{"scale": 2.0, "seeds": 2, **how}))
 
     return [
-        Variant("scores", replace(share, merging=Merging("scores"))),
-        Variant("scores, mean", replace(share, merging=Merging("scores", sharpness=0.0))),
+        Variant("scores", replace(share, merging=Merging("scores", scale=1.0))),
+        Variant("scores, mean", replace(share, merging=Merging("scores", sharpness=0.0, scale=1.0))),
         Variant("merge", merged("average")),
         Variant("short 1/4", full.share(0.25, 0.25, 0.25)),
         Variant("merge, one seed", merged("average", seeds=1)),
@@ -89,7 +88,7 @@ def fidelity(seeds: int, workers: int) -> dict[str, Any]:
     """Cheap against full fidelity on random subsets of the embedded world. What is measured is kept."""
     config = resolved(Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD)))
     subsets, at = drawn(config, SUBSETS, SIZE), range(seeds)
-    view, full = backends.search_view(config), assemble.fidelity(config)
+    view, full = backends.search_view(config), fidelities.full(config)
     wanted = [(subset, seed) for seed in at for subset in subsets]
     rows = []
     with terminal.progress() as advance, Interrupts() as interrupts:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator, default_rng
@@ -284,10 +285,10 @@ class Replayed(Problem):
 
     def planner(self, strategy: str, seed: int) -> Planner:
         """`strategy` may be "ladder": the surrogate, over all levels of the table."""
-        fidelity = "ladder" if strategy == "ladder" else "full"
+        fidelity: Literal["ladder", "full"] = "ladder" if strategy == "ladder" else "full"
         base, repeats = repeated("surrogate" if strategy == "ladder" else strategy)
-        changes = {"strategy": base, "warm_start": base == "surrogate", "fidelity": fidelity, "repeats": repeats}
-        search = self.config.search.model_copy(update=changes)
+        warm = base == "surrogate"
+        search = replace(self.config.search, strategy=base, warm_start=warm, fidelity=fidelity, repeats=repeats)
         return plan.planner(replace(self.config, seed=seed, search=search))
 
 

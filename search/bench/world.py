@@ -92,10 +92,10 @@ def world(seeds: int, workers: int) -> dict[str, Any]:
     drawn = _random_subsets(config, RANDOM)
     wanted = [(subset, seed) for subset in named.values() for seed in range(seeds)]
     wanted += [(subset, seed) for subset in drawn for seed in range(2)]
-    targets = (*config.pool, *config.held_out)
+    targets = tuple(sorted((*config.pool, *config.held_out)))
     with terminal.progress() as advance, Interrupts() as interrupts:
         bench = Bench("process", workers, advance, interrupts)
-        scores = bench.measure("bench world", backends.View(config, tuple(sorted(targets)), "dev"), wanted)
+        scores = bench.measure("bench world", backends.View(config.core, config.scope, targets, "dev"), wanted)
 
     def values(subset: Subset, count: int, held_out: bool = False) -> list[float]:
         codes = [language.code for language in (config.held_out if held_out else config.pool)]

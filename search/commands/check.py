@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from realign.build import corpora as sources
+from realign.build import evaluator as assemble
+from realign.build import tasks
+from realign.build.overlap import check_overlap
+from realign.core import Core, FakeModel, Scope
 from realign.score import Advance
 from search import planner, terminal
-from search.build import corpora as sources
-from search.build import evaluator as assemble
-from search.build import tasks
-from search.build.overlap import check_overlap
-from search.config.core_schema import FakeModel
 from search.config.study_config import StudyConfig
 from search.study.storage import check_storage, shown
 from search.study.study import open_study
@@ -102,25 +102,24 @@ def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Rep
     report = Report(subsets=config.space.count())
     report.attempt(_storage, config)
     report.attempt(planner.proposer, config)
-    report.attempt(check_overlap, config)
-    languages = _languages(config)
+    report.attempt(check_overlap, config.core)
+    languages = _languages(config.core.source, config.scope)
     used = _parallel(config, report, advance, counting)
-    counts = _task(config, report, advance, counting) if not isinstance(config.model.base, FakeModel) else {}
-    unseen = {"source": _set_name(config.task_data), **dict.fromkeys(SPLITS)}
+    counts = _task(config, report, advance, counting) if not isinstance(config.core.model.base, FakeModel) else {}
+    unseen = {"source": _set_name(config.core.task_data), **dict.fromkeys(SPLITS)}
     for language, role in languages.items():
         text, own = used.get(language.code), counts.get(language.code, unseen)
         report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
-    if isinstance(config.model.base, FakeModel):
+    if isinstance(config.core.model.base, FakeModel):
         report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
     else:
-        base = config.model.base
-        report.model = report.attempt(_model, config, base, advance)
+        report.model = report.attempt(_model, config.core, advance)
     return report
 
 
-def _languages(config: StudyConfig) -> dict[Language, str]:
+def _languages(source: Language, scope: Scope) -> dict[Language, str]:
     """Every language once, with the first of its roles: the source, of the pool, a target alone, held out."""
-    some = {"source": (config.source,), "pool": config.pool, "tune": config.tune, "held_out": config.held_out}
+    some = {"source": (source,), "pool": scope.pool, "tune": scope.tune, "held_out": scope.held_out}
     roles: dict[Language, str] = {}
     for role, languages in some.items():
         for language in languages:
@@ -148,15 +147,15 @@ def _storage(config: StudyConfig) -> None:
 
 def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
     """Code → the set, pairs available and used, of the languages of the pool that can be used."""
-    if isinstance(config.model.base, FakeModel):
+    if isinstance(config.core.model.base, FakeModel):
         return {}
-    text = report.attempt(assemble.parallel, config)
+    text = report.attempt(assemble.parallel, config.core, config.pool)
     found: dict[str, Mapping[str, Any]] = {}
     if text is None:
         return {}
     advance("reading parallel text", 0, len(config.pool))
     for number, language in enumerate(config.pool, 1):
-        counted = report.attempt(_pairs, config, text, language.code, counting)
+        counted = report.attempt(_pairs, config.core, text, language.code, counting)
         if counted is not None:
             name = sources.set_of(text, config.data.parallel, language.code)
             found[language.code] = {"source": name, **counted}
@@ -164,10 +163,10 @@ def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: b
     return found
 
 
-def _pairs(config: StudyConfig, text: Any, code: str, counting: bool) -> Mapping[str, int]:
+def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int]:
     """InputError where they cannot be used. Without `counting` those that a filter leaves are not counted."""
     pairs = text.pairs(code, "train")
-    assemble.usable(config, pairs, code)
+    assemble.usable(core, pairs, code)
     raw = getattr(pairs, "every", pairs)  # before the filter
     available = getattr(pairs, "available", None)  # before the sample
     if not counting and raw is not pairs:
@@ -177,44 +176,43 @@ def _pairs(config: StudyConfig, text: Any, code: str, counting: bool) -> Mapping
 
 def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
     """Code → the set, sentences of each split that is looked at; None for training data of others than the source."""
-    data = report.attempt(tasks.data, config)
+    data = report.attempt(tasks.data, config.core, config.scope.targets)
     if data is None:
         return {}
-    source = config.source.code
-    wanted: dict[str, list[str]] = {source: ["train"] if config.task.kind != "retrieval" else []}
+    source = config.core.source.code
+    wanted: dict[str, list[str]] = {source: ["train"] if config.core.task.kind != "retrieval" else []}
     wanted[source] += ["dev"] if config.fidelity.patience else []
-    targets = sorted({*config.pool, *config.tune, *config.held_out})
     tuned = set(config.tune)
-    wanted |= {language.code: ["dev", "test"] if language in tuned else ["test"] for language in targets}
+    wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in config.scope.everyone}
     counts: dict[str, dict[str, Any]] = {}
     taught: set[str] | None = None
     advance("reading the task's data", 0, len(wanted))
     for number, (code, splits) in enumerate(wanted.items(), 1):
-        name = sources.set_of(data.corpus, config.task_data, code) if splits else _set_name(config.task_data)
+        name = sources.set_of(data.corpus, config.core.task_data, code) if splits else _set_name(config.core.task_data)
         counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
-        for split in splits if counting or config.task_data != "world" else splits[:1]:  # the world has all or none
+        for split in splits if counting or config.core.task_data != "world" else splits[:1]:  # the world has all or none
             rows = report.attempt(data.required, code, split)
             if rows is None:
                 continue
             counts[code][split] = len(rows)
             if code == source and split == "train":
-                taught = report.attempt(_taught, config, rows)
-            elif taught is not None and config.task_data != "world":
+                taught = report.attempt(_taught, config.core, rows)
+            elif taught is not None and config.core.task_data != "world":
                 report.attempt(_agree, rows, taught, code, split)
         advance("reading the task's data", number, len(wanted))
     return counts
 
 
-def _taught(config: StudyConfig, rows: Sequence[Any]) -> set[str]:
+def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
     """The labels of the training data. InputError where the task cannot be learnt from them."""
     from realign.tasks.classification import check_several
     from realign.tasks.tagging import check_entities
 
     labels = sorted(_labels(rows))
-    if config.task.kind == "ner":
-        check_entities(tuple(labels), config.source.code)
-    if config.task.kind == "classification":
-        check_several(labels, config.source.code)
+    if core.task.kind == "ner":
+        check_entities(tuple(labels), core.source.code)
+    if core.task.kind == "classification":
+        check_several(labels, core.source.code)
     return set(labels)
 
 
@@ -233,25 +231,31 @@ def _agree(rows: Iterable[Any], taught: set[str], code: str, split: str) -> None
     check_labels(code, split, _labels(rows).elements(), taught)
 
 
-def _model(config: StudyConfig, base: str, advance: Advance) -> dict[str, Any]:
+def _model(core: Core, advance: Advance) -> dict[str, Any]:
     """InputError where it does not load or the settings ask for what it has not."""
     from realign.training.realigner import fitting
 
     advance("loading the encoder", 0, 1)
-    encoder = assemble.load_encoder(config, base)
+    encoder = assemble.load_encoder(core)
     advance("loading the encoder", 1, 1)
     shape: Any = encoder.model.config
-    recipe = config.realign.recipe()
+    recipe = core.realign
     fitting(encoder.model, recipe)
     layers, positions = int(shape.num_hidden_layers), _positions(encoder)
-    layer = config.task.layer or 0
+    layer = core.task.layer or 0
     if not -layers - 1 <= layer <= layers:
         raise InputError(f"task.layer: there is no layer {layer}: the encoder has {layers}", f"take 0 to {layers}")
-    for key, length in (("realign.max_length", recipe.max_length), ("task.max_length", config.task.max_length)):
+    for key, length in (("realign.max_length", recipe.max_length), ("task.max_length", core.task.max_length)):
         if positions is not None and min(length, encoder.tokenizer.model_max_length) > positions:
             raise InputError(f"{key} = {length}, but the encoder has {positions} positions", f"set it to {positions}")
     commit = encoder.origin.rpartition("@")[2] if "@" in encoder.origin else None
-    return {"id": base, "revision": commit, "layers": layers, "width": encoder.width, "positions": positions}
+    return {
+        "id": core.model.encoder,
+        "revision": commit,
+        "layers": layers,
+        "width": encoder.width,
+        "positions": positions,
+    }
 
 
 def _positions(encoder: Encoder) -> int | None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from numpy.random import default_rng
 
+from realign.build import evaluator as assemble
+from realign.core import FakeModel
 from realign.score import Advance, Fidelity
-from search.build import cost
-from search.build import evaluator as assemble
-from search.config.core_schema import FakeModel
+from search import cost, fidelities
+from search.config.schema import ConfirmSection
 from search.config.study_config import StudyConfig
 from search.confirmation.confirm import LEAST_DRAWS
 from search.strategies import ladder
@@ -56,9 +57,9 @@ class Pace:
     sentence: float  # evaluated
     rest: float  # of a trial, whatever its size
 
-    def trial(self, config: StudyConfig, fidelity: Fidelity, languages: int) -> float:
-        """Seconds of an evaluation on so many target languages."""
-        steps = fidelity.pairs / config.realign.batch
+    def trial(self, batch: int, fidelity: Fidelity, languages: int) -> float:
+        """Seconds of an evaluation on so many target languages; `batch` pairs are a step of realignment."""
+        steps = fidelity.pairs / batch
         training = self.step * steps + self.lesson * fidelity.steps
         return self.rest + training + self.sentence * fidelity.examples * languages
 
@@ -68,16 +69,16 @@ def estimate(config: StudyConfig, advance: Advance) -> dict[str, float]:
 
     Disk is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
     """
-    if isinstance(config.model.base, FakeModel):
-        seconds = config.model.base.seconds
+    if isinstance(config.core.model.base, FakeModel):
+        seconds = config.core.model.base.seconds
         pace, disk = Pace(0.0, 0.0, 0.0, seconds), 0.0
     else:
-        pace, disk = _measured(config, config.model.base, advance)
-    full, targets = assemble.fidelity(config), {*config.pool, *config.tune, *config.held_out}
+        pace, disk = _measured(config, advance)
+    full, batch = fidelities.full(config), config.core.realign.batch
     search = _search_seconds(config, pace)
-    confirming = pace.trial(config, full, len(targets)) * _confirmed(config)
+    confirming = pace.trial(batch, full, len(config.scope.everyone)) * _evaluations(config.confirm)
     return {
-        "seconds_per_trial": pace.trial(config, assemble.at_level(config, config.level), len(config.tune))
+        "seconds_per_trial": pace.trial(batch, fidelities.at_level(config, config.level), len(config.tune))
         * config.search.seeds,
         "search_hours": search / 3600,
         "confirm_hours": confirming / 3600,
@@ -86,18 +87,18 @@ def estimate(config: StudyConfig, advance: Advance) -> dict[str, float]:
     }
 
 
-def _measured(config: StudyConfig, base: str, advance: Advance) -> tuple[Pace, float]:
+def _measured(config: StudyConfig, advance: Advance) -> tuple[Pace, float]:
     """One short trial of a subset of the largest size; gigabytes of the pool's prepared text, from this subset's."""
     from realign.training.encoded_pairs import PairStore
 
-    clock, full = Clock(advance), assemble.fidelity(config)
+    clock, full = Clock(advance), fidelities.full(config)
     subset = config.space.completed(Subset(), config.sizes[1], default_rng(config.seed))
     assert subset is not None  # the study file was checked for it
-    text, encoder = assemble.ingredients(config, base, advance)
-    store = PairStore(encoder, text, config.realign.recipe(), advance)
+    text, encoder = assemble.ingredients(config.core, config.pool, advance)
+    store = PairStore(encoder, text, config.core.realign, advance)
     size = sum(_bytes(store.of(code)) for code in subset.codes) / len(subset) * len(config.pool)
-    short = replace(full, pairs=min(full.pairs, STEPS * config.realign.batch), steps=min(full.steps, STEPS))
-    evaluator = assemble.evaluator(config, config.tune[:TARGETS], "dev", clock).evaluator
+    short = replace(full, pairs=min(full.pairs, STEPS * config.core.realign.batch), steps=min(full.steps, STEPS))
+    evaluator = assemble.evaluator(config.core, config.scope, config.tune[:TARGETS], "dev", clock).evaluator
     evaluator(subset, short, config.seed)  # once for what is made once: encoded text, first calls
     clock.first.clear()
     clock.last.clear()
@@ -107,31 +108,31 @@ def _measured(config: StudyConfig, base: str, advance: Advance) -> tuple[Pace, f
     step, lesson = (clock.pace(what) for what in TRAINING)
     sentence = clock.pace("evaluating")
     _, sentences = clock.last.get("evaluating", (0.0, 0))
-    known = step * short.pairs / config.realign.batch + lesson * short.steps + sentence * sentences
+    known = step * short.pairs / config.core.realign.batch + lesson * short.steps + sentence * sentences
     return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9
 
 
 def _search_seconds(config: StudyConfig, pace: Pace) -> float:
-    trials, seeds = config.search.trials, config.search.seeds
+    trials, seeds, batch = config.search.trials, config.search.seeds, config.core.realign.batch
     shares: Mapping[str, float] = {config.search.fidelity: 1.0}
     if config.search.fidelity == "ladder":
         shares = {**ladder.SHARES, "full": 1.0 - sum(ladder.SHARES.values())}
     seconds = 0.0
     for level, share in shares.items():
-        fidelity = assemble.at_level(config, level)
+        fidelity = fidelities.at_level(config, level)
         if fidelity.merging is None:
-            seconds += share * trials * seeds * pace.trial(config, fidelity, len(config.tune))
+            seconds += share * trials * seeds * pace.trial(batch, fidelity, len(config.tune))
         else:  # what merging trains is trained once for all trials
-            whole = pace.trial(config, assemble.fidelity(config), len(config.tune))
+            whole = pace.trial(batch, fidelities.full(config), len(config.tune))
             looking = 0.0 if fidelity.merging.method == "scores" else pace.sentence * fidelity.examples
             seconds += cost.paid_once(config, fidelity) * seeds * whole
             seconds += share * trials * seeds * looking * len(config.tune)
     return seconds
 
 
-def _confirmed(config: StudyConfig) -> int:
+def _evaluations(confirm: ConfirmSection) -> int:
     """Evaluations of a confirmation: the best, all, none and the best chosen without measuring, and random draws."""
-    rows, seeds = config.confirm.top + 3, config.confirm.seeds
+    rows, seeds = confirm.top + 3, confirm.seeds
     return rows * seeds + max(LEAST_DRAWS, seeds)
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from realign.build import evaluator as assemble
+from realign.core import Model
+from realign.data_sets import Data
 from realign.score import Score
+from realign.training.settings import Realignment
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
-from search.build import evaluator as assemble
-from search.config.core_schema import DataSection, ModelSection, RealignSection
 from search.config.study_config import StudyConfig
 from search.confirmation.comparison import cell, difference_cell
 from search.confirmation.measured import Measured, measure, regressions
@@ -68,11 +70,12 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> dict[str, Any]:
 def _view(config: StudyConfig, model: str, split: str) -> backends.View:
     """The study's view with another encoder, and without the parallel text that only realignment needs."""
     base = str(Path(model).absolute()) if Path(model).is_dir() else model
-    needed = config.data if config.task_data is config.data.parallel else DataSection()
-    bare = replace(config, pool=(), model=ModelSection(base=base), data=needed, realign=RealignSection())
+    needed = config.core.data if config.core.task_data is config.core.data.parallel else Data()
+    bare = replace(config.core, model=Model(base=base), data=needed, realign=Realignment())
+    scope = replace(config.scope, pool=())
     if split == "dev":
-        return backends.View(bare, config.tune, "dev")
-    return backends.View(bare, tuple(sorted({*config.pool, *config.tune, *config.held_out})), "test")
+        return backends.View(bare, scope, config.tune, "dev")
+    return backends.View(bare, scope, config.scope.everyone, "test")
 
 
 def _scores(bench: Bench, model: str, view: backends.View, seeds: list[int]) -> list[Score]:
@@ -87,10 +90,10 @@ def _document(config: StudyConfig, wanted: Wanted, scores: list[Score], measured
         "schema": 1,
         "model": wanted.model,
         "study": config.name,
-        "task": config.task.kind,
-        "metric": config.task.metric,
+        "task": config.core.task.kind,
+        "metric": config.core.task.metric,
         "split": wanted.split,
-        "source": config.source.code,
+        "source": config.core.source.code,
         "seeds": [config.seed + i for i in range(wanted.seeds)],
         **cell(measured, tune),
         "std": measured.std(tune),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from realign.corpora.base import Monolingual
+from realign.section import Section
+from realign.training.settings import Count, Rate
 from search.config import toml_file
-from search.config.core_schema import Count, Rate, Section, Seed
-from search.config.schema import check
+from search.config.schema import Seed, check
 from search.output_folder import vacant
 from search.terminal import progress, remark
 from selector.errors import InputError
@@ -18,22 +20,26 @@ from selector.languages.language import parse_pool
 Texts = Mapping[str, Sequence[tuple[str, ...]]]
 
 
+@dataclass(frozen=True)
 class DataSection(Section):
     kind: Literal["world", "verses", "text"]
     folder: str = ""  # of verses and text: beside the configuration, or under $REALINGO_DATA
     languages: str | tuple[str, ...] = ()  # any usual codes or a named pool; empty: every language there is
 
 
+@dataclass(frozen=True)
 class TokenizerSection(Section):
     vocabulary: Count = 16000  # sub-words
 
 
+@dataclass(frozen=True)
 class ModelSection(Section):
     layers: Count = 4
     width: Count = 128
     heads: Count = 4
 
 
+@dataclass(frozen=True)
 class TrainSection(Section):
     steps: Count = 2000
     batch: Count = 64  # sentences a step
@@ -42,6 +48,7 @@ class TrainSection(Section):
     seed: Seed = 0
 
 
+@dataclass(frozen=True)
 class PretrainConfig(Section):
     """What `CONFIG.toml` may say; an unknown key is an error."""
 

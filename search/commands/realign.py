@@ -15,22 +15,23 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from realign.build import evaluator as assemble
 from realign.cache import write_text
+from realign.core import Core
 from search import output_folder, terminal
-from search.build import evaluator as assemble
 from search.config import realign_file
-from search.config.study_config import StudyConfig
 from search.interrupts import Interrupts
 from search.report import model_card
 from search.study.provenance import versions
 from selector.errors import InputError, RunError, StopError
+from selector.languages.language import Pool
 
 if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
@@ -53,18 +54,18 @@ class Start:
     data: Mapping[str, Mapping[str, Any]]  # code → pairs, dropped, used, hashes of the text
     parallel: str  # signature of the corpus
 
-    def facts(self, config: StudyConfig) -> dict[str, Any]:
+    def facts(self, order: realign_file.Order) -> dict[str, Any]:
         """Everything the weights follow from, as JSON values."""
         import torch
 
         whole = {
             "encoder": self.encoder.signature,
-            "source": config.source.code,
+            "source": order.core.source.code,
             "data": {code: [row["source"], row["target"]] for code, row in self.data.items()},
             "parallel": self.parallel,
-            "realign": asdict(config.realign.recipe()),
-            "steps": config.realign.steps,
-            "seed": config.seed,
+            "realign": order.core.realign.facts,
+            "steps": order.core.realign.steps,
+            "seed": order.seed,
             "torch": torch.__version__,
             "device": "cuda" if torch.cuda.is_available() else "cpu",
         }
@@ -88,25 +89,23 @@ def realign(given: Path, target: Path, resume: bool, every: float, overrides: li
         raise InputError(message, "add --resume to go on with it, or delete that folder to start anew")
     with terminal.progress() as advance, Interrupts() as interrupts:
         with interrupts.welcome():
-            start = _prepare(asked.config, advance)
+            start = _prepare(asked.core, asked.languages, advance)
         with _held(work):
             output_folder.vacant(target)  # another process may have been quicker
             job = _Job(asked, start, work, target)
             return job.run(60 * every, advance, interrupts)
 
 
-def _prepare(config: StudyConfig, advance: terminal.Noted) -> Start:
+def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
     """Load the encoder and encode the text. InputError where either cannot be used."""
     from realign.training.encoded_pairs import PairStore
 
-    base = config.model.base
-    assert isinstance(base, str)  # order.read saw to it
-    text, encoder = assemble.ingredients(config, base, advance)
-    store = PairStore(encoder, text, config.realign.recipe(), advance)
+    text, encoder = assemble.ingredients(core, languages, advance)
+    store = PairStore(encoder, text, core.realign, advance)
     data: dict[str, Mapping[str, Any]] = {}
-    for number, language in enumerate(config.pool, start=1):
+    for number, language in enumerate(languages, start=1):
         data[language.code] = store.about(language.code)
-        advance("preparing parallel text", number, len(config.pool))
+        advance("preparing parallel text", number, len(languages))
     return Start(encoder, {code: store.of(code) for code in data}, data, text.signature)
 
 
@@ -144,12 +143,12 @@ class _Job:
         from realign.training import checkpoint
         from realign.training.realigner import Realigner
 
-        config, file, begun = self.asked.config, self.work / CHECKPOINT, time.monotonic()
+        file, begun = self.work / CHECKPOINT, time.monotonic()
         facts = self._agreed()
         run = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
         model = self.start.encoder.copy().to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        steps, how = config.realign.steps, config.realign.recipe()
-        realigner = Realigner(model, self.start.pairs, how, steps, config.seed)
+        how, steps = self.asked.core.realign, self.asked.core.realign.steps
+        realigner = Realigner(model, self.start.pairs, how, steps, self.asked.seed)
         try:
             checkpoint.complete(realigner, file, run, every, _told(realigner, advance, interrupts))
         except Stopped:
@@ -165,7 +164,7 @@ class _Job:
 
     def _agreed(self) -> dict[str, Any]:
         """The facts of this run. InputError where what was begun in the work folder follows from others."""
-        facts, file = self.start.facts(self.asked.config), self.work / RUN
+        facts, file = self.start.facts(self.asked), self.work / RUN
         if not (self.work / CHECKPOINT).exists():
             try:
                 write_text(file, json.dumps(facts, indent=1) + "\n")
@@ -184,18 +183,18 @@ class _Job:
 
     def _document(self, facts: Mapping[str, Any], run: str, used: Mapping[str, int], seconds: float) -> dict[str, Any]:
         """What realingo.json says, but for the weights."""
-        config = self.asked.config
+        order, core = self.asked, self.asked.core
         dropped = {code: dict(row["dropped"]) for code, row in self.start.data.items()}
         return {
             "schema": 1,
-            "name": config.name,
-            "languages": [language.code for language in config.pool],
-            "source": config.source.code,
-            "seed": config.seed,
+            "name": order.name,
+            "languages": [language.code for language in order.languages],
+            "source": core.source.code,
+            "seed": order.seed,
             "run": run,
             "base": self._base(),
-            "realign": config.realign.model_dump(mode="json", exclude_none=True),
-            "pairs": config.realign.steps * config.realign.batch,
+            "realign": core.realign.document(without_none=True),
+            "pairs": core.pairs,
             "data": {
                 code: {
                     "available": row["available"],
@@ -206,7 +205,7 @@ class _Job:
                 for code, row in self.start.data.items()
             },
             "facts": dict(facts),
-            "chosen": self.asked.chosen.model_dump(mode="json") if self.asked.chosen else None,
+            "chosen": self.asked.chosen.document() if self.asked.chosen else None,
             "changed": self.asked.changed,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 1),
@@ -214,7 +213,7 @@ class _Job:
         }
 
     def _base(self) -> dict[str, Any]:
-        name, encoder = str(self.asked.config.model.base), self.start.encoder
+        name, encoder = str(self.asked.core.model.base), self.start.encoder
         commit = encoder.origin.removeprefix(f"{name}@") if encoder.origin.startswith(f"{name}@") else None
         return {"model": name, "revision": commit, "signature": encoder.signature}
 
@@ -227,7 +226,7 @@ class _Job:
         with self._writing(draft, Exception):  # a full disk is told by the libraries below in errors of every kind
             save(realigner.model, self.start.encoder.tokenizer, draft)
         whole = {**document, "signature": load(str(draft)).signature}
-        text = model_card.render(self.asked.config, whole, self.asked.chosen)
+        text = model_card.render(self.asked.core, self.asked.languages, whole, self.asked.chosen)
         with self._writing(draft, OSError):
             write_text(draft / "realingo.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
             write_text(draft / "README.md", text)

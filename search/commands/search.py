@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from realign.build.inputs import contents
 from realign.evaluators.own import Measure, name_of
+from search import cost as work
 from search import terminal
 from search.backends import registry as backends
-from search.build import cost as work
-from search.build.inputs import contents
 from search.commands import check as checking
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
@@ -77,12 +77,12 @@ def run(
             checking.require(config, advance)
     else:
         check_storage(config.storage)
-    plan = planner(replace(config, search=config.search.model_copy(update={"trials": wanted})))
+    plan = planner(replace(config, search=replace(config.search, trials=wanted)))
     _warn(config, wanted)
     alone = owner.only_driver(config.storage, config.name)
     with terminal.progress() as advance, Interrupts(handlers) as interrupts, alone:
         view = backends.search_view(config, own)
-        place.prepare(config)
+        place.prepare(config.core)
         with interrupts.welcome():
             evaluator = view.evaluator(advance)
         where = place.backend(view, evaluator, advance)

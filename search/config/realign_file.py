@@ -10,16 +10,17 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
-from pydantic import Field
-
+from realign.core import Core, FakeModel, Model, Task
+from realign.data_sets import Data
+from realign.section import Section, setting
+from realign.training.settings import Realignment
 from search.config import toml_file
-from search.config.core_schema import DataSection, FakeModel, ModelSection, RealignSection, Section, Seed, TaskSection
-from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig
+from search.config.sample_size import limited
+from search.config.schema import FidelitySection, Name, SearchSection, Seed, check
 from selector import text_file
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse, parse_pool
@@ -29,28 +30,35 @@ SCHEMA = 1
 PLAIN = re.compile(r"[\w .:;,+@()'-]{0,500}")  # what text of subset.json may hold: no markup, no path
 
 
+@dataclass(frozen=True)
 class RealignFile(Section):
-    """What the file may say; an unknown key is an error."""
+    """What the file may say: a core and the languages to realign on; an unknown key is an error."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = "realigned"
-    seed: Seed = 0
-    languages: str | tuple[str, ...]
-    source: str = "eng"
-    model: ModelSection = ModelSection()
-    data: DataSection = DataSection()
-    task: TaskSection = TaskSection()  # of the study that chose; realignment itself does not look at it
-    realign: RealignSection = RealignSection()
+    languages: str | tuple[str, ...] = field(
+        metadata={"description": "Languages to realign on: a list, a named pool, or a file with one code a line."}
+    )
+    name: Name = setting("realigned", "Name of the realigned encoder: letters, digits, dots, underscores, hyphens.")
+    seed: Seed = setting(0, "Seed of the realignment.")
+    source: str = setting("eng", "Source language, which the others are pulled towards.")
+    model: Model = setting(Model(), "The encoder.")
+    data: Data = setting(Data(), "The parallel text.")
+    task: Task = setting(Task(), "Task of the study that chose; realignment itself does not look at it.")
+    realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
 
 
-class Told(Section, extra="ignore"):
+class Told(Section):
     """A part of subset.json, as far as a model card repeats it."""
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = {**Section.__pydantic_config__, "extra": "ignore"}
 
+
+@dataclass(frozen=True)
 class Span(Told):
     mean: float
     ci95: tuple[float, float]
 
 
+@dataclass(frozen=True)
 class Gain(Told):
     difference: float
     ci95: tuple[float, float]
@@ -58,15 +66,17 @@ class Gain(Told):
     p_before_holm: float | None = None  # not in exports of a confirm.json of schema 1
 
 
+@dataclass(frozen=True)
 class Confirmed(Span):
     seeds: int
-    held_out: Span | None = None
     vs_none: Gain
     vs_all: Gain
     vs_random: Gain
+    held_out: Span | None = None
     regressions: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
 class Chosen(Told):
     """subset.json."""
 
@@ -75,17 +85,22 @@ class Chosen(Told):
     source: str
     metric: str
     score: Confirmed
+    signature: str
+    study: str
     row: str = "best"
     reason: str = ""
     stale: tuple[str, ...] = ()  # what of the study's numbers no longer held when it was exported
-    signature: str
-    study: str
 
 
 @dataclass(frozen=True)
 class Order:
+    """A realignment that is asked for."""
+
     given: Path  # as typed
-    config: StudyConfig  # `pool` are the languages to realign on
+    name: str
+    seed: int
+    core: Core
+    languages: Pool  # to realign on
     chosen: Chosen | None  # the study's words, of an export
     changed: tuple[str, ...]  # keys that --set changed: the study's scores are then not of this realignment
 
@@ -95,42 +110,24 @@ def read(given: Path, overrides: list[str]) -> Order:
     path = (given / "realign.toml" if given.is_dir() else given).absolute()
     if given.is_dir() and not path.is_file():
         raise InputError(f"there is no realign.toml in {given}", "name the folder of 'realingo export', or a TOML file")
-    config = _config(path, check(RealignFile, path, toml_file.read(path, overrides)))
-    chosen = _chosen(path.with_name("subset.json"), config) if given.is_dir() else None
-    return Order(given, config, chosen, tuple(override.partition("=")[0].strip() for override in overrides))
-
-
-def _config(path: Path, file: RealignFile) -> StudyConfig:
-    """As a study of one subset, which is all of its pool."""
+    file = check(RealignFile, path, toml_file.read(path, overrides))
     source = parse(file.source)
     languages = _languages(path, file.languages, source)
+    core = _core(path, file, source, len(languages))
+    chosen = _chosen(path.with_name("subset.json"), path.name, languages, source) if given.is_dir() else None
+    changed = tuple(override.partition("=")[0].strip() for override in overrides)
+    return Order(given, file.name, file.seed, core, languages, chosen, changed)
+
+
+def _core(path: Path, file: RealignFile, source: Language, size: int) -> Core:
+    """Its text is limited as for a study of one subset. InputError for what no realignment can do."""
     if isinstance(file.model.base, FakeModel):
         raise InputError(f"{path.name}: model.base is a rehearsal: there is no encoder to realign", "name an encoder")
     if file.realign.order == "during":
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning: no encoder stands between them"
         raise InputError(message, "set realign.order = 'before'")
-    size = (len(languages), len(languages))
-    sections: dict[str, Any] = {name: getattr(file, name) for name in ("model", "data", "task", "realign")}
-    unused = StudyFile.model_fields.keys() - RealignFile.model_fields.keys() - {"pool", "targets"}
-    rest: dict[str, Any] = {name: StudyFile.model_fields[name].default for name in unused}
-    return StudyConfig(
-        path=path,
-        name=file.name,
-        seed=file.seed,
-        pool=languages,
-        source=source,
-        sizes=size,
-        include=(),
-        exclude=(),
-        quotas=(),
-        costs=None,
-        budget=None,
-        weights={},
-        tune=languages,
-        held_out=(),
-        **sections,
-        **rest,
-    )
+    core = Core(file.model, file.data, file.task, file.realign, source, path.parent)
+    return limited(core, (size, size), 0, SearchSection(), FidelitySection())
 
 
 def _languages(path: Path, given: str | tuple[str, ...], source: Language) -> Pool:
@@ -145,7 +142,7 @@ def _languages(path: Path, given: str | tuple[str, ...], source: Language) -> Po
     return languages
 
 
-def _chosen(file: Path, config: StudyConfig) -> Chosen:
+def _chosen(file: Path, order: str, languages: Pool, source: Language) -> Chosen:
     """subset.json, which must be of this schema, of these languages, and hold no more than numbers and plain words."""
     hint = "export the study again, or give the realign.toml alone"
     try:
@@ -157,11 +154,10 @@ def _chosen(file: Path, config: StudyConfig) -> Chosen:
     chosen = check(Chosen, file, document)
     if wrong := next((value for value in _values(document) if not _harmless(value)), None):
         raise InputError(f"{file} holds {str(wrong)[:80]!r}, which is no number or plain text", hint)
-    mine = [language.code for language in config.pool]
-    if [language.code for language in parse_pool(list(chosen.languages))] != mine:
-        raise InputError(f"{file} names other languages than {config.path.name}", hint)
-    if parse(chosen.source) != config.source:
-        raise InputError(f"{file} names another source than {config.path.name}", hint)
+    if parse_pool(list(chosen.languages)) != languages:
+        raise InputError(f"{file} names other languages than {order}", hint)
+    if parse(chosen.source) != source:
+        raise InputError(f"{file} names another source than {order}", hint)
     return chosen
 
 

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-if TYPE_CHECKING:
-    from search.config.study_config import StudyConfig
+from realign.core import Core
+from search.config.schema import FidelitySection, SearchSection
+from search.config.strategy_names import GROWING
 
-GROWING = ("greedy",)  # strategies that measure subsets smaller than those asked for
 
-
-def sample_size(config: StudyConfig) -> int | None:
-    """The training pairs to prepare of each language at most; None: all there are.
+def limited(core: Core, sizes: tuple[int, int], included: int, search: SearchSection, asked: FidelitySection) -> Core:
+    """The core with `data.pairs` as the number that a study can see at most; without a number all there are.
 
     A run draws its steps × batch pairs evenly from its languages, so of one it sees the share of the smallest subset.
-    All of the world's are taken: they are few.
+    All of the world's are taken: they are few. `sizes` are the smallest and largest of a subset, of which `included`
+    languages are given.
     """
-    given = config.data.pairs
-    if isinstance(given, int):
-        return given
-    if given == "all" or config.data.parallel == "world":
-        return None
-    budget = config.realign.steps * config.realign.batch
-    return max(math.ceil(budget / _smallest(config)), _alone(config, budget))
+    if core.data.pairs is not None or core.data.parallel == "world":
+        return core
+    smallest = included + 1 if search.strategy in GROWING else sizes[0]
+    most = max(math.ceil(core.pairs / max(1, smallest)), _alone(core.pairs, sizes[1], search.fidelity, asked))
+    return replace(core, data=replace(core.data, pairs=most))
 
 
-def _smallest(config: StudyConfig) -> int:
-    """The size of the smallest subset that is realigned on."""
-    if config.search.strategy in GROWING:
-        return max(1, len(config.include) + 1)
-    return max(1, config.sizes[0])
-
-
-def _alone(config: StudyConfig, budget: int) -> int:
+def _alone(budget: int, largest: int, level: str, asked: FidelitySection) -> int:
     """Pairs of a language when merging realigns on it alone; 0 without merging."""
-    if config.search.fidelity not in ("merge", "ladder"):
+    if level not in ("merge", "ladder"):
         return 0
-    how = config.fidelity
-    share = how.pairs if config.search.fidelity == "merge" else None  # on a ladder a given share is that of "short"
+    share = asked.pairs if level == "merge" else None  # on a ladder a given share is that of "short"
     if share is None:
-        share = 1 / config.sizes[1] if how.method == "scores" else 1.0
+        share = 1 / largest if asked.method == "scores" else 1.0
     return math.ceil(budget * share)

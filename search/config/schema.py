@@ -1,102 +1,122 @@
-"""What a study file may say: its sections, each checked as far as one section can be."""
+"""What a study file may say: its sections, each checked as far as one section can be.
+
+Sections of what is measured are those of `realign`; the others are here. Pydantic reads a file into them.
+"""
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
+from realign.core import Model, Task
+from realign.data_sets import Data
 from realign.score import Merging
+from realign.section import Limits, Section, SettingError, setting
+from realign.training.settings import Count, Realignment
 from search import objective
 from search.config import toml_file
-from search.config.core_schema import Count, DataSection, ModelSection, RealignSection, Section, Seed, TaskSection
+from search.config.strategy_names import is_known, known_names
 from selector.errors import InputError
 
 Checked = TypeVar("Checked", bound=Section)
 
-STRATEGIES = (
-    "surrogate",
-    "random",
-    "swap",
-    "greedy",
-    "backward",
-    "genetic",
-    "tpe",
-    "gp",
-    "nsga2",
-    "exhaustive",
-    "diversity:<select strategy>",
-)
-
-OWN_STRATEGIES: set[str] = set()  # names that a caller from Python has registered, see `search.planner`
-
-Share = Annotated[float, Field(gt=0, le=1)]
+Name = Annotated[str, Limits(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Seed = Annotated[int, Limits(ge=0, lt=2**32)]
+Share = Annotated[float, Limits(gt=0, le=1)]
+Few = Annotated[int, Limits(ge=1, le=100)]
 
 
+def _known(name: str) -> str:
+    if not is_known(name):
+        raise ValueError(f"unknown strategy '{name}'; known: {', '.join(known_names())}")
+    return name
+
+
+def _front(names: tuple[str, ...]) -> tuple[str, ...]:
+    if names and (len(names) != 2 or names[1] != "cost"):
+        raise ValueError('objectives are a score and the cost, such as ["mean", "cost"]')
+    return (objective.checked(names[0]), "cost") if names else ()
+
+
+StrategyName = Annotated[str, AfterValidator(_known)]
+ObjectiveName = Annotated[str, AfterValidator(objective.checked)]
+Front = Annotated[tuple[str, ...], AfterValidator(_front)]
+
+
+@dataclass(frozen=True)
 class PoolSection(Section):
-    languages: str | tuple[str, ...]
-    source: str = "eng"
-    k: int | tuple[int, int] | None = None  # with a budget it may be left out: any size
-    include: tuple[str, ...] = ()  # in every subset
-    exclude: tuple[str, ...] = ()  # in no subset; still a target where the pool is
-    quota: tuple[str, ...] = ()  # "family=2", "script:Latn=3": at most so many of a group
-    costs: str = ""  # CSV of code and cost; where it is left out every language costs 1
-    budget: Annotated[float, Field(ge=0)] | None = None  # in the unit of the costs
+    """The languages to choose from, and which subsets of them are allowed."""
+
+    languages: str | tuple[str, ...] = field(
+        metadata={
+            "description": "Candidate languages: codes or English names as a list, a named pool such as world, or a "
+            "file with one code a line."
+        }
+    )
+    source: str = setting("eng", "Language with the task's training data; realignment pulls the others towards it.")
+    k: int | tuple[int, int] | None = setting(
+        None, "Languages of a subset: a number, or [smallest, largest]; may be left out where there is a budget."
+    )
+    include: tuple[str, ...] = setting((), "Languages that are in every subset.")
+    exclude: tuple[str, ...] = setting((), "Languages that are in no subset; they are still targets where the pool is.")
+    quota: tuple[str, ...] = setting((), 'At most so many languages of a group, as "family=2" or "script:Latn=3".')
+    costs: str = setting("", "CSV file of code and cost of a language; left out: every language costs 1.")
+    budget: Annotated[float, Limits(ge=0)] | None = setting(
+        None, "Largest total cost of a subset, in the unit of the costs."
+    )
 
 
+@dataclass(frozen=True)
 class TargetSection(Section):
-    tune: str | tuple[str, ...] = "pool"  # languages whose development split the search may see
-    held_out: str | tuple[str, ...] = ()  # only `confirm` and `report` see these
-    weights: str = ""  # CSV of code and weight in the objective "mean"; languages left out weigh 1
+    """The languages that scores are for."""
+
+    tune: str | tuple[str, ...] = setting(
+        "pool", 'Languages whose development split the search may see, or "pool" for the pool.'
+    )
+    held_out: str | tuple[str, ...] = setting((), "Languages that the search never sees; only confirm and report do.")
+    weights: str = setting("", "CSV file of code and weight in a mean; languages left out weigh 1.")
 
 
+@dataclass(frozen=True)
 class SearchSection(Section):
-    strategy: str = "surrogate"
-    objective: str = "mean"
-    objectives: tuple[str, ...] = ()  # ("mean", "cost"): a Pareto front, score up and cost down
-    trials: Count = 40
-    fidelity: Literal["full", "short", "merge", "ladder"] = "full"  # of the trials; what is confirmed is always full
-    storage: str = ""  # empty: sqlite:///<name>.db beside the study file
-    metric: str = "syntactic"  # of the warm start and of diversity:<strategy>
-    warm_start: bool = True
-    seeds: Annotated[int, Field(ge=1, le=100)] = 1  # averaged in each trial
-    repeats: Literal["never", "auto"] | Annotated[int, Field(ge=2, le=10)] = "never"  # of a subset, on further seeds
-    pruner: Literal["none", "median"] = "none"  # median: stop a trial that falls behind the others
-    time_limit: Annotated[float, Field(gt=0)] | None = None  # seconds of a trial, after which it counts as failed
-    take_over: bool = False  # trials left running by another host are dead: try them again
+    """How the search goes on."""
 
-    @field_validator("strategy")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in (*STRATEGIES[:-1], *OWN_STRATEGIES) and not re.fullmatch(r"diversity:[a-z-]+", name):
-            raise ValueError(f"unknown strategy '{name}'; known: {', '.join((*STRATEGIES, *sorted(OWN_STRATEGIES)))}")
-        return name
+    strategy: StrategyName = setting("surrogate", f"What proposes the next subset: {', '.join(known_names())}.")
+    objective: ObjectiveName = setting(
+        "mean", "What is maximized over the tuning targets: mean, worst, low-resource or cvar:SHARE."
+    )
+    objectives: Front = setting(
+        (), 'A score and the cost, as ["mean", "cost"], for a Pareto front instead of one objective.'
+    )
+    trials: Count = setting(40, "Trials that end the search, over all runs of it.")
+    fidelity: Literal["full", "short", "merge", "ladder"] = setting(
+        "full", "How thoroughly a trial measures, see [fidelity]; what is confirmed is always full."
+    )
+    storage: str = setting(
+        "", "Optuna storage URL or a journal file; left out: sqlite:///NAME.db beside the study file."
+    )
+    metric: str = setting("syntactic", "Language distance of the warm start and of diversity:<select strategy>.")
+    warm_start: bool = setting(True, "Begin with the subsets that model-free strategies choose.")
+    seeds: Few = setting(1, "Seeds averaged in each trial.")
+    repeats: Literal["never", "auto"] | Annotated[int, Limits(ge=2, le=10)] = setting(
+        "never", "Measure promising subsets again on further seeds: never, auto, or a number of times."
+    )
+    pruner: Literal["none", "median"] = setting(
+        "none", "Whether a trial that falls behind the others is stopped (median)."
+    )
+    time_limit: Annotated[float, Limits(gt=0)] | None = setting(
+        None, "Seconds after which a trial counts as failed; left out: no limit."
+    )
+    take_over: bool = setting(False, "Try trials again that another host left running: it is known to be dead.")
 
-    @field_validator("objective")
-    @classmethod
-    def _measurable(cls, name: str) -> str:
-        return objective.checked(name)
-
-    @field_validator("objectives")
-    @classmethod
-    def _front(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if names and (len(names) != 2 or names[1] != "cost"):
-            raise ValueError('objectives are a score and the cost, such as ["mean", "cost"]')
-        return (objective.checked(names[0]), "cost") if names else ()
-
-    @model_validator(mode="after")
-    def _compares_scores_alone(self) -> SearchSection:
+    def __post_init__(self) -> None:
         if self.pruner != "none" and self.objectives:
-            raise ValueError("pruner compares scores, and with objectives a poor one may be cheap: leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _repeats_what_the_surrogate_chose(self) -> SearchSection:
+            raise SettingError("pruner compares scores, and with objectives a poor one may be cheap: leave it out")
         if self.repeats != "never" and (self.strategy != "surrogate" or self.objectives):
-            raise ValueError("repeats are for strategy = 'surrogate' and one objective: leave them out")
-        return self
+            raise SettingError("repeats are for strategy = 'surrogate' and one objective: leave them out")
 
     @property
     def score(self) -> str:
@@ -104,55 +124,61 @@ class SearchSection(Section):
         return self.objectives[0] if self.objectives else self.objective
 
 
-class FidelitySection(Section):
-    """What `search.fidelity` "short" and "merge" are; `realign.score.Merging` says the rest. Shares of the full work.
+@dataclass(frozen=True)
+class FidelitySection(Merging):
+    """What the fidelities "short" and "merge" of [search] are. Shares are of the full work.
 
     Unset shares: a quarter of everything for short. For merge, of each language: all of its fine-tuning; with method
     "scores" the pairs it has in the largest subset and all sentences, else all pairs and a quarter of the sentences.
     """
 
-    pairs: Share | None = None
-    steps: Share | None = None  # of fine-tuning
-    examples: Share | None = None
-    patience: Annotated[int, Field(ge=0)] = 0  # looks at the source without a gain until fine-tuning stops; 0: none
-    method: Literal["scores", "average", "touched", "ties", "dare"] = "scores"
-    seeds: Annotated[int, Field(ge=1, le=100)] = 1
-    sharpness: Annotated[float, Field(ge=0)] = 10.0
-    scale: Annotated[float, Field(gt=0)] = 2.0
-    density: Share = 1.0
-    tuned: Literal["once", "each"] = "once"
-    precision: Literal["bf16", "fp32"] = "bf16"
+    pairs: Share | None = setting(None, "Share of the sentence pairs of realignment.")
+    steps: Share | None = setting(None, "Share of the steps of fine-tuning.")
+    examples: Share | None = setting(None, "Share of the sentences that are evaluated.")
+    patience: Annotated[int, Limits(ge=0)] = setting(
+        0, "Looks at the source's development split without a gain until fine-tuning stops; 0: it never stops early."
+    )
 
     @property
     def merging(self) -> Merging:
-        return Merging(**{key: getattr(self, key) for key in Merging.__annotations__})
+        return Merging(**{each.name: getattr(self, each.name) for each in fields(Merging)})
 
 
+@dataclass(frozen=True)
 class ConfirmSection(Section):
-    top: Count = 3
+    """How much is measured again on fresh seeds."""
+
+    top: Count = setting(3, "Best subsets of the search that are confirmed.")
     # Over 12 comparisons (4 rows, 3 baselines) Holm's first step finds a difference of twice the standard deviation
     # between paired seeds with probability 0.86; with 7 seeds 0.73, with 5 seeds 0.33: studies/confirmation.
-    seeds: Annotated[int, Field(ge=1, le=100)] = 8
+    seeds: Few = setting(8, "Fresh seeds that every row is measured on.")
 
 
+@dataclass(frozen=True)
 class StudyFile(Section):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-    seed: Seed = 0
-    pool: PoolSection
-    targets: TargetSection = TargetSection()
-    model: ModelSection = ModelSection()
-    data: DataSection = DataSection()
-    task: TaskSection = TaskSection()
-    realign: RealignSection = RealignSection()
-    search: SearchSection = SearchSection()
-    fidelity: FidelitySection = FidelitySection()
-    confirm: ConfirmSection = ConfirmSection()
+    """A study: which languages to choose from, what to measure, how to search."""
+
+    name: Name = field(
+        metadata={
+            "description": "Name of the study in its storage, and of the folder of its results: letters, digits, . _ -"
+        }
+    )
+    pool: PoolSection = field(metadata={"description": "The languages to choose from."})
+    seed: Seed = setting(0, "Seed of the search and of its first measurement.")
+    targets: TargetSection = setting(TargetSection(), "The languages that scores are for.")
+    model: Model = setting(Model(), "The encoder.")
+    data: Data = setting(Data(), "The parallel text.")
+    task: Task = setting(Task(), "What is measured.")
+    realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
+    search: SearchSection = setting(SearchSection(), "How the search goes on.")
+    fidelity: FidelitySection = setting(FidelitySection(), "What short and merged measurements are.")
+    confirm: ConfirmSection = setting(ConfirmSection(), "How much is confirmed.")
 
 
 def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
     """The document as values of this file; InputError names the file and the first key that is wrong."""
     try:
-        return form.model_validate(_frozen(document))
+        return TypeAdapter(form).validate_python(_frozen(document))
     except ValidationError as problem:
         raise toml_file.explained(form, path, problem.errors()) from None
     except RecursionError:

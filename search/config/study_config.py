@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from realign.core import Core, Scope
 from search import objective
 from search.config import toml_file
-from search.config.core_schema import DataSection, ModelSection, RealignSection, TaskSection
+from search.config.sample_size import limited
 from search.config.schema import ConfirmSection, FidelitySection, PoolSection, SearchSection, StudyFile, check
 from search.space import Space
 from selector import constraints
@@ -37,8 +38,8 @@ class StudyConfig:
     path: Path  # the study file, absolute
     name: str
     seed: int
+    core: Core  # what is measured
     pool: Pool
-    source: Language
     sizes: tuple[int, int]  # smallest and largest size of a subset
     include: Pool
     exclude: Pool
@@ -48,22 +49,19 @@ class StudyConfig:
     weights: Mapping[str, float] = field(hash=False)  # code → weight of a target; 1 where it is left out
     tune: Pool
     held_out: Pool
-    model: ModelSection
-    data: DataSection
-    task: TaskSection
-    realign: RealignSection
     search: SearchSection
     fidelity: FidelitySection
     confirm: ConfirmSection
 
     @property
-    def home(self) -> Path:  # relative paths start from the study file
-        return self.path.parent
-
-    @property
     def folder(self) -> Path:
         """Where results go: confirm.json, report.html."""
-        return self.home / self.name
+        return self.core.home / self.name
+
+    @property
+    def scope(self) -> Scope:
+        """The languages that an evaluator of the study works with."""
+        return Scope(self.pool, self.tune, self.held_out)
 
     @cached_property
     def space(self) -> Space:
@@ -76,7 +74,7 @@ class StudyConfig:
 
     def value(self, per_language: Mapping[str, float]) -> float:
         """What the study maximizes, from scores of its tuning targets; in [0, 1]."""
-        codes = objective.languages(self.search.score, self.tune, self.data.parallel == "world")
+        codes = objective.languages(self.search.score, self.tune, self.core.data.parallel == "world")
         return objective.value(self.search.score, per_language, codes, self.weights)
 
     @property
@@ -85,17 +83,12 @@ class StudyConfig:
         return "full" if self.search.fidelity == "ladder" else self.search.fidelity
 
     @property
-    def task_data(self) -> Any:
-        """What the task is measured on, where the file leaves it out too."""
-        return self.task.data or (self.data.parallel if self.task.kind == "retrieval" else "world")
-
-    @property
     def storage(self) -> str:
         """An Optuna storage URL, or the absolute path of a journal file."""
         text = self.search.storage or f"sqlite:///{self.name}.db"
         if text.startswith("sqlite:///"):
-            return f"sqlite:///{self.home / text.removeprefix('sqlite:///')}"
-        return text if "://" in text else str(self.home / text)
+            return f"sqlite:///{self.core.home / text.removeprefix('sqlite:///')}"
+        return text if "://" in text else str(self.core.home / text)
 
 
 def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
@@ -109,52 +102,73 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
 
 
 def resolved(path: Path, file: StudyFile) -> StudyConfig:
+    """The study of a file at `path`, absolute. InputError where its parts do not go together."""
     source = _named(path, "pool.source", lambda: parse(file.pool.source))
+    scope = _scope(path, file, source)
+    _check_roles(path, scope, source)
+    _check_turns(path, file)
+    include, exclude = (_some_of(path, key, getattr(file.pool, key), scope.pool) for key in ("include", "exclude"))
+    weights = _numbers(path, "targets.weights", file.targets.weights, "weight") or {}
+    config = StudyConfig(
+        path=path,
+        name=file.name,
+        seed=file.seed,
+        core=Core(file.model, file.data, file.task, file.realign, source, path.parent),
+        pool=scope.pool,
+        sizes=_sizes(path, file.pool, len(scope.pool)),
+        include=include,
+        exclude=exclude,
+        quotas=file.pool.quota,
+        costs=_numbers(path, "pool.costs", file.pool.costs, "cost"),
+        budget=file.pool.budget,
+        weights={each.code: x for each, x in weights.items()},
+        tune=scope.tune,
+        held_out=scope.held_out,
+        search=file.search,
+        fidelity=file.fidelity,
+        confirm=file.confirm,
+    )
+    objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
+    _check_weights(path, config.weights, config.search.score, config.tune)
+    sizes = _possible_sizes(path.name, _named(path, "pool", lambda: config.space))
+    core = limited(config.core, sizes, len(include), config.search, config.fidelity)
+    return replace(config, sizes=sizes, core=core)
+
+
+def _scope(path: Path, file: StudyFile, source: Language) -> Scope:
     pool = _pool(path, "pool.languages", file.pool.languages)
     if file.pool.languages in NAMES:  # a named pool is meant as it is, but for the source
         pool = tuple(language for language in pool if language != source)
     tune = pool if file.targets.tune == "pool" else _pool(path, "targets.tune", file.targets.tune)
     held_out = _pool(path, "targets.held_out", file.targets.held_out) if file.targets.held_out else ()
-    for label, languages in (("the pool", pool), ("targets.tune", tune), ("targets.held_out", held_out)):
+    return Scope(pool, tune, held_out)
+
+
+def _check_roles(path: Path, scope: Scope, source: Language) -> None:
+    """InputError where a language has two roles that exclude each other."""
+    roles = (("the pool", scope.pool), ("targets.tune", scope.tune))
+    for label, languages in (*roles, ("targets.held_out", scope.held_out)):
         if source in languages:
             message = f"{path.name}: the source language {source.code} is in {label}"
             raise InputError(message, f"leave {source.code} out of {label}")
-    for label, languages in (("the pool", pool), ("targets.tune", tune)):
-        if both := [language.code for language in held_out if language in languages]:
+    for label, languages in roles:
+        if both := [language.code for language in scope.held_out if language in languages]:
             message = f"{path.name}: held-out languages are also in {label}: {', '.join(both)}"
             raise InputError(
                 message, "held-out languages must stay unseen by the search: take them out of one of the two"
             )
-    if file.fidelity.patience and file.realign.order == "during":
+
+
+def _check_turns(path: Path, file: StudyFile) -> None:
+    """InputError where realignment should take turns with what there is not."""
+    if file.realign.order != "during":
+        return
+    if file.fidelity.patience:
         message = f"{path.name}: fidelity.patience ends fine-tuning, but realign.order = 'during' takes turns with it"
         raise InputError(message, "leave patience out, or use order = 'before'")
-    if file.realign.order == "during" and file.task.kind == "retrieval":
+    if file.task.kind == "retrieval":
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "use order = 'before'")
-    names = ("model", "data", "task", "realign", "search", "fidelity", "confirm")
-    config = StudyConfig(
-        path=path,
-        name=file.name,
-        seed=file.seed,
-        pool=pool,
-        source=source,
-        sizes=_sizes(path, file.pool, len(pool)),
-        include=_some_of(path, "include", file.pool.include, pool),
-        exclude=_some_of(path, "exclude", file.pool.exclude, pool),
-        quotas=file.pool.quota,
-        costs=_numbers(path, "pool.costs", file.pool.costs, "cost"),
-        budget=file.pool.budget,
-        weights={
-            each.code: x
-            for each, x in (_numbers(path, "targets.weights", file.targets.weights, "weight") or {}).items()
-        },
-        tune=tune,
-        held_out=held_out,
-        **{name: getattr(file, name) for name in names},
-    )
-    objective.languages(config.search.score, tune, config.data.parallel == "world")
-    _check_weights(config)
-    return _possible(config)
 
 
 def _some_of(path: Path, key: str, codes: tuple[str, ...], pool: Pool) -> Pool:
@@ -168,29 +182,27 @@ def _numbers(path: Path, key: str, file: str, what: str) -> dict[Language, float
     return _named(path, key, lambda: numbers(path.parent / file, what)) if file else None
 
 
-def _check_weights(config: StudyConfig) -> None:
+def _check_weights(path: Path, weights: Mapping[str, float], score: str, tune: Pool) -> None:
     """InputError for weights that make no sense."""
-    name, known = config.path.name, [language.code for language in config.tune]
-    if config.weights and config.search.score not in ("mean", "low-resource"):
-        message = f"{name}: targets.weights is for a mean, not for '{config.search.score}'"
+    name, known = path.name, [language.code for language in tune]
+    if weights and score not in ("mean", "low-resource"):
+        message = f"{name}: targets.weights is for a mean, not for '{score}'"
         raise InputError(message, 'take objective = "mean", or leave the weights out')
-    if strangers := [code for code in config.weights if code not in known]:
+    if strangers := [code for code in weights if code not in known]:
         raise InputError(f"{name}: targets.weights names {', '.join(strangers)}, no tuning target", "leave it out")
-    if wrong := [code for code, weight in config.weights.items() if not 0 < weight < math.inf]:
-        raise InputError(f"{name}: the weight of {wrong[0]} is {config.weights[wrong[0]]:g}", "weights are positive")
+    if wrong := [code for code, weight in weights.items() if not 0 < weight < math.inf]:
+        raise InputError(f"{name}: the weight of {wrong[0]} is {weights[wrong[0]]:g}", "weights are positive")
 
 
-def _possible(config: StudyConfig) -> StudyConfig:
-    """The study with its sizes cut to those that some subset can have. InputError where there is no subset at all."""
-    name = config.path.name
-    if both := set(config.include) & set(config.exclude):
+def _possible_sizes(name: str, space: Space) -> tuple[int, int]:
+    """The sizes that some subset can have. InputError where there is no subset at all."""
+    if both := space.include & space.exclude:
         codes = ", ".join(sorted(language.code for language in both))
         raise InputError(f"{name}: {codes} is both included and excluded", "drop it from one of the two")
-    space = _named(config.path, "pool", lambda: config.space)
-    low, high = config.sizes
+    low, high = space.sizes
     fits = [k for k in range(low, high + 1) if complete(space.pinned, k, space.free, space.bounds) is not None]
     if fits:
-        return replace(config, sizes=(fits[0], fits[-1]))
+        return fits[0], fits[-1]
     if len(space.pinned) > high:
         raise InputError(f"{name}: {len(space.pinned)} languages are included, but k is {high}", "raise k")
     problem = constraints.infeasible(low, space.pinned, space.free, space.bounds) if space.bounds else None

@@ -6,8 +6,9 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from realign.section import Section, SettingError, keys
 from selector import text_file as text
 from selector.errors import InputError
 
@@ -36,21 +37,32 @@ def guess(word: str, known: Iterable[str]) -> str:
 
 
 def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
-    """The first of a validation's problems, with the key as the user wrote it. `form` has `model_fields`."""
+    """The first of a validation's problems, with the key as the user wrote it. `form` is a section."""
     # of the alternatives of a union, the one that got furthest is what was meant
     first = max(problems, key=lambda problem: (len(problem["loc"]), problem["type"] == "union_tag_invalid"))
-    keys, known = _walk(form, first["loc"])
+    found, known = _walk(form, first["loc"])
     if first["type"] == "union_tag_invalid":
         kind = str(first["input"].get("kind")) if isinstance(first["input"], dict) else str(first["input"])
-        return InputError(f"{path.name}: {'.'.join(keys)}: there is no kind '{kind}'", guess(kind, known))
-    if first["type"] == "extra_forbidden":
+        return InputError(f"{path.name}: {'.'.join(found)}: there is no kind '{kind}'", guess(kind, known))
+    if first["type"] == "unexpected_keyword_argument":
         key = str(first["loc"][-1])
-        return InputError(f"{path.name}: unknown key '{'.'.join([*keys, key])}'", guess(key, known))
-    place = ".".join(keys)
+        return InputError(f"{path.name}: unknown key '{'.'.join([*found, key])}'", guess(key, known))
+    place = ".".join(found)
     if first["type"] == "missing":
         return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
-    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
-    return InputError(f"{path.name}: {place}: {message}", f"correct '{place}' in {path.name} or in --set {place}=…")
+    return InputError(
+        f"{path.name}: {place}: {_message(first)}", f"correct '{place}' in {path.name} or in --set {place}=…"
+    )
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    """What is wrong, in words of TOML."""
+    if problem["type"] == "dataclass_type":
+        return "Input should be a table of keys"
+    error = problem.get("ctx", {}).get("error")
+    if isinstance(error, SettingError):
+        return error.complete
+    return str(problem["msg"]).removeprefix("Value error, ").replace("valid tuple", "valid list")
 
 
 def _walk(form: type, location: Sequence[int | str]) -> tuple[list[str], list[str]]:
@@ -59,23 +71,29 @@ def _walk(form: type, location: Sequence[int | str]) -> tuple[list[str], list[st
     A location has the names of a union's alternatives between the keys; those are no fields and drop out.
     """
     model: Any = form
-    keys: list[str] = []
+    place: list[str] = []
     for part in map(str, location):
         inner = [kind for kind in _sections(model) if kind.__name__ == part]
         if inner:
             model = inner[0]
-        elif part in getattr(model, "model_fields", {}):
-            keys.append(part)
-            model = model.model_fields[part].annotation
-    kinds = [section.model_fields["kind"].annotation for section in _sections(model) if "kind" in section.model_fields]
-    return keys, list(
-        getattr(model, "model_fields", [kind for form in kinds for kind in getattr(form, "__args__", ())])
-    )
+        elif part in _fields(model):
+            place.append(part)
+            model = _fields(model)[part]
+    kinds = [_fields(section)["kind"] for section in _sections(model) if "kind" in _fields(section)]
+    return place, list(_fields(model) or [kind for form in kinds for kind in getattr(form, "__args__", ())])
+
+
+def _fields(form: Any) -> dict[str, Any]:
+    """Key → what it may hold; empty for what is no section."""
+    if not (isinstance(form, type) and issubclass(form, Section)):
+        return {}
+    hints = get_type_hints(form, include_extras=True)
+    return {key: hints[key] for key in keys(form)}
 
 
 def _sections(form: Any) -> list[Any]:
     """The sections among the alternatives of a key, however deep in lists and annotations."""
-    if isinstance(form, type) and hasattr(form, "model_fields"):
+    if isinstance(form, type) and issubclass(form, Section):
         return [form]
     return [section for part in getattr(form, "__args__", ()) for section in _sections(part)]
 

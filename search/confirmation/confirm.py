@@ -19,10 +19,9 @@ from numpy.random import default_rng
 from realign.cache import write_text
 from realign.evaluators.own import name_of
 from realign.score import Score
-from search import terminal
+from search import fidelities, terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
-from search.build import evaluator as assemble
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.confirmation.comparison import SCHEMA, Row, method, table
@@ -131,7 +130,7 @@ def _measure(
     config: StudyConfig, bench: Bench, rows: Sequence[Row], fresh: Sequence[int], winner: Subset
 ) -> dict[str, list[list[Score]]]:
     """The scores of each row, [n_seeds][replicates]; the winner's on the development split are in the cache then."""
-    view = backends.View(config, tuple(sorted({*config.pool, *config.tune, *config.held_out})), "test", winner)
+    view = backends.View(config.core, config.scope, config.scope.everyone, "test", winner)
     wanted = {row.name: row.wanted(fresh) for row in rows}
     scores = bench.measure("confirm", view, [pair for row in wanted.values() for pairs in row for pair in pairs])
     return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
@@ -177,10 +176,10 @@ def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
         "targets": [language.code for language in config.tune],
         "held_out": [language.code for language in config.held_out],
         "split": "test",
-        "task": config.task.kind,
-        "metric": config.task.metric,
+        "task": config.core.task.kind,
+        "metric": config.core.task.metric,
         "seeds": list(fresh),
-        "fidelity": assemble.fidelity(config).facts,
+        "fidelity": fidelities.full(config).facts,
         "versions": versions(),
         "method": method(len(fresh)),
     }

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from realign.cache import write_text
-from search.config.core_schema import FakeModel, Hub
-from search.config.sample_size import sample_size
+from realign.core import FakeModel
+from realign.data_sets import HubSet
 from search.config.study_config import StudyConfig
 from search.confirmation.comparison import check_schema
 from search.confirmation.significance import format_p
@@ -101,8 +101,8 @@ def _subset(config: StudyConfig, study: Study, confirmed: Mapping[str, Any], ask
         "schema": 1,
         "name": config.name,
         "languages": best["languages"],
-        "source": config.source.code,
-        "metric": config.task.metric,
+        "source": config.core.source.code,
+        "metric": config.core.task.metric,
         "score": {**score, **gains, "per_language": best["per_language"], "regressions": best["regressions"]},
         "baselines": {
             name: {key: rows[name][key] for key in ("languages", "mean", "ci95", "held_out")} for name in others
@@ -131,15 +131,18 @@ def _reason(best: Mapping[str, Any], candidates: Sequence[Mapping[str, Any]]) ->
 
 def _realignment(config: StudyConfig, subset: Mapping[str, Any], output: Path) -> str:
     """A file that needs no study: what to realign, on what, and how; at the full fidelity of the study."""
-    head = {"name": config.name, "seed": config.seed, "languages": subset["languages"], "source": config.source.code}
+    head = {
+        "name": config.name,
+        "seed": config.seed,
+        "languages": subset["languages"],
+        "source": config.core.source.code,
+    }
     lines = [
         f"# The realignment chosen by the study '{config.name}'; run it with: realingo realign DIR -o MODEL_DIR",
         *(f"{key} = {_toml(value)}" for key, value in head.items()),
     ]
     for name in ("model", "data", "task", "realign"):
-        section = getattr(config, name).model_dump(mode="json", exclude_none=True)
-        if name == "data" and (size := sample_size(config)) is not None:
-            section["pairs"] = size  # those of the study, whose smallest subset may be another
+        section = getattr(config.core, name).document(without_none=True)
         lines += ["", f"[{name}]"]
         said = {key: _placed(config, key, value, output) for key, value in section.items() if value != ""}
         lines += [f"{key} = {_toml(value)}" for key, value in said.items()]
@@ -154,10 +157,10 @@ def _placed(config: StudyConfig, key: str, value: Any, output: Path) -> Any:
         return [_placed(config, key, item, output) for item in value]
     named = key in FOLDERS and isinstance(value, str) and value != "world"
     absolute = named and (Path(value).is_absolute() or value.startswith("~"))
-    if not named or not value or absolute or not (config.home / value).is_dir():
+    if not named or not value or absolute or not (config.core.home / value).is_dir():
         return value
     # ".." in a path that goes through a link would lead elsewhere
-    return os.path.relpath(os.path.realpath(config.home / value), os.path.realpath(output))
+    return os.path.relpath(os.path.realpath(config.core.home / value), os.path.realpath(output))
 
 
 def _toml(value: Any) -> str:
@@ -188,25 +191,26 @@ def _card(config: StudyConfig, subset: Mapping[str, Any], confirmed: Mapping[str
     worse = ", ".join(names[code].name for code in score["regressions"]) or "none"
     used = ", ".join(f"{name} {number}" for name, number in subset["versions"].items())
     luck = 100 * confirmed["luck"]["difference"]
-    base = config.model.base
+    core = config.core
+    base = core.model.base
     encoder = f"{base.kind} (a rehearsal: no encoder was trained)" if isinstance(base, FakeModel) else quoted(base)
     return f"""# {plain(config.name)}: realigned on {len(subset["languages"])} languages
 
-Source language {config.source.name} (`{config.source.code}`), encoder {encoder}, task {config.task.kind}.
+Source language {core.source.name} (`{core.source.code}`), encoder {encoder}, task {core.task.kind}.
 
-| code | language | family | script | {config.task.metric} |
+| code | language | family | script | {core.task.metric} |
 |---|---|---|---|---|
 {members}
 
 ## Confirmed
 
 {len(confirmed["seeds"])} fresh seeds on the test split, {len(config.tune)} target languages, zero-shot;
-{config.task.metric} in percent.
+{core.task.metric} in percent.
 Intervals hold 95 %: {plain(confirmed["method"])}.
 
 Why this subset: {plain(subset["reason"])}.
 {_stale(subset)}
-Mean {config.task.metric} {_span(score)}. Gain:
+Mean {core.task.metric} {_span(score)}. Gain:
 {gains}
 
 | subset | languages | mean | held-out languages |
@@ -218,8 +222,8 @@ Winner's luck, the search value less the same subset's value on fresh seeds: {lu
 
 ## Data and settings
 
-- Parallel text: {_told(config.data.parallel)}; {_tested(config)}: {_told(config.task_data)}{_trained(config)}
-- Realignment: {config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs, in all
+- Parallel text: {_told(core.data.parallel)}; {_tested(config)}: {_told(core.task_data)}{_trained(config)}
+- Realignment: {core.realign.loss} loss, {core.realign.steps} steps of {core.realign.batch} pairs, in all
 - Fine-tuning: {_tuning(config)}
 - Held out from the search: {", ".join(language.name for language in config.held_out) or "none"}
 - Signature {quoted(subset["signature"])}; versions: {plain(used)}
@@ -241,24 +245,24 @@ def _told(source: Any) -> str:
         return source
     if isinstance(source, tuple):
         return ", ".join(_told(each) for each in source)
-    if isinstance(source, Hub):
+    if isinstance(source, HubSet):
         return f"{plain(source.name or source.id)} of the hub"
     return f"{source.kind} in {quoted(source.folder)}"
 
 
 def _trained(config: StudyConfig) -> str:
-    return f", trained on {_told(config.task.train)}" if config.task.train else ""
+    return f", trained on {_told(config.core.task.train)}" if config.core.task.train else ""
 
 
 def _tested(config: StudyConfig) -> str:
-    return "sentences to retrieve" if config.task.kind == "retrieval" else "labelled text"
+    return "sentences to retrieve" if config.core.task.kind == "retrieval" else "labelled text"
 
 
 def _tuning(config: StudyConfig) -> str:
-    task = config.task
+    task = config.core.task
     if task.kind == "retrieval":
         return "none"
-    return f"{task.training} of {task.batch} sentences of {config.source.name}"
+    return f"{task.training} of {task.batch} sentences of {config.core.source.name}"
 
 
 def _span(cell: Mapping[str, Any]) -> str:

@@ -86,7 +86,7 @@ def gather(config: StudyConfig, study: Study) -> Story:
     """Read the study and its confirmation, if there is one, and work out what they say."""
     done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
     shots = [Shot(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
-    names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.source)}
+    names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.core.source)}
     proof = confirmation(config)
     rows = proof.get("rows", [])
     chosen, top = findings.row(rows, "best"), findings.best(shots)
@@ -184,8 +184,8 @@ def _grounds(config: StudyConfig, names: Names, members: Sequence[str]) -> list[
     from selector.distances import distance
     from selector.sources import features
 
-    shown_here = (*config.pool, *config.held_out, config.source)
-    marks = {config.source.code: "source", **{each.code: "held out" for each in config.held_out}}
+    shown_here = (*config.pool, *config.held_out, config.core.source)
+    marks = {config.core.source.code: "source", **{each.code: "held out" for each in config.held_out}}
     where = features.coordinates(shown_here)  # (n, 3), unit vectors
     east, north = np.degrees(np.arctan2(where[:, 1], where[:, 0])), np.degrees(np.arcsin(np.clip(where[:, 2], -1, 1)))
     spots = {
@@ -214,7 +214,7 @@ def _facts(config: StudyConfig, study: Study, proof: Mapping[str, Any]) -> list[
     trials, best = study.trials(), study.best()
     states = Counter(trial.state for trial in trials)
     low, high = config.sizes
-    base = config.model.base
+    base = config.core.model.base
     used = ", ".join(f"{name} {number}" for name, number in proof.get("versions", versions()).items())
     seeds = proof.get("seeds", [])
     return [
@@ -223,11 +223,14 @@ def _facts(config: StudyConfig, study: Study, proof: Mapping[str, Any]) -> list[
         ("Trials", ", ".join(f"{states[state]} {state}" for state in ("complete", "failed", "running"))),
         ("Time in trials", f"{sum(trial.seconds for trial in trials):.0f} s"),
         ("Pool", f"{len(config.pool)} languages; subsets of {low}" + (f" to {high}" if high > low else "")),
-        ("Source language", config.source.name),
+        ("Source language", config.core.source.name),
         ("Held out", findings.joined([each.name for each in config.held_out], most=100) if config.held_out else "none"),
         ("Encoder", base if isinstance(base, str) else f"{base.kind}: a closed form, no encoder was trained"),
-        ("Task", f"{config.task.kind}, scored by {config.task.metric}"),
-        ("Realignment", f"{config.realign.loss} loss, {config.realign.steps} steps of {config.realign.batch} pairs"),
+        ("Task", f"{config.core.task.kind}, scored by {config.core.task.metric}"),
+        (
+            "Realignment",
+            f"{config.core.realign.loss} loss, {config.core.realign.steps} steps of {config.core.realign.batch} pairs",
+        ),
         ("Search", f"{config.search.strategy}, objective {config.search.score}, seed {config.seed}"),
         ("Confirmation", f"{len(seeds)} fresh seeds; {proof.get('method', '')}" if seeds else "not yet"),
         ("Signature of the best trial", best[0].signature if best else ""),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from realign.core import FakeModel
 from realign.inputs import listed
-from search.config.sample_size import sample_size
 from search.config.study_config import StudyConfig
 from search.study.storage import shown
 from selector.errors import InputError
@@ -32,26 +32,22 @@ SCHEMA = 1  # of the user attributes that `search.study.study` writes
 
 def facts(config: StudyConfig) -> dict[str, Any]:
     """Everything in the study file that changes a score, by its key; two studies compare only if these are equal."""
-
-    def sections(*names: str) -> dict[str, Any]:
-        return {name: getattr(config, name).model_dump(mode="json") for name in names}
-
+    core = config.core
     codes = {"pool": config.pool, "targets.tune": config.tune}
     whole = {
         **{key: [language.code for language in languages] for key, languages in codes.items()},
-        **sections("model", "data", "task", "realign"),
-        "pool.source": config.source.code,
+        **{name: getattr(core, name).document() for name in ("model", "data", "task", "realign")},
+        "pool.source": core.source.code,
         "search.objective": list(config.search.objectives) or config.search.objective,
         "search.seeds": config.search.seeds,
         "search.fidelity": config.search.fidelity,
-        **(sections("fidelity") if config.search.fidelity != "full" else {}),
+        **({"fidelity": config.fidelity.document()} if config.search.fidelity != "full" else {}),
         "seed": config.seed,
         **({"targets.weights": dict(config.weights)} if config.weights else {}),
     }
-    whole["data"].pop("pairs", None)
-    if (size := sample_size(config)) is not None:
-        whole["data"]["pairs"] = size
-    if isinstance(whole["model"]["base"], dict):
+    if not isinstance(core.data.pairs, int):
+        del whole["data"]["pairs"]  # no number: all there are
+    if isinstance(core.model.base, FakeModel):
         whole["model"]["base"].pop("seconds", None)  # how long a rehearsal takes changes no score
     return whole
 

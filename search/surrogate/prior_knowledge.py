@@ -24,8 +24,8 @@ def side_of(config: StudyConfig) -> Side:
     A pair about which nothing is known has the mean distance of the others. A metric that tells no pair of these
     languages from another is left out.
     """
-    languages = tuple(sorted({*config.pool, *config.tune, config.source}))
-    codes = objective.languages(config.search.score, config.tune, config.data.parallel == "world")
+    languages = tuple(sorted({*config.pool, *config.tune, config.core.source}))
+    codes = objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
     targets = tuple(language for language in config.tune if language.code in codes)
     place = {language: index for index, language in enumerate(languages)}
     pool, tune = [place[each] for each in config.pool], [place[each] for each in targets]
@@ -37,7 +37,7 @@ def side_of(config: StudyConfig) -> Side:
     return Side(
         alike={metric: S[np.ix_(pool, pool)] for metric, S in found.items()},
         near={metric: S[np.ix_(tune, pool)] for metric, S in found.items()},
-        source={metric: S[place[config.source], pool] for metric, S in found.items()},
+        source={metric: S[place[config.core.source], pool] for metric, S in found.items()},
         targets=tuple(language.code for language in targets),
         weights=weights,
         given={"published": _gain(config, targets, weights)} if has_precedent(config) else {},
@@ -49,14 +49,14 @@ def has_precedent(config: StudyConfig) -> bool:
 
     Where they do not fit after all, for another encoder perhaps, the surrogate learns to give them no weight.
     """
-    real = isinstance(config.model.base, str) and config.model.base != "world"
+    real = isinstance(config.core.model.base, str) and config.core.model.base != "world"
     languages = {*config.pool, *config.tune}
-    return real and config.source.code == transfer.SOURCE and len(languages) <= transfer.LARGEST
+    return real and config.core.source.code == transfer.SOURCE and len(languages) <= transfer.LARGEST
 
 
 def _gain(config: StudyConfig, targets: tuple[Language, ...], weights: Array) -> Given:
     """The mean gain that the transfer model expects of the targets, as a feature of subsets [B, 1]."""
-    kind = config.task.kind
+    kind = config.core.task.kind
     tasks = (kind,) if kind in transfer.RANKED_BY else transfer.RANKED_BY
     expected = transfer.MeanGain(config.pool, targets, weights / weights.sum(), tasks)
 

@@ -72,7 +72,7 @@ def main(encoder: str, data: str, folder: str) -> None:
     whole = load(encoder)
     store = PairStore(whole, Verses(Path(data) / "parallel", "eng", POOL), Realignment(max_length=LENGTH))
     tagging = Tagging(
-        whole, Conllu(Path(data) / "ud", [*POOL, *HELD_OUT, "eng"]), "eng", FineTuning(max_length=TASK_LENGTH)
+        whole, Conllu(Path(data) / "ud", [*POOL, *HELD_OUT, "eng"]), "eng", FineTuning(batch=32, max_length=TASK_LENGTH)
     )
     pairs = {code: store.of(code) for code in POOL}
     dev = {"tune": (["eng", *POOL], "dev", TUNE_SENTENCES), "test": ([*POOL, *HELD_OUT], "test", TEST_SENTENCES)}

@@ -160,7 +160,7 @@ class Study:
         return lambda: phase.take(phase.taken + 1), phase.finish
 
     def _tuning(self, model: Any, steps: int, way: Way) -> tuple[Callable[[], object], Callable[[], None]]:
-        tuner = Tuner(model, lessons(self.text), FineTuning(lr=2e-5), steps, 0)
+        tuner = Tuner(model, lessons(self.text), FineTuning(batch=32, lr=2e-5), steps, 0)
         if not way.sentences:
             tuner.begin()
             return tuner.step, tuner.finish

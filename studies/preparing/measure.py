@@ -17,8 +17,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from realign.build import evaluator as assemble
 from realign.training.encoded_pairs import PairStore
-from search.build import evaluator as assemble
 from search.config.study_config import load
 
 
@@ -43,9 +43,9 @@ def main(path: Path, count: int) -> None:
     memory, config = Memory(), load(path)
     config = replace(config, pool=config.pool[:count])
     begun = time.process_time()
-    text, encoder = assemble.ingredients(config, str(config.model.base), None)
+    text, encoder = assemble.ingredients(config.core, config.pool, None)
     ready = time.process_time()
-    store = PairStore(encoder, text, config.realign.recipe())
+    store = PairStore(encoder, text, config.core.realign)
     pairs = {language.code: len(store.of(language.code).source) for language in config.pool}
     ended = time.process_time()
     children = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -79,7 +79,7 @@ def measured(name: str, subset: Subset, settings: Mapping[str, Any], workers: in
     document = {**bench.WORLD, "name": "variants", "realign": {"steps": 100, "batch": 16, "lr": 1e-3, **settings}}
     path = HERE / "study.toml"
     config = resolved(path, check(StudyFile, path, document))
-    view = backends.View(config, tuple(sorted((*config.pool, *config.held_out))), "dev")
+    view = backends.View(config.core, config.scope, tuple(sorted((*config.pool, *config.held_out))), "dev")
     with terminal.progress() as advance, Interrupts() as interrupts:
         runner = Bench("process" if workers > 1 else "inline", workers, advance, interrupts)
         scores = runner.measure(name, view, [(subset, seed) for seed in range(SEEDS)])

@@ -63,16 +63,16 @@ class Clocked:
 
 def trials(file: Path, storage: str, count: int) -> Clocked:
     """One search of so many trials in this process."""
+    from realign.build import evaluator as assemble
     from search import driver
     from search.backends import registry as backend
-    from search.build import evaluator as assemble
     from search.commands import search as run
     from search.config.study_config import load
     from search.interrupts import Interrupts
     from search.study.study import open_study
 
     config = load(file, [f"search.storage={storage}"])
-    evaluator = assemble.evaluator(config, config.tune, "dev").evaluator  # without its cache
+    evaluator = assemble.evaluator(config.core, config.scope, config.tune, "dev").evaluator  # without its cache
     place = Clocked(backend.Inline(evaluator))
     record = open_study(config, create=True)
     with Interrupts() as interrupts, record.driven():

@@ -24,10 +24,9 @@ import numpy as np
 from realign.evaluators import table as replay
 from realign.evaluators.table import Table
 from realign.score import Advance, Evaluator, Fidelity, Merging, Score
-from search import terminal
+from search import fidelities, terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
-from search.build import evaluator as assemble
 from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolved
 from search.interrupts import Interrupts
@@ -53,7 +52,7 @@ def levels(full: Fidelity) -> dict[str, Fidelity]:
     share = full.share(1 / LARGEST, 1, 1)  # of a language in a subset of four
     return {
         "full": full,
-        "scores": replace(share, merging=Merging("scores")),
+        "scores": replace(share, merging=Merging("scores", scale=1.0)),
         "short": full.share(0.25, 0.25, 0.25),
         "vectors": replace(full.share(1, 1, 0.25), merging=Merging("average", scale=2.0)),
     }
@@ -69,7 +68,7 @@ def subsets(config: StudyConfig) -> list[Subset]:
 def main(workers: int, seeds: int) -> None:
     """Subsets of four at all levels first; the table is written after each step, what is not measured yet is empty."""
     config = resolved(HERE / "make.toml", check(StudyFile, HERE / "make.toml", dict(STUDY)))
-    view, every, known = backends.search_view(config), subsets(config), levels(assemble.fidelity(config))
+    view, every, known = backends.search_view(config), subsets(config), levels(fidelities.full(config))
     signature = view.evaluator().signature(Subset(), known["full"], 0)  # of encoder, data, task, versions
     parts = [[s for s in every if len(s) == LARGEST], [s for s in every if len(s) != LARGEST]]
     scores = measured(every, known, signature)

@@ -14,7 +14,6 @@ from rehearsal import realingo, tree
 from realign.score import Fidelity
 from search.commands import check as checking
 from search.commands.estimate import Clock, Pace
-from search.config.sample_size import sample_size
 from search.config.study_config import load
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -194,8 +193,8 @@ def test_the_pace_of_a_stage_is_that_between_its_first_and_last_step() -> None:
 
 
 def test_a_trial_is_the_sum_of_its_stages(home: Path) -> None:
-    config = load(home / "world.toml")
-    assert Pace(2.0, 3.0, 0.5, 1.0).trial(config, Fidelity(32, 4, 6), 3) == 1.0 + 2.0 * 8 + 3.0 * 4 + 0.5 * 6 * 3
+    batch = load(home / "world.toml").core.realign.batch
+    assert Pace(2.0, 3.0, 0.5, 1.0).trial(batch, Fidelity(32, 4, 6), 3) == 1.0 + 2.0 * 8 + 3.0 * 4 + 0.5 * 6 * 3
 
 
 @pytest.mark.parametrize(
@@ -206,7 +205,7 @@ def test_a_trial_is_the_sum_of_its_stages(home: Path) -> None:
         (["pool.k=[1, 3]"], 20),
         (["pool.k=3"], 7),
         (["data.pairs=6"], 6),
-        (["data.pairs=all"], None),
+        (["data.pairs=all"], "all"),
         (["search.strategy=greedy"], 20),
         (["search.strategy=greedy", 'pool.include=["deu"]'], 10),
         (["search.fidelity=merge"], 10),
@@ -216,13 +215,13 @@ def test_a_trial_is_the_sum_of_its_stages(home: Path) -> None:
         (["search.fidelity=ladder", "fidelity.method=average", "fidelity.pairs=0.8"], 20),
     ],
 )
-def test_as_many_pairs_of_a_language_as_a_run_can_see(home: Path, changes: list[str], expected: int | None) -> None:
-    assert sample_size(load(home / "files.toml", changes)) == expected
+def test_as_many_pairs_of_a_language_as_a_run_can_see(home: Path, changes: list[str], expected: int | str) -> None:
+    assert load(home / "files.toml", changes).core.data.pairs == expected
 
 
 def test_all_of_the_world_is_taken(home: Path) -> None:
-    assert sample_size(load(home / "world.toml")) is None
-    assert sample_size(load(home / "world.toml", ["data.pairs=9"])) == 9
+    assert load(home / "world.toml").core.data.pairs is None
+    assert load(home / "world.toml", ["data.pairs=9"]).core.data.pairs == 9
 
 
 def test_without_counting_the_world_is_asked_for_little(home: Path) -> None:

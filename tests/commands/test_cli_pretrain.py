@@ -134,5 +134,5 @@ def test_the_studies_of_real_languages_agree_with_each_other() -> None:
 
     studies = Path(__file__).parents[2] / "studies"
     study, encoder = load(studies / "real-small.toml"), load_pretrain(studies / "real-small-encoder.toml")
-    spoken = {language.code for language in (study.source, *study.pool, *study.held_out)}
+    spoken = {language.code for language in (study.core.source, *study.pool, *study.held_out)}
     assert set(encoder.data.languages) == spoken

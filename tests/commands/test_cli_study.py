@@ -151,7 +151,7 @@ def test_kill_in_the_middle_then_the_same_command(tmp_path: Path, extra: tuple[s
     study = rehearsal.write(tmp_path / "study", **SLOW)
     config = load(study)
     with rehearsal.started("search", study, *extra, cache=tmp_path / "cache") as process:
-        wait_for(process, config.home / "trial.db", 4)
+        wait_for(process, config.core.home / "trial.db", 4)
         process.kill()
     left = open_study(config, create=False).trials()
     finished = {trial.number: trial for trial in left if trial.state == "complete"}
@@ -181,7 +181,7 @@ def test_an_interrupt_exits_130_and_says_how_to_continue(tmp_path: Path, number:
     study = rehearsal.write(tmp_path / "study", **SLOW)
     config = load(study)
     with rehearsal.started("search", study, cache=tmp_path / "cache") as process:
-        wait_for(process, config.home / "trial.db", 1)
+        wait_for(process, config.core.home / "trial.db", 1)
         process.send_signal(number)
         _, err = process.communicate()
     assert process.returncode == 130

@@ -36,7 +36,7 @@ def test_without_flags_it_is_the_world(tmp_path: Path) -> None:
     file = tmp_path / "first.toml"
     assert realingo("init", "-o", str(file), "--yes") == 0
     config = load(file)
-    assert (config.name, config.model.base, len(config.pool), config.sizes) == ("first", "world", 24, (4, 4))
+    assert (config.name, config.core.model.base, len(config.pool), config.sizes) == ("first", "world", 24, (4, 4))
     assert len(config.held_out) == 8
 
 
@@ -48,7 +48,7 @@ def test_a_folder_is_looked_at(data: Path, tmp_path: Path, capsys: pytest.Captur
     assert [language.code for language in config.pool] == ["deu", "fra"]
     assert config.tune == config.pool
     assert [language.code for language in config.held_out] == ["swh"]
-    assert config.model.base == "xlm-roberta-base"
+    assert config.core.model.base == "xlm-roberta-base"
     assert said["next"] == f"realingo check {file}"
     assert any("tur" in remark and "treebank" in remark for remark in said["remarks"])
 
@@ -137,7 +137,7 @@ def test_named_sets_of_the_hub(tmp_path: Path) -> None:
     ]
     assert realingo("init", "-o", str(file), *flags) == 0
     config = load(file)
-    assert (config.task.kind, config.sizes) == ("ner", (2, 2))
+    assert (config.core.task.kind, config.sizes) == ("ner", (2, 2))
 
 
 def test_nothing_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def encoder(folder: Path) -> Encoder:
 
 
 def evaluator(world: World, encoder: Encoder, how: Realignment | None = None) -> RealignAndTransfer:
-    task = Tagging(encoder, world, "eng", FineTuning())
+    task = Tagging(encoder, world, "eng", FineTuning(batch=32))
     return RealignAndTransfer(encoder, world, task, ("deu", "fin"), "dev", how or Realignment())
 
 
@@ -129,7 +129,7 @@ def test_signature_sees_what_changes_a_score(world: World, encoder: Encoder) -> 
 
 
 def test_tallies_agree_with_a_plain_loop_over_sentences(world: World, encoder: Encoder) -> None:
-    task = Tagging(encoder, world, "eng", FineTuning())
+    task = Tagging(encoder, world, "eng", FineTuning(batch=32))
     model = encoder.copy()
     head = task.finetune(model, 20, 0)
     tally = task.evaluate(model, head, ["deu", "fin"], "dev")["fin"]

@@ -170,14 +170,14 @@ WRONG = {
 ATTEMPTS = """
 import json, sys
 from pathlib import Path
-from search.build import evaluator as assemble
+from realign.build import evaluator as assemble
 from search.config import study_config as config
 from selector.errors import InputError
 said = {}
 for file in sorted(Path(sys.argv[1]).glob("*.toml")):
     study = config.load(file)
     try:
-        built = assemble.evaluator(study, study.tune, "dev")
+        built = assemble.evaluator(study.core, study.scope, study.tune, "dev")
         built.signature  # noqa: B018
         said[file.stem] = None
     except InputError as problem:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from realign.build import evaluator as assemble
 from realign.encoder.encoder import Encoder, load
 from realign.evaluate import RealignAndTransfer
 from realign.evaluators.single_language import Alone, soft_maximum
@@ -30,8 +31,8 @@ from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search.build import cost as work
-from search.build import evaluator as assemble
+from search import cost as work
+from search import fidelities
 from search.commands import search as run
 from search.study.study import open_study
 from selector.errors import InputError, RunError
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 SIZES = Sizes(parallel=80, source=160, evaluation=24, text=120, source_text=200, low_text=40)
 TINY = Shape(vocabulary=1500, layers=2, width=32, heads=2, steps=30, batch=32, length=32)
 FULL = Fidelity(pairs=64, steps=12, examples=16)
-EXACT = Merging("average", precision="fp32", tuned="each")
+EXACT = Merging("average", precision="fp32", tuned="each", scale=1.0)
 POOL = ("deu", "fin", "tam")
 
 
@@ -54,7 +55,7 @@ def encoder(world: World, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 
 def evaluator(world: World, encoder: Encoder, pool: tuple[str, ...] = POOL) -> RealignAndTransfer:
-    task = Tagging(encoder, world, "eng", FineTuning())
+    task = Tagging(encoder, world, "eng", FineTuning(batch=32))
     return RealignAndTransfer(encoder, world, task, ("deu", "fin"), "dev", Realignment(), pool)
 
 
@@ -172,7 +173,7 @@ def plain(matrices: list[Tensor], how: Merging) -> Tensor:
 @pytest.mark.parametrize("block", [1, 40, 2**24])
 @pytest.mark.parametrize(
     "how",
-    [Merging("average", scale=0.7), Merging("touched", scale=2.0), Merging("ties", density=0.3)],
+    [Merging("average", scale=0.7), Merging("touched", scale=2.0), Merging("ties", density=0.3, scale=1.0)],
     ids=lambda how: how.method,
 )
 def test_combining_is_what_the_papers_say_in_blocks_of_any_size(
@@ -197,9 +198,9 @@ def test_combining_is_what_the_papers_say_in_blocks_of_any_size(
 def test_dare_drops_at_random_and_keeps_the_mean(tmp_path: Path) -> None:
     ones = stored(tmp_path, difference(changed(torch.ones(200, 50)), Weights(200, 50), torch.float32))
     model, again, whole = Weights(200, 50), Weights(200, 50), Weights(200, 50)
-    merger.add(model, {"deu": ones}, Merging("dare", density=0.25))
-    merger.add(again, {"deu": ones}, Merging("dare", density=0.25))
-    merger.add(whole, {"deu": ones}, Merging("dare", density=1.0))
+    merger.add(model, {"deu": ones}, Merging("dare", density=0.25, scale=1.0))
+    merger.add(again, {"deu": ones}, Merging("dare", density=0.25, scale=1.0))
+    merger.add(whole, {"deu": ones}, Merging("dare", density=1.0, scale=1.0))
     assert set(model.matrix.unique().tolist()) == {0.0, 4.0}
     assert model.matrix.mean().item() == pytest.approx(1.0, abs=0.06)
     assert torch.equal(model.matrix, again.matrix)
@@ -235,7 +236,13 @@ def test_half_precision_is_close(world: World, encoder: Encoder) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [Merging("average"), Merging("average", tuned="each"), Merging("ties", 2, scale=2.0, density=0.2)], ids=str
+    "how",
+    [
+        Merging("average", scale=1.0),
+        Merging("average", tuned="each", scale=1.0),
+        Merging("ties", 2, scale=2.0, density=0.2),
+    ],
+    ids=str,
 )
 def test_merged_scores_are_functions_of_the_seed_and_reuse_vectors(
     world: World, encoder: Encoder, how: Merging, monkeypatch: pytest.MonkeyPatch
@@ -262,7 +269,13 @@ def test_signatures_tell_the_ways_apart(world: World, encoder: Encoder) -> None:
         replace(FULL, patience=2),
         *(
             replace(FULL, merging=how)
-            for how in (Merging(), Merging("ties"), Merging(scale=2.0), Merging(precision="fp32"), Merging(seeds=2))
+            for how in (
+                Merging(scale=1.0),
+                Merging("ties", scale=1.0),
+                Merging(scale=2.0),
+                Merging(scale=1.0, precision="fp32"),
+                Merging(scale=1.0, seeds=2),
+            )
         ),
     ]
     one, other = evaluator(world, encoder), evaluator(world, encoder, ("deu", "fin"))
@@ -290,7 +303,7 @@ def test_of_many_vectors_only_blocks_are_in_memory(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(merger, "METHODS", {"average": watched})
     before = _private()
-    merger.add(model, vectors, Merging("average"))
+    merger.add(model, vectors, Merging("average", scale=1.0))
     assert torch.all(model.matrix == 5.5)
     assert len(peak) >= 40
     assert max(peak) - before < 40 * 2**20, "more than blocks of 160 MiB of vectors was held"
@@ -328,7 +341,7 @@ class Counted:
 def test_patience_ends_early_and_else_changes_nothing(
     world: World, encoder: Encoder, flat: bool, patience: int, steps: int
 ) -> None:
-    task = Tagging(encoder, world, "eng", FineTuning())
+    task = Tagging(encoder, world, "eng", FineTuning(batch=32))
     counted, model, plainly = Counted(task, flat), encoder.copy(), encoder.copy()
     finetune(counted, model, replace(FULL, steps=30, patience=patience), 0)  # type: ignore[arg-type]
     task.finetune(plainly, 30, 0)
@@ -370,7 +383,7 @@ class Singles:
 
 def test_scores_of_languages_are_asked_once_and_combined() -> None:
     singles = Singles()
-    asked = replace(FULL, merging=Merging("scores", seeds=2))
+    asked = replace(FULL, merging=Merging("scores", seeds=2, scale=1.0))
     alone = Alone(singles)
     score = alone(subset("deu", "fin"), asked, 3)
     assert score.per_language == pytest.approx({"x": 0.3, "y": 0.55})  # the mean over seeds 3 and 4
@@ -379,7 +392,7 @@ def test_scores_of_languages_are_asked_once_and_combined() -> None:
     assert singles.asked == [("deu", 3), ("deu", 4), ("fin", 3), ("fin", 4)]
     Alone(singles)(subset("deu", "tam"), asked, 3)
     assert singles.asked[4:] == [("tam", 3), ("tam", 4)]
-    assert Alone(singles)(Subset(), replace(asked, merging=Merging("scores")), 3).per_language["x"] == 0.1
+    assert Alone(singles)(Subset(), replace(asked, merging=Merging("scores", scale=1.0)), 3).per_language["x"] == 0.1
     assert Alone(singles)(subset("deu", "fin"), FULL, 0) == singles(subset("deu", "fin"), FULL, 0)
 
 
@@ -391,12 +404,12 @@ def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Pat
         config = rehearsal.study(tmp_path / name, f"search.fidelity={name}", "search.trials=5", *keys)
         best = run.search(config)["best"]
         assert best["fidelity"] == facts
-        assert best["signature"] == assemble.evaluator(config, config.tune, "dev").signature(
-            Subset.of(map(parse, best["languages"])), assemble.at_level(config, name), config.seed
+        assert best["signature"] == assemble.evaluator(config.core, config.scope, config.tune, "dev").signature(
+            Subset.of(map(parse, best["languages"])), fidelities.at_level(config, name), config.seed
         )
-        assert assemble.fidelity(config) == Fidelity(3200, 200, 20)
+        assert fidelities.full(config) == Fidelity(3200, 200, 20)
         with pytest.raises(InputError, match="fidelity"):
-            run.search(replace(config, fidelity=config.fidelity.model_copy(update={"seeds": 2})))
+            run.search(replace(config, fidelity=replace(config.fidelity, seeds=2)))
 
 
 @pytest.mark.parametrize("how", [(), ("fidelity.method=average",), ("fidelity.method=average", "fidelity.tuned=each")])
@@ -406,8 +419,8 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
     document = run.search(config)
     trials = open_study(config, create=False).trials()
     met = {code for trial in trials for code in trial.subset.codes}
-    tuning = config.task.batch * assemble.fidelity(config).steps
-    realigning = 2 * assemble.fidelity(config).pairs
+    tuning = config.core.task.batch * fidelities.full(config).steps
+    realigning = 2 * fidelities.full(config).pairs
     if config.fidelity.method == "scores":
         sentences = 3 * len(met) * (realigning / 2 + tuning)
     elif config.fidelity.tuned == "once":
@@ -415,6 +428,6 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
     else:
         sentences = 3 * len(met) * realigning / 2 + len(trials) * tuning
     assert document["evaluations"]["full_equivalents"] == pytest.approx(sentences / (realigning + tuning))
-    paid = work.paid_once(config, assemble.at_level(config, "merge"))
+    paid = work.paid_once(config, fidelities.at_level(config, "merge"))
     if config.fidelity.method != "scores" and config.fidelity.tuned == "once":  # nothing is paid later
         assert document["evaluations"]["full_equivalents"] == pytest.approx(paid)

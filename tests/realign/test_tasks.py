@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 
+from realign.build import evaluator as assemble
+from realign.core import Task as TaskSettings
 from realign.corpora.base import Classified, Pair, Split, Tagged
 from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.windows import windows
@@ -26,9 +28,9 @@ from realign.tasks.tagging import Tagging, right_spans, right_words
 from realign.training.pretrain import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search.build import evaluator as assemble
+from search import fidelities
 from search.cli import _status
-from search.config.core_schema import TaskSection
+from search.config.schema import check
 from search.config.study_config import load as load_study
 from search.confirmation.measured import measure
 from selector.errors import InputError
@@ -93,7 +95,7 @@ def test_span_f1_is_that_of_seqeval_whatever_is_tagged(sentences: list[list[tupl
 
 
 def test_tagged_entities_agree_with_a_plain_loop_and_seqeval(world: World, encoder: Encoder) -> None:
-    task = Tagging(encoder, world.entities, "eng", FineTuning(), right_spans)
+    task = Tagging(encoder, world.entities, "eng", FineTuning(batch=32), right_spans)
     model = encoder.copy()
     head = task.finetune(model, 60, 0)
     tallies = task.evaluate(model, head, CODES, "dev")
@@ -134,7 +136,7 @@ def test_the_worlds_other_labels_left_its_sentences_and_signature_alone() -> Non
 def test_tags_that_are_no_entities_are_refused(encoder: Encoder, tags: tuple[str, str], said: str) -> None:
     corpus = OnePlace([Tagged(("a", "b"), tags)])
     with pytest.raises(InputError, match=said):
-        Tagging(encoder, corpus, "eng", FineTuning(), right_spans)
+        Tagging(encoder, corpus, "eng", FineTuning(batch=32), right_spans)
 
 
 def test_an_entity_type_the_source_lacks_is_a_miss_not_an_error(world: World, encoder: Encoder) -> None:
@@ -145,7 +147,7 @@ def test_an_entity_type_the_source_lacks_is_a_miss_not_an_error(world: World, en
         def sentences(self, language: str, split: Split) -> Any:
             return train if split == "train" else foreign
 
-    task = Tagging(encoder, Mixed([]), "eng", FineTuning(), right_spans)
+    task = Tagging(encoder, Mixed([]), "eng", FineTuning(batch=32), right_spans)
     model = encoder.copy()
     head = task.finetune(model, 5, 0)
     tally = task.evaluate(model, head, ["deu"], "dev")["deu"]
@@ -184,7 +186,7 @@ def test_every_word_of_a_long_sentence_gets_a_prediction(world: World, encoder: 
         def sentences(self, language: str, split: Split) -> Any:
             return train if split == "train" else rows
 
-    task = Tagging(encoder, Constant([]), "eng", FineTuning(max_length=6))
+    task = Tagging(encoder, Constant([]), "eng", FineTuning(batch=32, max_length=6))
     model = encoder.copy()
     tally = task.evaluate(model, task.finetune(model, 30, 0), ["deu"], "dev")["deu"]
     assert tally.correct == tally.total == tuple(len(one.words) for one in rows)
@@ -195,7 +197,7 @@ def test_every_word_of_a_long_sentence_gets_a_prediction(world: World, encoder: 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
 def test_classes_agree_with_a_plain_loop(world: World, encoder: Encoder, pooling: Any) -> None:
-    task = Classification(encoder, world, "eng", FineTuning(), pooling)
+    task = Classification(encoder, world, "eng", FineTuning(batch=32), pooling)
     model = encoder.copy()
     head = task.finetune(model, 20, 0)
     tallies = task.evaluate(model, head, CODES, "test", 15)
@@ -214,7 +216,7 @@ def test_pairs_are_read_together_and_what_is_cut_off_is_told(
 ) -> None:
     sentences = [one.words for one in world.sentences("eng", "dev")]
     pairs = [Classified(a, b, str(i % 2)) for i, (a, b) in enumerate(pairwise(sentences))]
-    task = Classification(encoder, OnePlace(pairs), "eng", FineTuning())
+    task = Classification(encoder, OnePlace(pairs), "eng", FineTuning(batch=32))
     model = encoder.copy()
     head = task.finetune(model, 10, 0)
     tally = task.evaluate(model, head, ["eng"], "dev")["eng"]
@@ -226,7 +228,7 @@ def test_pairs_are_read_together_and_what_is_cut_off_is_told(
     assert list(tally.correct) == right
     assert not caplog.records
 
-    short = Classification(encoder, OnePlace(pairs), "eng", FineTuning(max_length=12))
+    short = Classification(encoder, OnePlace(pairs), "eng", FineTuning(batch=32, max_length=12))
     short.evaluate(model, head, ["eng"], "dev")
     assert "words lie beyond 12 sub-words" in caplog.text
     assert 0.2 < share_truncated(short._encode(pairs), pairs) < 0.8
@@ -237,7 +239,7 @@ def test_examples_that_cannot_be_classified_are_refused(encoder: Encoder) -> Non
     mixed = [Classified(("a",), None, "x"), Classified(("a",), ("b",), "y")]
     for rows, said in ((mixed, "some are not"), (mixed[:1], "one label")):
         with pytest.raises(InputError, match=said):
-            Classification(encoder, OnePlace(rows), "eng", FineTuning())
+            Classification(encoder, OnePlace(rows), "eng", FineTuning(batch=32))
 
 
 # --- retrieval ------------------------------------------------------------------------------------------------------
@@ -282,7 +284,7 @@ def test_a_layer_that_is_not_there_is_refused(encoder: Encoder, world: World) ->
 
 
 def tasks(encoder: Encoder, world: World) -> dict[str, Task]:
-    how = FineTuning()
+    how = FineTuning(batch=32)
     return {
         "pos": Tagging(encoder, world, "eng", how, right_words),
         "ner": Tagging(encoder, world.entities, "eng", how, right_spans),
@@ -347,8 +349,8 @@ def test_no_sentence_with_an_entity_is_zero_not_an_error() -> None:
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"validation error"):
-        TaskSection.model_validate(wrong)
+    with pytest.raises(InputError, match=r"task\.toml"):
+        check(TaskSettings, Path("task.toml"), wrong)
 
 
 STUDY = """
@@ -439,9 +441,11 @@ def test_local_files_score_what_the_same_text_scores_otherwise(
     more = f'steps = 4\ndata = {{kind = "{form}", folder = "labels"}}'
     path.write_text(STUDY.format(kind=kind, more=more), encoding="utf-8")
     config = load_study(path)
-    found = assemble.evaluator(config, config.pool, "dev").evaluator(Subset(), assemble.fidelity(config), 0)
+    found = assemble.evaluator(config.core, config.scope, config.pool, "dev").evaluator(
+        Subset(), fidelities.full(config), 0
+    )
 
-    how = FineTuning(batch=config.task.batch)
+    how = FineTuning(batch=config.core.task.batch)
     own = (
         Tagging(encoder, world.entities, "eng", how, right_spans)
         if kind == "ner"

@@ -323,7 +323,7 @@ def test_steps_are_spread_evenly_beside_another_training(
 
 
 def test_in_turns_is_another_training_and_leaves_nothing_frozen(world: World, encoder: Encoder) -> None:
-    task = Tagging(encoder, world, "eng", FineTuning())
+    task = Tagging(encoder, world, "eng", FineTuning(batch=32))
     subset, size = Subset.of([parse("deu")]), Fidelity(pairs=32, steps=8, examples=20)
 
     def tallies(**settings: object) -> object:

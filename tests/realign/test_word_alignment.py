@@ -120,8 +120,14 @@ def test_aligners_beat_chance_and_gold_is_right(world: World, encoder: Encoder) 
 
 
 def test_signatures_tell_aligners_apart(encoder: Encoder) -> None:
-    hows = [("mutual", -1), ("mutual", 0), ("itermax", -1), ("gold", -1), ("pharaoh", -1)]
-    made = {aligner(Realignment(loss="word", aligner=name, layer=layer), encoder).signature for name, layer in hows}  # type: ignore[arg-type]
+    hows = [
+        Realignment(loss="word", aligner="mutual"),
+        Realignment(loss="word", aligner="mutual", layer=0),
+        Realignment(loss="word", aligner="itermax"),
+        Realignment(loss="word", aligner="gold"),
+        Realignment(loss="word", aligner="pharaoh", alignments="links"),
+    ]
+    made = {aligner(how, encoder).signature for how in hows}
     assert len(made) == 5
 
 

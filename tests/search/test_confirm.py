@@ -15,15 +15,16 @@ import rehearsal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realign.build import evaluator as assemble
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Score
+from search import fidelities
 from search.backends import batch
 from search.backends import registry as backend
 from search.backends.base import Job, Outcome
 from search.backends.process import processes
 from search.backends.registry import View, search_view
-from search.build import evaluator as assemble
 from search.commands import search as run
 from search.confirmation import confirm
 from search.confirmation.measured import measure
@@ -98,7 +99,7 @@ def test_confirmation_uses_fresh_seeds_and_the_test_split(tmp_path: Path) -> Non
     targets = tuple(sorted({*config.pool, *config.held_out}))
     evaluator = FakeEvaluator(config.pool, targets, Terms(noise=0.3), "test")
     subset = Subset.of(language for language in config.pool if language.code in document["rows"][0]["languages"])
-    runs = [evaluator(subset, assemble.fidelity(config), seed) for seed in document["seeds"]]
+    runs = [evaluator(subset, fidelities.full(config), seed) for seed in document["seeds"]]
     for code, value in document["rows"][0]["per_language"].items():
         assert value == pytest.approx(np.mean([run.per_language[code] for run in runs]))
 
@@ -152,7 +153,7 @@ def test_what_is_cached_starts_no_worker(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
     found = {(trial.subset, config.seed): trial.value for trial in open_study(config, create=False).trials()}
-    view = Fatal(config, config.tune, "dev")
+    view = Fatal(config.core, config.scope, config.tune, "dev")
     with Interrupts() as interrupts:
         bench = batch.Bench("process", 2, lambda *_: None, interrupts)
         assert {wanted: score.value for wanted, score in bench.measure("", view, list(found)).items()} == found
@@ -223,7 +224,7 @@ def test_a_failed_evaluation_is_named_with_its_way_out() -> None:
 
 def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, seconds=0.2)
-    work = [Job(i, Subset(config.pool[i : i + 3]), assemble.fidelity(config), 7) for i in range(4)]
+    work = [Job(i, Subset(config.pool[i : i + 3]), fidelities.full(config), 7) for i in range(4)]
     place = processes(search_view(config).evaluator, 2)
     scores = {}
     try:
@@ -242,7 +243,7 @@ def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
 def test_a_worker_that_dies_between_jobs_is_told_when_asked(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     place = processes(search_view(config).evaluator, 1)
-    job = Job(0, Subset(), assemble.fidelity(config), 7)
+    job = Job(0, Subset(), fidelities.full(config), 7)
     try:
         place.submit(job)
         assert place.collect()[0].score is not None
@@ -268,7 +269,7 @@ def test_a_big_confirmation_is_quick() -> None:
     """10 rows × 5 seeds × 33 languages × 100 sentences: seconds, not minutes."""
     world = parse_pool("world")
     fake = FakeEvaluator(world, world)
-    score = fake(Subset(world[:4]), confirm.assemble.Fidelity(1, 1, 100), 0)
+    score = fake(Subset(world[:4]), Fidelity(1, 1, 100), 0)
     table = {f"row {i}": [[score]] * 5 for i in range(10)}
     measured = {name: measure(scores) for name, scores in table.items()}
     codes = [language.code for language in world]

@@ -13,13 +13,13 @@ import pytest
 import rehearsal
 import small_study
 
+from realign.build import evaluator as assemble
+from realign.build.inputs import contents
 from realign.inputs import ChangedError, Inputs, different, listed
 from realign.score import Evaluator, Fidelity, Look, Score
 from realign.store.array_store import key_of
-from search import driver
+from search import driver, fidelities
 from search.backends import registry
-from search.build import evaluator as assemble
-from search.build.inputs import contents
 from search.commands import search as run
 from search.config.study_config import StudyConfig, load
 from search.interrupts import Interrupts
@@ -126,7 +126,7 @@ def test_a_held_out_language_can_be_added_later(home: Path) -> None:
 
 
 def evaluator_of(config: StudyConfig) -> Evaluator:
-    return assemble.evaluator(config, config.tune, "dev")
+    return assemble.evaluator(config.core, config.scope, config.tune, "dev")
 
 
 READ_LATE = [name for name, (path, _) in CHANGES.items() if not path.endswith(".json")]
@@ -141,13 +141,13 @@ def test_content_that_changes_while_a_process_runs_gives_no_score(
     path, change = CHANGES[name]
     change(home / path)
     with pytest.raises(ChangedError, match=name) as caught:
-        evaluator(subset, assemble.fidelity(config), 0)
+        evaluator(subset, fidelities.full(config), 0)
     if not path.startswith("encoder"):
         assert str(home / path) in caught.value.message
     assert not list((tmp_path / "cache" / "scores").rglob("*.json"))
-    after = evaluator_of(config)(subset, assemble.fidelity(config), 0)  # of the new content, in a new start
+    after = evaluator_of(config)(subset, fidelities.full(config), 0)  # of the new content, in a new start
     monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "another"))
-    assert evaluator_of(config)(subset, assemble.fidelity(config), 0) == after
+    assert evaluator_of(config)(subset, fidelities.full(config), 0) == after
 
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if name not in READ_LATE])
@@ -158,11 +158,11 @@ def test_what_was_read_at_once_stays_as_it_was_for_the_process(
     evaluator, subset = evaluator_of(config), Subset(config.pool[:2])
     path, change = CHANGES[name]
     change(home / path)
-    score = evaluator(subset, assemble.fidelity(config), 0)
+    score = evaluator(subset, fidelities.full(config), 0)
     monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "another"))
     first, new = (evaluator_of(config_of(folder)) for folder in (template, home))
-    assert score == first(subset, assemble.fidelity(config), 0)
-    assert score.signature != new(subset, assemble.fidelity(config), 0).signature
+    assert score == first(subset, fidelities.full(config), 0)
+    assert score.signature != new(subset, fidelities.full(config), 0).signature
 
 
 def test_a_file_that_changes_in_the_middle_of_a_run_gives_no_score(home: Path) -> None:
@@ -174,20 +174,20 @@ def test_a_file_that_changes_in_the_middle_of_a_run_gives_no_score(home: Path) -
         return False
 
     with pytest.raises(ChangedError, match="task data of tur"):
-        evaluator(subset, assemble.fidelity(config), 0, edit)
+        evaluator(subset, fidelities.full(config), 0, edit)
     assert not list((Path(os.environ["REALINGO_CACHE"]) / "scores").rglob("*.json"))
 
 
 def test_a_file_that_is_only_touched_or_written_again_changes_nothing(home: Path) -> None:
     config = config_of(home)
     evaluator, subset = evaluator_of(config), Subset(config.pool[:2])
-    before = evaluator(subset, assemble.fidelity(config), 0)
+    before = evaluator(subset, fidelities.full(config), 0)
     for file in (home / "treebanks" / "deu.dev.conllu", home / "encoder" / "model.safetensors"):
         content = file.read_bytes()
         file.unlink()
         file.write_bytes(content)
-    after = evaluator(subset, assemble.fidelity(config), 1)
-    assert after == evaluator_of(config_of(home))(subset, assemble.fidelity(config), 1)
+    after = evaluator(subset, fidelities.full(config), 1)
+    assert after == evaluator_of(config_of(home))(subset, fidelities.full(config), 1)
     assert after.value != before.value
 
 
@@ -200,15 +200,15 @@ def test_a_file_of_the_same_size_and_time_is_seen(home: Path) -> None:
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert file.stat().st_size == state.st_size
     with pytest.raises(ChangedError, match=str(file)):
-        evaluator(subset, assemble.fidelity(config), 0)
+        evaluator(subset, fidelities.full(config), 0)
 
 
 def test_text_that_changes_before_it_is_encoded_is_kept_under_no_signature(home: Path) -> None:
     from realign.training.encoded_pairs import PairStore
 
     config = config_of(home)
-    text, encoder = assemble.ingredients(config, "encoder", None)
-    store = PairStore(encoder, text, config.realign.recipe())
+    text, encoder = assemble.ingredients(config.core, config.pool, None)
+    store = PairStore(encoder, text, config.core.realign)
     drop_line(home / "parallel" / "eng-fin.fin")
     with pytest.raises(ChangedError, match="parallel text"):
         store.of("fin")
@@ -267,9 +267,9 @@ def test_a_worker_that_starts_after_a_change_measures_nothing(home: Path) -> Non
     first = registry.search_view(config)
     found = contents(first.evaluator())
     exchange_tags(home / "treebanks" / "tur.dev.conllu")
-    late = registry.View(config, first.targets, first.split, contents=found).evaluator()
+    late = registry.View(config.core, config.scope, first.targets, first.split, contents=found).evaluator()
     with pytest.raises(ChangedError, match="task data of tur"):
-        late(Subset(config.pool[:2]), assemble.fidelity(config), 0)
+        late(Subset(config.pool[:2]), fidelities.full(config), 0)
 
 
 def test_only_what_both_know_is_compared() -> None:

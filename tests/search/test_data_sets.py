@@ -14,12 +14,12 @@ import pytest
 from loopback_hub import serve
 from tiny_encoder import make_model
 
+from realign.build.corpora import spec, title
+from realign.build.overlap import check_overlap
+from realign.data_sets import BitextFiles, HubSet
 from realign.world.world import Sizes, World
-from search.build.corpora import spec, title
-from search.build.overlap import check_overlap
 from search.commands import check as checking
 from search.config import realign_file
-from search.config.core_schema import Bitext, Hub
 from search.config.study_config import StudyConfig, load
 from search.report import export
 from selector.errors import InputError
@@ -64,37 +64,37 @@ def test_sets_are_named_or_described_one_or_several(tmp_path: Path) -> None:
         'kind = "pos"\ndata = [{name = "udpos", treebanks = {deu = "de_gsd"}}, {id = "a/b", files = "{lang}.conll"}]',
         '[{name = "opus-100"}, {kind = "moses", folder = "nllb"}]',
     )
-    udpos, other = config.task_data
-    assert isinstance(udpos, Hub)
-    assert spec(config, udpos, "pos").code("deu") == "de_gsd"
-    assert spec(config, udpos, "pos").code("fra") == "fr_sequoia"  # what is known stays
-    assert spec(config, other, "pos").files == "{lang}.conll"
-    assert [title(each) for each in config.data.parallel] == ["opus-100", "moses in nllb"]
-    assert isinstance(config.data.parallel[1], Bitext)
-    assert config.data.rules is not None  # text from the wild is filtered
+    udpos, other = config.core.task_data
+    assert isinstance(udpos, HubSet)
+    assert spec(config.core, udpos, "pos").code("deu") == "de_gsd"
+    assert spec(config.core, udpos, "pos").code("fra") == "fr_sequoia"  # what is known stays
+    assert spec(config.core, other, "pos").files == "{lang}.conll"
+    assert [title(each) for each in config.core.data.parallel] == ["opus-100", "moses in nllb"]
+    assert isinstance(config.core.data.parallel[1], BitextFiles)
+    assert config.core.data.rules is not None  # text from the wild is filtered
     alone = study(tmp_path, 'kind = "pos"\ndata = {name = "masakhapos"}', '{name = "nllb"}')
-    assert title(alone.task_data) == "masakhapos"
+    assert title(alone.core.task_data) == "masakhapos"
 
 
 def test_label_names_and_label_counts_are_told_apart(tmp_path: Path) -> None:
     config = study(tmp_path, 'kind = "ner"\ndata = [{name = "masakhaner", labels = {DATE = "O"}}]')
-    assert spec(config, config.task_data[0], "ner").relabel == {"DATE": "O"}
+    assert spec(config.core, config.core.task_data[0], "ner").relabel == {"DATE": "O"}
     config = study(
         tmp_path,
         'kind = "classification"\ndata = {id = "a/b", columns = {text = "t", label = "l"}, labels = ["x", "y"]}',
     )
-    assert spec(config, config.task_data, "classification").labels == ("x", "y")
+    assert spec(config.core, config.core.task_data, "classification").labels == ("x", "y")
 
 
 def test_a_folder_of_this_machine_stands_for_a_repository(tmp_path: Path) -> None:
     (tmp_path / "masakhane-pos").mkdir()
     config = study(tmp_path, 'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos", path = "masakhane-pos"}]')
-    read = spec(config, config.task_data[1], "pos")
+    read = spec(config.core, config.core.task_data[1], "pos")
     assert read.files == "data/{lang}/{split}.txt"
     assert read.path == str(tmp_path / "masakhane-pos")
     gone = study(tmp_path, 'kind = "pos"\ndata = [{name = "masakhapos", path = "gone"}]')
     with pytest.raises(InputError, match="no data folder 'gone'"):
-        spec(gone, gone.task_data[0], "pos")
+        spec(gone.core, gone.core.task_data[0], "pos")
 
 
 def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
@@ -109,10 +109,10 @@ def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
     )
     text = export._realignment(config, {"languages": ["deu"]}, tmp_path / "out")
     (tmp_path / "out" / "realign.toml").write_text(text, encoding="utf-8")
-    again = realign_file.read(tmp_path / "out" / "realign.toml", []).config
-    assert again.task.train == config.task.train
+    again = realign_file.read(tmp_path / "out" / "realign.toml", []).core
+    assert again.task.train == config.core.task.train
     assert again.task.data[0].labels == {"DATE": "O"}
-    assert again.data.parallel[0] == config.data.parallel[0]
+    assert again.data.parallel[0] == config.core.data.parallel[0]
     folders = [again.data.parallel[1].folder, again.task.data[0].path]
     assert [(tmp_path / "out" / folder).resolve().name for folder in folders] == ["nllb", "clone"]
     assert spec(again, again.task.data[0], "ner").path == str(tmp_path / "out" / ".." / "clone")
@@ -156,7 +156,7 @@ def test_realigning_on_the_text_of_the_test_is_refused(tmp_path: Path, case: str
     task = f'kind = "{kind}"\ndata = {data}'
     config = retrieval(tmp_path, data, parallel) if kind == "retrieval" else study(tmp_path, task, parallel)
     with pytest.raises(InputError, match=f"same text.*{text}"):
-        check_overlap(config)
+        check_overlap(config.core)
 
 
 def test_check_finds_that_text_and_test_are_of_the_same_text(tmp_path: Path) -> None:
@@ -175,16 +175,18 @@ def retrieval(folder: Path, data: str, parallel: str) -> StudyConfig:
 
 
 def test_what_may_meet_is_warned_of_and_the_rest_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    check_overlap(retrieval(tmp_path, '{name = "tatoeba"}', '{name = "opus-100"}'))
+    check_overlap(retrieval(tmp_path, '{name = "tatoeba"}', '{name = "opus-100"}').core)
     assert "opus-100 may hold text that tatoeba tests" in caplog.text
     caplog.clear()
-    check_overlap(study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}'))
-    check_overlap(study(tmp_path, 'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos"}]', '{name = "nllb"}'))
-    check_overlap(study(tmp_path, 'kind = "pos"', '"world"'))
+    check_overlap(study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}').core)
+    check_overlap(
+        study(tmp_path, 'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos"}]', '{name = "nllb"}').core
+    )
+    check_overlap(study(tmp_path, 'kind = "pos"', '"world"').core)
     assert not caplog.text
     (tmp_path / "verses").mkdir()
     same = '{kind = "verses", folder = "verses"}'  # split by chapters
-    check_overlap(retrieval(tmp_path, same, same))
+    check_overlap(retrieval(tmp_path, same, same).core)
 
 
 AFRICA = ("swh", "bam", "twi", "yor", "hau", "ibo", "kin", "lug")

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import small_study
 
+from realign.build import evaluator as assemble
 from realign.score import Score
-from search.build import evaluator as assemble
+from search import fidelities
 from search.config.study_config import load
 from selector.languages.subset import Subset
 
@@ -95,8 +96,8 @@ def measured(home: Path, cache: Path, *overrides: str) -> tuple[Any, ...]:
     """The score of German and Finnish, all of it but the time and the signature."""
     config = load(home / "study.toml", list(overrides))
     os.environ["REALINGO_CACHE"] = str(cache)
-    evaluator = assemble.evaluator(config, config.tune, "dev")
-    score: Score = evaluator(Subset(config.pool[:2]), assemble.fidelity(config), config.seed)
+    evaluator = assemble.evaluator(config.core, config.scope, config.tune, "dev")
+    score: Score = evaluator(Subset(config.pool[:2]), fidelities.full(config), config.seed)
     return score.value, dict(score.per_language), dict(score.tallies)
 
 

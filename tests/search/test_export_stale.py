@@ -19,6 +19,7 @@ from search.confirmation.confirm import confirm
 from search.report import export
 from search.study.study import open_study
 from selector.errors import InputError
+from selector.languages.language import parse_pool
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -34,7 +35,7 @@ def study(tmp_path: Path) -> StudyConfig:
 
 def changed(config: StudyConfig, *overrides: str, **values: Any) -> StudyConfig:
     """The same study with another file."""
-    return rehearsal.study(config.home, *overrides, **values)
+    return rehearsal.study(config.core.home, *overrides, **values)
 
 
 def row(config: StudyConfig, name: str) -> dict[str, Any]:
@@ -91,7 +92,9 @@ def test_a_trial_that_is_ahead_since_is_named(study: StudyConfig, tmp_path: Path
     document = export.export(study, tmp_path / "out")
     assert document["languages"] != list(top.subset.codes)
     assert told(tmp_path / "out", document, f"trial {top.number} ({' '.join(top.subset.codes)}) is ahead")
-    chosen = realign_file._chosen(tmp_path / "out" / "subset.json", changed(study, pool=tuple(document["languages"])))
+    chosen = realign_file._chosen(
+        tmp_path / "out" / "subset.json", "realign.toml", parse_pool(document["languages"]), study.core.source
+    )
     assert list(chosen.stale) == document["stale"]
     confirm(study)
     assert export.export(study, tmp_path / "again")["stale"] == []

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from similarities import side
 
+from search import cost as work
 from search import planner
-from search.build import cost as work
 from search.config.study_config import load
 from search.space import Space
 from search.strategies import ladder

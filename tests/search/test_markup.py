@@ -137,7 +137,7 @@ def carded(folder: Path, text: str) -> str:
         "versions": {"torch": "2"},
         "facts": {"device": text},
     }
-    return model_card.render(config, document, None)
+    return model_card.render(config.core, config.pool, document, None)
 
 
 @cache

@@ -131,7 +131,7 @@ def test_without_confirmation_it_says_so(tmp_path: Path) -> None:
 
 def test_says_when_the_search_went_on(finished: StudyConfig, tmp_path: Path) -> None:
     home = tmp_path / "copy"
-    shutil.copytree(finished.home, home)
+    shutil.copytree(finished.core.home, home)
     config = rehearsal.study(home, trials=14)
     study = open_study(config, create=False)
     assert html_report.gather(config, study).overtaken is None

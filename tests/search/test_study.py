@@ -12,12 +12,12 @@ import pytest
 import rehearsal
 from filelock import FileLock
 
+from realign.build import evaluator as assemble
 from realign.score import Fidelity, Look, Score
-from search import driver
+from search import driver, fidelities
 from search.backends import registry as backend
 from search.backends.base import Job, Outcome, measure
 from search.backends.process import processes
-from search.build import evaluator as assemble
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
@@ -190,8 +190,8 @@ def test_seeds_are_averaged_and_cost_what_they_cost(tmp_path: Path) -> None:
     document = run.search(config, 2)
     assert document["evaluations"]["full_equivalents"] == 6
     best = open_study(config, create=False).best()[0]
-    single = assemble.evaluator(config, config.tune, "dev")
-    runs = [single(best.subset, assemble.fidelity(config), config.seed + i).value for i in range(3)]
+    single = assemble.evaluator(config.core, config.scope, config.tune, "dev")
+    runs = [single(best.subset, fidelities.full(config), config.seed + i).value for i in range(3)]
     assert best.value == pytest.approx(sum(runs) / 3)
 
 
@@ -256,7 +256,7 @@ class Fragile:
 
 def test_a_failed_evaluation_is_an_outcome_in_words(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
-    job = Job(5, Subset(config.pool[:2]), assemble.fidelity(config), 0)
+    job = Job(5, Subset(config.pool[:2]), fidelities.full(config), 0)
     fragile = Fragile({"arb"}, set())
     assert measure(fragile, job) == Outcome(5, error="RuntimeError: CUDA out of memory")
     assert "finite" in measure(Fragile(set(), {"arb"}), job).error
@@ -359,7 +359,7 @@ def test_a_worker_that_dies_takes_only_its_job_with_it(tmp_path: Path) -> None:
     place = processes(backend.search_view(config).evaluator, 2)
     try:
         for number in range(2):
-            place.submit(Job(number, Subset(config.pool[number : number + 3]), assemble.fidelity(config), 0))
+            place.submit(Job(number, Subset(config.pool[number : number + 3]), fidelities.full(config), 0))
         while not all(seat.job for seat in place._seats):
             place._hand_out()
             for seat in place._seats:
@@ -390,4 +390,4 @@ def test_wrong_places_are_refused(tmp_path: Path, name: str, workers: int) -> No
 
 def test_full_fidelity_is_what_the_file_says(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "realign.steps=7", "realign.batch=3", "task.steps=5", "task.examples=11")
-    assert assemble.fidelity(config).facts == {"pairs": 21, "steps": 5, "examples": 11}
+    assert fidelities.full(config).facts == {"pairs": 21, "steps": 5, "examples": 11}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from realign.score import Fidelity, Merging
-from search.build import evaluator as assemble
+from search import fidelities
 from search.config.study_config import StudyConfig
 from search.study.trial import Trial
 
@@ -54,7 +54,7 @@ def paid_at_first(config: StudyConfig) -> float:
     if config.search.fidelity != "ladder" or how.method != "scores":
         return 0.0
     every = replace(how, seeds=config.search.seeds + how.seeds - 1)  # seeds follow each other
-    return paid_once(config, replace(assemble.at_level(config, "merge"), merging=every))
+    return paid_once(config, replace(fidelities.at_level(config, "merge"), merging=every))
 
 
 def _shares_tuning(how: Merging) -> bool:
@@ -63,9 +63,9 @@ def _shares_tuning(how: Merging) -> bool:
 
 
 def _of_full(config: StudyConfig) -> int:
-    return sum(_sentences(config, assemble.fidelity(config).facts))
+    return sum(_sentences(config, fidelities.full(config).facts))
 
 
 def _sentences(config: StudyConfig, fidelity: Mapping[str, Any]) -> tuple[int, int]:
     """That an evaluation trains on: in realignment, in fine-tuning."""
-    return 2 * fidelity["pairs"], fidelity["steps"] * config.task.batch
+    return 2 * fidelity["pairs"], fidelity["steps"] * config.core.task.batch

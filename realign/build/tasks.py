@@ -1,4 +1,4 @@
-"""From a study's `[task]` section to the task of the core, and to the data it needs."""
+"""The task of a core, and the data it needs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from search.build import corpora as sources
-from search.config.core_schema import STEPS
-from search.config.study_config import StudyConfig
+from realign.build import corpora as sources
+from realign.core import STEPS, Core
 from selector.errors import InputError
+from selector.languages.language import Pool
 
 if TYPE_CHECKING:
     from realign.corpora.base import Split
     from realign.encoder.encoder import Encoder
-    from realign.tasks.base import FineTuning, Task
+    from realign.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -34,66 +34,58 @@ class Data:
         return rows
 
 
-def data(config: StudyConfig) -> Data:
-    """InputError where the data cannot be used."""
+def data(core: Core, targets: Pool) -> Data:
+    """The task's data of the source and of `targets`. InputError where the data cannot be used."""
     return {"pos": _tagging, "ner": _tagging, "classification": _classification, "retrieval": _retrieval}[
-        config.task.kind
-    ](config)
+        core.task.kind
+    ](core, targets)
 
 
-def steps(config: StudyConfig) -> int:
+def steps(core: Core, targets: Pool) -> int:
     """Steps of fine-tuning. An epoch walks once through the training data, a last incomplete batch left out."""
-    task = config.task
+    task = core.task
     if task.kind == "retrieval":
         return 0
     if task.epochs is None:
         return task.steps or STEPS
-    return max(1, round(task.epochs * max(1, _training_size(config) // task.batch)))
+    return max(1, round(task.epochs * max(1, _training_size(core, targets) // task.batch)))
 
 
 @cache
-def _training_size(config: StudyConfig) -> int:
-    return len(data(config).rows(config.source.code, "train"))
+def _training_size(core: Core, targets: Pool) -> int:
+    return len(data(core, targets).rows(core.source.code, "train"))
 
 
-def _tagging(config: StudyConfig) -> Data:
-    text = sources.labelled(config)
+def _tagging(core: Core, targets: Pool) -> Data:
+    text = sources.labelled(core, targets)
 
     def task(encoder: Encoder) -> Task:
         from realign.tasks.tagging import Tagging, right_spans, right_words
 
-        count = right_spans if config.task.kind == "ner" else right_words
-        return Tagging(encoder, text, config.source.code, _tuning(config), count)
+        count = right_spans if core.task.kind == "ner" else right_words
+        return Tagging(encoder, text, core.source.code, core.task.tuning, count)
 
     return Data(text.sentences, task, text)
 
 
-def _classification(config: StudyConfig) -> Data:
-    text = sources.examples(config)
+def _classification(core: Core, targets: Pool) -> Data:
+    text = sources.examples(core, targets)
 
     def task(encoder: Encoder) -> Task:
         from realign.tasks.classification import Classification
 
-        return Classification(encoder, text, config.source.code, _tuning(config), config.task.pooling or "first")
+        return Classification(encoder, text, core.source.code, core.task.tuning, core.task.pooling or "first")
 
     return Data(text.examples, task, text)
 
 
-def _retrieval(config: StudyConfig) -> Data:
-    languages = tuple(sorted({*config.tune, *config.held_out}))
-    text = sources.parallel(config, config.task_data, languages, ("dev", "test"))
-    layer = -1 if config.task.layer is None else config.task.layer
+def _retrieval(core: Core, targets: Pool) -> Data:
+    text = sources.parallel(core, core.task_data, tuple(sorted(set(targets))), ("dev", "test"))
+    layer = -1 if core.task.layer is None else core.task.layer
 
     def task(encoder: Encoder) -> Task:
         from realign.tasks.retrieval import Retrieval
 
-        return Retrieval(encoder, text, layer, config.task.max_length)
+        return Retrieval(encoder, text, layer, core.task.max_length)
 
     return Data(text.pairs, task, text)
-
-
-def _tuning(config: StudyConfig) -> FineTuning:
-    from realign.tasks.base import FineTuning
-
-    task = config.task
-    return FineTuning(batch=task.batch, lr=task.lr, max_length=task.max_length)

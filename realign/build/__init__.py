@@ -1,0 +1,1 @@
+"""From a core to an evaluator: its corpora, its task, what it reads."""

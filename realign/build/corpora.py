@@ -1,0 +1,190 @@
+"""Where text comes from: the data sets that a core names, as corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from realign.core import Core
+from realign.data_sets import BitextFiles, HubSet, LabelFiles, TreebankFiles, VerseFiles, several
+from selector.errors import InputError
+from selector.languages.language import Pool, scripts
+
+if TYPE_CHECKING:
+    from realign.corpora.base import Examples, Labelled, Parallel, Split
+    from realign.corpora.hub import Hub
+    from realign.corpora.mixed import Member
+    from realign.hub.sets import Spec
+
+
+def parallel(core: Core, given: object, languages: Pool, splits: tuple[Split, ...] = ("train",)) -> Parallel:
+    """Text aligned with the source; the signature covers `languages`. Of several sets each must have all `splits`."""
+    from realign.corpora.mixed import MixedParallel
+    from realign.world.world import World
+
+    codes = [language.code for language in languages]
+    if given == "world":
+        return World()
+    if not isinstance(given, tuple):
+        return _parallel(core, given, codes)
+    return MixedParallel(_members(given, lambda each, some: _parallel(core, each, list(some))), codes, splits)
+
+
+def _parallel(core: Core, given: object, codes: list[str]) -> Parallel:
+    from realign.corpora import bitext
+    from realign.corpora.verses import Verses, find_folder
+
+    if isinstance(given, VerseFiles):
+        return Verses(find_folder(given.folder, core.home), core.source.code, codes)
+    if isinstance(given, BitextFiles):
+        reader = bitext.Moses if given.kind == "moses" else bitext.Tsv
+        return reader(find_folder(given.folder, core.home), core.source.code, codes)
+    assert isinstance(given, HubSet)
+    return _hub(core, given, "parallel", codes)
+
+
+def filtered(core: Core, text: Parallel, pool: Pool) -> Parallel:
+    """Parallel text without the training pairs that `[data] filter` drops."""
+    from realign.corpora.filters import Filtered
+
+    if core.data.rules is None:
+        return text
+    written = {language.code: scripts(language) for language in (core.source, *pool)}
+    return Filtered(text, core.data.rules, core.source.code, written)
+
+
+def sampled(core: Core, text: Parallel) -> Parallel:
+    """Parallel text with no more than `data.pairs` training pairs of a language."""
+    from realign.store.sampled_pairs import Sampled
+
+    size = core.data.pairs
+    return Sampled(text, size) if isinstance(size, int) else text
+
+
+def labelled(core: Core, targets: Pool) -> Labelled:
+    """Sentences with a label per word: tags, or entities in IOB2 where the task is NER."""
+    from realign.corpora.mixed import MixedLabelled
+    from realign.world.world import World
+
+    given, codes = core.task_data, _codes(core, targets)
+    if given == "world":
+        return World().entities if core.task.kind == "ner" else World()
+    if not isinstance(given, tuple) and core.task.train is None:
+        return _labelled(core, given, codes)
+    return MixedLabelled(**_mixture(core, targets, lambda each, some: _labelled(core, each, list(some))))
+
+
+def _labelled(core: Core, given: object, codes: list[str]) -> Labelled:
+    from realign.corpora import labels
+    from realign.corpora.verses import Conllu, find_folder
+
+    if isinstance(given, TreebankFiles):
+        return Conllu(find_folder(given.folder, core.home), codes)
+    if isinstance(given, LabelFiles):
+        return labels.Conll(find_folder(given.folder, core.home), codes)
+    assert isinstance(given, HubSet)
+    return _hub(core, given, core.task.kind, codes)
+
+
+def examples(core: Core, targets: Pool) -> Examples:
+    """Sentences, or pairs of them, with one label each."""
+    from realign.corpora.mixed import MixedExamples
+    from realign.world.world import World
+
+    given, codes = core.task_data, _codes(core, targets)
+    if given == "world":
+        return World()
+    if not isinstance(given, tuple) and core.task.train is None:
+        return _examples(core, given, codes)
+    return MixedExamples(**_mixture(core, targets, lambda each, some: _examples(core, each, list(some))))
+
+
+def _examples(core: Core, given: object, codes: list[str]) -> Examples:
+    from realign.corpora import labels
+    from realign.corpora.verses import find_folder
+
+    if isinstance(given, LabelFiles):
+        return labels.Table(find_folder(given.folder, core.home), codes)
+    assert isinstance(given, HubSet)
+    return _hub(core, given, "classification", codes)
+
+
+Make = Callable[[object, Sequence[str]], Any]
+
+
+def _mixture(core: Core, targets: Pool, make: Make) -> dict[str, Any]:
+    """The arguments of a `Mixed` of the task's sets: what is evaluated has both splits that a study looks at."""
+    train = core.task.train
+    return {
+        "members": _members(several(core.task_data), make),
+        "languages": [language.code for language in targets],
+        "splits": ("dev", "test"),
+        "training": None if train is None else _members((train,), make)[0],
+        "source": core.source.code,
+    }
+
+
+def _members(given: Sequence[object], make: Make) -> list[Member[Any]]:
+    from realign.corpora.mixed import Member
+
+    return [Member(title(each), partial(make, each)) for each in given]
+
+
+def title(given: Any) -> str:
+    """What a data set is called in messages."""
+    return str(given.name or given.id) if isinstance(given, HubSet) else f"{given.kind} in {given.folder}"
+
+
+def set_of(corpus: Any, given: object, language: str) -> str | None:
+    """What the data set is called that a language is taken from; None where none of several has it.
+
+    `corpus`: what was made of `given`, with a filter or whatever else around it.
+    """
+    if not isinstance(given, tuple) and not hasattr(corpus, "name_of"):
+        return given if isinstance(given, str) else title(given)
+    while not hasattr(corpus, "name_of"):
+        corpus = corpus.around
+    try:
+        return str(corpus.name_of(language))
+    except InputError:
+        return None
+
+
+def _codes(core: Core, targets: Pool) -> list[str]:
+    return [language.code for language in (core.source, *targets)]
+
+
+def _hub(core: Core, given: HubSet, task: str, codes: list[str]) -> Hub:
+    from realign.corpora.hub import Hub
+
+    return Hub(spec(core, given, task), core.source.code, codes)
+
+
+def spec(core: Core, given: HubSet, task: str) -> Spec:
+    """How a data set of the hub is read: what is known of it, and what `given` says. InputError: not known."""
+    from realign.corpora.verses import find_folder
+    from realign.hub import sets
+
+    if given.id is not None and (given.id.startswith((".", "/", "~")) or Path(given.id).exists()):
+        raise InputError(
+            f"the data set id '{given.id}' is a local folder, not one of the hub",
+            'give the files as kind = "moses", "tsv", "verses", "conllu", "conll" or "table"; an id is OWNER/NAME',
+        )
+    own = {
+        key: value
+        for key, value in given.document(without_none=True).items()
+        if key not in ("kind", "name", "treebanks")
+    }
+    if given.treebanks:
+        own["names"] = given.treebanks
+    if isinstance(given.labels, dict):
+        own["relabel"] = own.pop("labels")
+    if given.path is not None:
+        own["path"] = str(find_folder(given.path, core.home))
+    if given.name is not None:
+        return sets.altered(sets.named(given.name, task), own)
+    path = own.pop("path", None)
+    described = sets.spec_of({"tasks": (task,), "columns": {}, **own})
+    return described.at(path) if path else described

@@ -1,0 +1,152 @@
+"""From a core and its languages to the evaluator that scores subsets of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from realign.build import corpora as sources
+from realign.build import inputs as read
+from realign.build import tasks
+from realign.build.overlap import check_overlap
+from realign.core import Core, FakeModel, Scope
+from realign.evaluators.fake import FakeEvaluator
+from realign.evaluators.single_language import Alone
+from realign.evaluators.wrappers import Beside, Cached
+from realign.score import Advance, Fidelity
+from selector.errors import InputError
+from selector.languages.language import Pool
+from selector.languages.subset import Subset
+
+if TYPE_CHECKING:
+    from realign.corpora.base import Pair, Parallel, Split
+    from realign.encoder.encoder import Encoder
+    from realign.evaluate import RealignAndTransfer
+
+DevOrTest = Literal["dev", "test"]
+
+
+def evaluator(
+    core: Core,
+    scope: Scope,
+    targets: Pool,
+    split: DevOrTest,
+    advance: Advance | None = None,
+    beside: Subset | None = None,
+) -> Cached:
+    """What scores a subset of `scope.pool` on `targets`, answering from the cache what was scored before.
+
+    `advance` hears of preparations that take long. The subset `beside` is scored as a search scores it as well, on the
+    tuning targets and the development split, from one training. InputError where data or model cannot be used.
+    """
+    base = core.model.base
+    if isinstance(base, FakeModel):
+        return Cached(Alone(FakeEvaluator(scope.pool, targets, base, split)))
+    real = _real(core, scope, targets, split, advance)
+    if beside is None:
+        return Cached(Alone(real))
+    searching = real.on([language.code for language in scope.tune], "dev")
+    return Cached(Beside(Alone(real), Cached(Alone(searching)), beside))
+
+
+def full_fidelity(core: Core, targets: Pool) -> Fidelity:
+    """All of the work. Epochs are counted in steps, for which the training data is looked at."""
+    return Fidelity(core.pairs, tasks.steps(core, targets), core.task.examples)
+
+
+def _real(core: Core, scope: Scope, targets: Pool, split: DevOrTest, advance: Advance | None) -> RealignAndTransfer:
+    from realign.evaluate import RealignAndTransfer
+
+    check_overlap(core)
+    inputs = read.inputs(
+        core, scope, linked(core, scope.pool)
+    )  # before reading: what is read from here on is held against it
+    data = tasks.data(core, scope.targets)
+    codes = [language.code for language in targets]
+    needed: list[tuple[str, Split]] = [(code, split) for code in codes]
+    if core.task.kind != "retrieval":
+        needed.append((core.source.code, "train"))
+    for code, part in needed:  # before anything expensive: is it all there?
+        data.required(code, part)
+    text, encoder = ingredients(core, scope.pool, advance)
+    pool = [language.code for language in scope.pool]
+    inputs.include("the encoder", encoder.signature_now)
+    task, how = data.task(encoder), core.realign
+    made = RealignAndTransfer(encoder, text, task, codes, split, how, pool, inputs, advance)
+    inputs.check()
+    return made
+
+
+def ingredients(core: Core, pool: Pool, advance: Advance | None) -> tuple[Parallel, Encoder]:
+    """Filtered parallel text, of which every language of the pool has some, and the encoder to realign.
+
+    On a CPU one thread works from here on: scores must not depend on the number of cores; more cores run more trials.
+    """
+    import torch
+
+    from realign.training.realigner import fitting
+
+    text = parallel(core, pool)
+    for number, language in enumerate(pool, 1):  # before the encoder is loaded, or trained
+        usable(core, text.pairs(language.code, "train"), language.code)
+        if advance is not None:
+            advance("reading parallel text", number, len(pool))
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    if advance is not None:
+        advance("loading the encoder", 0, 1)
+    encoder = load_encoder(core)
+    if advance is not None:
+        advance("loading the encoder", 1, 1)
+    fitting(encoder.model, core.realign)
+    return text, encoder
+
+
+def parallel(core: Core, pool: Pool) -> Parallel:
+    """The parallel text that realignment sees: with its links, filtered, and no more than a run can see."""
+    return sources.sampled(core, sources.filtered(core, linked(core, pool), pool))
+
+
+def usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
+    """InputError where there is nothing or the filter leaves nothing, or a link from outside is none: all are read."""
+    if not pairs and core.data.rules is None:
+        raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
+    if not pairs:
+        raise InputError(f"no train pair of {code} passes the filter", "loosen data.filter, or leave the language out")
+    if core.realign.loss == "word" and core.realign.alignments:
+        deque(pairs, maxlen=0)
+
+
+def linked(core: Core, pool: Pool) -> Parallel:
+    """Parallel text, with word links from outside where the aligner takes them from there."""
+    from realign.corpora.verses import find_folder
+    from realign.corpora.word_links import ByDictionary, ByPharaoh
+
+    text, how = sources.parallel(core, core.data.parallel, pool), core.realign
+    if how.loss == "word" and how.dictionary:
+        return ByDictionary(text, find_folder(how.dictionary, core.home), core.source.code)
+    if how.loss == "word" and how.alignments:
+        return ByPharaoh(text, find_folder(how.alignments, core.home))
+    return text
+
+
+def load_encoder(core: Core) -> Encoder:
+    """The encoder that a core names. InputError for a rehearsal, and where it cannot be loaded."""
+    from realign.world import encoder as world
+
+    base = core.model.encoder
+    folder = world.FOLDER if base == "world" else core.home / base
+    if not folder.is_dir():
+        return _loaded(base, core.model.revision, ())
+    stamps = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())
+    return _loaded(str(folder), None, tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _loaded(base: str, revision: str | None, stamps: tuple[tuple[str, int, int], ...]) -> Encoder:
+    """The encoder, which `check` and the evaluator after it share: nobody changes its weights. Other files, another."""
+    from realign.encoder.encoder import load
+
+    return load(base, revision)

@@ -1,0 +1,94 @@
+"""What an evaluator reads, part by part: so that a change has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from realign.build import corpora as sources
+from realign.core import Core, Scope
+from realign.data_sets import BitextFiles, LabelFiles, TreebankFiles, VerseFiles
+from realign.score import Evaluator
+from selector.languages.language import Language, Pool
+
+if TYPE_CHECKING:
+    from realign.corpora.base import Parallel
+    from realign.inputs import Contents, Inputs
+
+Signature = Callable[[], str]
+
+
+def inputs(core: Core, scope: Scope, linked: Parallel) -> Inputs:
+    """All text that is read: parallel text and task data of each language, and the word links in `linked`, which is the
+    parallel text with links from outside."""
+    from realign.evaluate import PROTOCOL
+    from realign.inputs import Inputs
+
+    protocol = f"protocol {PROTOCOL}"
+    text = {**_parallel(core, scope.pool), **_links(core, scope.pool, linked), **_task(core, scope.targets)}
+    return Inputs({"the way of measuring": lambda: protocol, **text})
+
+
+def contents(evaluator: Evaluator) -> Contents:
+    """What the evaluator inside all wrappers reads; empty for one that reads nothing."""
+    found = _inputs(evaluator)
+    return {} if found is None else dict(found.contents)
+
+
+def expect(evaluator: Evaluator, found: Contents) -> None:
+    """Let the evaluator answer only while it reads what another one of the same settings does."""
+    own = _inputs(evaluator)
+    if own is not None and found:
+        own.expect(found)
+
+
+def _inputs(evaluator: Any) -> Inputs | None:
+    while hasattr(evaluator, "evaluator"):
+        evaluator = evaluator.evaluator
+    found: Inputs | None = getattr(evaluator, "inputs", None)
+    return found
+
+
+def _parallel(core: Core, pool: Pool) -> dict[str, Signature]:
+    given = core.data.parallel
+    if not _local(given):
+        return {"the parallel text": _of(sources.parallel(core, given, pool))} if pool else {}
+    each = {language.code: sources.parallel(core, given, (language,)) for language in pool}
+    return {f"the parallel text of {code}": _of(text) for code, text in each.items()}
+
+
+def _links(core: Core, pool: Pool, linked: Parallel) -> dict[str, Signature]:
+    """Word links from a folder: what they add to the signature of the text."""
+    if not pool:
+        return {}
+    plain = sources.parallel(core, core.data.parallel, pool)
+    if linked.signature == plain.signature:
+        return {}
+    return {"the word links": lambda: linked.signature.removeprefix(plain.signature)}
+
+
+def _task(core: Core, targets: Pool) -> dict[str, Signature]:
+    if not _local(core.task_data) or core.task.train is not None:
+        return {"the task data": _of(_labelled(core, core.source, targets))}
+    source = () if core.task.kind == "retrieval" else (core.source,)
+    each = {one.code: _labelled(core, one, (one,)) for one in (*source, *targets)}
+    return {f"the task data of {code}": _of(text) for code, text in each.items()}
+
+
+def _labelled(core: Core, source: Language, languages: Pool) -> Any:
+    """The task's corpus with a signature of these languages: of `source` too, where the task trains."""
+    if core.task.kind == "retrieval":
+        return sources.parallel(core, core.task_data, languages, ("dev", "test"))
+    alone = replace(core, source=source)
+    read = sources.examples if core.task.kind == "classification" else sources.labelled
+    return read(alone, languages)
+
+
+def _local(given: Any) -> bool:
+    """Whether it is one set of files, a few for each language. A set of the hub has one commit, the world one text."""
+    return isinstance(given, BitextFiles | TreebankFiles | LabelFiles | VerseFiles)
+
+
+def _of(corpus: Any) -> Signature:
+    return lambda: str(corpus.signature)

@@ -1,1 +1,0 @@
-"""From a study file to an evaluator: its corpora, its task, what it costs."""
