@@ -6,7 +6,7 @@ SECONDS ?= 60
 STUDY := studies/quickstart.toml
 OUT := studies/quickstart
 
-.PHONY: quickstart test lint stress fuzz clean
+.PHONY: quickstart test lint reference stress fuzz clean
 
 # What is installed is remembered by a stamp; a changed pyproject.toml or constraints.txt installs again.
 $(VENV)/stamp-%: pyproject.toml constraints.txt
@@ -29,6 +29,10 @@ lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# docs/study-file.md and docs/study.schema.json, from the settings themselves.
+reference: $(VENV)/stamp-test
+	$(BIN)/python -m search.config.reference docs
 
 # Kills at random moments, and load: what studies/reliability/README.md reports. About an hour on two cores.
 stress: $(VENV)/stamp-test

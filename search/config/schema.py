@@ -84,7 +84,7 @@ class TargetSection(Section):
 class SearchSection(Section):
     """How the search goes on."""
 
-    strategy: StrategyName = setting("surrogate", f"What proposes the next subset: {', '.join(known_names())}.")
+    strategy: StrategyName = setting("surrogate", "What proposes the next subset, see the list of strategies.")
     objective: ObjectiveName = setting(
         "mean", "What is maximized over the tuning targets: mean, worst, low-resource or cvar:SHARE."
     )
@@ -160,7 +160,8 @@ class StudyFile(Section):
 
     name: Name = field(
         metadata={
-            "description": "Name of the study in its storage, and of the folder of its results: letters, digits, . _ -"
+            "description": "Name of the study in its storage and of the folder of its results: letters, digits, dots, "
+            "underscores and hyphens."
         }
     )
     pool: PoolSection = field(metadata={"description": "The languages to choose from."})

@@ -8,6 +8,7 @@ from typing import Any
 import rehearsal
 
 from search.config.realign_file import Gain
+from search.config.schema import check
 from search.report import export, model_card
 from search.report.export import render
 
@@ -78,8 +79,8 @@ def test_a_subset_found_under_two_names_is_one_candidate(tmp_path: Path) -> None
 def test_the_p_of_an_earlier_export_is_not_repeated() -> None:
     """Exports since then hold p before Holm's correction too."""
     known = {"difference": 0.012, "ci95": (-0.001, 0.025), "p": 0.006}
-    assert model_card._points(Gain.model_validate(known)) == "+1.2 points (-0.1 to +2.5)"
-    now = Gain.model_validate({**known, "p": 0.3, "p_before_holm": 0.1})
+    assert model_card._points(check(Gain, Path("subset.json"), known)) == "+1.2 points (-0.1 to +2.5)"
+    now = check(Gain, Path("subset.json"), {**known, "p": 0.3, "p_before_holm": 0.1})
     assert model_card._points(now) == "+1.2 points (-0.1 to +2.5, p=0.3)"
 
 
