@@ -115,7 +115,7 @@ class Driver:
     def _past(self, last: int) -> Past:
         """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
         for position in range(self.looked, last + 1):
-            self.seen += recommend.seen_of(self.config, self.latest[position])
+            self.seen += recommend.seen_of(self.latest[position], self.config.search.seeds)
         self.looked = max(self.looked, last + 1)
         return Past(tuple(self.seen), tuple(self.begun))
 

@@ -80,7 +80,7 @@ def proposer(config: StudyConfig) -> Proposer:
     name = config.search.strategy
     if name.startswith("diversity:"):
         inner = name.removeprefix("diversity:")
-        return lambda space, past, rng: diversity(config, inner, space, past, rng)
+        return diversity(lambda k, seed: model_free_subset(config, inner, k, seed), config.seed)
     if name in OWN:
         return own_strategy(name, OWN[name])
     return STRATEGIES[name](config)
@@ -95,7 +95,7 @@ def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
     if not config.search.warm_start or config.search.strategy == "random":
         return []
     first: dict[Subset, str] = {}
-    names = (PRECEDENT, *WARM) if has_precedent(config) else WARM
+    names = (PRECEDENT, *WARM) if has_precedent(config.core, config.scope) else WARM
     try:
         for name in names:
             first.setdefault(model_free_subset(config, name, config.space.sizes[1], config.seed), name)
@@ -123,14 +123,21 @@ def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subs
     return model_free.choose(name, config.pool, k, **asked)
 
 
-def diversity(config: StudyConfig, name: str, space: Space, past: Past, rng: Generator) -> Subset | None:
-    """A strategy of `selector` with one seed after another, then by chance: what model-free choice alone achieves."""
-    size = int(rng.integers(space.sizes[0], space.sizes[1] + 1))
-    for seed in (config.seed, *(int(seed) for seed in rng.integers(2**31, size=3))):
-        subset = model_free_subset(config, name, size, seed)
-        if subset not in past.taken:
-            return subset
-    return proposal.random(space, past, rng)
+def diversity(choose: Callable[[int, int], Subset], first: int) -> Proposer:
+    """What model-free choice alone achieves: `choose(k, seed)` with one seed after another, then by chance.
+
+    `first` is the seed that comes first.
+    """
+
+    def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
+        size = int(rng.integers(space.sizes[0], space.sizes[1] + 1))
+        for seed in (first, *(int(seed) for seed in rng.integers(2**31, size=3))):
+            subset = choose(size, seed)
+            if subset not in past.taken:
+                return subset
+        return proposal.random(space, past, rng)
+
+    return propose
 
 
 def cheaper(space: Space, rng: Generator) -> Space:
@@ -150,11 +157,11 @@ def cheaper(space: Space, rng: Generator) -> Space:
     return space.within(float(rng.uniform(least, most)))
 
 
-def _exhaustive(config: StudyConfig) -> Proposer:
-    if (count := config.space.count()) > ENUMERABLE:
-        message = f"{config.path.name}: search.strategy = 'exhaustive' has {count:,} subsets before it"
+def _exhaustive(file: str, space: Space, seed: int) -> Proposer:
+    if (count := space.count()) > ENUMERABLE:
+        message = f"{file}: search.strategy = 'exhaustive' has {count:,} subsets before it"
         raise InputError(message, f"it is for at most {ENUMERABLE:,}: take 'surrogate', or a smaller pool or k")
-    return local.exhaustive(config.seed)
+    return local.exhaustive(seed)
 
 
 OWN: dict[str, Propose] = {}  # strategies that a caller from Python has registered
@@ -197,7 +204,7 @@ Factory = Callable[[StudyConfig], Proposer]
 STRATEGIES: Mapping[str, Factory] = {
     "surrogate": lambda config: Surrogate(side_of(config), config.search.repeats, config.level),
     "random": lambda config: proposal.random,
-    "exhaustive": _exhaustive,
+    "exhaustive": lambda config: _exhaustive(config.path.name, config.space, config.seed),
     "greedy": lambda config: local.greedy,
     "backward": lambda config: local.backward,
     "swap": lambda config: local.swap,

@@ -56,7 +56,7 @@ def state_of(config: StudyConfig, study: Study, explain: bool = False) -> dict[s
         "best": _best(best[0]) if best else None,
         **({"recommended": reading.recommended()} if config.search.strategy == "surrogate" else {}),
         **({"front": [_best(trial) for trial in study.front()]} if config.search.objectives else {}),
-        "evaluations": {"full_equivalents": work.full_equivalents(config, ended)},
+        "evaluations": {"full_equivalents": work.price_of(config).of_trials(ended)},
         "seconds": sum(trial.seconds for trial in ended),
         **({"explain": recommend.document(*reading.effects())} if explain else {}),
     }

@@ -22,8 +22,9 @@ from search import fidelities, terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
+from search.config.study_config import resolved
 from search.interrupts import Interrupts
+from selector.languages.language import Pool
 from selector.languages.pools import WORLD_HELD_OUT
 from selector.languages.subset import Subset
 
@@ -50,13 +51,13 @@ class Variant:
     name: str
     fidelity: Fidelity
 
-    def before(self, config: StudyConfig, subset: Subset) -> tuple[list[Subset], Fidelity]:
+    def before(self, pool: Pool, subset: Subset) -> tuple[list[Subset], Fidelity]:
         """What is measured once before any subset costs as little as all later ones do."""
         how = self.fidelity.merging
         if how is None:
             return [], self.fidelity
         if how.method == "scores":
-            return [Subset((language,)) for language in config.pool], replace(self.fidelity, merging=None)
+            return [Subset((language,)) for language in pool], replace(self.fidelity, merging=None)
         return [subset], self.fidelity  # the first subset makes all vectors, for the shared fine-tuning
 
 
@@ -87,7 +88,7 @@ def variants(full: Fidelity, size: int) -> list[Variant]:
 def fidelity(seeds: int, workers: int) -> dict[str, Any]:
     """Cheap against full fidelity on random subsets of the embedded world. What is measured is kept."""
     config = resolved(Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD)))
-    subsets, at = drawn(config, SUBSETS, SIZE), range(seeds)
+    subsets, at = drawn(config.pool, config.seed, SUBSETS, SIZE), range(seeds)
     view, full = backends.search_view(config), fidelities.full(config)
     wanted = [(subset, seed) for seed in at for subset in subsets]
     rows = []
@@ -96,7 +97,7 @@ def fidelity(seeds: int, workers: int) -> dict[str, Any]:
         reference = bench.measure("full fidelity", view, wanted)
         truth, spent = values(reference, subsets, at), seconds(reference)
         for variant in variants(full, SIZE):
-            first, at_first = variant.before(config, subsets[0])
+            first, at_first = variant.before(config.pool, subsets[0])
             bench.measure(f"{variant.name}: once", view, [(s, seed) for s in first for seed in at], at_first)
             scores = bench.measure(variant.name, view, wanted, variant.fidelity)
             later = {key: score for key, score in scores.items() if key[0] not in first}
@@ -105,7 +106,7 @@ def fidelity(seeds: int, workers: int) -> dict[str, Any]:
                     "name": variant.name,
                     **agreement(values(scores, subsets, at), truth),
                     "cost_ratio": seconds(later) / spent,
-                    "setup": work.paid_once(config, variant.fidelity),
+                    "setup": work.price_of(config).paid_once(variant.fidelity),
                     "subsets": len(subsets),
                     "seeds": seeds,
                 }
@@ -113,9 +114,9 @@ def fidelity(seeds: int, workers: int) -> dict[str, Any]:
     return {"rows": rows, "ceiling": agreement(truth, truth), "seconds": spent}
 
 
-def drawn(config: StudyConfig, count: int, size: int) -> list[Subset]:
-    rng = np.random.default_rng([config.seed, STREAM, count, size])
-    return [Subset.of(config.pool[i] for i in rng.choice(len(config.pool), size, replace=False)) for _ in range(count)]
+def drawn(pool: Pool, seed: int, count: int, size: int) -> list[Subset]:
+    rng = np.random.default_rng([seed, STREAM, count, size])
+    return [Subset.of(pool[i] for i in rng.choice(len(pool), size, replace=False)) for _ in range(count)]
 
 
 def values(scores: Mapping[Wanted, Score], subsets: Sequence[Subset], seeds: Sequence[int]) -> Array:

@@ -18,12 +18,12 @@ from search.bench import select as bench_select
 from search.bench import strategies as bench_search
 from search.bench import transfer as bench_transfer
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
+from search.config.study_config import resolved
 from search.confirmation.significance import student_interval
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
 from selector.errors import InputError
-from selector.languages.language import parse
+from selector.languages.language import Pool, parse
 from selector.languages.pools import WORLD_HELD_OUT
 from selector.languages.subset import Subset
 
@@ -89,7 +89,7 @@ def world(seeds: int, workers: int) -> dict[str, Any]:
         "diverse": model_free_subset(config, "max-sum", 4, config.seed),
         "all": Subset(config.pool),
     }
-    drawn = _random_subsets(config, RANDOM)
+    drawn = _random_subsets(config.pool, config.seed, RANDOM)
     wanted = [(subset, seed) for subset in named.values() for seed in range(seeds)]
     wanted += [(subset, seed) for subset in drawn for seed in range(2)]
     targets = tuple(sorted((*config.pool, *config.held_out)))
@@ -116,9 +116,9 @@ def world(seeds: int, workers: int) -> dict[str, Any]:
     return {"rows": rows, "steps": steps, "random": _spread([values(subset, 2) for subset in drawn])}
 
 
-def _random_subsets(config: StudyConfig, count: int) -> list[Subset]:
-    rng = default_rng([config.seed, count])
-    return [Subset.of(config.pool[i] for i in rng.choice(len(config.pool), 4, replace=False)) for _ in range(count)]
+def _random_subsets(pool: Pool, seed: int, count: int) -> list[Subset]:
+    rng = default_rng([seed, count])
+    return [Subset.of(pool[i] for i in rng.choice(len(pool), 4, replace=False)) for _ in range(count)]
 
 
 def _summary(values: Sequence[float]) -> dict[str, Any]:

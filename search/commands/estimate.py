@@ -125,7 +125,7 @@ def _search_seconds(config: StudyConfig, pace: Pace) -> float:
         else:  # what merging trains is trained once for all trials
             whole = pace.trial(batch, fidelities.full(config), len(config.tune))
             looking = 0.0 if fidelity.merging.method == "scores" else pace.sentence * fidelity.examples
-            seconds += cost.paid_once(config, fidelity) * seeds * whole
+            seconds += cost.price_of(config).paid_once(fidelity) * seeds * whole
             seconds += share * trials * seeds * looking * len(config.tune)
     return seconds
 

@@ -20,19 +20,19 @@ STRATEGIES: Mapping[str, str] = {
 DIVERSITY = "diversity:<select strategy>"  # what 'realingo select' would choose, with one seed after another
 GROWING = ("greedy",)  # these measure subsets smaller than those asked for
 
-_registered: set[str] = set()  # names that a caller from Python has added, see `search.planner.register_strategy`
+REGISTERED: set[str] = set()  # names that a caller from Python has added, see `search.planner.register_strategy`
 
 
 def known_names() -> tuple[str, ...]:
     """Every name, for people."""
-    return (*STRATEGIES, DIVERSITY, *sorted(_registered))
+    return (*STRATEGIES, DIVERSITY, *sorted(REGISTERED))
 
 
 def register(name: str) -> None:
     """Let study files name a strategy of a caller from Python."""
-    _registered.add(name)
+    REGISTERED.add(name)
 
 
 def is_known(name: str) -> bool:
     """Whether a study file may name it. The name after `diversity:` is looked at by `search.planner`."""
-    return name in STRATEGIES or name in _registered or re.fullmatch(r"diversity:[a-z-]+", name) is not None
+    return name in STRATEGIES or name in REGISTERED or re.fullmatch(r"diversity:[a-z-]+", name) is not None

@@ -16,18 +16,18 @@ from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import side_of
 
 
-def past_of(config: StudyConfig, trials: Sequence[Trial]) -> Past:
+def past_of(trials: Sequence[Trial], seeds: int, level: str) -> Past:
     """What a strategy may look at, of attempts at each position: those that failed say nothing."""
-    seen = tuple(each for trial in trials for each in seen_of(config, trial))
-    return Past(seen, tuple((trial.subset, trial.level) for trial in trials), config.level)
+    seen = tuple(each for trial in trials for each in seen_of(trial, seeds))
+    return Past(seen, tuple((trial.subset, trial.level) for trial in trials), level)
 
 
-def seen_of(config: StudyConfig, trial: Trial) -> list[Seen]:
+def seen_of(trial: Trial, seeds: int) -> list[Seen]:
     """What a trial measured, if it did; stopped early it is the mean of fewer seeds, or what one would have come to."""
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
     value = trial.value if trial.expected is None else trial.expected
-    return [Seen(trial.subset, value, trial.per_language, trial.level, trial.begun(config.search.seeds))]
+    return [Seen(trial.subset, value, trial.per_language, trial.level, trial.begun(seeds))]
 
 
 class Reading:
@@ -42,7 +42,7 @@ class Reading:
 
     @cached_property
     def past(self) -> Past:
-        return past_of(self.config, self.study.trials())
+        return past_of(self.study.trials(), self.config.search.seeds, self.config.level)
 
     def top(self, count: int = 1) -> list[Trial]:
         """The subsets to take, best first: the highest of a Pareto front; by expectation where the surrogate searched;

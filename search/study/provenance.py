@@ -63,10 +63,10 @@ def comparable(config: StudyConfig, kept: Mapping[str, Any]) -> None:
         )
 
 
-def unlike(config: StudyConfig, names: list[str]) -> InputError:
+def unlike(study: str, storage: str, names: list[str]) -> InputError:
     """The error for data or an encoder that changed while the study file did not."""
     return InputError(
-        f"study '{config.name}' in {shown(config.storage)} was measured with another content of {listed(names)}: "
+        f"study '{study}' in {shown(storage)} was measured with another content of {listed(names)}: "
         "its scores cannot be compared with new ones",
         "give this study another name or another search.storage, or put back what it was measured with",
     )

@@ -107,9 +107,9 @@ class Study:
             return
         known: Contents = self.storage.get_study_user_attrs(self._id).get("contents", {})
         if not known and any(trial.state == "complete" for trial in self.trials()):
-            raise unlike(self.config, ["the way of measuring"])
+            raise unlike(self.name, self.config.storage, ["the way of measuring"])
         if names := different(known, contents):
-            raise unlike(self.config, names)
+            raise unlike(self.name, self.config.storage, names)
         if contents.keys() - known.keys():
             self._write(lambda: self.storage.set_study_user_attr(self._id, "contents", {**known, **contents}))
 
@@ -117,7 +117,7 @@ class Study:
         """InputError where an evaluator reads something else than the study's trials were measured with."""
         known = self.storage.get_study_user_attrs(self._id).get("contents", {})
         if names := different(known, contents):
-            raise unlike(self.config, names)
+            raise unlike(self.name, self.config.storage, names)
 
     def best(self, count: int = 1) -> list[Trial]:
         """The best subsets of the finished trials that count, by their mean over trials; ties go to the earlier."""
@@ -313,7 +313,7 @@ def open_study(config: StudyConfig, create: bool) -> Study:
         names = {study.study_name for study in storage.get_all_studies()}
         if config.name not in names:
             if not create:
-                raise _absent(config)
+                raise _absent(config.name, config.storage)
             directions = DIRECTIONS[: len(config.search.objectives) or 1]
             sampler = optuna.samplers.RandomSampler(0)  # never asked
             optuna.create_study(storage=storage, study_name=config.name, directions=directions, sampler=sampler)
@@ -334,15 +334,15 @@ def _introduce(study: Study, create: bool) -> None:
     if attributes.get("facts") is not None:
         comparable(study.config, attributes["facts"])
     elif not create:
-        raise _absent(study.config)
+        raise _absent(study.name, study.config.storage)
     if create:
         for name, value in (("schema", SCHEMA), ("facts", facts(study.config))):
             if attributes.get(name) is None:
                 study.storage.set_study_user_attr(key, name, value)
 
 
-def _absent(config: StudyConfig) -> InputError:
+def _absent(name: str, storage: str) -> InputError:
     return InputError(
-        f"there is no study '{config.name}' in {shown(config.storage)} yet",
+        f"there is no study '{name}' in {shown(storage)} yet",
         "start it with 'realingo search STUDY.toml'",
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from realign.core import Core, Scope
 from search import objective
 from search.config.study_config import StudyConfig
 from search.surrogate.kernels import Given, Side
 from selector.distances.distance import distances
 from selector.errors import InputError
-from selector.languages.language import Language
+from selector.languages.language import Language, Pool
 from selector.transfer import predict as transfer
 
 Array = NDArray[np.float64]
@@ -30,6 +31,7 @@ def side_of(config: StudyConfig) -> Side:
     place = {language: index for index, language in enumerate(languages)}
     pool, tune = [place[each] for each in config.pool], [place[each] for each in targets]
     weights = np.array([config.weights.get(language.code, 1.0) for language in targets])
+    known = has_precedent(config.core, config.scope)
     found = {}
     for metric in dict.fromkeys((*METRICS, config.search.metric)):
         if (alike := _similarity(languages, metric)) is not None:
@@ -40,25 +42,25 @@ def side_of(config: StudyConfig) -> Side:
         source={metric: S[place[config.core.source], pool] for metric, S in found.items()},
         targets=tuple(language.code for language in targets),
         weights=weights,
-        given={"published": _gain(config, targets, weights)} if has_precedent(config) else {},
+        given={"published": _gain(config.core, config.pool, targets, weights)} if known else {},
     )
 
 
-def has_precedent(config: StudyConfig) -> bool:
+def has_precedent(core: Core, scope: Scope) -> bool:
     """True if the published results of XLM-R are about studies like this one: a real encoder, fine-tuned on English.
 
     Where they do not fit after all, for another encoder perhaps, the surrogate learns to give them no weight.
     """
-    real = isinstance(config.core.model.base, str) and config.core.model.base != "world"
-    languages = {*config.pool, *config.tune}
-    return real and config.core.source.code == transfer.SOURCE and len(languages) <= transfer.LARGEST
+    real = isinstance(core.model.base, str) and core.model.base != "world"
+    languages = {*scope.pool, *scope.tune}
+    return real and core.source.code == transfer.SOURCE and len(languages) <= transfer.LARGEST
 
 
-def _gain(config: StudyConfig, targets: tuple[Language, ...], weights: Array) -> Given:
+def _gain(core: Core, pool: Pool, targets: tuple[Language, ...], weights: Array) -> Given:
     """The mean gain that the transfer model expects of the targets, as a feature of subsets [B, 1]."""
-    kind = config.core.task.kind
+    kind = core.task.kind
     tasks = (kind,) if kind in transfer.RANKED_BY else transfer.RANKED_BY
-    expected = transfer.MeanGain(config.pool, targets, weights / weights.sum(), tasks)
+    expected = transfer.MeanGain(pool, targets, weights / weights.sum(), tasks)
 
     def given(X: Array) -> Array:
         found, sizes = np.zeros((len(X), 1)), X.sum(axis=1).astype(np.intp)

@@ -17,7 +17,7 @@ import rehearsal
 
 import realingo
 from search import planner
-from search.config import schema
+from search.config import strategy_names
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
@@ -225,7 +225,7 @@ def test_an_evaluator_of_ones_own_is_inline(tmp_path: Path) -> None:
 
 def test_a_strategy_of_ones_own_proposes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planner, "OWN", {})
-    monkeypatch.setattr(schema, "OWN_STRATEGIES", set())
+    monkeypatch.setattr(strategy_names, "REGISTERED", set())
 
     def alphabetical(space: realingo.Space, past: realingo.Past, rng: Any) -> list[str] | None:
         left = (subset for subset in space.every() if subset not in past.taken)

@@ -428,6 +428,6 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
     else:
         sentences = 3 * len(met) * realigning / 2 + len(trials) * tuning
     assert document["evaluations"]["full_equivalents"] == pytest.approx(sentences / (realigning + tuning))
-    paid = work.paid_once(config, fidelities.at_level(config, "merge"))
+    paid = work.price_of(config).paid_once(fidelities.at_level(config, "merge"))
     if config.fidelity.method != "scores" and config.fidelity.tuned == "once":  # nothing is paid later
         assert document["evaluations"]["full_equivalents"] == pytest.approx(paid)

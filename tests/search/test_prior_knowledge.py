@@ -37,7 +37,7 @@ def study(base: Any = "FacebookAI/xlm-roberta-base", source: str = "eng", k: Any
 )
 def test_published_results_are_for_real_encoders_fine_tuned_on_english(base: Any, source: str, known: bool) -> None:
     config = study(base, source)
-    assert has_precedent(config) is known
+    assert has_precedent(config.core, config.scope) is known
     assert ("published" in side_of(config).given) is known
     names = [name for name, _ in warm_start(config)]
     assert ("predicted" in names[:1]) is known

@@ -220,7 +220,7 @@ def test_a_trial_below_the_median_is_stopped(tmp_path: Path, workers: int, seeds
         assert (trial.state == "pruned") == (len(trial.course) < whole) == (below[-1] and len(trial.course) < whole)
         assert trial.value == pytest.approx(trial.course[-1])
         assert trial.runs == (max(0, len(trial.course) - 2) if trial.state == "pruned" else None)
-        (seen,) = recommend.seen_of(config, trial)
+        (seen,) = recommend.seen_of(trial, config.search.seeds)
         if trial.runs == 0:  # what it would have come to
             assert seen.value == pytest.approx(trial.course[-1] + medians[2] - medians[len(trial.course) - 1])
             assert trial.signature.endswith(f"/look-{len(trial.course)}")
