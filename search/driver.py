@@ -7,9 +7,10 @@ from contextlib import suppress
 
 import numpy as np
 
-from search import fidelities, terminal
+from search import terminal
 from search.backends.base import Backend, Job, MedianPruner, Outcome
 from search.confirmation import recommend
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
 from search.results.trials import TrialRecord

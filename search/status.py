@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from search import cost as work
-from search import fidelities
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
+from search.effort import cost as work
+from search.effort import fidelities
 from search.results.trials import SearchStatus, TrialRecord
 from search.study.storage import shown
 from search.study.study import Study, open_study

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from realign.score import Fidelity, Merging, Score
-from search import cost as work
-from search import fidelities, terminal
+from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
 from search.config.schema import StudyFile, check
 from search.config.study_config import resolved
+from search.effort import cost as work
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from selector.languages.language import Pool
 from selector.languages.pools import WORLD_HELD_OUT

@@ -14,10 +14,10 @@ from numpy.random import default_rng
 from realign.build import evaluator as assemble
 from realign.core import FakeModel
 from realign.score import Advance, Fidelity
-from search import cost, fidelities
 from search.config.schema import ConfirmSection
 from search.config.study_config import StudyConfig
 from search.confirmation.confirm import LEAST_DRAWS
+from search.effort import cost, fidelities
 from search.strategies import ladder
 from selector.languages.subset import Subset
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from realign.build.inputs import contents
 from realign.evaluators.own import Measure, name_of
-from search import cost as work
 from search import terminal
 from search.backends import registry as backends
 from search.commands import check as checking
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.driver import Driver
+from search.effort import cost as work
 from search.interrupts import Interrupts
 from search.planner import planner, warm_start
 from search.status import state_of

@@ -19,13 +19,14 @@ from numpy.random import default_rng
 from realign.cache import write_text
 from realign.evaluators.own import name_of
 from realign.score import Score
-from search import fidelities, terminal
+from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.confirmation.comparison import SCHEMA, Row, method, table
 from search.confirmation.significance import format_p
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
 from search.study.provenance import versions

@@ -24,11 +24,12 @@ import numpy as np
 from realign.evaluators import table as replay
 from realign.evaluators.table import Table
 from realign.score import Advance, Evaluator, Fidelity, Merging, Score
-from search import fidelities, terminal
+from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
 from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolved
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.study.provenance import facts
 from selector.languages.language import Pool

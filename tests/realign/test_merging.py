@@ -31,9 +31,9 @@ from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search import cost as work
-from search import fidelities
 from search.commands import search as run
+from search.effort import cost as work
+from search.effort import fidelities
 from search.study.study import open_study
 from selector.errors import InputError, RunError
 from selector.languages.language import parse

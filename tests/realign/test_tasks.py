@@ -28,11 +28,11 @@ from realign.tasks.tagging import Tagging, right_spans, right_words
 from realign.training.pretrain import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search import fidelities
 from search.cli import _status
 from search.config.schema import check
 from search.config.study_config import load as load_study
 from search.confirmation.measured import measure
+from search.effort import fidelities
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset

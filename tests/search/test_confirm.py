@@ -19,7 +19,6 @@ from realign.build import evaluator as assemble
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Score
-from search import fidelities
 from search.backends import batch
 from search.backends import registry as backend
 from search.backends.base import Job, Outcome
@@ -28,6 +27,7 @@ from search.backends.registry import View, search_view
 from search.commands import search as run
 from search.confirmation import confirm
 from search.confirmation.measured import measure
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.report import export, html_report
 from search.study.study import open_study

@@ -18,10 +18,11 @@ from realign.build.inputs import contents
 from realign.inputs import ChangedError, Inputs, different, listed
 from realign.score import Evaluator, Fidelity, Look, Score
 from realign.store.array_store import key_of
-from search import driver, fidelities
+from search import driver
 from search.backends import registry
 from search.commands import search as run
 from search.config.study_config import StudyConfig, load
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.study.study import Study, open_study
 from search.study.trial import CHANGED, last_attempts

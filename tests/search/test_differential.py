@@ -14,8 +14,8 @@ import small_study
 
 from realign.build import evaluator as assemble
 from realign.score import Score
-from search import fidelities
 from search.config.study_config import load
+from search.effort import fidelities
 from selector.languages.subset import Subset
 
 STUDY = (

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from similarities import side
 
-from search import cost as work
 from search import planner
 from search.config.study_config import load
+from search.effort import cost as work
 from search.space import Space
 from search.strategies import ladder
 from search.strategies.base import Past, Seen, generator, random

@@ -14,13 +14,14 @@ from filelock import FileLock
 
 from realign.build import evaluator as assemble
 from realign.score import Fidelity, Look, Score
-from search import driver, fidelities
+from search import driver
 from search.backends import registry as backend
 from search.backends.base import Job, Outcome, measure
 from search.backends.process import processes
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
+from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.study import lease as owner
 from search.study.provenance import facts

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from realign.score import Fidelity, Merging
-from search import fidelities
 from search.config.study_config import StudyConfig
+from search.effort import fidelities
 from search.study.trial import Trial
 
 

@@ -1,0 +1,1 @@
+"""How much work a study asks for: its fidelities, and what trainings cost."""
