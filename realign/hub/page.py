@@ -89,7 +89,7 @@ def _overview(sets: Mapping[str, Spec], paper: list[str]) -> Iterator[str]:
 
 
 def _overlaps(sets: Mapping[str, Spec]) -> Iterator[str]:
-    """What stands on what, as `search.build.overlap` holds a study against it."""
+    """What stands on what, as `realign.build.overlap` holds a study against it."""
     yield "## What stands on what"
     yield ""
     yield "Realigning on the text of a test would show what is tested. So sets of one row are refused as parallel text"

@@ -157,7 +157,7 @@ def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: b
     for number, language in enumerate(config.pool, 1):
         counted = report.attempt(_pairs, config.core, text, language.code, counting)
         if counted is not None:
-            name = sources.set_of(text, config.data.parallel, language.code)
+            name = sources.set_of(text, config.core.data.parallel, language.code)
             found[language.code] = {"source": name, **counted}
         advance("reading parallel text", number, len(config.pool))
     return found
@@ -190,7 +190,7 @@ def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool)
     for number, (code, splits) in enumerate(wanted.items(), 1):
         name = sources.set_of(data.corpus, config.core.task_data, code) if splits else _set_name(config.core.task_data)
         counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
-        for split in splits if counting or config.core.task_data != "world" else splits[:1]:  # the world has all or none
+        for split in splits if counting or config.core.task_data != "world" else splits[:1]:  # the world has all
             rows = report.attempt(data.required, code, split)
             if rows is None:
                 continue
