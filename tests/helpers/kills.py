@@ -1,8 +1,9 @@
 """Kill a search at a random moment, let it go on, and count what is wrong then: lost, repeated, corrupted, different.
 
-One study grows round by round. In each round the same command asks for some more trials and something is killed with
-SIGKILL: a worker or the server (the search goes on by itself), or the driver (the command is given again). Trials are
-those of the fake evaluator, or short ones of the world's encoder. A confirmation is killed and given again as well.
+One study grows round by round. In each round the same command asks for some more trials and something is hit: SIGKILL
+for a worker or the server (the search goes on by itself) or the driver (the command is given again), or SIGINT, as Ctrl-C
+sends it, for the driver. Trials are those of the fake evaluator, or short ones of the world's encoder. A confirmation is
+hit and given again as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import signal
 import sqlite3
 import time
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
@@ -28,7 +29,9 @@ from search.config.study_config import StudyConfig, load
 from search.study.study import open_study
 from search.study.trial import Trial, last_attempts
 
-Victim = Literal["worker", "driver", "server"]
+Victim = Literal["worker", "driver", "server", "interrupt"]
+AGAIN = ("driver", "interrupt")  # where the command is given again
+INTERRUPTED = 130  # the exit status after Ctrl-C
 STORAGES = {"sqlite": "sqlite:///trial.db", "journal": "trial.journal"}
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["search.commands.search", "optuna.storages._rdb.storage"])
@@ -47,6 +50,7 @@ REAL = (  # a trial of about a second, of which little is the training
 WORKERS = 2
 EACH = 6  # trials of a round
 SECONDS = 0.1  # of a trial
+REAL_SECONDS = 1.0  # of a trial of the world's encoder
 STARTING = 0.25  # share of the kills that may hit the start of the program
 PATIENCE = 300.0  # seconds
 
@@ -101,6 +105,7 @@ class Siege:
         self.overrides = [f"search.storage={self.url}", *(REAL if real else ())]
         self.config = load(self.file, self.overrides)
         self.rng: Generator = default_rng(seed)
+        self.seconds = REAL_SECONDS if real else SECONDS
         self.tally = Tally(victim, storage, evaluator="world" if real else "fake")
         self.wanted = 2
         assert self._ended(self._started()) == 0, self._said()
@@ -113,10 +118,10 @@ class Siege:
         self._wait(process)
         killed = process.is_alive() and self._kill(process)
         finished = {} if self.victim == "server" else _finished(self.config)
-        if self.victim == "driver":
-            process.join(PATIENCE)
-            process = self._started()
         status = self._ended(process)
+        if self.victim in AGAIN:
+            self.tally.corrupted += self.victim == "interrupt" and status not in (0, INTERRUPTED)
+            status = self._ended(self._started())
         self.tally.kills += killed
         self._check(finished, status)
 
@@ -129,12 +134,12 @@ class Siege:
     def _wait(self, process: Any) -> None:
         """Until a moment that nobody has chosen: at the start, or in the middle of a trial."""
         if self.rng.random() < STARTING:
-            time.sleep(self.rng.uniform(0, 2))
+            time.sleep(self.rng.uniform(0.1, 2))
             return
         last = len(self.eye.trials()) + self.rng.integers(1, EACH)
         while process.is_alive() and len(self.eye.trials()) < last:
             time.sleep(0.02)
-        time.sleep(self.rng.uniform(0, SECONDS))
+        time.sleep(self.rng.uniform(0, self.seconds))
 
     def _kill(self, process: Any) -> bool:
         if self.victim == "server":
@@ -143,11 +148,7 @@ class Siege:
             time.sleep(self.rng.uniform(0, 2))
             self.server.start()
             return True
-        victims = [process.pid] if self.victim == "driver" else workers(process.pid)
-        if not victims:
-            return False
-        os.kill(victims[self.rng.integers(len(victims))], signal.SIGKILL)
-        return True
+        return _hit(process, self.victim, self.rng)
 
     def _check(self, finished: dict[int, Trial], status: int) -> None:
         trials = open_study(self.config, create=False).trials()
@@ -170,19 +171,29 @@ class Siege:
 
 
 class Confirmation:
-    """Kills of a confirmation, of its driver or a worker: given again, it says what an undisturbed one says.
+    """Kills of a confirmation, of its driver or a worker, or Ctrl-C: given again, it says what an undisturbed one says.
 
     Each round has a cache of its own, so that there is something to do. What was measured before the kill must be
     there afterwards as it was (lost), and must not have been measured again (repeated).
     """
 
-    def __init__(self, folder: Path, victim: Victim, seed: int, real: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        victim: Victim,
+        storage: str,
+        seed: int,
+        server: postgres.Server | None = None,
+        real: bool = False,
+    ) -> None:
         self.folder, self.victim = folder, victim
-        self.file = rehearsal.write(folder, name="confirmed", seconds=SECONDS, trials=4, **STUDY)
-        self.overrides = ["search.storage=confirmed.journal", *(REAL if real else ())]
+        name = f"confirmed-{victim}-{seed}-{folder.name}"
+        self.file = rehearsal.write(folder, name=name, seconds=SECONDS, trials=4, **STUDY)
+        url = server.url if storage == "postgres" and server else STORAGES[storage]
+        self.overrides = [f"search.storage={url}", *(REAL if real else ())]
         self.config = load(self.file, self.overrides)
         self.rng: Generator = default_rng(seed)
-        self.tally = Tally(victim, "journal", "world" if real else "fake", "confirm")
+        self.tally = Tally(victim, storage, "world" if real else "fake", "confirm")
         self.rounds = 0
         first = folder / "cache"
         assert _end(_start("search", self.file, self.overrides, folder, first)) == 0
@@ -196,15 +207,13 @@ class Confirmation:
         confirmed.unlink(missing_ok=True)
         process = _start("confirm", self.file, self.overrides, self.folder, cache)
         self._wait(process, cache)
-        victims = [process.pid] if self.victim == "driver" else workers(process.pid)
-        killed = process.is_alive() and bool(victims)
-        if killed:
-            os.kill(victims[self.rng.integers(len(victims))], signal.SIGKILL)
+        killed = process.is_alive() and _hit(process, self.victim, self.rng)
         if self.victim == "driver":
             process.join(PATIENCE)
         before = self._scores(cache)
         status = _end(process)
-        if self.victim == "driver":
+        if self.victim in AGAIN:
+            self.tally.corrupted += self.victim == "interrupt" and status not in (0, INTERRUPTED)
             status = _end(_start("confirm", self.file, self.overrides, self.folder, cache))
         self._check(before, self._scores(cache), status, killed)
 
@@ -259,6 +268,20 @@ def _end(process: Any) -> int:
     return int(process.exitcode or 0)
 
 
+def _hit(process: Any, victim: Victim, rng: Generator) -> bool:
+    """Whether something was hit: a worker of the process, the process itself, or, as a terminal does it, all of them."""
+    if victim == "interrupt":
+        with suppress(ProcessLookupError):  # it has no group of its own yet
+            os.killpg(process.pid, signal.SIGINT)
+            return True
+        return False
+    victims = workers(process.pid) if victim == "worker" else [process.pid]
+    if not victims:
+        return False
+    os.kill(victims[rng.integers(len(victims))], signal.SIGKILL)
+    return True
+
+
 def workers(driver: int) -> list[int]:
     """The processes below a driver that measure."""
     below, found = [driver], []
@@ -278,6 +301,7 @@ def _measures(process: int) -> bool:
 
 
 def _command(arguments: list[str], folder: Path, cache: Path) -> None:
+    os.setpgid(0, 0)  # Ctrl-C is for it and its workers
     os.environ |= {"REALINGO_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     with (folder / "said").open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
         status = rehearsal.realingo(*arguments)

@@ -9,6 +9,7 @@ import kills
 import pytest
 
 CASES = [(victim, storage) for storage in (*kills.STORAGES, "postgres") for victim in ("worker", "driver")]
+CASES += [("server", "postgres"), ("interrupt", "sqlite")]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         return kills.undisturbed(folder, 2 + 4 * kills.EACH)
 
 
-@pytest.mark.parametrize(("victim", "storage"), [*CASES, ("server", "postgres")])
+@pytest.mark.parametrize(("victim", "storage"), CASES)
 def test_a_kill_changes_nothing(
     victim: kills.Victim, storage: str, tmp_path: Path, truth: list[Any], request: pytest.FixtureRequest
 ) -> None:
@@ -31,8 +32,11 @@ def test_a_kill_changes_nothing(
     assert siege.tally.good, siege.tally
 
 
-def test_a_confirmation_that_was_killed_says_the_same_when_it_is_given_again(tmp_path: Path) -> None:
-    siege = kills.Confirmation(tmp_path, "driver", seed=1)
+@pytest.mark.parametrize("victim", ["driver", "interrupt"])
+def test_a_confirmation_that_was_killed_says_the_same_when_it_is_given_again(
+    victim: kills.Victim, tmp_path: Path
+) -> None:
+    siege = kills.Confirmation(tmp_path, victim, "journal", seed=1)
     for _ in range(4):
         if not siege.tally.kills:
             siege.round()
