@@ -302,6 +302,7 @@ def _measures(process: int) -> bool:
 
 def _command(arguments: list[str], folder: Path, cache: Path) -> None:
     os.setpgid(0, 0)  # Ctrl-C is for it and its workers
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
     os.environ |= {"REALINGO_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     with (folder / "said").open("w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
         status = rehearsal.realingo(*arguments)
