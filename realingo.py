@@ -206,12 +206,16 @@ def choose(
     Raises InputError for unknown names and for demands that cannot be met.
     """
     from selector import strategy as strategies
+    from selector.errors import InputError, whole_number
     from selector.languages.given import as_language, as_languages, as_pool, by_language
 
+    seed = whole_number("seed", seed)
+    if seed < 0:
+        raise InputError(f"seed is {seed}, below zero", "give a seed of 0 or more")
     return strategies.choose(
         strategy,
         as_pool(pool),
-        k,
+        whole_number("k", k),
         metric=metric,
         source=None if source is None else as_language(source),
         include=as_languages(include),

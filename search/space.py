@@ -18,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from selector import constraints
-from selector.errors import InputError
+from selector.errors import InputError, whole_number
 from selector.languages.given import Languages, as_languages, as_ordered_pool, by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
@@ -31,6 +31,15 @@ DRAWS = 50  # random orders filled up before one that is certain to do
 Indices = tuple[int, ...]
 Sizes = tuple[int, int]  # the smallest and the largest
 Costs = NDArray[np.float64] | Mapping[str, float] | Mapping[Language, float]
+
+
+def _sizes(k: object) -> Sizes:
+    """The least and the most. InputError for what is neither a whole number nor two of them."""
+    hint = "k is a whole number, or two: the least and the most"
+    if isinstance(k, tuple | list) and len(k) == 2:
+        return whole_number("k", k[0], hint), whole_number("k", k[1], hint)
+    number = whole_number("k", k, hint)
+    return number, number
 
 
 @dataclass(frozen=True, init=False)
@@ -70,7 +79,7 @@ class Space:
             limits = constraints.limits(frame, weights, budget, constraints.quotas(frame, quotas, None))
         fields = {
             "pool": frame,
-            "sizes": (k, k) if isinstance(k, int) else k or sizes,
+            "sizes": _sizes(k) if k is not None else sizes,
             "include": frozenset(as_languages(include)),
             "exclude": frozenset(as_languages(exclude)),
             "limits": limits,

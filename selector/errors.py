@@ -7,6 +7,8 @@ RealingoError
 └── StopError     somebody stopped the work and its state is kept; the hint says how to go on: exit 130
 """
 
+import operator
+
 
 class RealingoError(Exception):
     """Base of all errors Realingo raises on purpose; `hint` is one sentence that says what to do next."""
@@ -31,3 +33,13 @@ class RunError(RealingoError):
 
 class StopError(RealingoError):
     """The work was stopped from outside at a point where it can go on."""
+
+
+def whole_number(name: str, value: object, hint: str = "give a whole number") -> int:
+    """The number as Python's own. InputError where it is none: text, a fraction, or true and false."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)  # type: ignore[arg-type]  # what is no number raises
+    except TypeError:
+        pass
+    raise InputError(f"{name} is {value!r}, which is no whole number", hint)

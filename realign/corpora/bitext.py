@@ -12,19 +12,20 @@ Without a split in its name a file is the training text. `code` is any that a po
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache, reduce
 from pathlib import Path
 from typing import Self
 
 from realign.corpora.base import Cut, Pair, Split, Stream, at_blanks, at_white_space
-from realign.corpora.file_names import Found, Name, side_of
+from realign.corpora.file_names import Found, Name, language_of, side_of
 from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, files_by_name, lines, one, sign, stamped
-from realign.corpora.line_files import count_blocks, count_lines, pick_lines
+from realign.corpora.line_files import count_blocks, count_lines, pick_lines, tell_quoted
 from selector.errors import InputError
 
 Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
 
+HEADERS = {"source", "target", "src", "tgt", "trg", "sentence", "translation", "source_text", "target_text"}
 INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev",), "test": (".test",)}
 
 
@@ -81,6 +82,7 @@ class Tsv(_AsFiles):
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
         (path,) = _of(self._files, language, split, self._folder)
+        _check_header(path, {self._source, language})
         count = _count_rows(stamped(path))
         return Stream(
             lambda: _rows(path, self._cut), lambda numbers: _cells(pick_lines(path, numbers), path, self._cut), count
@@ -141,7 +143,19 @@ def _same_length(ours: Path, theirs: Path) -> int:
 @cache
 def _count_rows(stamp: Stamped) -> int:
     count = count_blocks(stamp[0], columns=2)
-    return sum(1 for _ in _rows(stamp[0])) if count is None else count
+    if count is not None:
+        return count
+    tell_quoted(stamp[0], (cell for _, line in _unbroken(stamp[0]) for cell in line.split("\t")))
+    return sum(1 for _ in _rows(stamp[0]))
+
+
+def _check_header(path: Path, codes: Set[str]) -> None:
+    """InputError where the first line names the columns: it would be trained on as a pair."""
+    number, line = next(lines(path), (1, ""))
+    cells = [cell.strip() for cell in line.split("\t")]
+    named = {name.code for cell in cells if (name := language_of(cell))}
+    if len(cells) == 2 and (named == codes or {cell.casefold() for cell in cells} <= HEADERS):
+        bad(path, number, f"it seems to be a header: {', '.join(cells)}", "remove it: every line is a pair")
 
 
 def _zipped(ours: Path, theirs: Path, cut: Cut) -> Iterator[Pair]:

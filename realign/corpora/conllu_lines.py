@@ -88,7 +88,7 @@ def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str]
         bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns, separated by TABs")
     place, form, tag = cells[0], cells[1], cells[3]
     if place != str(expected):
-        if re.fullmatch(r"[0-9]+[-.][0-9]+", place):
+        if _stands_beside(place, expected):
             return None
         bad(path, number, f"word id '{place}' where {expected} was expected", "words are numbered from 1 in a sentence")
     if not form.strip():
@@ -96,3 +96,12 @@ def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str]
     if tag not in UPOS and tag != NO_TAG:
         bad(path, number, f"'{tag}' is no UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
     return sys.intern(form), sys.intern(tag)
+
+
+def _stands_beside(place: str, expected: int) -> bool:
+    """Whether an id is that of a multiword token (3-4) or an empty node (2.1) that may stand before word `expected`."""
+    match = re.fullmatch(r"([0-9]{1,9})([-.])([0-9]{1,9})", place)
+    if match is None:
+        return False
+    first, last = int(match[1]), int(match[3])
+    return first == expected <= last if match[2] == "-" else first == expected - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import logging
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,8 +19,11 @@ from selector.errors import InputError, NoDataError
 
 VARIABLE = "REALINGO_DATA"
 SPLITS: tuple[Split, ...] = get_args(Split)
+BYTE_ORDER_MARK = "\ufeff"
 CARRIAGE = "end lines with a line feed, and put a blank where a carriage return stands inside a text"
 CODES = "with any code of the language, such as deu, de or deu_Latn"
+
+log = logging.getLogger("realingo.data")
 
 
 def fail(message: str, hint: str) -> NoReturn:
@@ -85,7 +89,16 @@ def files_by_name(folder: Path) -> dict[str, Path]:
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
     with readable(folder):
         paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the last of a name stays
+    names = {path.name for path in paths}
+    for name in sorted(name for name in names if name.endswith(".gz") and name.removesuffix(".gz") in names):
+        _tell_twin(folder / name)
     return dict(sorted({path.name.removesuffix(".gz"): path for path in paths}.items()))
+
+
+@cache
+def _tell_twin(packed: Path) -> None:
+    """Say once that of a file and its compressed twin, which may be another, the one is read."""
+    log.warning("%s is not read: %s stands beside it", packed, packed.stem)
 
 
 def one(files: Mapping[str, Item], language: str, what: str) -> Item:
@@ -146,11 +159,24 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             for number, raw in enumerate(file, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-                if "\r" in line:
-                    bad(path, number, "a carriage return stands alone in it", CARRIAGE)
-                yield number, line
-        except UnicodeDecodeError as problem:
-            bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
+                yield number, as_line(path, number, raw)
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
             bad(path, number + 1, f"damaged gzip file ({problem})", "fetch or compress the file again")
+
+
+def as_line(path: Path, number: int, raw: bytes) -> str:
+    """The text of one line without its end, and of the first without a byte order mark.
+
+    InputError: bytes that are not UTF-8, or characters that no text has.
+    """
+    try:
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as problem:
+        bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
+    if "\r" in line:
+        bad(path, number, "a carriage return stands alone in it", CARRIAGE)
+    if line.startswith(BYTE_ORDER_MARK):
+        bad(path, number, "a byte order mark", "remove it: it seems that files were joined here")
+    if "\0" in line:
+        bad(path, number, "a character NUL", "save the file as UTF-8: it may be UTF-16, or damaged")
+    return line

@@ -21,6 +21,7 @@ from typing import Any, NoReturn, get_args
 from realign.corpora.base import Classified, Split, Tagged
 from realign.corpora.file_names import Found
 from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.line_files import tell_quoted
 from realign.corpora.verses import Lazy
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -28,6 +29,7 @@ TAG = re.compile(r"O|[BIESLU]-\S+")
 FORMS = (("premise", "hypothesis", "label"), ("text", "label"))
 
 LONGEST = 300  # words of a sentence that is taken without a word
+HALF = re.compile("[\ud800-\udfff]")
 UNLABELLED = ("-", "-1")  # what SNLI and the hub's sets write where there is no gold label
 
 log = logging.getLogger("realingo.data")
@@ -165,6 +167,7 @@ def tell_long(path: Path, sentences: Sequence[Tagged]) -> None:
 def _read_table(path: Path, _stamp: tuple[int, int]) -> tuple[Row, ...]:
     rows = _objects(path) if path.name.removesuffix(".gz").endswith(".jsonl") else _cells(path)
     every = [_row(path, number, row) for number, row in rows]
+    _check_rows(path, every)
     labelled = tuple(row for row in every if row[2] not in UNLABELLED)
     if every and not labelled:
         fail(f"no row of {path} has a label", "'-' and -1 stand for no label; write labels as names, or from 0")
@@ -172,6 +175,15 @@ def _read_table(path: Path, _stamp: tuple[int, int]) -> tuple[Row, ...]:
         message = "%s: %d of %d rows left out: '-' and -1 stand for no label"
         log.warning(message, path, len(every) - len(labelled), len(every))
     return labelled
+
+
+def _check_rows(path: Path, rows: Sequence[Row]) -> None:
+    """InputError where some are pairs and others not; a warning where texts are quoted as in CSV."""
+    pairs = sum(second is not None for _, second, _ in rows)
+    if 0 < pairs < len(rows):
+        fail(f"{path}: {pairs} of {len(rows)} rows have a premise and a hypothesis, the others a text", "keep one form")
+    if path.name.removesuffix(".gz").endswith(".tsv"):
+        tell_quoted(path, (text for first, second, _ in rows for text in (first, second or "")))
 
 
 def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
@@ -186,13 +198,15 @@ def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
         bad(path, number, f"the label '{label}' has blanks at its ends", "remove them: they would be another label")
     if not all(isinstance(text, str) and text.strip() for text in texts):
         bad(path, number, f"the {' or the '.join(form[:-1])} is empty or no text")
+    if any("\0" in text or HALF.search(text) for text in texts):
+        bad(path, number, "a text holds a character NUL or one half of a surrogate pair")
     return texts[-1], texts[0] if len(texts) == 2 else None, str(label)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in lines(path):
         try:
-            row = json.loads(line) if line.strip() else None
+            row = json.loads(line, object_pairs_hook=_once) if line.strip() else None
         except (ValueError, RecursionError) as problem:
             bad(path, number, f"no JSON ({problem})", "one object a line")
         if row is None:
@@ -202,6 +216,14 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ValueError for a key that is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key stands twice: {', '.join(key for key, _ in pairs)}")
+    return found
+
+
 def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = lines(path)
     header = next(rows, (1, ""))[1].split("\t")
@@ -209,6 +231,8 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         bad(
             path, 1, f"there are the columns {', '.join(header)}", "a header: text, label or premise, hypothesis, label"
         )
+    if len(set(header)) < len(header):
+        bad(path, 1, f"a column stands twice: {', '.join(header)}", "name every column once")
     for number, line in rows:
         if not line.strip():
             continue

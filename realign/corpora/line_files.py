@@ -7,14 +7,19 @@ ends a line, as in `folder.lines`.
 from __future__ import annotations
 
 import gzip
+import logging
+import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.folder import Stamped, bad, lines, readable
+from realign.corpora.folder import Stamped, as_line, lines, readable
 
 BLOCK = 1 << 22  # bytes
+QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # as CSV has what holds a mark of quotation
+
+log = logging.getLogger("realingo.data")
 
 
 @cache
@@ -27,14 +32,16 @@ def count_lines(stamp: Stamped) -> int:
 def count_blocks(path: Path, columns: int = 0) -> int | None:
     """Number of lines of a file; None where it must be checked line by line.
 
-    That is what is not UTF-8, a carriage return inside a line, and, where `columns` is given, a line that is blank or
-    has not so many.
+    That is what is not UTF-8, a NUL, a carriage return inside a line, and, where `columns` is given, a line that is
+    blank or has not so many, and marks of quotation as CSV has them.
     """
     count = 0
     try:
         for whole in _blocks(path):
             block = b"\n".join(whole)
             block.decode("utf-8")
+            if b"\0" in block or (columns and b'""' in block):
+                return None
             if b"\r" in block and any(b"\r" in line.rstrip(b"\r") for line in whole):
                 return None
             if columns and ({line.count(b"\t") for line in whole} - {columns - 1} or not all(map(bytes.strip, whole))):
@@ -51,7 +58,7 @@ def pick_lines(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
     for whole in _blocks(path):
         while place < len(numbers) and numbers[place] < base + len(whole):
             number = int(numbers[place])
-            yield number + 1, _decoded(path, number + 1, whole[number - base])
+            yield number + 1, as_line(path, number + 1, whole[number - base])
             place += 1
         base += len(whole)
         if place == len(numbers):
@@ -72,8 +79,9 @@ def _blocks(path: Path) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _decoded(path: Path, number: int, line: bytes) -> str:
-    try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as problem:
-        bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
+def tell_quoted(path: Path, cells: Iterable[str]) -> None:
+    """Warn of cells that are quoted as in CSV: here the marks are text."""
+    quoted = sum(QUOTED.fullmatch(cell) is not None for cell in cells)
+    if quoted:
+        message = "%s: %d texts are quoted as in CSV, and their marks are taken as text: write the file without quoting"
+        log.warning(message, path, quoted)

@@ -23,7 +23,7 @@ from transformers.utils import logging as transformers_logging
 from realign.encoder.hidden_states import States as States
 from realign.encoder.hidden_states import hidden_states as hidden_states
 from realign.encoder.ragged import Table
-from realign.encoder.refusals import lacks_weights, refusal
+from realign.encoder.refusals import check_weights, lacks_weights, refusal
 from realign.encoder.signatures import canonical, encoder_signature, tokenizer_facts
 from realign.encoder.tokenizer import load_tokenizer, needs_spaces, with_spaces
 from selector.errors import InputError
@@ -157,6 +157,7 @@ def load(base: str, revision: str | None = None) -> Encoder:
             f"the tokenizer of {base!r} cannot map sub-words to words", "use a model with a fast tokenizer"
         )
     _check_whole(base, commit, tokenizer, about["missing_keys"])
+    check_weights(base, model, 1 + max(tokenizer.get_vocab().values()), about["unexpected_keys"])
     origin = f"{base}@{commit}" if commit else base
     signature = encoder_signature(model.eval(), tokenizer)
     return Encoder(model, tokenizer, signature, origin, files, {stamps: signature})

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
 from transformers import __version__ as version
 
 from realign.encoder.tokenizer import stored_json
 from selector.errors import InputError
 
 NO_SAFETENSORS = re.compile(r"(no file named|not appear to have a file named)\s+model\.safetensors")
+BLOCK = re.compile(r"(^|\.)(layer|layers|h|block)\.[0-9]+\.")
 CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
 NATIVE = {  # repositories of code → the same model in a form that needs none (documentation of transformers 5)
     "Alibaba-NLP/new-impl": "alibaba-nlp-community/gte-multilingual-base",
     "jinaai/xlm-roberta-flash-implementation": "jinaai/jina-embeddings-v3-hf",
 }
+
+
+log = logging.getLogger("realingo.encoder")
 
 
 def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
@@ -52,6 +60,24 @@ def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
     ) and "--" in code:  # an architecture that only looks like a known one
         return InputError(message, f"they may be for {code}, which is code and not run; instead: {_other(code)}")
     return InputError(message, "give the weights of the model that config.json describes")
+
+
+def check_weights(base: str, model: nn.Module, ids: int, unused: Collection[str]) -> None:
+    """Look at weights that loaded: their numbers, a row for every sub-word, and what of the files was left over.
+
+    InputError where scores could not be right; a warning where blocks are not used. ids: of the tokenizer, from 0;
+    unused: names of weights in the files.
+    """
+    for name, weights in model.named_parameters():
+        if not torch.isfinite(weights.detach()).all():
+            message = f"the weights of {base!r} are not all numbers: {name} holds NaN or infinity"
+            raise InputError(message, "fetch or save them again")
+    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[operator]  # every encoder has the method
+    if ids > rows:
+        message = f"the tokenizer of {base!r} has sub-words numbered up to {ids - 1}, its weights have {rows} rows"
+        raise InputError(message, "put the tokenizer that was trained with the weights beside them")
+    if blocks := sorted(name for name in unused if BLOCK.search(name)):
+        log.warning("%s: weights of blocks that config.json does not have are not used: %s, …", base, blocks[0])
 
 
 def _other(code: str) -> str:

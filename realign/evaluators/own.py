@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import TypeVar
 
 from realign.evaluators.single_language import Alone
@@ -94,6 +97,23 @@ def name_of(measure: Measure) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+def code_of(measure: Measure) -> str:
+    """What changes with the code of a function, or of an object's `__call__`; "" where there is none to see.
+
+    Text and names in it count, comments do not, nor does what it calls. An object with a `signature` says it there.
+    """
+    code = getattr(measure, "__code__", None) or getattr(type(measure).__call__, "__code__", None)
+    if code is None or hasattr(measure, "signature"):
+        return ""
+    version = ".".join(map(str, sys.version_info[:2]))  # another one compiles the same text to other code
+    return f"{version}:{hashlib.sha256(repr(_parts(code)).encode()).hexdigest()[:16]}"
+
+
+def _parts(code: CodeType) -> tuple[object, ...]:
+    inner = tuple(_parts(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts)
+    return code.co_code, code.co_names, inner
+
+
 def scores_of(answer: object) -> dict[str, float]:
     """The score of each language, by code; InputError where there are none or one is not in [0, 1]."""
     given = answer.per_language if isinstance(answer, Score) else answer
@@ -101,9 +121,9 @@ def scores_of(answer: object) -> dict[str, float]:
         raise InputError(f"the evaluator answered {type(answer).__name__}, without scores of languages", HINT)
     found = {}
     for code, value in by_code(given).items():
-        number = float(value)
+        number = math.nan if isinstance(value, bool | str) else float(value)
         if not math.isfinite(number) or not 0 <= number <= 1:
-            raise InputError(f"the evaluator gives {code} the score {number:g}", HINT)
+            raise InputError(f"the evaluator gives {code} the score {value}", HINT)
         found[code] = number
     return found
 

@@ -123,6 +123,11 @@ class Realignment(Section):
                 'lora is merged after realignment, so it cannot take turns with fine-tuning (order = "during")',
                 'use order = "before"',
             ),
+            (
+                not word and self.batch < 2,
+                'with loss = "sentence" a batch of one pair has nothing to be told from: its loss is always 0',
+                "set batch to 2 or more",
+            ),
             (self.freeze == (), "freeze names no block", 'write freeze = "none", or the numbers of blocks'),
         )
 

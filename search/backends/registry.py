@@ -17,7 +17,7 @@ from realign.score import Advance, Evaluator
 from search.backends import process as processes
 from search.backends.base import Backend, Job, Outcome, measure
 from search.config.study_config import StudyConfig
-from selector.errors import InputError
+from selector.errors import InputError, whole_number
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
@@ -73,6 +73,7 @@ class Place:
     def __post_init__(self) -> None:
         if self.name not in BACKENDS:
             raise InputError(f"unknown backend '{self.name}'", f"known: {', '.join(BACKENDS)}")
+        whole_number("the number of workers", self.workers)
         if self.workers < 1:
             raise InputError(f"--workers {self.workers} is too few", "at least one worker")
         if self.workers > MOST_WORKERS:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from realign.build import corpora as sources
 from realign.build import evaluator as assemble
-from realign.build import tasks
+from realign.build import repeated, tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope
 from realign.score import Advance
@@ -150,6 +150,7 @@ def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: b
     if isinstance(config.core.model.base, FakeModel):
         return {}
     text = report.attempt(assemble.parallel, config.core, config.pool)
+    glance, seen = repeated.readable(config.core, config.pool, text), repeated.ParallelText()
     found: dict[str, Mapping[str, Any]] = {}
     if text is None:
         return {}
@@ -159,6 +160,8 @@ def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: b
         if counted is not None:
             name = sources.set_of(text, config.core.data.parallel, language.code)
             found[language.code] = {"source": name, **counted}
+            if glance is not None:
+                seen.add(language.code, glance.pairs(language.code, "train"))
         advance("reading parallel text", number, len(config.pool))
     return found
 
@@ -186,6 +189,7 @@ def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool)
     wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in config.scope.everyone}
     counts: dict[str, dict[str, Any]] = {}
     taught: set[str] | None = None
+    seen = repeated.TaskText()
     advance("reading the task's data", 0, len(wanted))
     for number, (code, splits) in enumerate(wanted.items(), 1):
         name = sources.set_of(data.corpus, config.core.task_data, code) if splits else _set_name(config.core.task_data)
@@ -199,6 +203,8 @@ def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool)
                 taught = report.attempt(_taught, config.core, rows)
             elif taught is not None and config.core.task_data != "world":
                 report.attempt(_agree, rows, taught, code, split)
+            if config.core.task_data != "world":
+                seen.add(code, split, rows)
         advance("reading the task's data", number, len(wanted))
     return counts
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from realign.build.inputs import contents
-from realign.evaluators.own import Measure, name_of
+from realign.evaluators.own import Measure, code_of, name_of
 from search import terminal
 from search.backends import registry as backends
 from search.commands import check as checking
@@ -27,7 +27,7 @@ from search.study.provenance import facts
 from search.study.storage import check_storage, shown
 from search.study.study import Study, open_study
 from search.trackers.base import About, Callback, Callbacks, check_names, open_tracker
-from selector.errors import InputError
+from selector.errors import InputError, whole_number
 
 
 def search(
@@ -64,7 +64,7 @@ def run(
     InputError before anything is written if the input is wrong; RunError if another process drives the study or nothing
     succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT and SIGTERM.
     """
-    wanted = trials if trials is not None else config.search.trials
+    wanted = whole_number("the number of trials", trials) if trials is not None else config.search.trials
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")
     place = backends.Place(backend, workers, address)
@@ -89,7 +89,7 @@ def run(
         try:
             study = open_study(config, create=True)
             with study.driven():
-                study.measured_by(name_of(own) if own else "")
+                study.measured_by(*((name_of(own), code_of(own)) if own else ("",)))
                 study.agree(contents(evaluator))
                 listeners = _listeners(config, study, callbacks, trackers)
                 try:

@@ -108,7 +108,11 @@ def _apply(document: dict[str, Any], override: str) -> None:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
             raise InputError(f"--set {override!r}: '{parent}' holds a value, not keys", "override the whole value")
-    table[last] = _value(text.strip())
+    value = _value(text.strip())
+    if not parents and isinstance(value, dict) and isinstance(table.get(last), dict):
+        message = f"--set {override!r} would drop all else that [{last}] says"
+        raise InputError(message, f"give each key alone, as in --set {last}.{next(iter(value), 'key')}=…")
+    table[last] = value
 
 
 def _value(written: str) -> Any:

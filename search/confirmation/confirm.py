@@ -17,7 +17,7 @@ from typing import Any
 from numpy.random import default_rng
 
 from realign.cache import write_text
-from realign.evaluators.own import name_of
+from realign.evaluators.own import code_of, name_of
 from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
@@ -32,7 +32,7 @@ from search.planner import model_free_subset
 from search.study.provenance import versions
 from search.study.study import Study, open_study
 from search.study.trial import Trial
-from selector.errors import InputError
+from selector.errors import InputError, whole_number
 from selector.languages.subset import Subset
 
 FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
@@ -68,10 +68,11 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     top = config.confirm.top if top is None else top
     count = config.confirm.seeds if seeds is None else seeds
     for name, number in (("--top", top), ("--seeds", count)):
+        whole_number(name, number)
         if not 1 <= number <= 100:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
-    study.measured_by(name_of(bench.own) if bench.own else "")
+    study.measured_by(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
     found = recommend.Reading(config, study).top(top)
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")

@@ -15,6 +15,7 @@ versions: a trial's `per_language`, `signature` and `seconds` then stand beside 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -44,6 +45,8 @@ STATES: dict[TrialState, State] = {
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
 FIELDS = {field.name for field in dataclasses.fields(Trial)} - {"repeats"}
 Answer = TypeVar("Answer")
+
+log = logging.getLogger("realingo.study")
 
 
 class Study:
@@ -86,8 +89,11 @@ class Study:
     def _set_driver(self, record: Mapping[str, Any]) -> None:
         self.storage.set_study_user_attr(self._id, "driver", record)
 
-    def measured_by(self, name: str) -> None:
-        """Remember the user's evaluator that measures, by name; "" is the study file's. InputError for another one."""
+    def measured_by(self, name: str, code: str = "") -> None:
+        """Remember the user's evaluator that measures, by name; "" is the study file's. InputError for another one.
+
+        A warning where the code of the same name, which `code` stands for, is another than before.
+        """
         before = self.storage.get_study_user_attrs(self._id).get("evaluator", "")
         if name and not before and not self.trials():
             self.storage.set_study_user_attr(self._id, "evaluator", name)
@@ -97,6 +103,14 @@ class Study:
                 f"not by {name or 'the evaluator of its file'}",
                 "pass the same evaluator to every call from Python, or give the study another name",
             )
+        known = self.storage.get_study_user_attrs(self._id).get("evaluator_code", "")
+        if known.partition(":")[0] == code.partition(":")[0] and known != code:
+            message = (
+                "study '%s': the code of %s changed since trials were measured with it: their scores may not compare"
+            )
+            log.warning(message, self.name, name)
+        if code and known != code:
+            self.storage.set_study_user_attr(self._id, "evaluator_code", code)
 
     def agree(self, contents: Contents) -> None:
         """Remember what the evaluator reads: encoder, parallel text, task data, by signature. To be called as driver.

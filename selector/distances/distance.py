@@ -186,6 +186,7 @@ def _feature_file(path: str, languages: Languages, least: int) -> Distances:
     if not observed.any():
         raise InputError(f"'{path}' has no values for these languages", "list them in its first column")
     states = np.zeros(cells.shape, dtype=np.intp)
+    user_table.check_states(table, (language.code for language in languages))
     for j in range(cells.shape[1]):
         number = {value: i for i, value in enumerate(sorted({_plain(cell) for cell in cells[observed[:, j], j]}))}
         states[observed[:, j], j] = [number[_plain(cell)] for cell in cells[observed[:, j], j]]

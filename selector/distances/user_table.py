@@ -7,9 +7,11 @@ An empty cell, `?`, `--` or `NA` says that nothing is known.
 from __future__ import annotations
 
 import difflib
+import itertools
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +31,8 @@ def numbers(path: Path, what: str) -> dict[Language, float]:
     """
     hint = f"each line is a code, a comma and a {what}, for example deu,2.5"
     rows = read_rows(str(path), f"{what}s", hint)
-    if not _is_number(rows[0][1][-1]):
-        rows = rows[1:]  # a header
+    if _is_header(rows[0][1]):
+        rows = rows[1:]
     found: dict[Language, float] = {}
     for line, cells in rows:
         if len(cells) != 2 or not _is_number(cells[1]):
@@ -50,9 +52,16 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+def _is_header(cells: Sequence[str]) -> bool:
+    """Whether a first row names its columns: words, none of them a number that is written in another way."""
+    last = cells[-1].strip()
+    return last not in _NOTHING and not _is_number(last) and not any(map(str.isdigit, last))
+
+
 _HINT = (
     "the header names the columns, the code first, and each row is one language, e.g. `code,region` then `deu,Europe`"
 )
+_QUANTITY = re.compile(r"[-+]?\d+(?:[.,]\d*[1-9]\d*\s*%?|[.,]?\d*\s*%)")
 _NOTHING = frozenset(("", "?", "--", "NA", "na", "NaN", "nan"))
 
 
@@ -132,3 +141,24 @@ def read(path: str) -> Columns:
             raise InputError(f"'{path}', line {number}: {code} appears twice", "give each language once")
         cells[code] = tuple(None if cell.strip() in _NOTHING else cell.strip() for cell in row[1:])
     return Columns(path, names, cells)
+
+
+def check_states(table: Columns, codes: Iterable[str]) -> None:
+    """Look at the columns as features, whose values are the same or not.
+
+    A warning names columns of quantities: 0.51 and 0.52 are as different as 0.51 and 9. InputError: values of one
+    column that differ by case alone.
+    """
+    rows = [table.cells[code] for code in codes if code in table.cells]
+    quantities = []
+    for j, name in enumerate(table.names):
+        values = sorted({cell for row in rows if (cell := row[j]) is not None}, key=str.casefold)
+        for one, other in itertools.pairwise(values):
+            if one.casefold() == other.casefold():
+                message = f"'{table.path}', column {name}: both '{one}' and '{other}'"
+                raise InputError(message, "write a value the same way in every row")
+        if any(_QUANTITY.fullmatch(value) for value in values):
+            quantities.append(name)
+    if quantities:
+        message = f"'{table.path}': numbers are compared as names, the same or not, in {len(quantities)} columns: "
+        _log.warning(message + ", ".join(quantities[:5]))

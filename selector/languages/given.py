@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse, parse_pool
 
 Value = TypeVar("Value")
@@ -13,7 +14,11 @@ Languages = str | Iterable[str | Language]
 
 def as_language(given: str | Language) -> Language:
     """The language itself, or what its code or name says; InputError where that is no language."""
-    return given if isinstance(given, Language) else parse(given)
+    if isinstance(given, Language):
+        return given
+    if not isinstance(given, str):
+        raise InputError(f"{given!r} is no language", "give languages as codes, names or values of Language")
+    return parse(given)
 
 
 def as_pool(given: Languages) -> Pool:

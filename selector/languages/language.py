@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -79,7 +80,7 @@ def parse_pool(given: str | Iterable[str]) -> Pool:
     Raises InputError for an unknown language (with the line number of a file), a missing file or an empty pool.
     """
     if not isinstance(given, str):
-        found = _canonical(parse(item) for item in given)
+        found = _once(parse(item) for item in given)
     elif given in pools.NAMED:
         found = _canonical(_language(code) for code in pools.NAMED[given])
     elif given == "uriel":
@@ -87,7 +88,7 @@ def parse_pool(given: str | Iterable[str]) -> Pool:
     elif _is_path(given):
         found = _read(Path(given))
     else:
-        found = _canonical(_parse_listed(item) for item in given.split(",") if item.strip())
+        found = _once(_parse_listed(item) for item in given.split(",") if item.strip())
     if not found:
         raise InputError("the pool is empty", f"give codes, a file of codes, or a named pool: {', '.join(pools.NAMES)}")
     return found
@@ -244,6 +245,15 @@ def _canonical(languages: Iterable[Language]) -> Pool:
     return tuple(unique[code] for code in sorted(unique))
 
 
+def _once(languages: Iterable[Language]) -> Pool:
+    """The languages sorted by code. A warning names those that were given more than once, maybe by other codes."""
+    given = list(languages)
+    counts = Counter(language.code for language in given)
+    if twice := sorted(code for code, count in counts.items() if count > 1):
+        _say(f"{len(given)} entries are {len(counts)} languages: {', '.join(twice[:5])} named more than once")
+    return _canonical(given)
+
+
 def _is_path(text: str) -> bool:
     if "/" in text or "\\" in text or re.search(r"\.[a-z]{1,4}$", text, re.IGNORECASE):
         return True
@@ -278,4 +288,4 @@ def _read(path: Path) -> Pool:
                 found.append(parse(item))
             except InputError as problem:
                 raise InputError(f"{path}, line {number}: {problem.message}", problem.hint) from None
-    return _canonical(found)
+    return _once(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from selector.errors import InputError
 from selector.languages.given import Languages, as_languages
 from selector.languages.language import Language
 
@@ -16,7 +17,11 @@ class Subset:
     languages: tuple[Language, ...] = ()
 
     def __post_init__(self) -> None:
-        unique = {language.code: language for language in self.languages}
+        try:
+            unique = {language.code: language for language in self.languages}
+        except AttributeError:
+            message = f"a Subset is made of languages, not of {', '.join(map(repr, self.languages))}"
+            raise InputError(message, "Subset.of(…) takes codes and names") from None
         object.__setattr__(self, "languages", tuple(unique[code] for code in sorted(unique)))
 
     def __hash__(self) -> int:

@@ -1,8 +1,8 @@
 """Kill everything, lose nothing: `python studies/reliability/stress.py` writes `kills.json` beside this file.
 
-Hits at random moments of each kind in `KINDS`, on each storage: with the fake evaluator as many as `--kills`, with the
-world's encoder as many as `--real-kills`; searches and confirmations. What is counted is in `tests/helpers/kills.py`; exit
-status 1 if a count that must be 0 is not. `--resume` goes on after the kinds that `kills.json` has whole.
+Searches and confirmations are hit at random moments, on each storage: with the fake evaluator as often as `--kills`,
+with the world's encoder as often as `--real-kills`. What is counted is in `tests/helpers/kills.py`; exit status 1 if a
+count that must be 0 is not. `--resume` goes on after the kinds that `kills.json` has whole.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ class Kind(NamedTuple):
 
 def kinds(victims: list[str], storages: list[str]) -> Iterator[Kind]:
     """All kinds: a server is there to kill with PostgreSQL alone, and a confirmation only begins and ends with it."""
-    for kind in itertools.starmap(
-        Kind, itertools.product(("search", "confirm"), ("fake", "world"), victims, storages)
-    ):
+    for kind in itertools.starmap(Kind, itertools.product(("search", "confirm"), ("fake", "world"), victims, storages)):
         if kind.victim != "server" or (kind.storage == "postgres" and kind.command == "search"):
             yield kind
 

@@ -1,9 +1,9 @@
 """Kill a search at a random moment, let it go on, and count what is wrong then: lost, repeated, corrupted, different.
 
 One study grows round by round. In each round the same command asks for some more trials and something is hit: SIGKILL
-for a worker or the server (the search goes on by itself) or the driver (the command is given again), or SIGINT, as Ctrl-C
-sends it, for the driver. Trials are those of the fake evaluator, or short ones of the world's encoder. A confirmation is
-hit and given again as well.
+for a worker or the server (the search goes on by itself) or the driver (the command is given again), or Ctrl-C (SIGINT
+for the driver and its workers). Trials are those of the fake evaluator, or short ones of the world's encoder. A
+confirmation is hit and given again as well.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ def _end(process: Any) -> int:
 
 
 def _hit(process: Any, victim: Victim, rng: Generator) -> bool:
-    """Whether something was hit: a worker of the process, the process itself, or, as a terminal does it, all of them."""
+    """Whether something was hit: a worker of the process, the process, or both, as a terminal does it."""
     if victim == "interrupt":
         with suppress(ProcessLookupError):  # it has no group of its own yet
             os.killpg(process.pid, signal.SIGINT)
