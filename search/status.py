@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,8 @@ from search.results.trials import SearchStatus, TrialRecord
 from search.study.storage import shown
 from search.study.study import Study, open_study
 from search.study.trial import Trial
+
+log = logging.getLogger("realingo.study")
 
 
 def status(config: StudyConfig) -> SearchStatus:
@@ -48,6 +51,11 @@ def state_of(config: StudyConfig, study: Study, explain: bool = False) -> dict[s
     states = [trial.state for trial in trials]
     best = study.best()
     ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
+    if outside := sum(trial.state == "complete" and not config.space.allows(trial.subset) for trial in trials):
+        message = (
+            "study '%s': %d of its finished trials are of subsets that the study file does not allow: none is the best"
+        )
+        log.warning(message, config.name, outside)
     return {
         "study": config.name,
         "storage": shown(config.storage),

@@ -115,6 +115,8 @@ def usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
         raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
     if not pairs:
         raise InputError(f"no train pair of {code} passes the filter", "loosen data.filter, or leave the language out")
+    if core.realign.loss == "word" and core.realign.aligner == "gold" and next(iter(pairs)).links is None:
+        raise InputError(f"the parallel text of {code} has no gold word alignment", 'use aligner = "mutual"')
     if core.realign.loss == "word" and core.realign.alignments:
         deque(pairs, maxlen=0)
 

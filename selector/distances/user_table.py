@@ -152,7 +152,8 @@ def check_states(table: Columns, codes: Iterable[str]) -> None:
     rows = [table.cells[code] for code in codes if code in table.cells]
     quantities = []
     for j, name in enumerate(table.names):
-        values = sorted({cell for row in rows if (cell := row[j]) is not None}, key=str.casefold)
+        found = {cell for row in rows if (cell := row[j]) is not None}
+        values = sorted(found, key=lambda cell: (cell.casefold(), cell))
         for one, other in itertools.pairwise(values):
             if one.casefold() == other.casefold():
                 message = f"'{table.path}', column {name}: both '{one}' and '{other}'"

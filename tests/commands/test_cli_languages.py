@@ -1,6 +1,7 @@
 """`realingo languages` and `distances` as a user types them, beyond the contract's keys."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -132,3 +133,12 @@ def test_cold_start():
     )
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(got.stderr) < 1.5
+
+
+def test_a_terminal_of_few_letters_gets_its_table():
+    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "search", "languages", "tur", "deu"]
+    ended = subprocess.run(command, env=narrow, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Turkish" in ended.stdout
+    assert "?" in ended.stdout  # for what it has no letter for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -185,6 +186,55 @@ def test_a_study_is_measured_by_one_evaluator(tmp_path: Path, capsys: pytest.Cap
     assert realingo.status(path).trials["complete"] == 4
 
 
+def constant(value: float) -> Any:
+    def measure(subset: Subset, fidelity: realingo.Fidelity, seed: int) -> dict[str, float]:
+        return dict.fromkeys(CODES, value)
+
+    return measure
+
+
+def test_other_code_of_the_same_name_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, same, changed = study(tmp_path, trials=2), constant(0.5), constant(0.5)
+    changed.__code__ = changed.__code__.replace(co_consts=(*changed.__code__.co_consts, "more"))
+    realingo.search(path, evaluator=same)
+    with caplog.at_level(logging.WARNING, "realingo.study"):
+        realingo.search(path, trials=3, evaluator=constant(0.5))
+        assert "the code of" not in caplog.text
+        realingo.search(path, trials=4, evaluator=changed)
+    assert "constant.<locals>.measure changed since trials were measured with it" in caplog.text
+
+
+@pytest.mark.parametrize("k", ["2", 2.0, True, None, [2]])
+def test_a_number_of_languages_is_a_whole_number(k: Any) -> None:
+    with pytest.raises(InputError, match=r"k is .*no whole number"):
+        realingo.choose("facility", pool=["deu", "tur", "swh"], k=k)
+    with pytest.raises(InputError, match=r"k is .*no whole number|has no k"):
+        realingo.Space(["deu", "tur", "swh"], k=k)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1"])
+def test_a_seed_is_a_whole_number_from_zero(seed: Any) -> None:
+    with pytest.raises(InputError, match="seed is"):
+        realingo.choose("random", pool=["deu", "tur", "swh"], k=2, seed=seed)
+
+
+def test_numbers_of_a_search_are_whole_numbers(tmp_path: Path) -> None:
+    path = study(tmp_path, trials=2)
+    for wrong in (2.5, True, "2"):
+        with pytest.raises(InputError, match=r"the number of trials is .*no whole number"):
+            realingo.search(path, trials=wrong)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"the number of workers is .*no whole number"):
+            realingo.search(path, workers=wrong, backend="process")  # type: ignore[arg-type]
+    assert not (tmp_path / "trial.journal").exists()
+
+
+def test_what_is_no_language_is_said() -> None:
+    with pytest.raises(InputError, match="a Subset is made of languages, not of 'deu', 'tur'"):
+        Subset(("deu", "tur"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="7 is no language"):
+        realingo.parse_pool([7])  # type: ignore[list-item]
+
+
 def test_an_object_with_a_signature_is_an_evaluator_and_cached(tmp_path: Path) -> None:
     fake = realingo.FakeEvaluator(CODES, [*CODES, "tel", "kaz"])
     first = realingo.search(study(tmp_path / "one", trials=5), evaluator=fake)
@@ -210,6 +260,8 @@ def test_an_object_with_a_signature_is_an_evaluator_and_cached(tmp_path: Path) -
         (dict.fromkeys(CODES, 1.5), "the score 1.5"),
         ({**dict.fromkeys(CODES, 0.5), "deu": float("nan")}, "the score nan"),
         ({}, "without scores"),
+        ({**dict.fromkeys(CODES, 0.5), "deu": True}, "the score True"),
+        ({**dict.fromkeys(CODES, 0.5), "deu": "0.5"}, "the score 0.5"),
     ],
 )
 def test_wrong_answers_of_an_evaluator_are_said(tmp_path: Path, answer: Any, problem: str) -> None:

@@ -133,7 +133,7 @@ class Siege:
 
     def _wait(self, process: Any) -> None:
         """Until a moment that nobody has chosen: at the start, or in the middle of a trial."""
-        if self.rng.random() < STARTING:
+        if self.victim != "server" and self.rng.random() < STARTING:  # one that is away at the start is refused at once
             time.sleep(self.rng.uniform(0.1, 2))
             return
         last = len(self.eye.trials()) + self.rng.integers(1, EACH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,3 +268,45 @@ def test_a_type_that_is_known_is_loaded_without_its_code(tmp_path: Path) -> None
     (tmp_path / "modeling_eurobert.py").write_text("raise SystemExit", encoding="utf-8")
     change(tmp_path, auto_map={"AutoModel": "modeling_eurobert.EuroBertModel"})
     assert type(load(str(tmp_path)).model) is transformers.EuroBertModel
+
+
+def altered(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
+    """The weights of the folder, changed."""
+    weights = change(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["query.weight", "word_embeddings.weight"])
+def test_weights_that_are_no_numbers_are_refused(name: str, value: float, tmp_path: Path) -> None:
+    """One is enough: of a sub-word that only the test has it would make a guess of every sentence that holds it."""
+    made("XLM-R", tmp_path)
+
+    def spoil(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        first = next(each for each in sorted(weights) if each.endswith(name))
+        weights[first][-1, -1] = value
+        return weights
+
+    altered(tmp_path, spoil)
+    message, hint = refused(tmp_path)
+    assert name in message
+    assert "not all numbers" in message
+    assert hint == "fetch or save them again"
+
+
+def test_a_tokenizer_with_more_sub_words_than_the_weights_is_refused(tmp_path: Path) -> None:
+    size = made("XLM-R", tmp_path).get_vocab_size()
+    altered(tmp_path, lambda all_: {name: w[:-2] if "word_emb" in name else w for name, w in all_.items()})
+    change(tmp_path, vocab_size=size - 2)
+    message, _ = refused(tmp_path)
+    assert f"numbered up to {size - 1}, its weights have {size - 2} rows" in message
+
+
+def test_blocks_that_are_not_used_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made("XLM-R", tmp_path)
+    with caplog.at_level(logging.WARNING, "realingo.encoder"):
+        load(str(tmp_path))
+        assert not caplog.text
+        change(tmp_path, num_hidden_layers=1)
+        load(str(tmp_path))
+    assert "weights of blocks that config.json does not have are not used: encoder.layer.1." in caplog.text

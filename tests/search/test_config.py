@@ -55,6 +55,7 @@ WRONG = {
     "three objectives": (["search.objectives=['mean', 'worst', 'cost']"], "objectives", ""),
     "weights of the worst": (["targets.weights=w.csv", "search.objective=worst"], "weights", ""),
     "override without value": (["search.trials"], "KEY=VALUE", ""),
+    "override of a whole section": (["search={trials=3}"], "would drop all else that [search] says", "search.trials="),
     "override below a value": (["seed.x=1"], "seed", ""),
     "no low-resource target": (["search.objective=low-resource", "targets.tune=['fra','deu']"], "low-resource", ""),
 }

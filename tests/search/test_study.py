@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,16 @@ def test_settings_that_change_no_score_may_change(tmp_path: Path, override: str)
     assert facts(before) == facts(after)
     open_study(before, create=True)
     open_study(after, create=True)
+
+
+def test_trials_that_the_study_does_not_allow_any_more_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run.search(rehearsal.study(tmp_path, trials=3))
+    changed = rehearsal.study(tmp_path, "pool.k=2", trials=3)
+    with caplog.at_level(logging.WARNING, "realingo.study"):
+        assert run.status(changed)["best"] is None
+    assert "3 of its finished trials are of subsets that the study file does not allow" in caplog.text
 
 
 def test_two_studies_share_a_storage(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Any usual code or name of a language → one individual language of ISO 639-3."""
 
+import logging
 import subprocess
 import sys
 from collections import Counter
@@ -223,3 +224,22 @@ def test_import_is_cold():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("given", ["deu,ger,fra", ["deu", "ger", "fra", "German"], "file"])  # a remark is said once
+def test_a_pool_that_names_a_language_twice_says_so(given, tmp_path, caplog):
+    entries = 4 if isinstance(given, list) else 3
+    if given == "file":
+        entries = 5
+        (tmp_path / "pool.txt").write_text("deu\nger\nfra # French\nGerman\nde\n")
+        given = str(tmp_path / "pool.txt")
+    with caplog.at_level(logging.WARNING, "realingo.languages"):
+        assert [language.code for language in parse_pool(given)] == ["deu", "fra"]
+    assert f"{entries} entries are 2 languages: deu named more than once" in caplog.text
+
+
+def test_a_pool_of_different_languages_says_nothing(caplog):
+    with caplog.at_level(logging.WARNING, "realingo.languages"):
+        for pool in ("deu,fra", *pools.NAMED):
+            parse_pool(pool)
+    assert "more than once" not in caplog.text

@@ -1,6 +1,7 @@
 """Distances over shared observed features: brute force, what is unknown, sources, users' tables and matrices."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -193,6 +194,23 @@ def test_own_features(tmp_path):
     assert found.unknown[0].tolist() == [False, False, True, True]
     assert found.known.tolist() == [True, True, True, False]
     assert found.observed.tolist() == pytest.approx([2 / 3, 1, 2 / 3, 0])
+
+
+def test_own_features_that_are_quantities_are_said(tmp_path, caplog):
+    path = tmp_path / "own.csv"
+    path.write_text('code,a,share,b,"c,d"\nde,1,0.51,5%,"0,5"\ntur,2.0,0.52,7%,"0,7"\n', encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        found = distances(languages("deu tur"), f"features:{path}", least_overlap=2)
+    assert found.matrix[0, 1] == 1.0
+    assert "numbers are compared as names, the same or not, in 3 columns: share, b, c,d" in caplog.text
+
+
+def test_own_features_of_differing_case_are_refused(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("code,order\nde,SVO\ntur,SOV\nfin,svo\n", encoding="utf-8")
+    with pytest.raises(InputError, match="column order: both 'SVO' and 'svo'"):
+        distances(languages("deu tur fin"), f"features:{path}", least_overlap=1)
+    assert distances(languages("deu tur"), f"features:{path}", least_overlap=1).matrix[0, 1] == 1.0  # not asked for
 
 
 def test_own_columns(tmp_path):
