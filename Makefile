@@ -34,7 +34,7 @@ lint: $(VENV)/stamp-dev
 reference: $(VENV)/stamp-test
 	$(BIN)/python -m search.config.reference docs
 
-# Kills at random moments, and load: what studies/reliability/README.md reports. About an hour on two cores.
+# Kills at random moments, and load: what studies/reliability/README.md reports. One to two hours on two cores; stress.py --resume goes on.
 stress: $(VENV)/stamp-test
 	$(BIN)/python studies/reliability/stress.py
 	$(BIN)/python studies/reliability/load.py

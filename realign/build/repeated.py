@@ -36,20 +36,22 @@ class TaskText:
     """The sentences of each language and split that were looked at so far."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], Hashes] = {}
+        self._seen: dict[tuple[str, str], Hashes] = {}  # in ascending order
+        self._first: dict[tuple[str, str], Hashes] = {}  # of the first sentences alone
 
     def add(self, code: str, split: str, rows: Sequence[Any]) -> None:
-        """Warn where sentences of the split were seen in the training data, the other split, or another language."""
+        """Warn where sentences of the split were seen in the training data, the other split, or another language.
+
+        Of two languages the first sentences are compared.
+        """
         new = hashes(_sentence(row) for row in rows)
         for (other, part), known in self._seen.items():
-            if other == code or part in ("train", split):
-                self._tell(code, split, new, f"the {part} data of {other}", known)
-        self._seen[code, split] = new
-
-    def _tell(self, code: str, split: str, new: Hashes, where: str, known: Hashes) -> None:
-        shared = int(np.isin(new, known).sum())
-        if shared >= SHARE * len(new):
-            log.warning("%d of %d %s sentences of %s stand in %s as well", shared, len(new), split, code, where)
+            where = f"the {part} data of {other}"
+            if other == code or part == "train":
+                _tell(code, split, new, known, where)
+            elif part == split:
+                _tell(code, split, new[:GLANCE], self._first[other, part], where)
+        self._seen[code, split], self._first[code, split] = np.sort(new), np.sort(new[:GLANCE])
 
 
 class ParallelText:
@@ -66,10 +68,22 @@ class ParallelText:
             log.warning("%d of the first %d pairs of %s are the same on both sides", copies, len(some), code)
         new = hashes(pair.target for pair in some)
         for other, known in self._seen.items() if copies < len(some) else ():
-            shared = int(np.isin(new, known).sum())
+            shared = count_known(new, known)
             if shared >= SHARE * len(new):
                 log.warning("%d of the first %d sentences of %s are those of %s as well", shared, len(new), code, other)
-        self._seen[code] = new
+        self._seen[code] = np.sort(new)
+
+
+def _tell(code: str, split: str, new: Hashes, known: Hashes, where: str) -> None:
+    shared = count_known(new, known)
+    if shared >= SHARE * len(new):
+        log.warning("%d of %d %s sentences of %s stand in %s as well", shared, len(new), split, code, where)
+
+
+def count_known(new: Hashes, known: Hashes) -> int:
+    """How many of the new are among the known, which ascend."""
+    places = np.searchsorted(known, new)
+    return int((known[np.minimum(places, len(known) - 1)] == new).sum()) if len(known) else 0
 
 
 def readable(core: Core, pool: Pool, text: Parallel | None) -> Parallel | None:

@@ -38,9 +38,9 @@ class Kind(NamedTuple):
     storage: str
 
 
-def kinds(victims: list[str], storages: list[str]) -> Iterator[Kind]:
+def kinds(commands: list[str], victims: list[str], storages: list[str]) -> Iterator[Kind]:
     """All kinds: a server is there to kill with PostgreSQL alone, and a confirmation only begins and ends with it."""
-    for kind in itertools.starmap(Kind, itertools.product(("search", "confirm"), ("fake", "world"), victims, storages)):
+    for kind in itertools.starmap(Kind, itertools.product(commands, ("fake", "world"), victims, storages)):
         if kind.victim != "server" or (kind.storage == "postgres" and kind.command == "search"):
             yield kind
 
@@ -92,6 +92,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10, help="hits of each kind, with the fake evaluator")
     parser.add_argument("--real-kills", type=int, default=5, help="hits of each kind, with the world's encoder")
+    parser.add_argument("--commands", default="search,confirm")
     parser.add_argument("--storages", default="sqlite,journal,postgres")
     parser.add_argument("--victims", default=",".join(VICTIMS))
     parser.add_argument("--seed", type=int, default=0)
@@ -106,7 +107,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, serving as server:
         os.environ["REALINGO_CACHE"] = f"{folder}/cache"
         stress = Stress(Path(folder), server, hits, given.seed)
-        for kind in kinds(given.victims.split(","), storages):
+        for kind in kinds(given.commands.split(","), given.victims.split(","), storages):
             if kind not in rows and hits[kind.evaluator]:
                 tally = stress.run(kind)
                 rows[kind] = tally.document

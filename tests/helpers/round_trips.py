@@ -39,6 +39,11 @@ def pairs(content: bytes) -> list[tuple[Sentence, Sentence]]:
     return list(zip(rows, reversed(rows), strict=True))
 
 
+def below_a_pair(content: bytes) -> list[tuple[Sentence, Sentence]]:
+    """The pairs below one that is no header of columns, whatever the others say."""
+    return [(("a", "first", "pair"), ("ein", "erstes", "Paar")), *pairs(content)]
+
+
 def write(path: Path, lines: Sequence[str]) -> None:
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
@@ -55,7 +60,7 @@ def moses(folder: Path, content: bytes) -> tuple[Any, Any]:
 
 
 def tsv(folder: Path, content: bytes) -> tuple[Any, Any]:
-    rows = pairs(content)
+    rows = below_a_pair(content)
     write(folder / "deu.tsv", [f"{' '.join(ours)}\t{' '.join(theirs)}" for ours, theirs in rows])
     return _read_pairs(Tsv(folder, "eng")), rows
 
@@ -74,7 +79,7 @@ def verses(folder: Path, content: bytes) -> tuple[Any, Any]:
 
 def pharaoh(folder: Path, content: bytes) -> tuple[Any, Any]:
     tsv(folder, content)
-    rows = pairs(content)
+    rows = below_a_pair(content)
     links = [[(i, i % len(theirs)) for i in range(len(ours))] for ours, theirs in rows]
     write(folder / "deu.align", [" ".join(f"{i}-{j}" for i, j in some) for some in links])
     found = ByPharaoh(Tsv(folder, "eng"), folder).pairs("deu", "train")
@@ -83,7 +88,7 @@ def pharaoh(folder: Path, content: bytes) -> tuple[Any, Any]:
 
 def muse(folder: Path, content: bytes) -> tuple[Any, Any]:
     tsv(folder, content)
-    rows = pairs(content)
+    rows = below_a_pair(content)
     entries = [(ours[0], theirs[-1]) for ours, theirs in rows]
     write(folder / "eng-deu.txt", [f"{one}\t{other}" for one, other in entries])
     known = {(_caseless(one), _caseless(other)) for one, other in entries}

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rehearsal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realign.corpora.base import Classified, Pair, Tagged
-from search.build.repeated import ParallelText, TaskText
+from search.build.repeated import ParallelText, TaskText, count_known
 from search.commands.check import check
 from search.config.study_config import load
 
@@ -71,6 +74,12 @@ def test_translations_that_are_none_are_said(said: pytest.LogCaptureFixture) -> 
     text.add("fin", pairs("fin", range(2000)))
     text.add("tur", pairs("fin", range(500, 2500)))
     assert said.messages[1:] == ["500 of the first 1000 sentences of tur are those of fin as well"]
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_the_known_are_counted(new: list[int], known: list[int]) -> None:
+    found = count_known(np.array(new, dtype=np.uint64), np.sort(np.array(known, dtype=np.uint64)))
+    assert found == sum(each in known for each in new)
 
 
 STUDY = """
