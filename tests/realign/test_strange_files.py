@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 
+from realign.corpora.base import Pair
 from realign.corpora.bitext import Moses, Tsv
 from realign.corpora.labels import Table
 from realign.corpora.verses import Conllu
+from realign.encoder.encoder import load
+from realign.training.encoded_pairs import PairStore
+from realign.training.settings import Realignment
+from realign.world.encoder import FOLDER
 from selector.distances.user_table import numbers
 from selector.errors import InputError
 
@@ -159,3 +164,23 @@ def test_a_compressed_twin_that_is_not_read_is_said(tmp_path: Path, caplog: pyte
         assert [pair.target for pair in moses(tmp_path)] == [("x",)]
         moses(tmp_path)
     assert caplog.text.count("eng-deu.deu.gz is not read: eng-deu.deu stands beside it") == 1
+
+
+class Text:
+    """Parallel text of one language."""
+
+    signature = "text"
+
+    def __init__(self, *pairs: Pair) -> None:
+        self.given = pairs
+
+    def pairs(self, language: str, split: str) -> tuple[Pair, ...]:
+        return self.given
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_what_training_cuts_off_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    long, short = Pair(("a",) * 20, ("b",) * 20), Pair(("a",), ("b",))
+    with caplog.at_level(logging.WARNING):
+        PairStore(load(str(FOLDER)), Text(short, long, short), Realignment(max_length=8)).of("deu")
+    assert "deu: 2 of 6 sentences fill all 8 sub-words; what lies beyond is not trained on" in caplog.text
