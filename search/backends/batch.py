@@ -5,7 +5,7 @@ Every evaluation is a pure function of subset, fidelity and seed, so where and i
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +18,7 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.base import Backend, Job
 from search.interrupts import Interrupts
+from search.study.trial import MOST_RETRIES
 from selector.errors import RunError
 from selector.languages.subset import Subset
 
@@ -44,7 +45,7 @@ class Bench:
 
         `fidelity` is the full one of the study where none is given.
 
-        RunError names the first evaluation that failed, or whose worker died twice; KeyboardInterrupt on SIGINT and
+        RunError names the first evaluation that failed, or whose worker died too often; KeyboardInterrupt on SIGINT and
         SIGTERM. Either way what was measured before is in the cache.
         """
         view = replace(view, own=self.own)
@@ -72,12 +73,12 @@ class Bench:
 
 
 def results(place: Backend, jobs: Sequence[Job], interrupts: Interrupts) -> Iterator[tuple[Job, Score]]:
-    """Each job with its score, as they come. RunError for the first that fails, or that loses its worker twice.
+    """Each job with its score, as they come. RunError for the first that fails, or that loses its worker too often.
 
     A node that vanishes takes several workers with it, and two jobs may need the memory that one would have had. So
-    each lost job is tried once more, alone: the one that then dies again is the cause.
+    each lost job is tried again, alone: the one that then dies again is the cause. As in a search, twice more at most.
     """
-    waiting, running, lost = deque(jobs), dict[int, Job](), set[int]()
+    waiting, running, lost = deque(jobs), dict[int, Job](), Counter[int]()
     while waiting or running:
         while waiting and _room(place, running, waiting[0], lost):
             job = waiting.popleft()
@@ -89,18 +90,19 @@ def results(place: Backend, jobs: Sequence[Job], interrupts: Interrupts) -> Iter
             job = running.pop(outcome.number)
             if outcome.score is not None:
                 yield job, outcome.score
-            elif outcome.lost and job.number not in lost:
-                terminal.remark(f"{_called(job)}: its worker process died; it is tried once more")
-                lost.add(job.number)
+            elif outcome.lost and lost[job.number] < MOST_RETRIES:
+                terminal.remark(f"{_called(job)}: its worker process died; it is tried again")
+                lost[job.number] += 1
                 waiting.appendleft(job)
             elif outcome.lost:
-                raise RunError(f"{_called(job)}: its worker process died twice", "look for lack of memory; " + AGAIN)
+                message = f"{_called(job)}: its worker process died {MOST_RETRIES + 1} times"
+                raise RunError(message, "look for lack of memory; " + AGAIN)
             else:
                 raise RunError(f"{_called(job)} failed: {outcome.error}", outcome.hint or AGAIN)
 
 
-def _room(place: Backend, running: dict[int, Job], job: Job, lost: set[int]) -> bool:
-    alone = job.number in lost or not lost.isdisjoint(running)
+def _room(place: Backend, running: dict[int, Job], job: Job, lost: Counter[int]) -> bool:
+    alone = job.number in lost or not lost.keys().isdisjoint(running)
     return len(running) < (1 if alone else place.workers)
 
 
