@@ -153,14 +153,13 @@ def confirm(
     from search.backends.batch import Bench
     from search.confirmation import confirm as confirmation
     from search.interrupts import Interrupts
-    from search.results.confirmation import Confirmation
     from search.terminal import heard_by
 
     advance = _advance(progress)
     place = backend or ("inline" if workers == 1 else "process")
     bench = Bench(place, workers, advance, Interrupts(handlers=False), own=evaluator)
     with heard_by(advance):
-        return Confirmation.from_json(confirmation.confirm_on(bench, _study(study), top, seeds))
+        return confirmation.confirm_on(bench, _study(study), top, seeds)
 
 
 def report(study: StudyConfig | str | Path, output: str | Path | None = None) -> Path:
@@ -180,7 +179,7 @@ def export(study: StudyConfig | str | Path, output: str | Path, row: str | None 
     """
     from search.report import export as exporting
 
-    return Path(exporting.export(_study(study), Path(output), row)["path"])
+    return Path(exporting.export(_study(study), Path(output), row).path)
 
 
 def choose(

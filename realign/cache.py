@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -35,6 +37,24 @@ def write_bytes(file: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def draft_of(file: Path) -> Iterator[Path]:
+    """A path beside `file` to write to; it takes the place of `file`, flushed to disk, unless something fails.
+
+    For one writer at a time; OSError as the system says it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        yield draft
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(draft, file)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _umask() -> int:

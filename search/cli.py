@@ -6,13 +6,16 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from search.terminal import complain, emit
+from search.terminal import command_line, complain, emit, remark
 from selector.errors import InputError, RealingoError, StopError
+
+if TYPE_CHECKING:
+    from search.results.trials import SearchStatus
 
 app = typer.Typer(
     name="realingo",
@@ -236,7 +239,8 @@ def search(
 
     config = _study(study, overrides)
     place = backend or _fitting(workers, config.search.time_limit)
-    emit(run.search(config, trials, workers, place, address, log_to or ()), as_json, run.render_status)
+    found = run.search(config, trials, workers, place, address, log_to or ())
+    emit(found, as_json, run.render_status, _after_search(found, study, overrides))
 
 
 @app.command()
@@ -249,7 +253,17 @@ def status(
     """Trials by state, the best so far, the cost so far."""
     from search.commands import search as run
 
-    emit(run.status(_study(study, overrides), explain), as_json, run.render_status)
+    found = run.status(_study(study, overrides), explain)
+    emit(found, as_json, run.render_status, _after_search(found, study, overrides))
+
+
+def _after_search(found: SearchStatus, study: Path, overrides: list[str] | None) -> str:
+    """The command that comes next: search until a trial has finished, confirm once, then export."""
+    if found.best is None:
+        return _next("search", study, overrides=overrides)
+    if found.confirmed is None:
+        return _next("confirm", study, overrides=overrides)
+    return _next("report", study, overrides=overrides)
 
 
 @studies.command()
@@ -278,10 +292,12 @@ def confirm(
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
     from search.confirmation import confirm as confirmation
+    from search.confirmation import confirm_table
 
-    place = backend or _fitting(workers)
-    answer = confirmation.confirm(_study(study, overrides), top, seeds, workers, place, address)
-    emit(answer, as_json, confirmation.render)
+    config = _study(study, overrides)
+    answer = confirmation.confirm(config, top, seeds, workers, backend or _fitting(workers), address)
+    then = _next("report", study, overrides=overrides)
+    emit(answer, as_json, lambda found: confirm_table.render(config, found), then)
 
 
 @app.command()
@@ -306,7 +322,13 @@ def report(
     """One self-contained HTML file; no network needed to view it."""
     from search.report import html_report as reporting
 
-    typer.echo(reporting.write(_study(study, overrides), output))
+    config = _study(study, overrides)
+    typer.echo(reporting.write(config, output))
+    if (config.folder / "confirm.json").exists():
+        then = _next("export", study, "-o", f"{study.stem}-export", overrides=overrides)
+    else:
+        then = _next("confirm", study, overrides=overrides)
+    remark(f"next: {then}")
 
 
 @app.command()
@@ -322,7 +344,8 @@ def export(
     """The best confirmed subset, ready for production realignment."""
     from search.report import export as exporting
 
-    emit(exporting.export(_study(study, overrides), output, row), as_json, exporting.render)
+    then = command_line("realign", output, "-o", f"{output}-model")
+    emit(exporting.export(_study(study, overrides), output, row), as_json, exporting.render, then)
 
 
 @app.command()
@@ -337,7 +360,8 @@ def realign(
     """Realign at full fidelity: an encoder that transformers loads, with its model card."""
     from search.commands import realign as production
 
-    emit(production.realign(given, output, resume, every, overrides or []), as_json, production.render)
+    then = command_line("evaluate", output, "--study", "STUDY.toml")
+    emit(production.realign(given, output, resume, every, overrides or []), as_json, production.render, then)
 
 
 @app.command()
@@ -363,9 +387,9 @@ def doctor(as_json: Json = False) -> None:
     """What works on this machine: versions, devices, caches, storages, the hub; with a way out of what does not."""
     from search.commands import doctor as examination
 
-    document = examination.examine()
-    emit(document, as_json, examination.render)
-    if not document["ok"]:
+    found = examination.examine()
+    emit(found, as_json, examination.render)
+    if not found.ok:
         raise typer.Exit(1)
 
 
@@ -405,6 +429,13 @@ def bench(
         emit(benches.run_table(name, results, subsets, codes), as_json, benches.render)
     else:
         emit(benches.run(name, seeds, workers), as_json, benches.render)
+
+
+def _next(name: str, study: Path, *rest: str, overrides: list[str] | None) -> str:
+    """The command that comes next, with the same `--set`, but for a password in one."""
+    from search.study.storage import shown
+
+    return command_line(name, study, *rest, overrides=[shown(override) for override in overrides or ()])
 
 
 def _one_thread() -> None:

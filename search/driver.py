@@ -14,6 +14,7 @@ from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
 from search.results.trials import TrialRecord
+from search.results.words import percent
 from search.status import record_of
 from search.strategies.base import Past, Seen
 from search.study.study import Study
@@ -173,8 +174,8 @@ class Driver:
         if self.best.subset != ended.subset or (before and before.value == self.best.value):
             return
         of = f", the mean of {self.best.repeats} trials," if self.best.repeats > 1 else ""
-        value, key = self.best.value or 0.0, ended.subset.key
-        terminal.remark(f"trial {ended.number}, {ended.origin}: best so far {value:.4f}{of} with {key}")
+        value, key = percent(self.best.value or 0.0), ended.subset.key
+        terminal.remark(f"trial {ended.number}, {ended.origin}: best so far {value} %{of} with {key}")
 
     def _let_go(self) -> None:
         """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""

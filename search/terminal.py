@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 import threading
 import time
@@ -11,14 +12,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text as Text  # for cells with a style
 
 from realign.score import Advance as Advance  # what `progress` gives can be called as
+from search.results.json_reader import Json
 
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
@@ -41,12 +52,31 @@ class Noted(Protocol):
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None: ...
 
 
-def emit(document: Mapping[str, Any], as_json: bool, render: Callable[[Mapping[str, Any]], RenderableType]) -> None:
-    """Print one result: a JSON document and nothing else, or what `render` makes of it."""
+class Printable(Protocol):
+    """A result that has a form in JSON."""
+
+    def to_json(self) -> Json: ...
+
+
+Result = TypeVar("Result", bound=Printable | Mapping[str, object])
+
+
+def emit(result: Result, as_json: bool, render: Callable[[Result], RenderableType], then: str = "") -> None:
+    """Print one result: a JSON document and nothing else, or what `render` makes of it, and on stderr the command that
+    comes next, `then`."""
     if as_json:
+        document = result if isinstance(result, Mapping) else result.to_json()
         sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        out.print(render(document))
+        return
+    out.print(render(result))
+    if then:
+        remark(f"next: {then}")
+
+
+def command_line(*words: str | Path, overrides: Sequence[str] | None = None) -> str:
+    """A command of ours as a person would type it, with the same `--set`."""
+    sets = [part for override in overrides or () for part in ("--set", override)]
+    return shlex.join(["realingo", *map(str, words), *sets])
 
 
 def remark(text: str) -> None:
@@ -90,7 +120,7 @@ def progress() -> Iterator[Noted]:
     columns = (_plain("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     left = (_plain("left"), TimeRemainingColumn(), _plain("{task.fields[note]}"))
     with Progress(*columns, *left, console=err) as bars:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
         def advance(what: str, done: int, total: int, note: str = "") -> None:
             bar = what.partition(": ")[0]

@@ -83,7 +83,7 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "tensorboardX": {"search/trackers"},
     "wandb": {"search/trackers"},
     "transformers": {"realign/encoder", "realign/training", "search/bench"},
-    "huggingface_hub": {"realign/encoder", "realign/hub"},
+    "huggingface_hub": {"realign/encoder", "realign/hub", "search/report"},
     "tokenizers": {"realign/encoder", "realign/training"},
     "seqeval": {"realign/tasks"},
     "peft": {"realign/training"},
@@ -95,6 +95,7 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "plotly": {"search/report"},
     "matplotlib": {"search/report"},
     "jinja2": {"search/report"},
+    "tomli_w": {"search/report"},
     "lang2vec": {"selector/sources"},
     "iso639": {"selector/sources"},
 }

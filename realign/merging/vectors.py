@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from realign.cache import cache_root
+from realign.cache import cache_root, draft_of
 from selector.errors import RunError
 
 ROWS = "#rows"
@@ -112,15 +110,8 @@ def vector(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Vector:
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    try:
+    with draft_of(path) as draft:
         save_file(dict(tensors), draft, metadata={"sha256": _digest(tensors)})
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(draft, path)
-    finally:
-        with suppress(OSError):
-            draft.unlink()
 
 
 def _sound(path: Path) -> bool:

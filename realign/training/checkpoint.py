@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from realign.cache import draft_of
 from realign.score import Advance
 from realign.training.realigner import Realigner
 from selector.errors import InputError, RunError
@@ -32,17 +31,12 @@ START_ANEW = "delete it to start anew"
 def save(file: Path, realigner: Realigner, run: str) -> None:
     """Write the state of `realigner`. `run` names everything it follows from (a signature). RunError: no room."""
     about: dict[str, Any] = {"format": FORMAT, "run": run, "position": realigner.position, "micro": realigner.micro}
-    tensors, draft = _tensors(realigner), file.with_name(f".{file.name}.part")
+    tensors = _tensors(realigner)
     about["sha256"] = _digest(about, tensors)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, draft, metadata={"realingo": json.dumps(about)})
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(draft, file)
+        with draft_of(file) as draft:
+            save_file(tensors, draft, metadata={"realingo": json.dumps(about)})
     except (OSError, SafetensorError) as problem:
-        with suppress(OSError):
-            draft.unlink()
         raise RunError(f"cannot write the checkpoint {file}: {problem}", "free some disk space") from problem
 
 

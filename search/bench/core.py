@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from realign.training.stacked_steps import Run
 from realign.world.encoder import world_encoder
 from realign.world.world import World
 from search import terminal
+from search.results.json_reader import Json
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset
@@ -71,7 +72,7 @@ class Stage:
         return cls(world, encoder, task, targets, evaluator, PairStore(encoder, world, HOW), device)
 
 
-def core(seeds: int, workers: int) -> dict[str, Any]:
+def core(seeds: int, workers: int) -> Json:
     """One round for each seed, each way in each round; `workers` changes nothing: one candidate at a time."""
     plain = _plain()
     threads = torch.get_num_threads()
@@ -147,7 +148,7 @@ def _seconds(device: torch.device, way: Callable[[int], object], seed: int) -> f
     return clock() - began
 
 
-def _row(name: str, times: list[float], plain: list[float]) -> dict[str, Any]:
+def _row(name: str, times: list[float], plain: list[float]) -> Json:
     """The ratio is that of the medians; its spread is over the rounds, each against the plain way in the same round."""
     ratios = [slow / fast for slow, fast in zip(plain, times, strict=True)]
     median = statistics.median(times)
@@ -191,7 +192,7 @@ def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
 
 
-def render(document: Mapping[str, Any]) -> Any:
+def render(document: Json) -> Any:
     rows = [
         [
             row["name"],

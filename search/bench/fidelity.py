@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from realign.score import Fidelity, Merging, Score
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
+from search.bench.rank_correlation import spearman
 from search.config.schema import StudyFile, check
 from search.config.study_config import resolved
 from search.effort import cost as work
 from search.effort import fidelities
 from search.interrupts import Interrupts
+from search.results.json_reader import Json
 from selector.languages.language import Pool
 from selector.languages.pools import WORLD_HELD_OUT
 from selector.languages.subset import Subset
@@ -36,7 +37,7 @@ SIZE = 4  # languages each
 STREAM = 1  # of the random subsets: other ones than those the settings below were chosen on
 DRAWS = 2_000
 LEVEL = 0.9
-WORLD: Mapping[str, Any] = {
+WORLD: Json = {
     "name": "bench-fidelity",
     "pool": {"languages": "world", "source": "eng", "k": SIZE},
     "targets": {"tune": "pool", "held_out": list(WORLD_HELD_OUT)},
@@ -86,7 +87,7 @@ def variants(full: Fidelity, size: int) -> list[Variant]:
     ]
 
 
-def fidelity(seeds: int, workers: int) -> dict[str, Any]:
+def fidelity(seeds: int, workers: int) -> Json:
     """Cheap against full fidelity on random subsets of the embedded world. What is measured is kept."""
     config = resolved(Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD)))
     subsets, at = drawn(config.pool, config.seed, SUBSETS, SIZE), range(seeds)
@@ -130,27 +131,19 @@ def seconds(scores: Mapping[Wanted, Score]) -> float:
     return statistics.median(score.seconds for score in scores.values())
 
 
-def agreement(cheap: Array, full: Array) -> dict[str, Any]:
+def agreement(cheap: Array, full: Array) -> Json:
     """Spearman's correlation of each seed of `cheap` with the mean of `full` on the other seeds, averaged over seeds.
 
     cheap, full: (seeds, subsets). The interval is by bootstrap over the subsets.
     """
     others = (full.sum(axis=0) - full) / (len(full) - 1)
     draws = np.random.default_rng(0).integers(full.shape[1], size=(DRAWS, full.shape[1]))
-    resampled = spearman(cheap[:, draws], others[:, draws]).mean(axis=0)
+    resampled = spearman(cheap[:, draws], others[:, draws], 0.0).mean(axis=0)
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"spearman": float(spearman(cheap, others).mean()), "ci90": [float(low), float(high)]}
+    return {"spearman": float(spearman(cheap, others, 0.0).mean()), "ci90": [float(low), float(high)]}
 
 
-def spearman(one: Array, other: Array) -> Array:
-    """Along the last axis; 0 where a sample is constant, which ranks nothing."""
-    x, y = (rankdata(sample, axis=-1) for sample in (one, other))
-    x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (x, y))
-    size = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
-    return np.asarray((x * y).sum(axis=-1) / np.where(size > 0, size, 1.0))
-
-
-def render(document: Mapping[str, Any]) -> Any:
+def render(document: Json) -> Any:
     ceiling = document["ceiling"]
     cells = [
         [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from search import terminal
+from search.results.json_reader import Json
 from selector import exact
 from selector.languages.language import Pool, parse_pool
 from selector.objective import objective_of
@@ -32,10 +33,10 @@ EFFORT = exact.Effort(nodes=1000, seconds=20.0)
 BOUNDED = 1e-3  # from this size on a bound within this gap is enough
 LARGE = 1000
 
-Row = dict[str, Any]
+Row = Json
 
 
-def select(seeds: int, workers: int) -> dict[str, Any]:
+def select(seeds: int, workers: int) -> Json:
     """No source, no demands; `seeds` random subsets make the row "random", their mean. One process.
 
     Rows: `value` of the set function (greater is better), `bound` that no subset exceeds, `gap` to it relative to the
@@ -113,7 +114,7 @@ def _timed(pick: Callable[[], list[int]]) -> tuple[list[int], float]:
     return chosen, time.process_time() - began
 
 
-def render(document: Mapping[str, Any]) -> Any:
+def render(document: Json) -> Any:
     def cell(row: Row) -> list[str]:
         gap = "-" if row["gap"] is None else f"{100 * row['gap']:.3f}"
         return [row["problem"], str(row["n"]), str(row["k"]), row["method"], f"{row['value']:.5f}", gap, row["status"]]

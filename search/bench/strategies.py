@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from search.bench.problems import Problem, Replayed, named
 from search.bench.strategy_names import repeated
 from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
+from search.results.json_reader import Json
 from search.strategies.base import Past, Seen
 from search.strategies.ladder import ORDER
 from selector.errors import InputError
@@ -91,7 +92,7 @@ def search(
     repetitions: int = 20,
     batch: int = 1,
     workers: int = 1,
-) -> dict[str, Any]:
+) -> Json:
     """The document of the benchmark. InputError for a problem or strategy that is not there."""
     if table is None and problem is None:
         table = str(TABLE) if TABLE.exists() else None
@@ -183,7 +184,7 @@ def _recommended(problem: Problem, seen: Sequence[Seen]) -> float:
     return 0.0 if subset is None else problem.score(problem.truth(subset))
 
 
-def _row(traces: Sequence[Trace], horizon: int) -> dict[str, Any]:
+def _row(traces: Sequence[Trace], horizon: int) -> Json:
     """Means over repetitions; who never came near the best counts with what it had spent at the end."""
     reached = [trace.costs[-1] if trace.reached is None else trace.reached for trace in traces]
     looks = [look for look in LOOKS if look <= horizon]
@@ -211,16 +212,16 @@ def _row(traces: Sequence[Trace], horizon: int) -> dict[str, Any]:
     }
 
 
-def _mean(values: Sequence[float]) -> dict[str, Any]:
+def _mean(values: Sequence[float]) -> Json:
     return {"mean": statistics.mean(values), "ci90": list(student_interval(values, LEVEL))}
 
 
-def _plus_minus(found: Mapping[str, Any]) -> str:
+def _plus_minus(found: Json) -> str:
     return f"{found['mean']:.3f} ± {found['mean'] - found['ci90'][0]:.3f}"
 
 
-def render(document: Mapping[str, Any]) -> Any:
-    def cells(row: Mapping[str, Any]) -> list[str]:
+def render(document: Json) -> Any:
+    def cells(row: Json) -> list[str]:
         near, looks = row["evaluations_to_1pct"], list(row["score_at"])
         late = f" ({near['censored']} never)" if near["censored"] else ""
         spread = f"{near['ci90'][0]:.0f} to {near['ci90'][1]:.0f}"

@@ -7,17 +7,17 @@ Strategies that drew another subset for each seed help to fit and are not predic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from realign.score import Advance
 from search import terminal
+from search.bench.rank_correlation import spearman
+from search.results.json_reader import Json
 from selector.distances.distance import distances
 from selector.errors import InputError
 from selector.languages.language import parse
@@ -37,7 +37,7 @@ FEWEST = 8  # different lists that a comparison makes sense for
 SIZE = 10  # the size at which lists are also compared among themselves: most of the published ones have it
 
 
-def shipped() -> dict[str, Any]:
+def shipped() -> Json:
     """Rows for every published task."""
     tables = {task: published.shipped(task, transfer.SOURCE) for task in published.TASKS}
     targets = {language for table in tables.values() for language in table.targets}
@@ -49,7 +49,7 @@ def shipped() -> dict[str, Any]:
     return {"rows": done, "lists": lists, "languages": len(targets)}
 
 
-def given(results: str, subsets: str, codes: str | None) -> dict[str, Any]:
+def given(results: str, subsets: str, codes: str | None) -> Json:
     """Rows for a user's table. Raises InputError for a table that cannot be read or has too few lists."""
     table = published.read(results, subsets, codes, transfer.SOURCE)
     if len(table.lists) < FEWEST:
@@ -61,7 +61,7 @@ def given(results: str, subsets: str, codes: str | None) -> dict[str, Any]:
     return {"rows": found, "lists": int(table.single.sum()), "languages": len(table.targets)}
 
 
-def rows(results: Results, advance: Advance, label: str) -> list[dict[str, Any]]:
+def rows(results: Results, advance: Advance, label: str) -> list[Json]:
     """The model and every simple rule on one table."""
     asked = np.flatnonzero(results.single)
     actual = results.gain[asked].mean(axis=1)
@@ -144,7 +144,7 @@ def _by_language_mean(results: Results) -> Forecast:
 
 def _row(
     name: str, predicted: Array, half: Array, actual: Array, tens: NDArray[np.bool_], rule: Array | None = None
-) -> dict[str, Any]:
+) -> Json:
     """A simple rule is ranked by itself: the line through the other lists tilts with the one left out."""
     ranked = predicted if rule is None else rule
     overall, interval = ranking(ranked, actual)
@@ -165,20 +165,12 @@ def ranking(one: Array, other: Array) -> tuple[float | None, list[float] | None]
     if len(one) < 4 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return None, None
     drawn = np.random.default_rng(0).integers(len(one), size=(DRAWS, len(one)))
-    values = _spearman(one[drawn], other[drawn])
+    values = spearman(one[drawn], other[drawn])
     low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(_spearman(one[None], other[None])[0]), [float(low), float(high)]
+    return float(spearman(one[None], other[None])[0]), [float(low), float(high)]
 
 
-def _spearman(one: Array, other: Array) -> Array:
-    """Along the last axis; NaN where a sample is constant."""
-    x, y = (rankdata(values, axis=-1) for values in (one, other))
-    x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (x, y))
-    size = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
-    return np.asarray(np.where(size > 0, (x * y).sum(axis=-1) / np.where(size > 0, size, 1.0), np.nan))
-
-
-def render(document: Mapping[str, Any]) -> Any:
+def render(document: Json) -> Any:
     def number(value: float | None) -> str:
         return "–" if value is None else f"{value:.2f}"
 

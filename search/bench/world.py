@@ -22,6 +22,7 @@ from search.config.study_config import resolved
 from search.confirmation.significance import student_interval
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
+from search.results.json_reader import Json
 from selector.errors import InputError
 from selector.languages.language import Pool, parse
 from selector.languages.pools import WORLD_HELD_OUT
@@ -29,7 +30,7 @@ from selector.languages.subset import Subset
 
 SAME_BRANCH = ("deu", "nld", "swe", "dan")  # Germanic, as the source is
 RANDOM = 30  # random subsets
-WORLD: Mapping[str, Any] = {
+WORLD: Json = {
     "name": "bench-world",
     "pool": {"languages": "world", "source": "eng", "k": 4},
     "targets": {"tune": "pool", "held_out": list(WORLD_HELD_OUT)},
@@ -38,7 +39,7 @@ WORLD: Mapping[str, Any] = {
 }
 
 
-def run(name: str, seeds: int, workers: int) -> dict[str, Any]:
+def run(name: str, seeds: int, workers: int) -> Json:
     """The benchmark `name` as one document; InputError for a name that is not there."""
     if name not in BENCHES:
         raise InputError(f"there is no benchmark '{name}'", f"known: {', '.join(BENCHES)}")
@@ -48,7 +49,7 @@ def run(name: str, seeds: int, workers: int) -> dict[str, Any]:
     return {"bench": name, **BENCHES[name][0](seeds, workers)}
 
 
-def run_table(name: str, results: str | None, subsets: str | None, codes: str | None) -> dict[str, Any]:
+def run_table(name: str, results: str | None, subsets: str | None, codes: str | None) -> Json:
     """The benchmark `transfer` on a user's table."""
     if name != "transfer":
         raise InputError(f"the benchmark '{name}' takes no table", "tables are for the benchmark transfer")
@@ -64,7 +65,7 @@ def run_search(
     repetitions: int,
     batch: int,
     workers: int,
-) -> dict[str, Any]:
+) -> Json:
     """The benchmark `search`, on a table or a synthetic problem."""
     for name, number in (("--repetitions", repetitions), ("--batch", batch)):
         if number < 1:
@@ -76,7 +77,7 @@ def run_search(
     return {"bench": "search", **bench_search.search(table, problem, names, repetitions, batch, workers)}
 
 
-def world(seeds: int, workers: int) -> dict[str, Any]:
+def world(seeds: int, workers: int) -> Json:
     """Do realignment and choice matter in the embedded world? On the development split, pool and held-out apart.
 
     Rows: no realignment, four languages of one branch, four diverse ones (max-sum on syntax), all. And 30 random
@@ -121,7 +122,7 @@ def _random_subsets(pool: Pool, seed: int, count: int) -> list[Subset]:
     return [Subset.of(pool[i] for i in rng.choice(len(pool), 4, replace=False)) for _ in range(count)]
 
 
-def _summary(values: Sequence[float]) -> dict[str, Any]:
+def _summary(values: Sequence[float]) -> Json:
     """Mean, standard deviation and Student's 95 % interval over seeds."""
     mean, std = statistics.mean(values), statistics.stdev(values)
     return {"mean": mean, "std": std, "ci95": list(student_interval(values, 0.95))}
@@ -129,13 +130,13 @@ def _summary(values: Sequence[float]) -> dict[str, Any]:
 
 def _step(
     left: str, right: str, named: Mapping[str, Subset], values: Callable[[Subset, int], list[float]], seeds: int
-) -> dict[str, Any]:
+) -> Json:
     """From one row to the next: the difference paired by seed."""
     pairs = zip(values(named[right], seeds), values(named[left], seeds), strict=True)
     return {"from": left, "to": right, **_summary([after - before for after, before in pairs])}
 
 
-def _spread(runs: Sequence[Sequence[float]]) -> dict[str, Any]:
+def _spread(runs: Sequence[Sequence[float]]) -> Json:
     """Random subsets, two seeds each: best less worst at one seed, against the noise of one score."""
     noise = statistics.mean(statistics.variance(values) for values in runs) ** 0.5
     first = [values[0] for values in runs]
@@ -151,12 +152,12 @@ def _spread(runs: Sequence[Sequence[float]]) -> dict[str, Any]:
     }
 
 
-def render(document: Mapping[str, Any]) -> Any:
+def render(document: Json) -> Any:
     return BENCHES[document["bench"]][1](document)
 
 
-def render_world(document: Mapping[str, Any]) -> Any:
-    def percent(cell: Mapping[str, Any]) -> list[str]:
+def render_world(document: Json) -> Any:
+    def percent(cell: Json) -> list[str]:
         return [f"{100 * cell['mean']:.1f}", f"{100 * cell['ci95'][0]:.1f} to {100 * cell['ci95'][1]:.1f}"]
 
     def listed(codes: Sequence[str]) -> str:
@@ -176,20 +177,20 @@ def render_world(document: Mapping[str, Any]) -> Any:
     return terminal.table(title, ["subset", "languages", "mean", "95 %", "held out"], rows, ("mean", "held out"))
 
 
-def core(seeds: int, workers: int) -> dict[str, Any]:
+def core(seeds: int, workers: int) -> Json:
     from search.bench import core as bench_core  # torch: seconds that the other benchmarks need not wait
 
     return bench_core.core(seeds, workers)
 
 
-def render_core(document: Mapping[str, Any]) -> Any:
+def render_core(document: Json) -> Any:
     from search.bench import core as bench_core
 
     return bench_core.render(document)
 
 
-Measure = Callable[[int, int], dict[str, Any]]  # of seeds and workers
-Render = Callable[[Mapping[str, Any]], Any]
+Measure = Callable[[int, int], Json]  # of seeds and workers
+Render = Callable[[Json], Any]
 BENCHES: Mapping[str, tuple[Measure, Render]] = {
     "world": (world, render_world),
     "core": (core, render_core),

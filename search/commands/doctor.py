@@ -12,17 +12,17 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
 from realign.cache import cache_root
 from realign.corpora.folder import VARIABLE
 from search import terminal
+from search.results.json_reader import Json
 
 EXTRAS = {
     "ray": "search on many machines",
@@ -46,11 +46,25 @@ class Finding:
     hint: str = ""
 
 
-def examine() -> dict[str, Any]:
+@dataclass(frozen=True)
+class Examination:
+    """Everything that was looked at."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that is needed works."""
+        return all(finding.state != "broken" for finding in self.findings)
+
+    def to_json(self) -> Json:
+        return {"ok": self.ok, "checks": [asdict(each) for each in self.findings]}
+
+
+def examine() -> Examination:
     """Look at everything. Nothing is left behind; the hub is asked once, with a short time limit."""
     looks = (_python, _packages, _extras, _torch, _cache, _storages, _hub, _data)
-    findings = [finding for look in looks for finding in _guarded(look)]
-    return {"ok": all(finding.state != "broken" for finding in findings), "checks": [asdict(each) for each in findings]}
+    return Examination(tuple(finding for look in looks for finding in _guarded(look)))
 
 
 def _guarded(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -217,16 +231,15 @@ def _data() -> Iterator[Finding]:
         yield Finding("data", VARIABLE, "warning", f"{root} is no folder", f"correct {VARIABLE}, or unset it")
 
 
-def render(document: Mapping[str, Any]) -> Any:
+def render(examination: Examination) -> terminal.RenderableType:
     """A table by group, and a verdict."""
-    rows, last = [], ""
-    for check in document["checks"]:
-        colour = COLOURS[check["state"]]
-        state = terminal.Text(check["state"], style=colour)
-        group = "" if check["group"] == last else check["group"]
-        rows.append([group, check["name"], state, check["found"], check["hint"]])
-        last = check["group"]
-    states = [check["state"] for check in document["checks"]]
+    rows: list[list[str | terminal.Text]] = []
+    last = ""
+    for each in examination.findings:
+        state = terminal.Text(each.state, style=COLOURS[each.state])
+        rows.append(["" if each.group == last else each.group, each.name, state, each.found, each.hint])
+        last = each.group
+    states = [each.state for each in examination.findings]
     counted = ", ".join(f"{states.count(state)} {state}" for state in COLOURS if state in states)
-    verdict = "Everything needed works" if document["ok"] else "Something needed does not work: see the broken lines"
+    verdict = "Everything needed works" if examination.ok else "Something needed does not work: see the broken lines"
     return terminal.stack(terminal.table("", ["", "what", "state", "found", "hint"], rows), f"{verdict} ({counted}).")

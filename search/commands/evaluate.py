@@ -8,10 +8,9 @@ study's own score of its subset, digit by digit, where the seed is the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from realign.build import evaluator as assemble
 from realign.core import Model
@@ -22,10 +21,12 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.config.study_config import StudyConfig
-from search.confirmation.comparison import cell, difference_cell
+from search.confirmation.comparison import difference_of, mean_of
 from search.confirmation.measured import Measured, measure, regressions
 from search.confirmation.significance import format_p
 from search.interrupts import Interrupts
+from search.results.evaluation import Evaluation, Rival
+from search.results.words import gain, percent, signed, span
 from search.study.provenance import versions
 from selector.errors import InputError
 from selector.languages.language import Pool, parse
@@ -49,7 +50,7 @@ class Wanted:
             raise InputError(f"--seeds {self.seeds} is out of range", "take a number from 1 to 100")
 
 
-def evaluate(config: StudyConfig, wanted: Wanted) -> dict[str, Any]:
+def evaluate(config: StudyConfig, wanted: Wanted) -> Evaluation:
     """Fine-tune and score on `wanted.seeds` seeds from the study's on. Held-out languages are seen on the test split
     alone. Every score is cached, so an interrupted evaluation goes on where it was.
     """
@@ -62,9 +63,8 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> dict[str, Any]:
         bench = Bench(place, wanted.workers, advance, interrupts)
         scores = [_scores(bench, model, view, seeds) for model, view in zip(models, views, strict=True)]
     measured = [measure([[score] for score in each]) for each in scores]
-    document = _document(config, wanted, scores[0], measured[0])
-    document["against"] = _compared(config, models[1], *measured) if len(models) > 1 else None
-    return document
+    found = _evaluation(config, wanted, scores[0], measured[0])
+    return replace(found, against=_compared(config, models[1], *measured)) if len(models) > 1 else found
 
 
 def _view(config: StudyConfig, model: str, split: str) -> backends.View:
@@ -83,78 +83,72 @@ def _scores(bench: Bench, model: str, view: backends.View, seeds: list[int]) -> 
     return [found[Subset(), seed] for seed in seeds]
 
 
-def _document(config: StudyConfig, wanted: Wanted, scores: list[Score], measured: Measured) -> dict[str, Any]:
+def _evaluation(config: StudyConfig, wanted: Wanted, scores: list[Score], measured: Measured) -> Evaluation:
     tune = _codes(config.tune)
     held_out = _codes(config.held_out) if wanted.split == "test" else []
-    return {
-        "schema": 1,
-        "model": wanted.model,
-        "study": config.name,
-        "task": config.core.task.kind,
-        "metric": config.core.task.metric,
-        "split": wanted.split,
-        "source": config.core.source.code,
-        "seeds": [config.seed + i for i in range(wanted.seeds)],
-        **cell(measured, tune),
-        "std": measured.std(tune),
-        "targets": tune,
-        "held_out": {**cell(measured, held_out), "languages": held_out} if held_out else None,
-        "per_language": measured.per_language,
-        "per_seed": [dict(score.per_language) for score in scores],
-        "signature": hashlib.sha256("+".join(score.signature for score in scores).encode()).hexdigest()[:24],
-        "versions": versions(),
-    }
+    return Evaluation(
+        model=wanted.model,
+        study=config.name,
+        task=config.core.task.kind,
+        metric=config.core.task.metric,
+        split=wanted.split,
+        source=config.core.source.code,
+        seeds=tuple(config.seed + i for i in range(wanted.seeds)),
+        mean=mean_of(measured, tune),
+        std=measured.std(tune),
+        targets=tuple(tune),
+        held_out=mean_of(measured, held_out) if held_out else None,
+        held_out_languages=tuple(held_out),
+        per_language=measured.per_language,
+        per_seed=tuple(dict(score.per_language) for score in scores),
+        signature=hashlib.sha256("+".join(score.signature for score in scores).encode()).hexdigest()[:24],
+        versions=versions(),
+    )
 
 
-def _compared(config: StudyConfig, name: str, mine: Measured, other: Measured) -> dict[str, Any]:
+def _compared(config: StudyConfig, name: str, mine: Measured, other: Measured) -> Rival:
     """Paired over sentences and seeds; p is of one comparison, regressions are corrected over the languages."""
     difference, tune = mine - other, _codes(config.tune)
-    return {
-        "model": name,
-        "mean": other.mean(tune),
-        **difference_cell(difference, tune),
-        "p": difference.estimate(tune).p,
-        "per_language": difference.per_language,
-        "regressions": regressions(mine, other),
-    }
+    return Rival(
+        model=name,
+        mean=other.mean(tune),
+        found=difference_of(difference, tune),
+        p=difference.estimate(tune).p,
+        per_language=difference.per_language,
+        regressions=tuple(regressions(mine, other)),
+    )
 
 
 def _codes(languages: Pool) -> list[str]:
     return [language.code for language in languages]
 
 
-def render(document: Mapping[str, Any]) -> Any:
+def render(found: Evaluation) -> terminal.RenderableType:
     """A line for the mean and one for each language; in percent."""
-    against = document["against"]
-    columns = ["language", "", document["metric"], *([f"against {against['model']}", ""] if against else [])]
-    held_out = set(document["held_out"]["languages"]) if document["held_out"] else set()
+    rival, right = found.against, [found.metric]
+    columns = ["language", "", found.metric]
+    if rival is not None:
+        columns, right = [*columns, f"against {rival.model}", ""], [*right, f"against {rival.model}"]
     rows = []
-    for code, value in document["per_language"].items():
-        kind = "held out" if code in held_out else "" if code in document["targets"] else "pool alone"
-        row = [f"{code} {parse(code).name}", kind, f"{100 * value:.1f}"]
-        if against:
-            row += [f"{100 * against['per_language'][code]:+.1f}", "worse" if code in against["regressions"] else ""]
+    for code, value in found.per_language.items():
+        kind = "held out" if code in found.held_out_languages else "" if code in found.targets else "pool alone"
+        row = [f"{code} {parse(code).name}", kind, percent(value)]
+        if rival is not None:
+            row += [signed(100 * rival.per_language[code]), "worse" if code in rival.regressions else ""]
         rows.append(row)
-    seeds = f"{len(document['seeds'])} seed{'s' if len(document['seeds']) > 1 else ''}"
-    title = f"{document['model']}: {document['task']} of study {document['study']}, {document['split']} split, {seeds}"
-    right = (document["metric"], columns[3] if against else "")
-    table = terminal.table(title, columns, rows, right=right)
-    return terminal.stack(table, "\n".join(_summary(document)))
+    seeds = f"{len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}"
+    title = f"{found.model}: {found.task} of study {found.study}, {found.split} split, {seeds}"
+    return terminal.stack(terminal.table(title, columns, rows, right=tuple(right)), "\n".join(_summary(found)))
 
 
-def _summary(document: Mapping[str, Any]) -> list[str]:
-    targets = f"mean over {len(document['targets'])} target languages"
-    lines = [f"{targets}: {_span(document)} %, {100 * document['std']:.1f} standard deviation between seeds"]
-    if document["held_out"]:
-        lines.append(f"held-out languages: {_span(document['held_out'])} %")
-    if against := document["against"]:
-        low, high = (100 * end for end in against["ci95"])
-        gain = f"{100 * against['difference']:+.1f} points ({low:+.1f} to {high:+.1f}, {format_p(against['p'])})"
-        lines.append(f"against {against['model']}: {gain}")
-    if len(document["seeds"]) == 1:
+def _summary(found: Evaluation) -> list[str]:
+    targets = f"mean over {len(found.targets)} target languages"
+    mean = span(found.mean.mean, found.mean.ci95)
+    lines = [f"{targets}: {mean} %, {percent(found.std)} standard deviation between seeds"]
+    if found.held_out is not None:
+        lines.append(f"held-out languages: {span(found.held_out.mean, found.held_out.ci95)} %")
+    if rival := found.against:
+        lines.append(f"against {rival.model}: {gain(rival.found, format_p(rival.p))}")
+    if len(found.seeds) == 1:
         lines.append("one seed: the interval is over sentences alone; --seeds 5 shows what chance in training does")
-    return [*lines, f"signature {document['signature']}"]
-
-
-def _span(cell: Mapping[str, Any]) -> str:
-    return f"{100 * cell['mean']:.1f} ({100 * cell['ci95'][0]:.1f} to {100 * cell['ci95'][1]:.1f})"
+    return [*lines, f"signature {found.signature}"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.results.json_reader import Json
 from search.terminal import RenderableType, listing, table
 from selector.distances import user_table
 from selector.distances.distance import LEAST_OVERLAP, distances
@@ -18,7 +18,7 @@ from selector.languages.resources import resource_class
 from selector.sources import features
 from selector.sources.uriel import PREFIXES
 
-Document = dict[str, Any]
+Document = Json
 
 FRAMED = 300  # rows up to which a table is drawn; more are listed plainly
 
@@ -69,7 +69,7 @@ def _described(languages: tuple[Language, ...], own: user_table.Columns | None) 
     return answer
 
 
-def render_languages(document: Mapping[str, Any]) -> RenderableType:
+def render_languages(document: Json) -> RenderableType:
     entries = document["languages"]
     own = list(entries[0].get("columns", {}))
     titles = ["code", "name", "family", "genus", "scripts", "class", "place", "observed", "S P I %", "rows", *own]
@@ -81,7 +81,7 @@ def render_languages(document: Mapping[str, Any]) -> RenderableType:
     return table(title, titles, rows, right)
 
 
-def _cells(entry: Mapping[str, Any]) -> list[str]:
+def _cells(entry: Json) -> list[str]:
     scripts_ = " ".join(entry["scripts"][:2]) + (" …" if len(entry["scripts"]) > 2 else "")
     place = "–" if entry["latitude"] is None else f"{entry['latitude']:.1f} {entry['longitude']:.1f}"
     lent = entry["stand_ins"]
@@ -129,7 +129,7 @@ def _pairs(codes: Sequence[str], marked: NDArray[np.bool_] | None) -> list[list[
     return [[codes[i], codes[j]] for i, j in places]
 
 
-def render_distances(document: Mapping[str, Any]) -> RenderableType:
+def render_distances(document: Json) -> RenderableType:
     """The matrix; `?` behind a distance that is only the mean, `=` where one row of URIEL serves both languages."""
     codes = document["languages"]
     marks = {frozenset(pair): mark for name, mark in (("unknown", "?"), ("same_row", "=")) for pair in document[name]}
@@ -142,6 +142,6 @@ def render_distances(document: Mapping[str, Any]) -> RenderableType:
     return table(title, names, rows, right=tuple(names[1:]))
 
 
-def _legend(document: Mapping[str, Any]) -> str:
+def _legend(document: Json) -> str:
     notes = {"unknown": "? too little is known: the mean", "same_row": "= read from one row"}
     return "".join(f"; {note}" for name, note in notes.items() if document[name])

@@ -15,10 +15,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -29,6 +29,7 @@ from search import output_folder, terminal
 from search.config import realign_file
 from search.interrupts import Interrupts
 from search.report import model_card
+from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts
 from search.study.provenance import versions
 from selector.errors import InputError, RunError, StopError
 from selector.languages.language import Pool
@@ -51,29 +52,28 @@ class Start:
 
     encoder: Encoder
     pairs: Mapping[str, EncodedPairs]
-    data: Mapping[str, Mapping[str, Any]]  # code → pairs, dropped, used, hashes of the text
+    pairs_of: Mapping[str, PairCounts]
+    hashes: Mapping[str, tuple[str, str]]  # code → of the text, source and target
     parallel: str  # signature of the corpus
 
-    def facts(self, order: realign_file.Order) -> dict[str, Any]:
-        """Everything the weights follow from, as JSON values."""
+    def facts(self, order: realign_file.Order) -> RunFacts:
+        """Everything the weights follow from."""
         import torch
 
-        whole = {
-            "encoder": self.encoder.signature,
-            "source": order.core.source.code,
-            "data": {code: [row["source"], row["target"]] for code, row in self.data.items()},
-            "parallel": self.parallel,
-            "realign": order.core.realign.facts,
-            "steps": order.core.realign.steps,
-            "seed": order.seed,
-            "torch": torch.__version__,
-            "device": "cuda" if torch.cuda.is_available() else "cpu",
-        }
-        parsed: dict[str, Any] = json.loads(json.dumps(whole))
-        return parsed
+        return RunFacts(
+            encoder=self.encoder.signature,
+            source=order.core.source.code,
+            data=self.hashes,
+            parallel=self.parallel,
+            realign=order.core.realign.facts,
+            steps=order.core.realign.steps,
+            seed=order.seed,
+            torch=torch.__version__,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+        )
 
 
-def realign(given: Path, target: Path, resume: bool, every: float, overrides: list[str]) -> dict[str, Any]:
+def realign(given: Path, target: Path, resume: bool, every: float, overrides: list[str]) -> RealignedModel:
     """Realign as an export's folder or a TOML file says and write `target`; a checkpoint each `every` minutes.
 
     InputError, with nothing written: wrong input, an occupied folder, or a checkpoint that is not asked for or not of
@@ -102,11 +102,14 @@ def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
 
     text, encoder = assemble.ingredients(core, languages, advance)
     store = PairStore(encoder, text, core.realign, advance)
-    data: dict[str, Mapping[str, Any]] = {}
+    counts: dict[str, PairCounts] = {}
+    hashes: dict[str, tuple[str, str]] = {}
     for number, language in enumerate(languages, start=1):
-        data[language.code] = store.about(language.code)
+        row = store.about(language.code)
+        counts[language.code] = PairCounts(row["available"], row["pairs"], dict(row["dropped"]))
+        hashes[language.code] = row["source"], row["target"]
         advance("preparing parallel text", number, len(languages))
-    return Start(encoder, {code: store.of(code) for code in data}, data, text.signature)
+    return Start(encoder, {code: store.of(code) for code in counts}, counts, hashes, text.signature)
 
 
 @contextmanager
@@ -136,7 +139,7 @@ class _Job:
     work: Path
     target: Path
 
-    def run(self, every: float, advance: terminal.Noted, interrupts: Interrupts) -> dict[str, Any]:
+    def run(self, every: float, advance: terminal.Noted, interrupts: Interrupts) -> RealignedModel:
         """Train, going on from a checkpoint if there is one, and publish. `every`: seconds."""
         import torch
 
@@ -145,7 +148,7 @@ class _Job:
 
         file, begun = self.work / CHECKPOINT, time.monotonic()
         facts = self._agreed()
-        run = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+        run = hashlib.sha256(json.dumps(facts.to_json(), sort_keys=True).encode()).hexdigest()[:24]
         model = self.start.encoder.copy().to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         how, steps = self.asked.core.realign, self.asked.core.realign.steps
         realigner = Realigner(model, self.start.pairs, how, steps, self.asked.seed)
@@ -157,23 +160,24 @@ class _Job:
             message = f"stopped after step {realigner.position} of {steps}; a checkpoint is in {self.work}"
             again = f"realingo realign {self.asked.given} -o {self.target} --resume"
             raise StopError(message, f"go on with the same settings and --resume: {again}") from None
-        document = self._document(facts, run, realigner.pairs_by_language, time.monotonic() - begun)
-        published = self._publish(realigner, document)
+        made = self._model(facts, run, realigner.pairs_by_language, time.monotonic() - begun)
+        published = self._publish(realigner, made)
         shutil.rmtree(self.work, ignore_errors=True)
         return published
 
-    def _agreed(self) -> dict[str, Any]:
+    def _agreed(self) -> RunFacts:
         """The facts of this run. InputError where what was begun in the work folder follows from others."""
         facts, file = self.start.facts(self.asked), self.work / RUN
+        mine = json.loads(json.dumps(facts.to_json()))
         if not (self.work / CHECKPOINT).exists():
             try:
-                write_text(file, json.dumps(facts, indent=1) + "\n")
+                write_text(file, json.dumps(mine, indent=1) + "\n")
             except OSError as problem:
                 raise RunError(f"cannot write {file}: {problem}", "free some disk space") from problem
             return facts
         try:
             before = json.loads(file.read_text(encoding="utf-8"))
-            different = [name for name in facts if before.get(name) != facts[name]]
+            different = [name for name in mine if before.get(name) != mine[name]]
         except (OSError, ValueError, AttributeError) as problem:
             raise InputError(f"{file} cannot be read: {problem}", f"delete {self.work} to start anew") from None
         if different:
@@ -181,43 +185,33 @@ class _Job:
             raise InputError(message, "give what it was begun with, or delete that folder to start anew")
         return facts
 
-    def _document(self, facts: Mapping[str, Any], run: str, used: Mapping[str, int], seconds: float) -> dict[str, Any]:
-        """What realingo.json says, but for the weights."""
+    def _model(self, facts: RunFacts, run: str, used: Mapping[str, int], seconds: float) -> RealignedModel:
+        """What is known of the model before its weights are written."""
         order, core = self.asked, self.asked.core
-        dropped = {code: dict(row["dropped"]) for code, row in self.start.data.items()}
-        return {
-            "schema": 1,
-            "name": order.name,
-            "languages": [language.code for language in order.languages],
-            "source": core.source.code,
-            "seed": order.seed,
-            "run": run,
-            "base": self._base(),
-            "realign": core.realign.document(without_none=True),
-            "pairs": core.pairs,
-            "data": {
-                code: {
-                    "available": row["available"],
-                    "pairs": row["pairs"],
-                    "dropped": dropped[code],
-                    "used": used[code],
-                }
-                for code, row in self.start.data.items()
-            },
-            "facts": dict(facts),
-            "chosen": self.asked.chosen.document() if self.asked.chosen else None,
-            "changed": self.asked.changed,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1),
-            "versions": versions(),
-        }
+        return RealignedModel(
+            name=order.name,
+            languages=tuple(language.code for language in order.languages),
+            source=core.source.code,
+            seed=order.seed,
+            run=run,
+            base=self._base(),
+            realign=core.realign.document(without_none=True),
+            pairs=core.pairs,
+            data={code: replace(counts, used=used[code]) for code, counts in self.start.pairs_of.items()},
+            facts=facts,
+            chosen=self.asked.chosen,
+            changed=self.asked.changed,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(seconds, 1),
+            versions=versions(),
+        )
 
-    def _base(self) -> dict[str, Any]:
+    def _base(self) -> BaseEncoder:
         name, encoder = str(self.asked.core.model.base), self.start.encoder
         commit = encoder.origin.removeprefix(f"{name}@") if encoder.origin.startswith(f"{name}@") else None
-        return {"model": name, "revision": commit, "signature": encoder.signature}
+        return BaseEncoder(name, commit, encoder.signature)
 
-    def _publish(self, realigner: Realigner, document: Mapping[str, Any]) -> dict[str, Any]:
+    def _publish(self, realigner: Realigner, made: RealignedModel) -> RealignedModel:
         """Write the model beside its place, load it once to see that it loads, put it in place."""
         from realign.encoder.encoder import load, publish, save
 
@@ -225,13 +219,13 @@ class _Job:
         shutil.rmtree(draft, ignore_errors=True)
         with self._writing(draft, Exception):  # a full disk is told by the libraries below in errors of every kind
             save(realigner.model, self.start.encoder.tokenizer, draft)
-        whole = {**document, "signature": load(str(draft)).signature}
-        text = model_card.render(self.asked.core, self.asked.languages, whole, self.asked.chosen)
+        whole = replace(made, signature=load(str(draft)).signature)
+        text = model_card.render(self.asked.core, self.asked.languages, whole)
         with self._writing(draft, OSError):
-            write_text(draft / "realingo.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+            write_text(draft / "realingo.json", json.dumps(whole.to_json(), indent=1, ensure_ascii=False) + "\n")
             write_text(draft / "README.md", text)
             publish(draft, self.target)
-        return {**whole, "path": str(self.target), "files": sorted(file.name for file in self.target.iterdir())}
+        return replace(whole, path=str(self.target), files=tuple(sorted(file.name for file in self.target.iterdir())))
 
     @contextmanager
     def _writing(self, draft: Path, kind: type[Exception]) -> Iterator[None]:
@@ -261,13 +255,13 @@ def _told(realigner: Realigner, advance: terminal.Noted, interrupts: Interrupts)
     return told
 
 
-def render(document: Mapping[str, Any]) -> str:
+def render(made: RealignedModel) -> str:
     """What was made and where it lies, in a few lines."""
     lines = [
-        f"realigned on: {' '.join(document['languages'])}",
-        f"{document['pairs']:,} sentence pairs; {document['seconds']:.0f} s since the last start",
-        f"weights: {document['signature']}",
-        f"model card: {Path(document['path']) / 'README.md'}",
-        f"model: {document['path']}",
+        f"realigned on: {' '.join(made.languages)}",
+        f"{made.pairs:,} sentence pairs; {made.seconds:.0f} s since the last start",
+        f"weights: {made.signature}",
+        f"model card: {Path(made.path) / 'README.md'}",
+        f"model: {made.path}",
     ]
     return "\n".join(lines)

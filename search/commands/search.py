@@ -6,9 +6,8 @@ ready: so the same study file, seed and number of workers give the same trials, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from realign.build.inputs import contents
 from realign.evaluators.own import Measure, code_of, name_of
@@ -16,12 +15,14 @@ from search import terminal
 from search.backends import registry as backends
 from search.commands import check as checking
 from search.config.study_config import StudyConfig
-from search.confirmation import recommend
 from search.driver import Driver
 from search.effort import cost as work
 from search.interrupts import Interrupts
 from search.planner import planner, warm_start
-from search.status import state_of
+from search.results.effects import Explanation
+from search.results.trials import SearchStatus, TrialRecord
+from search.results.words import percent, span
+from search.status import status_of
 from search.study import lease as owner
 from search.study.provenance import facts
 from search.study.storage import check_storage, shown
@@ -37,13 +38,13 @@ def search(
     backend: str = "inline",
     address: str = "",
     trackers: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> SearchStatus:
     """Run or continue a study until `trials` trials (default: the study file's) have ended, and tell how it stands.
 
     As `run`, with the signals of a terminal. `trackers` name programs that get each ended trial as well.
     """
     check_names(trackers)
-    return state_of(config, run(config, trials, workers, backend, address, trackers=trackers))
+    return status_of(config, run(config, trials, workers, backend, address, trackers=trackers))
 
 
 def run(
@@ -107,9 +108,9 @@ def _listeners(config: StudyConfig, study: Study, callbacks: Sequence[Callback],
     return Callbacks([*callbacks, *(open_tracker(name, about) for name in trackers)])
 
 
-def status(config: StudyConfig, explain: bool = False) -> dict[str, Any]:
+def status(config: StudyConfig, explain: bool = False) -> SearchStatus:
     """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
-    return state_of(config, open_study(config, create=False), explain)
+    return status_of(config, open_study(config, create=False), explain)
 
 
 def _warn(config: StudyConfig, wanted: int) -> None:
@@ -143,30 +144,48 @@ def most_needed(config: StudyConfig) -> int:
     return len(warm_start(config)) + sum(passed) + 1 + whole
 
 
-def render_status(document: Mapping[str, Any]) -> Any:
-    """The document as a table for people."""
-    rows = [["study", document["study"]], ["storage", document["storage"]]]
-    rows += [["trials", ", ".join(f"{count} {state}" for state, count in document["trials"].items() if count)]]
-    if levels := document.get("levels"):
-        rows += [["of these", ", ".join(f"{count} {level}" for level, count in levels.items())]]
-    best = document["best"]
-    if best:
-        of = f", mean of {best['repeats']} trials" if best["repeats"] > 1 else ""
-        rows += [["best subset", " ".join(best["languages"])]]
-        rows += [["its value", f"{best['value']:.4f} ({best['origin']}{of})"]]
-    if taken := document.get("recommended"):
-        rows += [["recommended", " ".join(taken["languages"])]]
-        of = f", after {taken['runs']} runs" if taken["runs"] > 1 else ""
-        rows += [["expected of it", f"{taken['mean']:.4f} ± {taken['std']:.4f}{of}"]]
-    for each in document.get("front", ()):
-        rows += [[f"for {each['cost']:g}", f"{each['value']:.4f} with {' '.join(each['languages'])}"]]
-    rows += [["full evaluations", f"{document['evaluations']['full_equivalents']:g}"]]
-    rows += [["measuring time", f"{document['seconds']:.0f} s"]]
-    table = terminal.table("", ["", ""], rows)
-    if "explain" not in document:
-        return table
-    effects = recommend.rows(document["explain"])
+def render_status(found: SearchStatus) -> terminal.RenderableType:
+    """The status as a table for people, scores in percent; then what the study found, in a sentence."""
+    rows = [["study", found.study], ["storage", found.storage]]
+    rows += [["trials", ", ".join(f"{count} {state}" for state, count in found.trials.items() if count)]]
+    if found.levels:
+        rows += [["of these", ", ".join(f"{count} {level}" for level, count in found.levels.items())]]
+    rows += _subsets(found)
+    for each in found.front or ():
+        rows += [[f"for {each.cost:g}", f"{_value(each)} with {' '.join(each.languages)}"]]
+    rows += [["full evaluations", f"{found.full_equivalents:g}"]]
+    rows += [["measuring time", f"{found.seconds:.0f} s"]]
+    parts: list[terminal.RenderableType] = [terminal.table("", ["", ""], rows)]
+    return terminal.stack(*parts, *([] if found.explain is None else [_effects(found.explain)]), found.verdict)
+
+
+def _subsets(found: SearchStatus) -> list[list[str]]:
+    """The subset that scored highest, that which the model expects most of, and the confirmed one."""
+    rows: list[list[str]] = []
+    if best := found.best:
+        of = f", mean of {best.repeats} trials" if best.repeats > 1 else ""
+        rows += [["best in the search", f"trial {best.number}: {' '.join(best.languages)}"]]
+        rows += [["its score", f"{_value(best)} ({best.origin}{of})"]]
+    if taken := found.recommended:
+        of = f", after {taken.runs} runs" if taken.runs > 1 else ""
+        rows += [["best by the model", " ".join(taken.languages)]]
+        rows += [["expected score", f"{percent(taken.mean)} ± {percent(taken.std)} %{of}"]]
+    if row := found.confirmed:
+        rows += [["confirmed", " ".join(row.languages)]]
+        rows += [["score on fresh seeds", f"{span(row.mean, row.ci95)} %, {row.seeds} seeds"]]
+    return rows
+
+
+def _value(trial: TrialRecord) -> str:
+    return "–" if trial.value is None else f"{percent(trial.value)} %"
+
+
+def _effects(explained: Explanation) -> terminal.RenderableType:
+    if not explained.rows:
+        return "too few trials to say which languages matter"
     title = "in place of an average language, and both together beyond that; points, 90 % intervals"
-    if not effects:
-        return terminal.stack(table, "too few trials to say which languages matter")
-    return terminal.stack(table, terminal.table(title, ["languages", "effect", "interval"], effects, right=("effect",)))
+    cells = [
+        [who, f"{100 * each.effect:+.2f}", f"{100 * each.low:+.2f} to {100 * each.high:+.2f}"]
+        for who, each in explained.rows
+    ]
+    return terminal.table(title, ["languages", "effect", "interval"], cells, right=("effect",))

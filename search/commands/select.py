@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from search.commands import select_request, select_tables
 from search.commands.select_request import Request
 from search.report import map as atlas
+from search.results.json_reader import Json
 from search.terminal import RenderableType, progress
 from selector import strategy, typdiv
 from selector.diversity import Yardstick
@@ -23,7 +23,7 @@ from selector.problem import Problem
 from selector.sources import features
 from selector.strategy import Choice
 
-Document = dict[str, Any]
+Document = Json
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Mode:
     """One of the four things the command does, and how its answer looks."""
 
     run: Callable[[Request], tuple[Document, Problem]]
-    show: Callable[[Mapping[str, Any]], RenderableType]
+    show: Callable[[Json], RenderableType]
     drawn: bool = True  # there is a subset to draw
 
 
@@ -138,7 +138,7 @@ def measure(request: Request) -> tuple[Document, Problem]:
     return document, problem
 
 
-def draw(problem: Problem, answer: Mapping[str, Any], preferred: str, path: Path, view: str) -> None:
+def draw(problem: Problem, answer: Json, preferred: str, path: Path, view: str) -> None:
     """A map of the pool with the chosen marked, as PNG or interactive HTML by the file's name, written in one step.
 
     Of a comparison the row of the preferred strategy is drawn.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from search.results.json_reader import Json
 from search.terminal import RenderableType, Text, stack, table
 from selector.languages.language import parse
 
-Document = Mapping[str, Any]
+Document = Json
 
 BAR = 10  # characters a percentile of 100 takes
 MOST_RANKED = 50  # languages of a ranking that are printed; JSON has all
@@ -73,7 +73,7 @@ def comparison(document: Document) -> RenderableType:
     return stack(*parts)
 
 
-def sureness(goal: Mapping[str, Any]) -> str:
+def sureness(goal: Json) -> str:
     """How far an answer may be from the best one."""
     if goal["optimal"]:
         return "proven best"
@@ -140,7 +140,7 @@ def _remarks(document: Document) -> str:
     return "; ".join(told)
 
 
-def _gap(row: Mapping[str, Any]) -> str:
+def _gap(row: Json) -> str:
     goal = row["objective"]
     return "0" if goal["optimal"] else "–" if goal["gap"] is None else f"{100 * goal['gap']:.2g}"
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from realign.score import Score
 from search.backends.batch import Wanted
 from search.config.study_config import StudyConfig
+from search.confirmation import significance
 from search.confirmation.measured import Measured, measure, regressions
-from search.confirmation.significance import Estimate, holm
-from search.results.confirmation import SCHEMA as SCHEMA
-from selector.errors import InputError
+from search.results.confirmation import ConfirmedRow
+from search.results.estimates import Difference, Estimate, Interval, Noise
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
@@ -39,16 +37,6 @@ class Row:
         return [[(subset, seed) for subset in subsets] for seed, subsets in pairs]
 
 
-def check_schema(document: Mapping[str, Any], file: Path) -> None:
-    """InputError where confirm.json is of another version: the p-values of schema 1 did not keep their level."""
-    if document.get("schema", 1) == SCHEMA:
-        return
-    message = f"{file} is of schema {document.get('schema', 1)}, this version reads {SCHEMA}"
-    if document.get("schema", 1) == 1:
-        message += ": its p-values were made by a method that called too much significant"
-    raise InputError(message, "run 'realingo confirm STUDY.toml' again, or remove the file")
-
-
 def method(seeds: int) -> str:
     """How the intervals and p-values are made, in words for reports."""
     if seeds == 1:
@@ -61,8 +49,8 @@ def method(seeds: int) -> str:
 
 def table(
     config: StudyConfig, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
-) -> list[dict[str, Any]]:
-    """One entry a row, as confirm.json has them; `scores` holds those of each row, [n_seeds][replicates]."""
+) -> tuple[ConfirmedRow, ...]:
+    """The rows as they are confirmed; `scores` holds those of each row, [n_seeds][replicates]."""
     measured = {row.name: measure(scores[row.name]) for row in rows}
     differences = {
         (row.name, baseline): measured[row.name] - measured[_rival(row, baseline, measured)]
@@ -70,21 +58,14 @@ def table(
         for baseline in BASELINES
         if row.name != baseline
     }
-    tune = _codes(config.tune)
+    tune, by_name = _codes(config.tune), {row.name: row for row in rows}
     single = {pair: difference.estimate(tune).p for pair, difference in differences.items()}
     corrected = _corrected(single)
-    entries = []
-    for row in rows:
-        entry = _entry(config, row, measured[row.name], scores[row.name])
-        for baseline in BASELINES:
-            pair = row.name, baseline
-            if pair in differences:
-                versus = _versus(config, row, differences[pair])
-                chance = {"p": corrected[pair], "p_before_holm": single[pair]}
-                entry[f"vs_{baseline.removesuffix('-k')}"] = {**versus, **chance}
-        worse = regressions(measured[row.name], measured["none"]) if row.name != "none" else []
-        entries.append({**entry, "regressions": worse})
-    return entries
+    versus = {
+        pair: _versus(config, by_name[pair[0]], difference, single[pair], corrected[pair])
+        for pair, difference in differences.items()
+    }
+    return tuple(_confirmed(config, row, measured, scores[row.name], versus) for row in rows)
 
 
 def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
@@ -93,62 +74,87 @@ def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
     return own if baseline == "random-k" and own in names else baseline
 
 
-def cell(measured: Measured, codes: Sequence[str]) -> dict[str, Any]:
+def mean_of(measured: Measured, codes: Sequence[str]) -> Estimate:
     """Mean with its interval, which ends where scores end."""
-    return {"mean": measured.mean(codes), "ci95": _span(measured.estimate(codes), 0.0)}
+    return Estimate(measured.mean(codes), _interval(measured, codes, 0.0))
 
 
-def difference_cell(difference: Measured, codes: Sequence[str]) -> dict[str, Any]:
-    """Difference of two rows with its interval."""
-    return {"difference": difference.mean(codes), "ci95": _span(difference.estimate(codes), -1.0)}
+def difference_of(difference: Measured, codes: Sequence[str]) -> Difference:
+    """Difference of two rows with its interval, which ends where differences of scores end."""
+    return Difference(difference.mean(codes), _interval(difference, codes, -1.0))
 
 
-def _span(estimate: Estimate, least: float) -> list[float]:
-    low, high = estimate.interval()
-    return [max(least, low), min(1.0, high)]
+def _interval(measured: Measured, codes: Sequence[str], least: float) -> Interval:
+    low, high = measured.estimate(codes).interval()
+    return Interval(max(least, low), min(1.0, high))
 
 
-def _entry(config: StudyConfig, row: Row, measured: Measured, scores: Sequence[Sequence[Score]]) -> dict[str, Any]:
-    tune = _codes(config.tune)
-    draws = [list(subset.codes) for each in row.subsets for subset in each]
+def _confirmed(
+    config: StudyConfig,
+    row: Row,
+    measured: Mapping[str, Measured],
+    scores: Sequence[Sequence[Score]],
+    versus: Mapping[tuple[str, str], Difference],
+) -> ConfirmedRow:
+    """One row; `scores` are its own, `versus` the differences of every row to each baseline."""
+    mine, subset, tune = measured[row.name], row.subset, _codes(config.tune)
     signatures = "+".join(score.signature for each in scores for score in each)
-    entry = {
-        "name": row.name,
-        "languages": list(row.subset.codes) if row.subset is not None else [],
-        **({"draws": draws} if row.subset is None else {}),
-        **cell(measured, tune),
-        "std": measured.std(tune),
-        "seeds": len(row.subsets),
-        "cost": config.space.cost(row.subset) if row.subset is not None else None,
-        "per_language": measured.per_language,
-        "signature": hashlib.sha256(signatures.encode()).hexdigest()[:24],
-    }
-    groups = {"held_out": _codes(config.held_out)}
-    if row.subset is not None:
-        groups["members"] = [code for code in tune if code in row.subset.codes]
-        groups["non_members"] = [code for code in tune if code not in row.subset.codes]
-    return {**entry, **{name: cell(measured, codes) if codes else None for name, codes in groups.items()}}
+    mean, inside = mean_of(mine, tune), subset.codes if subset is not None else ()
+    return ConfirmedRow(
+        name=row.name,
+        languages=inside,
+        draws=None if subset is not None else tuple(each.codes for drawn in row.subsets for each in drawn),
+        mean=mean.mean,
+        ci95=mean.ci95,
+        std=mine.std(tune),
+        seeds=len(row.subsets),
+        cost=None if subset is None else config.space.cost(subset),
+        per_language=mine.per_language,
+        signature=hashlib.sha256(signatures.encode()).hexdigest()[:24],
+        held_out=_part_mean(mine, _codes(config.held_out)),
+        members=_part_mean(mine, [code for code in tune if code in inside]),
+        non_members=None if subset is None else _part_mean(mine, [code for code in tune if code not in inside]),
+        vs_all=versus.get((row.name, "all")),
+        vs_none=versus.get((row.name, "none")),
+        vs_random=versus.get((row.name, "random-k")),
+        regressions=tuple(regressions(mine, measured["none"])) if row.name != "none" else (),
+    )
 
 
-def _versus(config: StudyConfig, row: Row, difference: Measured) -> dict[str, Any]:
+def _part_mean(measured: Measured, codes: Sequence[str]) -> Estimate | None:
+    """Of some of the languages; None where there is none of them."""
+    return mean_of(measured, codes) if codes else None
+
+
+def _part_difference(difference: Measured, codes: Sequence[str]) -> Difference | None:
+    return difference_of(difference, codes) if codes else None
+
+
+def _versus(config: StudyConfig, row: Row, difference: Measured, p: float, corrected: float) -> Difference:
     """Difference to a baseline: over the targets, and apart for languages inside, outside, and held out.
 
-    Standard errors are said for each source of noise, so that other tests can be made of them.
+    Standard errors are said for each source of noise, so that other tests can be made of them. `p` is that of this
+    difference alone, `corrected` that of it among all.
     """
     tune = _codes(config.tune)
-    inside = set(row.subset.codes) if row.subset is not None else set()
-    groups = {
-        "members": [code for code in tune if code in inside],
-        "non_members": [code for code in tune if code not in inside] if inside else [],
-        "held_out": _codes(config.held_out),
-    }
-    noise = {"seeds": difference.noise_of_seeds(tune), "sentences": difference.noise_of_sentences(tune)}
-    errors = {
-        name: {"standard_error": part[0].variance ** 0.5, "degrees": part[0].degrees} if part else None
-        for name, part in noise.items()
-    }
-    parts = {name: difference_cell(difference, codes) for name, codes in groups.items() if codes}
-    return {**difference_cell(difference, tune), "noise": errors, **parts}
+    inside = row.subset.codes if row.subset is not None else ()
+    outside = [code for code in tune if code not in inside] if inside else []
+    whole = difference_of(difference, tune)
+    return Difference(
+        whole.difference,
+        whole.ci95,
+        p=corrected,
+        p_before_holm=p,
+        noise_of_seeds=_noise(difference.noise_of_seeds(tune)),
+        noise_of_sentences=_noise(difference.noise_of_sentences(tune)),
+        members=_part_difference(difference, [code for code in tune if code in inside]),
+        non_members=_part_difference(difference, outside),
+        held_out=_part_difference(difference, _codes(config.held_out)),
+    )
+
+
+def _noise(found: Sequence[significance.Noise]) -> Noise | None:
+    return Noise(found[0].variance ** 0.5, found[0].degrees) if found else None
 
 
 def _corrected(p: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
@@ -156,7 +162,7 @@ def _corrected(p: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], floa
     families: list[dict[str, float]] = [{}, {}]
     for (name, baseline), value in p.items():
         families[name in BASELINES or name.startswith("random-")][f"{name}|{baseline}"] = value
-    corrected = {**holm(families[0]), **holm(families[1])}
+    corrected = {**significance.holm(families[0]), **significance.holm(families[1])}
     return {pair: corrected["|".join(pair)] for pair in p}
 
 

@@ -6,29 +6,26 @@ macro-average over the tuning targets; `held_out` over the languages kept from t
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
 
 from numpy.random import default_rng
 
-from realign.cache import write_text
 from realign.evaluators.own import code_of, name_of
 from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.config.study_config import StudyConfig
-from search.confirmation import recommend
-from search.confirmation.comparison import SCHEMA, Row, method, table
-from search.confirmation.significance import format_p
+from search.confirmation import confirm_file, recommend
+from search.confirmation.comparison import Row, method, table
 from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
+from search.results.confirmation import Confirmation, ConfirmedRow, Luck
 from search.study.provenance import versions
 from search.study.study import Study, open_study
 from search.study.trial import Trial
@@ -50,7 +47,7 @@ def confirm(
     workers: int = 1,
     backend: str = "inline",
     address: str = "",
-) -> dict[str, Any]:
+) -> Confirmation:
     """Measure the rows, write `<folder>/confirm.json` whole, and return it.
 
     `top` subsets of the search and `seeds` fresh seeds (default: the study file's). The number of workers changes no
@@ -62,7 +59,7 @@ def confirm(
         return confirm_on(Bench(backend, workers, advance, interrupts, address), config, top, seeds)
 
 
-def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds: int | None = None) -> dict[str, Any]:
+def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds: int | None = None) -> Confirmation:
     """The same where and for whom `bench` says."""
     backends.Place(bench.backend, bench.workers, bench.address)
     top = config.confirm.top if top is None else top
@@ -82,12 +79,9 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     bench = replace(bench, check=study.check)
     scores = _measure(config, bench, rows, fresh, found[0].subset)
     luck = _luck(config, found[0], bench, fresh)
-    document = {**_head(config, fresh), "luck": luck, "rows": table(config, rows, scores)}
-    try:
-        write_text(config.folder / "confirm.json", json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    except OSError as problem:
-        raise InputError(f"cannot write to {config.folder}: {problem}", "make the folder writable") from None
-    return document
+    confirmation = _confirmation(config, fresh, luck, table(config, rows, scores))
+    confirm_file.save(config, confirmation)
+    return confirmation
 
 
 def _rows(config: StudyConfig, study: Study, best: Sequence[Trial], seeds: int) -> list[Row]:
@@ -156,7 +150,7 @@ def _duration(seconds: float) -> str:
     return f"{math.ceil(seconds)} s"
 
 
-def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> dict[str, Any]:
+def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> Luck:
     """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
 
     The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
@@ -166,43 +160,25 @@ def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) 
     means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}
     again = config.value(means)
     value = best.value or 0.0
-    return {"search": value, "fresh": again, "difference": value - again, "compares": LUCK}
+    return Luck(value, again, value - again, LUCK)
 
 
-def _head(config: StudyConfig, fresh: Sequence[int]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "study": config.name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "objective": config.search.score,
-        "targets": [language.code for language in config.tune],
-        "held_out": [language.code for language in config.held_out],
-        "split": "test",
-        "task": config.core.task.kind,
-        "metric": config.core.task.metric,
-        "seeds": list(fresh),
-        "fidelity": fidelities.full(config).facts,
-        "versions": versions(),
-        "method": method(len(fresh)),
-    }
-
-
-def render(document: Mapping[str, Any]) -> Any:
-    """The rows as a table for people; in percent."""
-    columns = ["subset", "languages", "mean", "95 %", "held out", "vs none", "vs all", "vs random", "worse than none"]
-    drawn = []
-    for row in document["rows"]:
-        languages = " ".join(row["languages"]) if len(row["languages"]) <= 12 else f"{len(row['languages'])} languages"
-        held_out = f"{100 * row['held_out']['mean']:.1f}" if row["held_out"] else ""
-        versus = [_shown(row.get(f"vs_{name}")) for name in ("none", "all", "random")]
-        span = f"{100 * row['ci95'][0]:.1f} to {100 * row['ci95'][1]:.1f}"
-        worse = " ".join(row["regressions"])
-        drawn.append([row["name"], languages, f"{100 * row['mean']:.1f}", span, held_out, *versus, worse])
-    luck = 100 * document["luck"]["difference"]
-    title = f"{document['metric']}, {len(document['seeds'])} fresh seeds, test split; "
-    title += f"winner's luck in the search {luck:+.1f} points"
-    return terminal.table(title, columns, drawn, right=("mean", "held out", "vs none", "vs all", "vs random"))
-
-
-def _shown(cell: Mapping[str, Any] | None) -> str:
-    return f"{100 * cell['difference']:+.1f} ({format_p(cell['p'])})" if cell else ""
+def _confirmation(
+    config: StudyConfig, fresh: Sequence[int], luck: Luck, rows: tuple[ConfirmedRow, ...]
+) -> Confirmation:
+    return Confirmation(
+        study=config.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        objective=config.search.score,
+        targets=tuple(language.code for language in config.tune),
+        held_out=tuple(language.code for language in config.held_out),
+        split="test",
+        task=config.core.task.kind,
+        metric=config.core.task.metric,
+        seeds=tuple(fresh),
+        fidelity=fidelities.full(config).facts,
+        versions=versions(),
+        method=method(len(fresh)),
+        luck=luck,
+        rows=rows,
+    )

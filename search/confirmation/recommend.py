@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from search.config.study_config import StudyConfig
+from search.results.effects import Explanation
+from search.results.trials import Recommendation
 from search.strategies.base import Past, Seen
 from search.study.study import Study
 from search.study.trial import Trial
 from search.surrogate import importance
-from search.surrogate.importance import Effect, Pair
 from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import side_of
 
@@ -56,7 +56,7 @@ class Reading:
         ranked = self.surrogate.recommend(self.config.space, self.past)
         return [by_subset[subset] for subset, _, _ in ranked if subset in by_subset][:count]
 
-    def recommended(self) -> dict[str, Any] | None:
+    def recommended(self) -> Recommendation | None:
         """The subset whose true value is expected to be highest, with mean and standard deviation of that value,
         and how many runs measured it."""
         found = self.surrogate.recommend(self.config.space, self.past)
@@ -64,32 +64,9 @@ class Reading:
             return None
         subset, mean, deviation = found[0]
         runs = next(each.seeds for each in self.past.means if each.subset == subset)
-        return {"languages": list(subset.codes), "mean": mean, "std": deviation, "runs": runs}
+        return Recommendation(subset.codes, mean, deviation, runs)
 
-    def effects(self) -> tuple[list[Effect], list[Pair]]:
+    def effects(self) -> Explanation:
         """Which languages and pairs matter, whatever strategy measured; empty after too few trials."""
-        return importance.explained(self.config.space, self.surrogate, self.past)
-
-
-def document(single: Sequence[Effect], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """As `status --explain --json` has it."""
-    languages = [
-        {"language": each.code, "effect": each.effect, "ci90": [each.low, each.high], "share_best": each.share_top}
-        for each in single
-    ]
-    both = [{"languages": list(each.codes), "effect": each.effect, "ci90": [each.low, each.high]} for each in pairs]
-    return {"languages": languages, "pairs": both}
-
-
-def rows(found: Mapping[str, Any]) -> list[list[str]]:
-    """The same as lines of a table: who, the effect in points, its interval."""
-    single = [([each["language"]], each) for each in found["languages"]]
-    both = [(each["languages"], each) for each in found["pairs"]]
-    return [
-        [
-            " + ".join(codes),
-            f"{100 * each['effect']:+.2f}",
-            "{:+.2f} to {:+.2f}".format(*(100 * x for x in each["ci90"])),
-        ]
-        for codes, each in (*single, *both)
-    ]
+        single, pairs = importance.explained(self.config.space, self.surrogate, self.past)
+        return Explanation(tuple(single), tuple(pairs))

@@ -26,7 +26,7 @@ CARD = 470  # pixels of height a card of the dashboard shows
 LETTER = 7.2  # pixels a letter takes in a name
 HEAD = 110  # pixels of a figure that are not its rows: legend and axis
 
-Look = Mapping[str, Any]  # a plotly marker or line
+Look = Mapping[str, object]  # a plotly marker or line
 Span = tuple[str, float, float, float]  # label, value, low, high
 
 

@@ -12,7 +12,7 @@ import re
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from socketserver import ThreadingMixIn
 from threading import Event, Thread
@@ -20,15 +20,16 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
 
 from search.config.study_config import StudyConfig
 from search.interrupts import Interrupts
 from search.report import html_report
-from search.report.findings import joined, points
 from search.report.html_report import Story
-from search.report.markdown import plain, quoted
+from search.report.templates import plain, quoted
+from search.results.words import joined, percent, points
 from search.study.study import Study, open_study
 from search.study.trial import Trial
 from search.terminal import Advance, out, progress, remark
@@ -43,7 +44,6 @@ IMPORTANCE_PATH = re.compile(r"/api/studies/\d+/param_importances")
 NO_IMPORTANCE = b'{"param_importances": [[]]}'  # optuna-dashboard divides by the number of parameters: we have none
 READ_ONLY = b'{"reason": "Realingo serves its study for reading: only notes can be changed here."}'
 OTHER_NAME = b'{"reason": "Call this dashboard localhost or 127.0.0.1; other names need --host."}'
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def serve(config: StudyConfig, host: str, port: int) -> None:
@@ -99,7 +99,7 @@ def annotate(
 class _Kept:
     """What the storage holds already, read for many trials: the public functions read it again for each."""
 
-    def __init__(self, attributes: dict[str, Any]) -> None:
+    def __init__(self, attributes: Mapping[str, object]) -> None:
         from optuna_dashboard import _custom_plot_data, _note
 
         self._attributes = attributes
@@ -123,12 +123,12 @@ def study_note(story: Story) -> str:
     """The headline, the comparisons, and how to read the dashboard, in Markdown."""
     against = [
         f"- against {each.against}: **{points(each.difference)}** ({each.details}; {each.verdict})"
-        for each in story.comparisons
+        for each in story.verdict.comparisons
     ]
     confirm = quoted(f"realingo confirm {story.config.path.name}")
     status = (
         "Confirmed on fresh seeds and test splits:"
-        if story.confirmed
+        if story.confirmation is not None
         else f"Not confirmed yet: run {confirm} for fresh seeds and baselines."
     )
     reading = (
@@ -136,7 +136,8 @@ def study_note(story: Story) -> str:
         "The note of a trial names its subset. Read the figures below the charts; the built-in importance chart "
         "ranks parameters, and a subset is not a parameter, so it stays empty."
     )
-    return "\n".join((f"## {plain(story.headline)}", "", status, "", *against, "", "### How to read this", "", reading))
+    head = (f"## {plain(story.headline)}", "", plain(story.verdict.trials), "", status, "", *against)
+    return "\n".join((*head, "", "### How to read this", "", reading))
 
 
 def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
@@ -145,10 +146,10 @@ def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
     order = sorted(trial.per_language, key=lambda code: (-trial.per_language[code], code))
 
     def told(codes: Iterable[str]) -> str:
-        return ", ".join(f"{plain(names.get(code, code))} {100 * trial.per_language[code]:.1f}" for code in codes)
+        return ", ".join(f"{plain(names.get(code, code))} {percent(trial.per_language[code])}" for code in codes)
 
     lines = [
-        f"## {100 * (trial.value or 0):.1f} % · {len(trial.subset)} languages",
+        f"## {percent(trial.value or 0)} % · {len(trial.subset)} languages",
         f"**Realigned on:** {joined(who, most=100)}",
         f"**Proposed by:** {plain(trial.origin)}",
         f"**Best transfer, %:** {told(order[:SHOWN])}" if order else "",
@@ -158,10 +159,10 @@ def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
     return "\n\n".join(line for line in lines if line)
 
 
-def read_only(inner: Application) -> Application:
+def read_only(inner: WSGIApplication) -> WSGIApplication:
     """The dashboard without its buttons that delete or tell: it has no login, and the study is the only record."""
 
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if IMPORTANCE_PATH.fullmatch(path):
             return _answer(start_response, "200 OK", NO_IMPORTANCE)
@@ -172,10 +173,10 @@ def read_only(inner: Application) -> Application:
     return application
 
 
-def for_this_machine(inner: Application) -> Application:
+def for_this_machine(inner: WSGIApplication) -> WSGIApplication:
     """Only for those who call this machine by a loopback name: a web page may give its own name our address."""
 
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if loopback(_host_name(environ.get("HTTP_HOST", ""))):
             return inner(environ, start_response)
         return _answer(start_response, "421 Misdirected Request", OTHER_NAME)
@@ -191,7 +192,7 @@ def _host_name(header: str) -> str:
         return ""
 
 
-def _answer(start_response: Callable[..., Any], status: str, body: bytes) -> list[bytes]:
+def _answer(start_response: StartResponse, status: str, body: bytes) -> list[bytes]:
     start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 

@@ -6,13 +6,14 @@ world      where languages are spoken, in the Equal Earth projection (Šavrič, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search.report import findings
 from selector.languages.language import Language
 from selector.problem import Problem
 from selector.sources import features
@@ -35,6 +36,7 @@ class Atlas:
     spots: Array  # [n, 2]; NaN where the place is unknown
     chosen: NDArray[np.bool_]  # [n]
     source: NDArray[np.bool_]  # [n], True once at most
+    held_out: NDArray[np.bool_]  # [n], languages that a search never sees
     near: Array  # [n], distance to the nearest chosen language
     relative: tuple[Language, ...]  # [n], that language
     title: str
@@ -46,8 +48,8 @@ class Atlas:
 
     @property
     def plain(self) -> NDArray[np.bool_]:
-        """The languages that are neither chosen nor the source."""
-        return self.placed & ~self.chosen & ~self.source
+        """The languages that are neither chosen, nor the source, nor held out."""
+        return self.placed & ~self.chosen & ~self.source & ~self.held_out
 
     def label(self, i: int) -> str:
         """What stands beside a mark; "" where it would be one word too many."""
@@ -56,8 +58,8 @@ class Atlas:
         return self.languages[i].code if len(self.languages) <= MOST_CODES and self.view == "typology" else ""
 
 
-def atlas(problem: Problem, chosen: Sequence[int], view: str, title: str) -> Atlas:
-    """One of the VIEWS of a problem's frame."""
+def atlas(problem: Problem, chosen: Sequence[int], view: str, title: str, held_out: Collection[Language] = ()) -> Atlas:
+    """One of the VIEWS of a problem's frame; `held_out` are those of it that a search never sees."""
     known = problem.source is not None
     languages = (*problem.frame, problem.source) if problem.source is not None else problem.frame
     spots, note = _world(languages) if view == "world" else _typology(problem)
@@ -70,6 +72,7 @@ def atlas(problem: Problem, chosen: Sequence[int], view: str, title: str) -> Atl
         spots=spots,
         chosen=np.isin(np.arange(n), chosen),
         source=(np.arange(n) == n - 1) & known,
+        held_out=np.array([language in held_out for language in languages]),
         near=near[nearest, np.arange(n)],
         relative=tuple(problem.frame[chosen[j]] for j in nearest),
         title=title,
@@ -133,12 +136,12 @@ def equal_earth(east: Array, north: Array) -> Array:
 
 
 def land() -> list[Array]:
-    """Outlines of the land [points, 2], projected."""
-    x, y = (np.array([np.nan if value is None else value for value in line]) for line in findings.land())
-    ends = np.flatnonzero(np.isnan(x))
-    rings = zip(np.split(x, ends), np.split(y, ends), strict=True)
-    outlines = (equal_earth(east[~np.isnan(east)], north[~np.isnan(east)]) for east, north in rings)
-    return [outline for outline in outlines if len(outline)]
+    """Outlines of the land [points, 2], projected.
+
+    Natural Earth 1:110m land (public domain), rounded to a tenth of a degree, without Antarctica and small islands.
+    """
+    rings = json.loads((files("search") / "templates" / "land.json").read_text())
+    return [equal_earth(*np.array(ring, dtype=np.float64).T) for ring in rings]
 
 
 def globe() -> Array:

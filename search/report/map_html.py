@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from search.report import canvas as figures
 from search.report import map as atlas
-from search.report.canvas import BLUE, GREY, INK, LAND, ORANGE, Canvas, Plot, plain
+from search.report.canvas import BLUE, GREEN, GREY, INK, LAND, ORANGE, Canvas, Plot, plain
 from search.report.map import Atlas
+from search.report.templates import fill
 
 _SHADES = [[0.0, "#d5dae0"], [0.5, "#d9b38c"], [1.0, "#b3450a"]]
 _SEA, _LINE = "#f7f9fb", "#e3e8ed"
@@ -26,16 +26,14 @@ _SIDES = (  # in the order of `map.around`
 
 def html(drawn: Atlas) -> str:
     """The whole page. Everything but our own figure is escaped."""
-    pages = Environment(
-        loader=PackageLoader("search"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     served = Counter(each.code for each, pool in zip(drawn.relative, drawn.plain, strict=True) if pool)
     chosen = [(drawn.languages[i], served[drawn.languages[i].code]) for i in np.flatnonzero(drawn.chosen)]
-    figure, library = Markup(_plot(drawn).fragment()), Markup(figures.library())
-    return pages.get_template("atlas.html.j2").render(atlas=drawn, chosen=chosen, figure=figure, library=library)
+    picture, library = Markup(figure(drawn).fragment()), Markup(figures.library())
+    return fill("atlas.html.j2", atlas=drawn, chosen=chosen, figure=picture, library=library)
 
 
-def _plot(drawn: Atlas) -> Plot:
+def figure(drawn: Atlas, name: str = "atlas", height: int | None = None) -> Plot:
+    """The picture, `height` pixels tall; `name` is its id in a page. Its finding is the atlas's title."""
     canvas = Canvas()
     if drawn.view == "world":
         _ground(canvas)
@@ -43,6 +41,8 @@ def _plot(drawn: Atlas) -> Plot:
     size = float(np.clip(110 / np.sqrt(max(1, drawn.chosen.sum())), 9, 16))
     look = {"color": BLUE, "size": size, "line": {"color": "white", "width": 1.2}}
     _dots(canvas, drawn, drawn.placed & drawn.chosen, "chosen", look)
+    triangle = {"color": GREEN, "size": 10, "symbol": "triangle-up"}
+    _dots(canvas, drawn, drawn.placed & drawn.held_out, "held out", triangle)
     star = {"color": ORANGE, "size": 17, "symbol": "star", "line": {"color": INK, "width": 1}}
     _dots(canvas, drawn, drawn.placed & drawn.source, "source", star)
     _names(canvas, drawn)
@@ -51,7 +51,7 @@ def _plot(drawn: Atlas) -> Plot:
         canvas.plane(x=(left, right), y=(bottom, top))
     else:
         canvas.plane()
-    return canvas.plot("atlas", drawn.title, drawn.note, _HEIGHT[drawn.view])
+    return canvas.plot(name, drawn.title, drawn.note, height or _HEIGHT[drawn.view])
 
 
 def _ground(canvas: Canvas) -> None:
@@ -108,22 +108,28 @@ def _tip(drawn: Atlas, i: int) -> str:
 
 
 def _names(canvas: Canvas, drawn: Atlas) -> None:
-    """Names of the chosen and of the source; those of the pool stand in the tips."""
-    strong = np.flatnonzero((drawn.chosen | drawn.source) & drawn.placed)
-    if not len(strong):
+    """Names of the chosen and of the source; codes of others where they cover nothing. The tips tell all."""
+    strong = (drawn.chosen | drawn.source) & drawn.placed
+    order = [int(i) for i in np.argsort(~strong, kind="stable") if drawn.placed[i] and drawn.label(int(i))]
+    if not order:
         return
     low, high = drawn.spots[drawn.placed].min(axis=0), drawn.spots[drawn.placed].max(axis=0)
     if drawn.view == "world":
         low, high = atlas.globe().min(axis=0), atlas.globe().max(axis=0)
     scale = min(_PIXELS[drawn.view] / np.maximum(high - low, 1e-9))  # pixels a unit takes: both axes share it
     pixels = (drawn.spots - low) * scale
-    words = [drawn.label(int(i)) for i in strong]
+    words = [drawn.label(i) for i in order]
     sizes = np.array([[7.4 * len(word), 16.0] for word in words])
     taken = [tuple(box) for box in atlas.boxes(pixels[strong], 6.0)]
     dots = atlas.boxes(pixels[drawn.plain], 3.0)
-    positions = atlas.place(pixels[strong], sizes, atlas.around(sizes, 8.0), taken, dots, [False] * len(words))
-    sides = [_SIDES[position] for position in positions]
-    canvas.names(*_columns(drawn.spots[strong]), [plain(word) for word in words], sides, {"size": 13, "color": INK})
+    weak = [bool(~strong[i]) for i in order]
+    positions = atlas.place(pixels[order], sizes, atlas.around(sizes, 8.0), taken, dots, weak)
+    for of_weak, look in ((False, {"size": 13, "color": INK}), (True, {"size": 10, "color": GREY})):
+        part = [j for j, position in enumerate(positions) if position >= 0 and weak[j] is of_weak]
+        if part:
+            spots = drawn.spots[[order[j] for j in part]]
+            sides = [_SIDES[positions[j]] for j in part]
+            canvas.names(*_columns(spots), [plain(words[j]) for j in part], sides, look)
 
 
 def _columns(spots: NDArray[np.float64]) -> tuple[list[float], list[float]]:

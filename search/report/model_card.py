@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from huggingface_hub import ModelCardData
 
 from realign.core import Core
 from realign.data_sets import DataSet, HubSet
-from search.config.realign_file import Chosen, Gain
-from search.confirmation.significance import format_p
-from search.report.markdown import plain, quoted
+from search.report import export_card
+from search.report.templates import fill, plain, quoted
+from search.results.realigned_model import RealignedModel
 from selector.languages.language import Pool
 
 WORLD_NOTE = (
@@ -20,29 +19,29 @@ WORLD_NOTE = (
 )
 
 
-def render(core: Core, pool: Pool, document: Mapping[str, Any], chosen: Chosen | None) -> str:
-    """The card as Markdown. `document` is realingo.json, `chosen` what the study said of the subset, if there was one.
-
-    The front matter is the hub's (huggingface.co/docs/hub/model-cards).
-    """
-    templates = Environment(
-        loader=PackageLoader("search"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def render(core: Core, pool: Pool, model: RealignedModel) -> str:
+    """The card as Markdown, with the front matter of the hub (huggingface.co/docs/hub/model-cards)."""
+    base, on_hub = str(core.model.base), model.base.revision is not None
+    about = ModelCardData(
+        library_name="transformers",
+        base_model=base if on_hub else None,
+        language=sorted(language.code for language in (core.source, *pool)),
+        tags=["multilingual", "cross-lingual-transfer", "realignment", "realingo"],
     )
-    templates.filters.update(points=_points, percent=lambda share: f"{100 * share:.1f}", reasons=_reasons)
-    templates.filters.update(plain=plain, quoted=quoted)
-    base = str(core.model.base)
-    on_hub = document["base"]["revision"] is not None
-    return templates.get_template("model_card.md.j2").render(
+    chosen = model.chosen
+    body = fill(
+        "model_card.md.j2",
         core=core,
         pool=pool,
-        document=document,
+        model=model,
         chosen=chosen,
-        base=base,
-        on_hub=on_hub,
+        gains=export_card.gains(chosen.score) if chosen else [],
+        dropped={code: _reasons(counts.dropped) for code, counts in model.data.items()},
         origins=_origins(core, base, on_hub),
-        versions=", ".join(f"{name} {number}" for name, number in document["versions"].items()),
+        versions=", ".join(f"{name} {number}" for name, number in model.versions.items()),
         worse=_names(chosen.score.regressions) if chosen else "",
     )
+    return f"---\n{about.to_yaml()}\n---\n\n{body}"
 
 
 def _origins(core: Core, base: str, on_hub: bool) -> list[str]:
@@ -72,13 +71,6 @@ def _text(given: DataSet | str | tuple[DataSet, ...]) -> str:
 def _page(name: str, room: str) -> str:
     """A link to where the hub has it."""
     return f"[{plain(name)}](https://huggingface.co/{room}{quote(name)})"
-
-
-def _points(gain: Gain) -> str:
-    low, high = (100 * end for end in gain.ci95)
-    if gain.p_before_holm is None:  # of an earlier export, whose p-values did not keep their level
-        return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f})"
-    return f"{100 * gain.difference:+.1f} points ({low:+.1f} to {high:+.1f}, {format_p(gain.p)})"
 
 
 def _reasons(dropped: Mapping[str, int]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 from search.objective import front as front_of
 from search.report import findings
-from search.report.canvas import BLUE, GREEN, GREY, HEAD, INK, LAND, LIGHT, LINE, ORANGE, RED, Canvas, Look, Plot, plain
-from search.report.findings import Row, Shot, joined
-from search.surrogate.importance import Effect
+from search.report.canvas import BLUE, GREY, HEAD, INK, LIGHT, LINE, ORANGE, RED, Canvas, Plot, plain
+from search.report.findings import Shot
+from search.results.confirmation import ConfirmedRow
+from search.results.effects import Effect
+from search.results.estimates import Difference, Interval
+from search.results.words import joined
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
 MOST_CODES = 60  # languages on one plane before only the chosen are written out
@@ -65,65 +67,77 @@ def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
     return canvas.plot("front", findings.front_finding(shots), reading, 400)
 
 
-def confirmed(rows: Sequence[Row], labels: Names) -> Plot:
+def confirmed(rows: Sequence[ConfirmedRow], labels: Names, chosen: str) -> Plot:
     """Mean and interval of each confirmed row, over the target languages and over the held-out ones."""
-    cells = {"Target languages, %": {row["name"]: row for row in rows}}
-    if any(row.get("held_out") for row in rows):
-        cells["Held-out languages, %"] = {row["name"]: row["held_out"] for row in rows if row.get("held_out")}
-    order = [row["name"] for row in sorted(rows, key=lambda row: row["mean"])]
-    canvas = _panels(order, labels, {head: _spans(part, "mean") for head, part in cells.items()})
+    panels = {"Target languages, %": {row.name: _span(row.mean, row.ci95) for row in rows}}
+    if held_out := {row.name: _span(row.held_out.mean, row.held_out.ci95) for row in rows if row.held_out}:
+        panels["Held-out languages, %"] = held_out
+    order = [row.name for row in sorted(rows, key=lambda row: row.mean)]
+    canvas = _panels(order, labels, panels, chosen)
     reading = (
         "Means over fresh seeds on test splits that the search never saw; lines are 95 % intervals. "
         "Rows share their seeds and sentences, so a difference can be clear although two lines overlap."
     )
-    return canvas.plot("confirmed", findings.confirmed_finding(rows, labels), reading, HEAD + 34 * len(rows))
+    return canvas.plot("confirmed", findings.confirmed_finding(rows, labels, chosen), reading, HEAD + 34 * len(rows))
 
 
-def spill(rows: Sequence[Row], labels: Names) -> Plot:
+def spill(rows: Sequence[ConfirmedRow], labels: Names, chosen: str) -> Plot:
     """Gain over no realignment, apart for languages inside the subset, outside it, and held out."""
-    known = {row["name"]: row["vs_none"] for row in rows if (row.get("vs_none") or {}).get("members")}
-    parts = {head: {n: cell[key] for n, cell in known.items() if cell.get(key)} for key, head in GROUPS.items()}
-    order = sorted(known, key=lambda name: known[name]["difference"])
-    spans = {f"{head}, points": _spans(part, "difference") for head, part in parts.items() if part}
+    known = {row.name: row.vs_none for row in rows if row.vs_none is not None and row.vs_none.members is not None}
+    order = sorted(known, key=lambda name: known[name].difference)
+    panels = {f"{head}, points": _parts(known, key) for key, head in GROUPS.items()}
     reading = (
         "Languages inside a subset have seen parallel text of their own; those outside can only profit by transfer. "
         "Each row has its own inside and outside."
     )
-    canvas = _panels(order, labels, spans, zero=True)
-    return canvas.plot("spill", findings.spill_finding(known), reading, HEAD + 34 * len(order))
+    canvas = _panels(order, labels, {head: spans for head, spans in panels.items() if spans}, chosen, zero=True)
+    return canvas.plot("spill", findings.spill_finding(known, chosen), reading, HEAD + 34 * len(order))
 
 
 Spans = Mapping[str, tuple[float, float, float]]  # row → value, low, high in hundredths
 
 
-def _spans(part: Mapping[str, Mapping[str, Any]], key: str) -> Spans:
-    return {name: (100 * cell[key], 100 * cell["ci95"][0], 100 * cell["ci95"][1]) for name, cell in part.items()}
+def _parts(known: Mapping[str, Difference], key: str) -> Spans:
+    parts: dict[str, Difference | None] = {name: getattr(whole, key) for name, whole in known.items()}
+    return {name: _span(part.difference, part.ci95) for name, part in parts.items() if part is not None}
 
 
-def _panels(order: Sequence[str], labels: Names, panels: Mapping[str, Spans], zero: bool = False) -> Canvas:
-    """Rows of whiskers, the found subset in colour, one panel for each heading."""
+def _span(value: float, interval: Interval) -> tuple[float, float, float]:
+    return 100 * value, 100 * interval.low, 100 * interval.high
+
+
+def _panels(
+    order: Sequence[str], labels: Names, panels: Mapping[str, Spans], chosen: str, zero: bool = False
+) -> Canvas:
+    """Rows of whiskers, the chosen subset in colour, one panel for each heading."""
     canvas = Canvas(len(panels))
     called = {name: plain(labels.get(name, name)) + "  " for name in order}
-    called |= {name: f"<b>{called[name]}</b>" for name in order if name == "best"}
+    called |= {name: f"<b>{called[name]}</b>" for name in order if name == chosen}
     for panel, (heading, spans) in enumerate(panels.items(), start=1):
-        for found, look in (
+        for taken, look in (
             (False, {"color": GREY, "size": 9}),
             (True, {"color": BLUE, "size": 12, "symbol": "square"}),
         ):
-            if part := [(called[n], *spans[n]) for n in order if n in spans and (n == "best") is found]:
+            if part := [(called[n], *spans[n]) for n in order if n in spans and (n == chosen) is taken]:
                 canvas.whiskers(part, "", look, panel)
         canvas.heading(heading, panel)
     canvas.rows([called[name] for name in order], zero)
     return canvas
 
 
-def gains(table: Mapping[str, Mapping[str, float]], names: Names, members: Sequence[str]) -> Plot:
-    """Gain over no realignment per language: the found subset against all languages.
+def gains(
+    chosen: Mapping[str, float],
+    none: Mapping[str, float],
+    every: Mapping[str, float],
+    names: Names,
+    members: Sequence[str],
+) -> Plot:
+    """Gain over no realignment per language: the chosen subset against all languages.
 
-    `table` holds a row of scores per language for "best", "none" and, if measured, "all".
+    `chosen`, `none` and `every` are scores by language, without realignment and realigned on all; `every` may be empty.
     """
-    gain = {code: 100 * (table["best"][code] - table["none"][code]) for code in table["best"] if code in table["none"]}
-    rival = {code: 100 * (table["all"][code] - table["none"][code]) for code in gain if code in table.get("all", {})}
+    gain = {code: 100 * (chosen[code] - none[code]) for code in chosen if code in none}
+    rival = {code: 100 * (every[code] - none[code]) for code in gain if code in every}
     order = _ends(sorted(gain, key=lambda code: (gain[code], code)))
     called = {code: _row_name(code, names, members) for code in order}
     canvas = Canvas()
@@ -134,8 +148,8 @@ def gains(table: Mapping[str, Mapping[str, float]], names: Names, members: Seque
     better, worse = {"color": BLUE, "size": 9}, {"color": RED, "size": 10, "symbol": "x"}
     for label, of, look, part in (
         ("realigned on all languages", rival, hollow, [code for code in order if code in rival]),
-        ("found subset", gain, better, [code for code in order if gain[code] >= 0]),
-        ("found subset, worse than no realignment", gain, worse, [code for code in order if gain[code] < 0]),
+        ("chosen subset", gain, better, [code for code in order if gain[code] >= 0]),
+        ("chosen subset, worse than no realignment", gain, worse, [code for code in order if gain[code] < 0]),
     ):
         if part:
             tip = "%{y}: %{x:+.1f} points, " + label
@@ -170,89 +184,6 @@ def importance(found: Sequence[Effect], names: Names) -> Plot:
         "an average language of the pool. Languages work together, so this ranks single ones only roughly."
     )
     return canvas.plot("importance", findings.importance_finding(found, names), reading, HEAD + LINE * len(order))
-
-
-@dataclass(frozen=True)
-class Ground:
-    """A plane with languages on it; `marks` adds a word to some that are not in the pool (source, held out)."""
-
-    spots: Mapping[str, tuple[float, float]]  # code → (x, y)
-    names: Names
-    members: Sequence[str]
-    marks: Names
-
-    def draw(self, canvas: Canvas, coded: bool) -> None:
-        """Marks by group, the chosen with their names and, if `coded`, the others with their codes."""
-        inside = [code for code in self.spots if code not in self.members and code not in self.marks]
-        groups: dict[str, list[str]] = {"in the pool": inside}
-        for code, word in self.marks.items():
-            groups.setdefault(word, []).append(code)
-        for label, codes in groups.items():
-            self._dots(canvas, codes, label, LOOKS.get(label, LOOKS["in the pool"]))
-        self._dots(canvas, self.members, "chosen", {"color": BLUE, "size": 14, "line": {"color": "white", "width": 1}})
-        others = [code for code in self.spots if code not in self.members]
-        if coded and len(others) <= MOST_CODES:
-            self._words(canvas, others, {code: code for code in others}, {"size": 10, "color": GREY})
-        self._words(canvas, self.members, self.names, {"size": 13, "color": INK})
-
-    def _dots(self, canvas: Canvas, codes: Sequence[str], label: str, look: Look) -> None:
-        text = [plain(self.names.get(code, code)) for code in codes if code in self.spots]
-        if text:
-            canvas.dots(*self._at(codes), label, look, "%{text}", text)
-
-    def _words(self, canvas: Canvas, codes: Sequence[str], names: Names, look: Look) -> None:
-        text = [plain(names.get(code, code)) for code in codes if code in self.spots]
-        canvas.names(*self._at(codes), text, [self._side(code) for code in codes if code in self.spots], look)
-
-    def _side(self, code: str) -> str:
-        """Where around its place a word covers the fewest other places."""
-        wide, tall = (max(each) - min(each) or 1.0 for each in zip(*self.spots.values(), strict=True))
-        x, y = self.spots[code]
-        near = [((a - x) / wide, (b - y) / tall) for other, (a, b) in self.spots.items() if other != code]
-
-        def crowd(side: str) -> int:
-            left, right, low, high = SIDES[side]
-            return sum(left < a < right and low < b < high for a, b in near)
-
-        return min(SIDES, key=crowd)
-
-    def _at(self, codes: Sequence[str]) -> tuple[list[float], list[float]]:
-        at = [self.spots[code] for code in codes if code in self.spots]
-        return [round(x, 3) for x, _ in at], [round(y, 3) for _, y in at]
-
-
-SIDES = {  # box that a word takes, in shares of the picture: left, right, low, high
-    "top center": (-0.05, 0.05, 0.0, 0.08),
-    "bottom center": (-0.05, 0.05, -0.08, 0.0),
-    "middle right": (0.0, 0.11, -0.03, 0.03),
-    "middle left": (-0.11, 0.0, -0.03, 0.03),
-}
-LOOKS = {
-    "in the pool": {"color": GREY, "size": 8},
-    "source": {"color": ORANGE, "size": 11, "symbol": "square"},
-    "held out": {"color": GREEN, "size": 10, "symbol": "triangle-up"},
-}
-
-
-def world_map(ground: Ground) -> Plot:
-    """The pool at its coordinates (longitude, latitude in degrees) over the outline of the land."""
-    canvas = Canvas()
-    canvas.area(*findings.land(), LAND)
-    ground.draw(canvas, coded=False)
-    canvas.plane(x=(-180, 180), y=(-56, 78), tall=1.2)
-    finding = f"Where the chosen {len(ground.members)} are spoken, among the {len(ground.spots)} languages shown"
-    return canvas.plot("world", finding, "Coordinates from URIEL; one point stands for a whole language.", 460)
-
-
-def typology(ground: Ground) -> Plot:
-    """The pool unfolded so that languages of similar grammar lie close together."""
-    canvas = Canvas()
-    ground.draw(canvas, coded=True)
-    canvas.plane()
-    canvas.heading("First dimension of grammar (no unit)", y="Second dimension (no unit)")
-    finding = "How the chosen languages spread over the grammars of the pool"
-    reading = "Multidimensional scaling of syntactic distances from URIEL: languages close together are alike."
-    return canvas.plot("typology", finding, reading, 560)
 
 
 def _ends(order: list[Any]) -> list[Any]:

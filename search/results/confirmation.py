@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from search.results.estimates import Difference, Estimate, Interval
 from search.results.json_reader import (
     Json,
     Reader,
@@ -17,7 +18,6 @@ from search.results.json_reader import (
     several,
     text,
     texts,
-    wrong,
 )
 
 if TYPE_CHECKING:
@@ -27,98 +27,8 @@ if TYPE_CHECKING:
 SCHEMA = 2  # of confirm.json; in the first, p-values did not keep their level
 
 
-@dataclass(frozen=True)
-class Interval:
-    """Where a value lies with 95 % confidence."""
-
-    low: float
-    high: float
-
-    def to_json(self) -> list[float]:
-        return [self.low, self.high]
-
-    @classmethod
-    def from_json(cls, given: object, place: str = "ci95") -> Interval:
-        """InputError unless it is a list of two numbers."""
-        if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
-            raise wrong(place, "is no list of two numbers")
-        return cls(number(given[0], place), number(given[1], place))
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean score in [0, 1] with its interval."""
-
-    mean: float
-    ci95: Interval
-
-    def to_json(self) -> Json:
-        return {"mean": self.mean, "ci95": self.ci95.to_json()}
-
-    @classmethod
-    def from_json(cls, given: object, place: str = "estimate") -> Estimate:
-        read = Reader(given, place)
-        return cls(read.number("mean"), read.value("ci95", Interval.from_json))
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What one source of chance does to a difference."""
-
-    standard_error: float
-    degrees: int  # of freedom of that estimate
-
-    def to_json(self) -> Json:
-        return {"standard_error": self.standard_error, "degrees": self.degrees}
-
-    @classmethod
-    def from_json(cls, given: object, place: str = "noise") -> Noise:
-        read = Reader(given, place)
-        return cls(read.number("standard_error"), read.value("degrees", count))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """By how much one row is above another: over all targets, and apart for parts of them."""
-
-    difference: float
-    ci95: Interval
-    p: float | None = None  # two-sided, corrected for the number of comparisons; None for a part of the targets
-    p_before_holm: float | None = None  # the same as if it were the only comparison
-    noise_of_seeds: Noise | None = None  # None where there is one seed, and for a part of the targets
-    noise_of_sentences: Noise | None = None
-    members: Difference | None = None  # targets that are in the subset
-    non_members: Difference | None = None
-    held_out: Difference | None = None  # languages that the search never saw
-
-    def to_json(self) -> Json:
-        parts = {name: getattr(self, name) for name in PARTS}
-        document = {"difference": self.difference, "ci95": self.ci95.to_json()}
-        document |= {name: part.to_json() for name, part in parts.items() if part is not None}
-        if self.p is None:
-            return document
-        noise = {"seeds": self.noise_of_seeds, "sentences": self.noise_of_sentences}
-        document["noise"] = {name: None if part is None else part.to_json() for name, part in noise.items()}
-        return document | {"p": self.p, "p_before_holm": self.p_before_holm}
-
-    @classmethod
-    def from_json(cls, given: object, place: str = "difference") -> Difference:
-        read = Reader(given, place)
-        parts = {name: read.optional(name, cls.from_json) for name in PARTS}
-        noise = Reader(read.optional("noise", mapping) or {}, f"{place}.noise")
-        return cls(
-            read.number("difference"),
-            read.value("ci95", Interval.from_json),
-            p=read.optional("p", number),
-            p_before_holm=read.optional("p_before_holm", number),
-            noise_of_seeds=noise.optional("seeds", Noise.from_json),
-            noise_of_sentences=noise.optional("sentences", Noise.from_json),
-            **parts,
-        )
-
-
-PARTS = ("members", "non_members", "held_out")
 VERSUS = ("vs_all", "vs_none", "vs_random")
+BASELINES = ("none", "all", "random-k")
 
 
 @dataclass(frozen=True)
@@ -143,13 +53,23 @@ class ConfirmedRow:
     vs_random: Difference | None = None
     regressions: tuple[str, ...] = ()  # languages that are significantly worse than without realignment
 
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it may be chosen: found by the search, or chosen without measuring; no baseline, no random draws."""
+        return self.name not in BASELINES and not self.name.startswith("random-")
+
+    @property
+    def was_found(self) -> bool:
+        """Whether the search found it: "best", "best-2", …"""
+        return self.name == "best" or self.name.startswith("best-")
+
     def to_json(self) -> Json:
         document: Json = {"name": self.name, "languages": list(self.languages)}
         if self.draws is not None:
             document["draws"] = [list(draw) for draw in self.draws]
         document |= {"mean": self.mean, "ci95": self.ci95.to_json(), "std": self.std, "seeds": self.seeds}
         document |= {"cost": self.cost, "per_language": dict(self.per_language), "signature": self.signature}
-        for name in PARTS if self.draws is None else ("held_out",):
+        for name in ("held_out", "members", "non_members") if self.draws is None else ("held_out",):
             part: Estimate | None = getattr(self, name)
             document[name] = None if part is None else part.to_json()
         for name in VERSUS:
@@ -183,7 +103,10 @@ class ConfirmedRow:
 
 @dataclass(frozen=True)
 class Luck:
-    """Winner's luck: what the search said of its best subset, and what fresh seeds say of it, by the same objective."""
+    """Winner's luck: what the search said of its best subset, and what fresh seeds say of it, by the same objective.
+
+    `difference` is the search's value less that on fresh seeds: positive where the search was lucky.
+    """
 
     search: float
     fresh: float
@@ -211,7 +134,7 @@ class Confirmation:
     held_out: tuple[str, ...]
     split: str
     seeds: tuple[int, ...]
-    fidelity: Mapping[str, Any] = field(hash=False)
+    fidelity: Mapping[str, object] = field(hash=False)
     versions: Mapping[str, str] = field(hash=False)
     method: str  # of the statistics, in words
     luck: Luck
@@ -223,6 +146,24 @@ class Confirmation:
     def best(self) -> ConfirmedRow:
         """The subset that the search would take."""
         return self["best"]
+
+    @property
+    def candidates(self) -> tuple[ConfirmedRow, ...]:
+        """The rows that may be chosen, each subset once: the first name stands for all."""
+        return tuple(row for row in self.distinct if row.is_candidate)
+
+    @property
+    def distinct(self) -> tuple[ConfirmedRow, ...]:
+        """The rows without candidates that are the subset of an earlier one: found, and chosen without measuring."""
+        first = {row.languages: row for row in reversed(self.rows) if row.is_candidate}
+        return tuple(row for row in self.rows if not row.is_candidate or first[row.languages] is row)
+
+    def other_names(self, row: ConfirmedRow) -> tuple[str, ...]:
+        """Names of further candidates that are the same subset."""
+        if not row.is_candidate:
+            return ()
+        same = (each for each in self.rows if each.is_candidate and each.languages == row.languages)
+        return tuple(each.name for each in same if each.name != row.name)
 
     def __getitem__(self, name: str) -> ConfirmedRow:
         """The row of that name; KeyError where there is none."""
@@ -243,7 +184,7 @@ class Confirmation:
     def from_json(cls, given: object, place: str = "confirm.json") -> Confirmation:
         """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
         read = Reader(given, place)
-        read.check_schema(SCHEMA)
+        read.check_schema(SCHEMA, {1: "its p-values were made by a method that called too much significant"})
         return cls(
             study=read.text("study"),
             created=read.text("created"),

@@ -21,13 +21,18 @@ class Reader:
     def __init__(self, given: object, place: str) -> None:
         self.document, self.place = mapping(given, place), place
 
-    def check_schema(self, known: int) -> None:
-        """InputError for a document of another form than `known`; one without a number is of the first."""
+    def check_schema(self, known: int, reasons: Mapping[int, str] | None = None) -> None:
+        """InputError for a document of another form than `known`; one without a number is of the first.
+
+        `reasons` says of an earlier form why it is not read.
+        """
         number = self.document.get("schema", 1)
         if number != known:
             older = isinstance(number, int) and number < known
             hint = "write it again with this version" if older else "install the newer version of Realingo"
-            raise InputError(f"{self.place} is of schema {number}, this version reads {known}", hint)
+            reason = (reasons or {}).get(number) if isinstance(number, int) else None
+            why = f": {reason}" if reason else ""
+            raise InputError(f"{self.place} is of schema {number}, this version reads {known}{why}", hint)
 
     def value(self, key: str, read: Callable[[object, str], Value]) -> Value:
         if key not in self.document:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from search.results.confirmation import ConfirmedRow
+from search.results.effects import Explanation
 from search.results.json_reader import (
     Json,
     Reader,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-SCHEMA = 1  # of `status --json`
+SCHEMA = 1  # of `status --json`, which does not name it
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class TrialRecord:
     value: float | None  # what the study maximizes, in [0, 1]; None while it runs or where it failed
     per_language: Mapping[str, float] = field(hash=False)
     seed: int
-    fidelity: Mapping[str, Any] = field(hash=False)
+    fidelity: Mapping[str, object] = field(hash=False)
     origin: str  # the strategy that proposed it
     signature: str = ""
     cost: float = 0.0
@@ -49,9 +51,9 @@ class TrialRecord:
     def to_json(self) -> Json:
         """As `best` in `status --json`, with what is not usual added."""
         document: Json = {"languages": list(self.languages), "value": self.value, "cost": self.cost}
-        document |= {"per_language": dict(self.per_language), "seed": self.seed, "fidelity": dict(self.fidelity)}
-        document |= {"origin": self.origin, "number": self.number, "signature": self.signature}
-        document["repeats"] = self.repeats
+        document |= {"per_language": dict(self.per_language), "seed": self.seed, "repeats": self.repeats}
+        document |= {"fidelity": dict(self.fidelity), "origin": self.origin}
+        document |= {"number": self.number, "signature": self.signature}
         usual = {"state": "complete", "level": "", "seconds": 0.0, "error": ""}
         return document | {name: getattr(self, name) for name, value in usual.items() if getattr(self, name) != value}
 
@@ -108,16 +110,22 @@ class SearchStatus:
     recommended: Recommendation | None = None  # where the surrogate searches
     front: tuple[TrialRecord, ...] | None = None  # the Pareto front, where a study has two objectives
     levels: Mapping[str, int] | None = field(default=None, hash=False)  # of a ladder: fidelity → trials measured
+    explain: Explanation | None = None  # which languages matter, where that was asked
+    confirmed: ConfirmedRow | None = None  # the confirmed subset to take, once there is one
+    verdict: str = ""  # what the study found, in a sentence; "" before the first finished trial
     history: tuple[TrialRecord, ...] = ()  # every attempt; not in `status --json`
 
     def to_json(self) -> Json:
-        """As `realingo status --json`; with `history` where there is one."""
-        document: Json = {"schema": SCHEMA, "study": self.study, "storage": self.storage, "trials": dict(self.trials)}
+        """As `realingo status --json`; with `history` where there is one, and once confirmed with what was."""
+        document: Json = {"study": self.study, "storage": self.storage, "trials": dict(self.trials)}
         document |= {} if self.levels is None else {"levels": dict(self.levels)}
         document |= {"best": None if self.best is None else self.best.to_json()}
         document |= {} if self.recommended is None else {"recommended": self.recommended.to_json()}
         document |= {} if self.front is None else {"front": [each.to_json() for each in self.front]}
         document |= {"evaluations": {"full_equivalents": self.full_equivalents}, "seconds": self.seconds}
+        document |= {} if self.explain is None else {"explain": self.explain.to_json()}
+        if self.confirmed is not None:
+            document |= {"confirmed": self.confirmed.to_json(), "verdict": self.verdict}
         return document | ({"history": [each.to_json() for each in self.history]} if self.history else {})
 
     @classmethod
@@ -137,6 +145,9 @@ class SearchStatus:
             recommended=read.optional("recommended", Recommendation.from_json),
             front=read.optional("front", several(TrialRecord.from_json)),
             levels=read.optional("levels", counts),
+            explain=read.optional("explain", Explanation.from_json),
+            confirmed=read.optional("confirmed", ConfirmedRow.from_json),
+            verdict=read.optional("verdict", text) or "",
             history=read.optional("history", several(TrialRecord.from_json)) or (),
         )
 

@@ -1,6 +1,8 @@
 """`realingo study copy`: a study moved to another storage, with its trials, notes and figures.
 
 The copy carries a mark until it was read back and found equal, so half a copy is never taken for a study.
+`optuna.copy_study` has no such mark, copies who drives the study, leaves the notes of the dashboard with the keys that
+trials had in the old storage, and ends where a server is away for a moment.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from search import terminal
+from search.results.json_reader import Json
 from search.study.provenance import readable
 from search.study.storage import Storage, Taken, opened, patiently, shown
 from selector.errors import InputError, RunError
@@ -23,7 +27,20 @@ MARK = "unfinished"
 OWN = {"driver", MARK}  # attributes that say something of the study where it is, not of the study
 
 
-def copy(source: str, target: str, name: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class StudyCopy:
+    """What was copied, from where and to where; storages are told without passwords."""
+
+    study: str
+    source: str
+    target: str
+    trials: Mapping[str, int]  # state → how many
+
+    def to_json(self) -> Json:
+        return {"study": self.study, "from": self.source, "to": self.target, "trials": dict(self.trials)}
+
+
+def copy(source: str, target: str, name: str | None = None) -> StudyCopy:
     """Copy the study `name` (may be left out where there is one) and tell what was copied.
 
     Source and target are URLs or files. InputError where the source is not there or the target has a study of that
@@ -51,7 +68,7 @@ def copy(source: str, target: str, name: str | None = None) -> dict[str, Any]:
                 made.unlink()
         raise
     states = Counter(trial.state.name.lower() for trial in after.get_all_trials(mine, deepcopy=False))
-    return {"study": name, "from": shown(from_url), "to": shown(to_url), "trials": dict(states)}
+    return StudyCopy(name, shown(from_url), shown(to_url), dict(states))
 
 
 def url(given: str) -> str:
@@ -67,12 +84,11 @@ def url(given: str) -> str:
     return f"sqlite:///{path}" if database else str(path)
 
 
-def render(document: Mapping[str, Any]) -> Any:
-    trials = ", ".join(f"{count} {state}" for state, count in document["trials"].items()) or "none"
-    rows = [[key, document[key]] for key in ("study", "from", "to")]
-    return terminal.table(
-        "", ["", ""], [*rows, ["trials", trials], ["next", f"set search.storage = '{document['to']}'"]]
-    )
+def render(made: StudyCopy) -> terminal.RenderableType:
+    """What was copied, as a table."""
+    trials = ", ".join(f"{count} {state}" for state, count in made.trials.items()) or "none"
+    rows = [["study", made.study], ["from", made.source], ["to", made.target], ["trials", trials]]
+    return terminal.table("", ["", ""], [*rows, ["next", f"set search.storage = '{made.target}'"]])
 
 
 def _file(storage: str) -> Path:

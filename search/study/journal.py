@@ -14,10 +14,10 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
+from search.results.json_reader import Json
 from selector.errors import InputError
 
 START = b'{"op_code"'
@@ -38,7 +38,7 @@ class Journal(JournalFileBackend):
         super().__init__(file, self._only)
         self._places = {0: (0, 0)}  # number of records before → bytes and lines before
 
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+    def read_logs(self, log_number_from: int) -> Generator[Json, None, None]:
         """The records from that number on. An unfinished last line is not there yet. InputError: a damaged line."""
         number = max(known for known in self._places if known <= log_number_from)
         with self._file.open("rb") as stream:
@@ -55,7 +55,7 @@ class Journal(JournalFileBackend):
                     self._places = {0: (0, 0), number: (place, lines)}
                     yield record
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[Json]) -> None:
         """All of the records or none: what a full disk cuts short is taken back."""
         content = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
         with self._only.held(), self._file.open("r+b") as stream:
@@ -116,7 +116,7 @@ class Lock(JournalFileSymlinkLock):
                 self.release()
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _record(line: bytes) -> Json | None:
     """The record of a line, or the one that the start of another was glued to; None if the line is damaged."""
     start = line.rfind(START)
     if start > 0 and not _is_start(line[:start]):

@@ -1,4 +1,4 @@
-"""Who is working on a study: the identity of a process that survives in a record, and one driver at a time.
+"""One driver of a study at a time.
 
 On one machine a file lock keeps a second driver out at once, and a dead one is seen from its process id. Across
 machines the study itself carries a lease.
@@ -7,55 +7,24 @@ machines the study itself carries a lease.
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from realign.cache import cache_root
+from search.study.owner import Owner, this_process
 from search.terminal import remark
 from selector.errors import RunError
 
 BEAT = 20.0  # seconds between two signs of life of a driver
 SILENCE = 70.0  # seconds without one after which a driver that cannot be looked at counts as dead
 HINT = "wait for it or stop it; 'realingo status' shows how far it is; --workers N runs several trials at a time"
-
-
-def me() -> dict[str, Any]:
-    """Machine, process id and start time: a process id alone is given out again after a restart."""
-    return dict(_me(os.getpid()))
-
-
-@lru_cache(maxsize=1)
-def _me(pid: int) -> Mapping[str, Any]:
-    return {"host": socket.gethostname(), "place": _place(), "pid": pid, "started": _started(pid)}
-
-
-def near(owner: Mapping[str, Any]) -> bool:
-    """True if the process runs on this machine; records of an older version have only the host's name."""
-    return bool(owner.get("host") == socket.gethostname() and owner.get("place", _place()) == _place())
-
-
-def has_ended(owner: Mapping[str, Any]) -> bool:
-    """True if the process is known to have ended. Of another machine nothing is known, so it is taken to live."""
-    if not near(owner):
-        return False
-    pid = int(owner.get("pid", 0))
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return bool(_started(pid) != owner.get("started"))
 
 
 class Lease:
@@ -69,8 +38,8 @@ class Lease:
 
     def __init__(
         self,
-        read: Callable[[], Mapping[str, Any]],
-        write: Callable[[Mapping[str, Any]], None],
+        read: Callable[[], Owner | None],
+        write: Callable[[Owner | None], None],
         beat: float = BEAT,
         silence: float = SILENCE,
     ) -> None:
@@ -82,20 +51,20 @@ class Lease:
 
     def take(self, name: str, force: bool = False) -> None:
         """RunError while another process drives the study `name`; `force` takes what cannot be looked at for dead."""
-        holder = dict(self._read())
-        mine = (holder.get("pid"), holder.get("started")) == (os.getpid(), _started(os.getpid()))  # not given back
-        if (
-            holder
-            and not mine
-            and not has_ended(holder)
-            and (near(holder) or not (force or self._silent(holder, name)))
-        ):
-            raise RunError(f"study '{name}' is being searched by {describe_owner(holder)}", HINT)
-        self._write({**me(), "token": self.token, "beat": 0})
+        holder, me = self._read(), this_process()
+        if holder is None or (holder.pid, holder.started) == (me.pid, me.started):  # not given back
+            lives = False
+        else:
+            lives = not holder.has_ended and (holder.is_near or not (force or self._is_silent(holder, name)))
+        if lives:
+            raise RunError(f"study '{name}' is being searched by {holder}", HINT)
+        self._write(self._mine(0))
         self._thread.start()
 
     def held(self) -> bool:
-        return self._read().get("token") == self.token
+        """Whether the record names this lease."""
+        holder = self._read()
+        return holder is not None and holder.token == self.token
 
     def give_back(self) -> None:
         """Leave no record of a holder, unless there is another one by now."""
@@ -103,18 +72,18 @@ class Lease:
         self._thread.join()  # never leave in the middle of a write
         with suppress(Exception):  # a storage that is away: the next driver sees that this process has ended
             if self.held():
-                self._write({})
+                self._write(None)
 
-    def _silent(self, holder: Mapping[str, Any], name: str) -> bool:
+    def _is_silent(self, holder: Owner, name: str) -> bool:
         remark(
-            f"study '{name}' was last driven by {describe_owner(holder)}: "
+            f"study '{name}' was last driven by {holder}: "
             f"waiting {self._silence:.0f} s to see if that process still runs"
         )
         begun = time.monotonic()
         while time.monotonic() - begun < self._silence:
             time.sleep(min(self._seconds, self._silence) / 4)
             if (now := self._read()) != holder:
-                return not now  # given back
+                return now is None  # given back
         return True
 
     def _beat(self) -> None:
@@ -124,11 +93,10 @@ class Lease:
                 if not self.held():
                     return
                 count += 1
-                self._write({**me(), "token": self.token, "beat": count})
+                self._write(self._mine(count))
 
-
-def describe_owner(owner: Mapping[str, Any]) -> str:
-    return f"process {owner.get('pid')} on {owner.get('host')}"
+    def _mine(self, beat: int) -> Owner:
+        return replace(this_process(), token=self.token, beat=beat)
 
 
 @contextmanager
@@ -152,23 +120,3 @@ def only_driver(storage: str, name: str) -> Iterator[None]:
 def _lock_file(storage: str, name: str) -> Path:
     """In the cache, not beside the study: the storage may be a server, and its folder is the user's."""
     return cache_root() / "locks" / f"{hashlib.sha256(f'{storage} {name}'.encode()).hexdigest()[:24]}.lock"
-
-
-def _place() -> str:
-    """A running system and its space of process ids: two machines, or two containers, may bear one name."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-        return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str | None:
-    """Start of the process (Linux), None where that cannot be read; a process that only waits to be reaped has none."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    state, *fields = after_name.split()
-    return None if state == "Z" else f"{boot}:{fields[18]}"

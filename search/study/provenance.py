@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from realign.core import FakeModel
 from realign.inputs import listed
 from search.config.study_config import StudyConfig
+from search.results.json_reader import Json
 from search.study.storage import shown
 from selector.errors import InputError
 
@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 SCHEMA = 1  # of the user attributes that `search.study.study` writes
 
 
-def facts(config: StudyConfig) -> dict[str, Any]:
+def facts(config: StudyConfig) -> Json:
     """Everything in the study file that changes a score, by its key; two studies compare only if these are equal."""
     core = config.core
     codes = {"pool": config.pool, "targets.tune": config.tune}
@@ -52,7 +52,7 @@ def facts(config: StudyConfig) -> dict[str, Any]:
     return whole
 
 
-def comparable(config: StudyConfig, kept: Mapping[str, Any]) -> None:
+def comparable(config: StudyConfig, kept: Mapping[str, object]) -> None:
     """InputError unless the study file says what the study was made with."""
     mine = json.loads(json.dumps(facts(config)))
     if different := [name for name in mine if kept.get(name) != mine[name]]:
@@ -72,9 +72,10 @@ def unlike(study: str, storage: str, names: list[str]) -> InputError:
     )
 
 
-def readable(name: str, attributes: Mapping[str, Any]) -> None:
+def readable(name: str, attributes: Mapping[str, object]) -> None:
     """InputError for a study that this version cannot understand, or that is half a copy."""
-    if (schema := attributes.get("schema", 0)) > SCHEMA:
+    schema = attributes.get("schema", 0)
+    if not isinstance(schema, int) or schema > SCHEMA:
         raise InputError(
             f"study '{name}' was written by a newer Realingo (its form is {schema}, this one knows {SCHEMA})",
             "install the newer version: pip install --upgrade realingo",

@@ -10,9 +10,9 @@ import logging
 import re
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote
 
 import optuna
@@ -62,7 +62,8 @@ def opened(url: str, create: bool) -> Storage:
 
 def _database(url: str, create: bool) -> Storage:
     own = POSTGRES if re.match(r"postgresql(\+psycopg2?)?://", url) else LITE if url.startswith("sqlite:") else {}
-    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": own}  # a restarted server is met with a new call
+    # the ping: a server that was restarted is met with a new connection
+    options: dict[str, object] = {"pool_pre_ping": True, "connect_args": own}
     try:
         if url.startswith("sqlite:"):
             _check_sound(url, options)
@@ -80,7 +81,7 @@ def _database(url: str, create: bool) -> Storage:
         raise InputError(f"there is no driver for {shown(url)}", driver) from None
 
 
-def _check_sound(url: str, options: dict[str, Any]) -> None:
+def _check_sound(url: str, options: Mapping[str, object]) -> None:
     """DatabaseError where a file of SQLite is damaged, or holds some of Optuna's tables but not all of them.
 
     It is looked through once, before it is used: a damaged page may lie where only a later step comes.

@@ -29,10 +29,23 @@ from realign.inputs import Contents, different
 from realign.score import Score
 from search.config.study_config import StudyConfig
 from search.objective import front
-from search.study import lease as owner
+from search.results.json_reader import Json
+from search.study.lease import Lease
+from search.study.owner import Owner, this_process
 from search.study.provenance import SCHEMA, comparable, facts, readable, unlike
 from search.study.storage import Storage, opened, patiently, shown, unusable
-from search.study.trial import CHANGED, INTERRUPTED, LOST, MOST_RETRIES, State, Trial, last_attempts, pooled
+from search.study.trial import (
+    CHANGED,
+    INTERRUPTED,
+    LOST,
+    MOST_RETRIES,
+    State,
+    Trial,
+    TrialResult,
+    TrialStart,
+    last_attempts,
+    pooled,
+)
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
@@ -43,7 +56,6 @@ STATES: dict[TrialState, State] = {
     TrialState.RUNNING: "running",
 }
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
-FIELDS = {field.name for field in dataclasses.fields(Trial)} - {"repeats"}
 Answer = TypeVar("Answer")
 
 log = logging.getLogger("realingo.study")
@@ -59,7 +71,7 @@ class Study:
         self.patience: float | None = None  # seconds a write is tried again; None: as long as `search.storage` says
         self._id = storage.get_study_id_from_name(name)
         self._languages = {language.code: language for language in config.pool}
-        self._lease: owner.Lease | None = None
+        self._lease: Lease | None = None
         self._known: dict[int, Trial] | None = None  # by number, once this process is the driver
         self._keys: dict[int, int] = {}  # number → key of the storage
 
@@ -74,7 +86,7 @@ class Study:
     @contextmanager
     def driven(self) -> Iterator[None]:
         """Be the only one on any machine to write trials; RunError while another one is."""
-        lease = owner.Lease(self._driver, self._set_driver)
+        lease = Lease(self._driver, self._set_driver)
         patiently(lambda: lease.take(self.name, self.config.search.take_over), self.config.storage, self.patience)
         self._lease = lease
         try:
@@ -83,11 +95,11 @@ class Study:
             lease.give_back()
             self._lease = None
 
-    def _driver(self) -> Mapping[str, Any]:
-        return dict(self.storage.get_study_user_attrs(self._id).get("driver", {}))
+    def _driver(self) -> Owner | None:
+        return Owner.from_json(self.storage.get_study_user_attrs(self._id).get("driver"))
 
-    def _set_driver(self, record: Mapping[str, Any]) -> None:
-        self.storage.set_study_user_attr(self._id, "driver", record)
+    def _set_driver(self, driver: Owner | None) -> None:
+        self.storage.set_study_user_attr(self._id, "driver", {} if driver is None else driver.to_json())
 
     def measured_by(self, name: str, code: str = "") -> None:
         """Remember the user's evaluator that measures, by name; "" is the study file's. InputError for another one.
@@ -151,7 +163,7 @@ class Study:
         subset: Subset,
         origin: str,
         position: int,
-        fidelity: Mapping[str, Any],
+        fidelity: Mapping[str, object],
         retry_of: int | None = None,
         level: str = "full",
         seed: int | None = None,
@@ -160,18 +172,18 @@ class Study:
 
         `seed` is that of its first run; None: the study's.
         """
-        attributes = {
-            "subset": " ".join(subset.codes),
-            "k": len(subset),
-            "origin": origin,
-            "position": position,
-            "seed": self.config.seed if seed is None else seed,
-            "cost": self.config.space.cost(subset),
-            "level": level,
-            "fidelity": dict(fidelity),
-            "owner": {**owner.me(), **({"token": self._lease.token} if self._lease else {})},
-            "retry_of": retry_of,
-        }
+        me = this_process()
+        attributes = TrialStart(
+            subset=subset.codes,
+            origin=origin,
+            position=position,
+            seed=self.config.seed if seed is None else seed,
+            cost=self.config.space.cost(subset),
+            level=level,
+            fidelity=fidelity,
+            owner=me if self._lease is None else dataclasses.replace(me, token=self._lease.token),
+            retry_of=retry_of,
+        ).to_json()
         template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         tries = 0
 
@@ -183,7 +195,7 @@ class Study:
 
         return self._know(self._trial(self._write(record)))
 
-    def _begun(self, attributes: Mapping[str, Any]) -> int | None:
+    def _begun(self, attributes: Json) -> int | None:
         """Key of a trial that stands in the study although writing it was reported to have failed."""
         running = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING,))
         return next((each._trial_id for each in running if each.user_attrs == attributes), None)
@@ -201,18 +213,12 @@ class Study:
 
         `course`, the values on the way, are Optuna's intermediate values; `expected` belongs to a run that was stopped.
         """
-        result: dict[str, Any] = {
-            "per_language": dict(score.per_language),
-            "signature": score.signature,
-            "seconds": score.seconds,
-            "runs": runs,
-            **({} if expected is None else {"expected": expected}),
-        }
+        result = TrialResult(dict(score.per_language), score.signature, score.seconds, runs, expected)
         values = [value, trial.cost] if self.config.search.objectives else [value]
         state: State = "complete" if runs is None else "pruned"
-        ended = dataclasses.replace(trial, state=state, value=value, course=course, **result)
-        result["check"] = ended.check
-        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", result, values, course)
+        ended = trial.ended(state, value, course, result)
+        content = dataclasses.replace(result, check=ended.check).to_json()
+        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", content, values, course)
         return self._know(ended)
 
     def fail(self, trial: Trial, message: str) -> Trial:
@@ -233,10 +239,11 @@ class Study:
         for trial in trials:
             if trial.state != "running":
                 continue
-            under_lease = self._lease is not None and "token" in trial.owner
-            if not (under_lease or owner.has_ended(trial.owner) or self.config.search.take_over):
+            owner = trial.owner or Owner()
+            under_lease = self._lease is not None and owner.token
+            if not (under_lease or owner.has_ended or self.config.search.take_over):
                 raise RunError(
-                    f"trial {trial.number} of study '{self.name}' is running on {trial.owner.get('host')}",
+                    f"trial {trial.number} of study '{self.name}' is running on {owner.host}",
                     "wait for it; if that machine or process is gone, add --set search.take_over=true",
                 )
             self.fail(trial, LOST)
@@ -255,19 +262,27 @@ class Study:
         )
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        kept = {"level": self.config.level, **frozen.user_attrs, **frozen.user_attrs.get("result", {})}
-        known = FIELDS & set(kept) - {"subset"}
         self._keys[frozen.number] = frozen._trial_id
-        found = Trial(
+        start = TrialStart.from_json(frozen.user_attrs, self.config.level)
+        result = TrialResult.from_json(frozen.user_attrs)
+        begun = Trial(
             number=frozen.number,
+            position=start.position,
             state=STATES.get(frozen.state, "running"),
-            subset=Subset.of(self._languages[code] for code in kept["subset"].split()),
-            value=frozen.values[0] if frozen.values else None,
+            subset=Subset.of(self._languages[code] for code in start.subset),
+            origin=start.origin,
+            seed=start.seed,
+            level=start.level,
+            cost=start.cost,
+            fidelity=start.fidelity,
+            error=frozen.user_attrs.get("error", ""),
+            retry_of=start.retry_of,
+            owner=start.owner,
             started=frozen.datetime_start,
-            course=tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values)),
-            **{name: kept[name] for name in known},
         )
-        if found.state in ("complete", "pruned") and kept.get("check", found.check) != found.check:
+        course = tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values))
+        found = begun.ended(begun.state, frozen.values[0] if frozen.values else None, course, result)
+        if found.state in ("complete", "pruned") and result.check not in (None, found.check):
             raise InputError(
                 f"trial {found.number} of study '{self.name}' holds a result that is not its own: "
                 f"{shown(self.config.storage)} is damaged",
@@ -310,7 +325,7 @@ class Study:
 
     def _taken(self) -> RunError:
         return RunError(
-            f"study '{self.name}' is now driven by {owner.describe_owner(self._driver())}",
+            f"study '{self.name}' is now driven by {self._driver() or 'nobody'}",
             "that search goes on; what was measured here is kept in the cache of this machine",
         )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
+from search.results.json_reader import Json
+from search.study.owner import Owner
 from selector.languages.subset import Subset
 
 State = Literal["complete", "failed", "pruned", "running"]
@@ -17,6 +19,74 @@ INTERRUPTED = "interrupted"  # stopped on request: may be tried again any number
 CHANGED = "changed: "  # before what of its data was not what it was: tried again once that is put back
 LOST = "lost"  # its process died: tried again, but it may have been the cause
 MOST_RETRIES = 2
+
+
+@dataclass(frozen=True)
+class TrialStart:
+    """The user attributes that a trial begins with, as the storage keeps them."""
+
+    subset: tuple[str, ...]  # codes
+    origin: str
+    position: int
+    seed: int
+    cost: float = 0.0
+    level: str = ""
+    fidelity: Mapping[str, object] = field(default_factory=dict)
+    owner: Owner | None = None
+    retry_of: int | None = None
+
+    def to_json(self) -> Json:
+        return {
+            "subset": " ".join(self.subset),
+            "k": len(self.subset),
+            "origin": self.origin,
+            "position": self.position,
+            "seed": self.seed,
+            "cost": self.cost,
+            "level": self.level,
+            "fidelity": dict(self.fidelity),
+            "owner": {} if self.owner is None else self.owner.to_json(),
+            "retry_of": self.retry_of,
+        }
+
+    @classmethod
+    def from_json(cls, given: Json, level: str) -> TrialStart:
+        """`level` is that of trials of the first versions, which do not name theirs."""
+        return cls(
+            subset=tuple(given["subset"].split()),
+            origin=given["origin"],
+            position=given["position"],
+            seed=given["seed"],
+            cost=given.get("cost", 0.0),
+            level=given.get("level", level),
+            fidelity=given.get("fidelity", {}),
+            owner=Owner.from_json(given.get("owner")),
+            retry_of=given.get("retry_of"),
+        )
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial came to, as one user attribute, `result`."""
+
+    per_language: Mapping[str, float] = field(default_factory=dict)
+    signature: str = ""
+    seconds: float = 0.0
+    runs: int | None = None
+    expected: float | None = None
+    check: str | None = None  # see `Trial.check`; None in studies of the first versions
+
+    def to_json(self) -> Json:
+        document: Json = {"per_language": dict(self.per_language), "signature": self.signature}
+        document |= {"seconds": self.seconds, "runs": self.runs}
+        document |= {} if self.expected is None else {"expected": self.expected}
+        return document | {"check": self.check}
+
+    @classmethod
+    def from_json(cls, attributes: Json) -> TrialResult:
+        """From a trial's user attributes: in the first versions the parts stand beside each other."""
+        given = {**attributes, **attributes.get("result", {})}
+        return cls(**{each.name: given[each.name] for each in fields(cls) if each.name in given})
 
 
 @dataclass(frozen=True)
@@ -34,20 +104,34 @@ class Trial:
     signature: str = ""
     level: str = ""  # "full", "short" or "merge"
     cost: float = 0.0  # of the subset: the sum of its languages' costs, or their number
-    fidelity: Mapping[str, Any] = field(default_factory=dict)
+    fidelity: Mapping[str, object] = field(default_factory=dict)
     seconds: float = 0.0
     runs: int | None = None  # stopped early: seeds measured until then, of which the scores are the mean; 0: of a look
     course: tuple[float, ...] = ()  # its value at looks into the first run and after 1, 2, … seeds, where it could stop
     expected: float | None = None  # stopped at a look: the value that its first run would have come to
     error: str = ""
     retry_of: int | None = None  # number of the attempt before
-    owner: Mapping[str, Any] = field(default_factory=dict)
+    owner: Owner | None = None
     started: datetime | None = None
     repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean: see `pooled`
 
     def begun(self, seeds: int) -> int:
         """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
         return seeds if self.runs is None else max(1, self.runs)
+
+    def ended(self, state: State, value: float | None, course: tuple[float, ...], result: TrialResult) -> Trial:
+        """The same with what it came to."""
+        return replace(
+            self,
+            state=state,
+            value=value,
+            course=course,
+            per_language=result.per_language,
+            signature=result.signature,
+            seconds=result.seconds,
+            runs=result.runs,
+            expected=result.expected,
+        )
 
     @property
     def check(self) -> str:

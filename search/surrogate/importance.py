@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from search.results.effects import Effect, Pair
 from search.space import Space
 from search.strategies.base import Past
 from search.surrogate.kernels import masks, reference
@@ -33,16 +34,6 @@ HALF = float(ndtri(0.95))  # standard deviations to either end of a 90 % interva
 STRONG = 10  # languages whose pairs are looked at
 DRAWS = 24  # random contexts a pair is put into
 FEW = 0.02  # share of random subsets that a language must be in, and out of
-
-
-@dataclass(frozen=True)
-class Pair:
-    """By how much two languages together are worth more than the sum of both, with a 90 % interval."""
-
-    codes: tuple[str, str]
-    effect: float
-    low: float
-    high: float
 
 
 def effects(fit: Fit, space: Space, past: Past) -> list[Effect]:
@@ -112,20 +103,3 @@ def explained(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effe
 
 
 LEAST_TRIALS = 10  # fewer than this say nothing about single languages
-
-
-@dataclass(frozen=True)
-class Effect:
-    """How the score moves when a language takes the place of an average one; interval by bootstrap over trials."""
-
-    code: str
-    effect: float
-    low: float  # 5 % quantile
-    high: float  # 95 % quantile
-    share_top: float  # share of the best quarter of trials that hold the language
-    share_all: float  # share of all trials that hold it
-
-    @property
-    def clear(self) -> bool:
-        """The interval leaves zero out."""
-        return self.low > 0 or self.high < 0

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from realign.evaluators import table as replay
-from search.bench.fidelity import agreement, spearman
+from search.bench.fidelity import agreement
+from search.bench.rank_correlation import spearman
 
 SIZE = 4
 
@@ -34,7 +35,7 @@ def levels(table: replay.Table) -> None:
         if np.isnan(level).any():
             print(f"| {name} | not measured to the end |")
             continue
-        found, means = agreement(level, full), spearman(level.mean(axis=0), full.mean(axis=0))
+        found, means = agreement(level, full), spearman(level.mean(axis=0), full.mean(axis=0), 0.0)
         across = "{:.2f} ({:.2f} to {:.2f})".format(found["spearman"], *found["ci90"])
         print(f"| {name} | {across} | {found['spearman'] / ceiling:.0%} | {means:.2f} | {table.seconds[name]:.2f} |")
 

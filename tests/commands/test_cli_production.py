@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing import forkserver
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rehearsal
+import tomli_w
 from filelock import FileLock
 from rehearsal import realingo, tree
 from safetensors import SafetensorError, safe_open
@@ -367,8 +369,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert realingo(command, study) == 0
         assert realingo("export", study, "-o", folder / "out") == 0
     settings = folder / "out" / "realign.toml"
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace(text[text.index("base = {") : text.index("}") + 1], 'base = "world"'))
+    document = tomllib.loads(settings.read_text(encoding="utf-8")) | {"model": {"base": "world"}}
+    settings.write_text(tomli_w.dumps(document), encoding="utf-8")
     assert realign_file.read(folder / "out", []).chosen is not None
     return folder / "out"
 
@@ -406,7 +408,7 @@ def test_wrong_places_are_refused(home: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("schema", 2, "schema 1"),
+        ("schema", 2, "schema 2"),
         ("languages", ["deu"], "other languages"),
         ("languages", ["/etc/passwd", "fin"], "/etc/passwd"),
         ("source", "deu", "another source"),
@@ -415,7 +417,7 @@ def test_wrong_places_are_refused(home: Path, capsys: pytest.CaptureFixture[str]
         ("signature", "![](https://tracker)", "no number or plain text"),
         ("score", {}, "score"),
         ("score", None, "score"),
-        (None, None, "schema 1"),
+        (None, None, "no JSON object"),
     ],
 )
 def test_an_export_that_was_tampered_with_is_refused(

@@ -402,10 +402,11 @@ def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Pat
         ("merge", [], {"pairs": 1067, "steps": 200, "examples": 20, "merging": asdict(Merging(scale=2.0))}),
     ):
         config = rehearsal.study(tmp_path / name, f"search.fidelity={name}", "search.trials=5", *keys)
-        best = run.search(config)["best"]
-        assert best["fidelity"] == facts
-        assert best["signature"] == assemble.evaluator(config.core, config.scope, config.tune, "dev").signature(
-            Subset.of(map(parse, best["languages"])), fidelities.at_level(config, name), config.seed
+        best = run.search(config).best
+        assert best is not None
+        assert best.fidelity == facts
+        assert best.signature == assemble.evaluator(config.core, config.scope, config.tune, "dev").signature(
+            Subset.of(map(parse, best.languages)), fidelities.at_level(config, name), config.seed
         )
         assert fidelities.full(config) == Fidelity(3200, 200, 20)
         with pytest.raises(InputError, match="fidelity"):
@@ -427,7 +428,7 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
         sentences = 3 * len(config.pool) * realigning / 2 + tuning  # all subsets have one size
     else:
         sentences = 3 * len(met) * realigning / 2 + len(trials) * tuning
-    assert document["evaluations"]["full_equivalents"] == pytest.approx(sentences / (realigning + tuning))
+    assert document.full_equivalents == pytest.approx(sentences / (realigning + tuning))
     paid = work.price_of(config).paid_once(fidelities.at_level(config, "merge"))
     if config.fidelity.method != "scores" and config.fidelity.tuned == "once":  # nothing is paid later
-        assert document["evaluations"]["full_equivalents"] == pytest.approx(paid)
+        assert document.full_equivalents == pytest.approx(paid)

@@ -211,18 +211,20 @@ def test_poor_subsets_are_stopped_before_their_last_seed(tmp_path: Path, cluster
     document = run.search(config, 9, 1, "tune")
     trials = open_study(config, create=False).trials()
     pruned = [trial for trial in trials if trial.state == "pruned"]
-    assert document["trials"] == {"complete": 9 - len(pruned), "failed": 0, "pruned": len(pruned), "running": 0}
+    assert document.trials == {"complete": 9 - len(pruned), "failed": 0, "pruned": len(pruned), "running": 0}
     assert 1 <= len(pruned) <= 7
     assert all(trial.runs in (1, 2) for trial in pruned)
     spent = sum(trial.runs or 3 for trial in trials)
-    assert document["evaluations"]["full_equivalents"] == spent < 27
+    assert document.full_equivalents == spent < 27
     evaluator = backend.search_view(config).evaluator()
     for trial in pruned:
         seeds = [config.seed + i for i in range(trial.runs or 0)]
         runs = [evaluator(trial.subset, Fidelity(**trial.fidelity), seed).value for seed in seeds]
         assert trial.value == pytest.approx(sum(runs) / len(runs))
-    assert document["best"]["value"] == max(trial.value or 0 for trial in trials if trial.state == "complete")
-    assert document["best"]["value"] > max(trial.value or 0 for trial in pruned if trial.runs == 1)
+    assert document.best is not None
+    assert document.best.value is not None
+    assert document.best.value == max(trial.value or 0 for trial in trials if trial.state == "complete")
+    assert document.best.value > max(trial.value or 0 for trial in pruned if trial.runs == 1)
 
 
 def until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def test_confirmation_says_what_the_contract_says(tmp_path: Path, seeds: int) -> None:
     config = rehearsal.study(tmp_path, trials=8)
     run.search(config)
-    document = confirm.confirm(config, top=2, seeds=seeds)
+    document = confirm.confirm(config, top=2, seeds=seeds).to_json()
     assert document == json.loads((config.folder / "confirm.json").read_text(encoding="utf-8"))
     table = {row["name"]: row for row in document["rows"]}
     assert list(table)[:5] == ["best", "best-2", "all", "none", "random-k"]
@@ -83,7 +83,7 @@ def test_confirmation_says_its_cost_before_anything_is_measured(
     config = rehearsal.study(tmp_path, trials=8, seconds=0.01)
     run.search(config)
     capsys.readouterr()
-    rows = len(confirm.confirm(config, top=1, seeds=6)["rows"])
+    rows = len(confirm.confirm(config, top=1, seeds=6).rows)
     first = capsys.readouterr().err.splitlines()[0]
     assert re.match(rf"confirm: {rows} rows × 6 seeds (=|come to) \d+ evaluations, about 1 s; ", first)
     trials, luck = 8, 6  # evaluations that the cache holds as well
@@ -94,7 +94,7 @@ def test_confirmation_says_its_cost_before_anything_is_measured(
 def test_confirmation_uses_fresh_seeds_and_the_test_split(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
-    document = confirm.confirm(config, top=1, seeds=2)
+    document = confirm.confirm(config, top=1, seeds=2).to_json()
     searched = {trial.seed + i for trial in open_study(config, create=False).trials() for i in range(100)}
     assert not searched & set(document["seeds"])
     targets = tuple(sorted({*config.pool, *config.held_out}))
@@ -108,9 +108,9 @@ def test_confirmation_uses_fresh_seeds_and_the_test_split(tmp_path: Path) -> Non
 def test_confirming_again_measures_nothing_anew(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
-    first = confirm.confirm(config, top=1, seeds=2)
+    first = confirm.confirm(config, top=1, seeds=2).to_json()
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "scores").rglob("*.json")}
-    second = confirm.confirm(config, top=1, seeds=2)
+    second = confirm.confirm(config, top=1, seeds=2).to_json()
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "scores").rglob("*.json")}
     assert {**first, "created": ""} == {**second, "created": ""}
 
@@ -119,12 +119,12 @@ def test_the_luck_of_the_winner_is_found(tmp_path: Path) -> None:
     """With noise far above the differences, the best search value overstates; without noise it does not."""
     noisy = rehearsal.study(tmp_path / "noisy", noise=8.0, trials=10)
     run.search(noisy)
-    assert confirm.confirm(noisy, top=1, seeds=5)["luck"]["difference"] > 0.05
+    assert confirm.confirm(noisy, top=1, seeds=5).luck.difference > 0.05
     quiet = rehearsal.study(tmp_path / "quiet", noise=0.0, trials=10)
     run.search(quiet)
-    luck = confirm.confirm(quiet, top=1, seeds=2)["luck"]
-    assert luck["difference"] == pytest.approx(0.0, abs=1e-9)
-    assert "development sentences" in luck["compares"]
+    luck = confirm.confirm(quiet, top=1, seeds=2).luck
+    assert luck.difference == pytest.approx(0.0, abs=1e-9)
+    assert "development sentences" in luck.compares
 
 
 def test_workers_change_no_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_workers_change_no_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     documents = []
     for place in ((1, "inline"), (1, "process"), (3, "process")):
         monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "-".join(map(str, place))))  # each starts from nothing
-        documents.append({**confirm.confirm(config, 2, 2, *place), "created": ""})
+        documents.append({**confirm.confirm(config, 2, 2, *place).to_json(), "created": ""})
     assert documents[0] == documents[1] == documents[2]
     counts = [
         len(list((tmp_path / name / "scores").rglob("*.json"))) for name in ("1-inline", "1-process", "3-process")
@@ -323,7 +323,7 @@ def test_export_needs_a_confirmation_and_a_free_folder(tmp_path: Path) -> None:
             export.export(config, wrong)
     assert rehearsal.tree(tmp_path) == before
     (tmp_path / "empty").mkdir()
-    assert export.export(config, tmp_path / "empty")["files"]
+    assert export.export(config, tmp_path / "empty").files
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"rows": []}', '{"rows": [{"name": "best"}]}'])
@@ -342,7 +342,7 @@ def test_an_earlier_confirmation_is_not_believed(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
     file = config.folder / "confirm.json"
-    document = confirm.confirm(config, top=1, seeds=2)
+    document = confirm.confirm(config, top=1, seeds=2).to_json()
     for schema, word in ((1, "too much significant"), (3, "schema 3")):
         file.write_text(json.dumps({**document, "schema": schema}), encoding="utf-8")
         for read in (lambda: export.export(config, tmp_path / "out"), lambda: html_report.write(config, None)):
@@ -351,24 +351,26 @@ def test_an_earlier_confirmation_is_not_believed(tmp_path: Path) -> None:
             assert "realingo confirm" in caught.value.hint
     assert {*rehearsal.tree(config.folder)} == {"confirm.json"}
     confirm.confirm(config, top=1, seeds=2)
-    assert export.export(config, tmp_path / "out")["files"]
+    assert export.export(config, tmp_path / "out").files
 
 
 def test_a_front_is_confirmed_against_random_subsets_of_each_size(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "pool.k=[1, 3]", "search.objectives=['mean', 'cost']", "search.trials=30")
     run.search(config)
-    front = run.status(config)["front"]
-    costs, values = [each["cost"] for each in front], [each["value"] for each in front]
+    front = run.status(config).front
+    assert front is not None
+    costs, values = [each.cost for each in front], [each.value for each in front]
     assert costs == sorted(set(costs))
     assert values == sorted(values)
     assert len(front) >= 2
-    rows = {row["name"]: row for row in confirm.confirm(config, top=2, seeds=2)["rows"]}
-    assert [rows[name]["languages"] for name in ("best", "best-2")] == [each["languages"] for each in front[:-3:-1]]
-    smaller = f"random-{len(front[-2]['languages'])}"
-    assert {len(draw) for draw in rows[smaller]["draws"]} == {len(front[-2]["languages"])}
-    own = rows["best-2"]["mean"] - rows[smaller]["mean"]
-    assert rows["best-2"]["vs_random"]["difference"] == pytest.approx(own)
-    taken = export.export(config, tmp_path / "cheap", "best-2")
-    assert (taken["row"], taken["languages"]) == ("best-2", rows["best-2"]["languages"])
+    rows = {row.name: row for row in confirm.confirm(config, top=2, seeds=2).rows}
+    assert [rows[name].languages for name in ("best", "best-2")] == [each.languages for each in front[:-3:-1]]
+    smaller = f"random-{len(front[-2].languages)}"
+    assert {len(draw) for draw in rows[smaller].draws or ()} == {len(front[-2].languages)}
+    own = rows["best-2"].mean - rows[smaller].mean
+    assert (versus := rows["best-2"].vs_random) is not None
+    assert versus.difference == pytest.approx(own)
+    taken = export.export(config, tmp_path / "cheap", "best-2").subset
+    assert (taken.score.name, taken.languages) == ("best-2", rows["best-2"].languages)
     with pytest.raises(InputError, match="best-9"):
         export.export(config, tmp_path / "none", "best-9")

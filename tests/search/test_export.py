@@ -7,10 +7,10 @@ from typing import Any
 
 import rehearsal
 
-from search.config.realign_file import Gain
-from search.config.schema import check
-from search.report import export, model_card
+from search.report import export, export_card
 from search.report.export import render
+from search.results.confirmation import ConfirmedRow
+from search.results.subset import Export
 
 
 def cell(mean: float) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def row(name: str, mean: float, *languages: str) -> dict[str, Any]:
     }
 
 
-def exported(folder: Path, *candidates: dict[str, Any]) -> dict[str, Any]:
+def exported(folder: Path, *candidates: dict[str, Any]) -> Export:
     """An export of a study that was confirmed with these rows."""
     config = rehearsal.study(folder / "study")
     assert rehearsal.realingo("search", config.path, "--set", "search.storage=trial.journal", "--trials", "2") == 0
@@ -51,6 +51,7 @@ def exported(folder: Path, *candidates: dict[str, Any]) -> dict[str, Any]:
         "luck": {"difference": 0.01, "search": 0, "fresh": 0},
     }
     document |= {"held_out": [], "targets": list(rehearsal.POOL), "created": "today", "task": "pos", "split": "test"}
+    document |= {"objective": "mean", "fidelity": {"pairs": 1}}
     config.folder.mkdir(exist_ok=True)
     (config.folder / "confirm.json").write_text(json.dumps(document), encoding="utf-8")
     return export.export(config, folder / "out")
@@ -59,29 +60,31 @@ def exported(folder: Path, *candidates: dict[str, Any]) -> dict[str, Any]:
 def test_the_highest_confirmed_candidate_is_exported_whoever_chose_it(tmp_path: Path) -> None:
     found, second = row("best", 0.5, "deu", "fin", "tur"), row("best-2", 0.52, "arb", "fin", "tur")
     unmeasured = row("max-min", 0.55, "cmn", "deu", "vie")
-    got = exported(tmp_path / "unmeasured", found, second, unmeasured)
-    assert (got["row"], got["languages"], got["signature"]) == ("max-min", ["cmn", "deu", "vie"], "of-max-min")
-    assert "chosen without measuring" in got["reason"]
-    assert "best 50.0, best-2 52.0" in got["reason"]
-    assert set(got["baselines"]) == {"all", "none", "random-k"}
+    export = exported(tmp_path / "unmeasured", found, second, unmeasured)
+    got = export.subset
+    assert (got.score.name, got.languages) == ("max-min", ("cmn", "deu", "vie"))
+    assert got.score.signature == "of-max-min"
+    assert "chosen without measuring" in got.reason
+    assert "best 50.0, best-2 52.0" in got.reason
+    assert set(got.baselines) == {"all", "none", "random-k"}
     card = (tmp_path / "unmeasured" / "out" / "README.md").read_text(encoding="utf-8")
-    assert got["reason"] in card
-    assert "why: max-min" in render(got)
-    lower = exported(tmp_path / "lower", found, second, row("max-min", 0.51, "cmn", "deu", "vie"))
-    assert (lower["row"], set(lower["baselines"])) == ("best-2", {"all", "none", "random-k", "max-min"})
+    assert got.reason in card
+    assert "why: max-min" in render(export)
+    lower = exported(tmp_path / "lower", found, second, row("max-min", 0.51, "cmn", "deu", "vie")).subset
+    assert (lower.score.name, set(lower.baselines)) == ("best-2", {"all", "none", "random-k", "max-min"})
 
 
 def test_a_subset_found_under_two_names_is_one_candidate(tmp_path: Path) -> None:
     found, same = row("best", 0.5, "deu", "fin", "tur"), row("max-min", 0.5, "deu", "fin", "tur")
-    assert exported(tmp_path, found, same)["reason"] == "it is the only candidate that was confirmed"
+    assert exported(tmp_path, found, same).subset.reason == "it is the only candidate that was confirmed"
 
 
 def test_the_p_of_an_earlier_export_is_not_repeated() -> None:
     """Exports since then hold p before Holm's correction too."""
-    known = {"difference": 0.012, "ci95": (-0.001, 0.025), "p": 0.006}
-    assert model_card._points(check(Gain, Path("subset.json"), known)) == "+1.2 points (-0.1 to +2.5)"
-    now = check(Gain, Path("subset.json"), {**known, "p": 0.3, "p_before_holm": 0.1})
-    assert model_card._points(now) == "+1.2 points (-0.1 to +2.5, p=0.3)"
+    known = {**row("best", 0.5, "deu"), "vs_none": {"difference": 0.012, "ci95": [-0.001, 0.025], "p": 0.006}}
+    assert export_card.gains(ConfirmedRow.from_json(known))[0] == ("no realignment", "+1.2 points (−0.1 to +2.5)")
+    now = {**known, "vs_none": known["vs_none"] | {"p": 0.3, "p_before_holm": 0.1}}
+    assert export_card.gains(ConfirmedRow.from_json(now))[0][1] == "+1.2 points (−0.1 to +2.5, p=0.3)"
 
 
 def test_folders_are_found_from_the_export_too(tmp_path: Path) -> None:
@@ -90,8 +93,7 @@ def test_folders_are_found_from_the_export_too(tmp_path: Path) -> None:
     (tmp_path / "far" / "away").mkdir(parents=True)
     (tmp_path / "linked").symlink_to(tmp_path / "far" / "away")
     config = rehearsal.study(tmp_path / "study", "model.base=encoder", "realign.max_length=64")
-    subset = {"languages": ["deu"]}
-    text = export._realignment(config, subset, tmp_path / "linked" / "out")
+    text = export._realignment(config, ["deu"], tmp_path / "linked" / "out")
     base = tomllib.loads(text)["model"]["base"]
     (tmp_path / "linked" / "out").mkdir()
     assert (tmp_path / "linked" / "out" / base).resolve() == tmp_path / "study" / "encoder"

@@ -13,10 +13,11 @@ import pytest
 import rehearsal
 
 from search.commands import search as run
-from search.config import realign_file
 from search.config.study_config import StudyConfig
+from search.config.subset_file import read_subset
 from search.confirmation.confirm import confirm
 from search.report import export
+from search.results.subset import Export
 from search.study.study import open_study
 from selector.errors import InputError
 from selector.languages.language import parse_pool
@@ -44,18 +45,19 @@ def row(config: StudyConfig, name: str) -> dict[str, Any]:
     return found
 
 
-def told(folder: Path, document: dict[str, Any], line: str) -> bool:
+def told(folder: Path, document: Export, line: str) -> bool:
     """Whether it stands in all places: the answer, subset.json, the card, the terminal, and what realign repeats."""
     written = json.loads((folder / "subset.json").read_text(encoding="utf-8"))
     card = (folder / "README.md").read_text(encoding="utf-8")
-    return written["stale"] == document["stale"] and all(
-        line in place for place in (" ".join(document["stale"]), card, export.render(document))
+    stale = document.subset.stale
+    return written["stale"] == list(stale) and all(
+        line in place for place in (" ".join(stale), card, export.render(document))
     )
 
 
 def test_nothing_is_stale_right_after_the_confirmation(study: StudyConfig, tmp_path: Path) -> None:
     document = export.export(study, tmp_path / "out")
-    assert document["stale"] == []
+    assert document.subset.stale == ()
     assert "No longer up to date" not in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "no longer" not in export.render(document)
 
@@ -65,7 +67,7 @@ def test_a_subset_that_is_forbidden_by_now_is_not_exported(study: StudyConfig, t
     (code, *_) = sorted(set(best["languages"]) - set(second["languages"]))
     config = changed(study, f'pool.exclude=["{code}"]')
     document = export.export(config, tmp_path / "out")
-    assert code not in document["languages"]
+    assert code not in document.subset.languages
     assert told(tmp_path / "out", document, f"best ({' '.join(best['languages'])}) was confirmed, but the study file")
     with pytest.raises(InputError, match="forbids 'best'"):
         export.export(config, tmp_path / "asked", "best")
@@ -90,14 +92,13 @@ def test_a_trial_that_is_ahead_since_is_named(study: StudyConfig, tmp_path: Path
     (top,) = open_study(study, create=False).best()
     assert list(top.subset.codes) != row(study, "best")["languages"]
     document = export.export(study, tmp_path / "out")
-    assert document["languages"] != list(top.subset.codes)
+    assert document.subset.languages != top.subset.codes
     assert told(tmp_path / "out", document, f"trial {top.number} ({' '.join(top.subset.codes)}) is ahead")
-    chosen = realign_file._chosen(
-        tmp_path / "out" / "subset.json", "realign.toml", parse_pool(document["languages"]), study.core.source
-    )
-    assert list(chosen.stale) == document["stale"]
+    languages = parse_pool(list(document.subset.languages))
+    chosen = read_subset(tmp_path / "out" / "subset.json", languages, study.core.source)
+    assert chosen.stale == document.subset.stale
     confirm(study)
-    assert export.export(study, tmp_path / "again")["stale"] == []
+    assert export.export(study, tmp_path / "again").subset.stale == ()
 
 
 def test_held_out_languages_that_were_changed_are_said(study: StudyConfig, tmp_path: Path) -> None:
@@ -123,4 +124,4 @@ def test_where_there_is_no_room_nothing_is_left(study: StudyConfig, tmp_path: Pa
         export.export(study, tmp_path / "out")
     assert "make room" in caught.value.hint
     assert rehearsal.tree(tmp_path) == before
-    assert len(export.export(study, tmp_path / "out")["files"]) == 4
+    assert len(export.export(study, tmp_path / "out").files) == 4

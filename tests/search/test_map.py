@@ -165,3 +165,12 @@ def test_nothing_from_the_data_becomes_markup():
     text = map_html.html(hostile(VIEWS["typology"])).replace(map_html.figures.library(), "")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(2)" in text
+
+
+def test_held_out_languages_are_marked_and_not_part_of_the_pool():
+    held_out = parse_pool(["deu", "tur"])
+    problem = pose(parse_pool(["arb", "deu", "fin", "fra", "tur"]), 2, "syntactic", parse("eng"))
+    drawn = atlas.atlas(problem, [0, 2], "typology", "", held_out)
+    texts = {trace.name: trace.text or () for trace in map_html.figure(drawn).figure.data}
+    assert [text.partition("</b>")[0] for text in texts["held out"]] == ["<b>German", "<b>Turkish"]
+    assert [text.partition("</b>")[0] for text in texts["pool"]] == ["<b>French"]

@@ -13,17 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rehearsal
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realign.score import Score
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import confirm
-from search.report import findings, html_report, plots
-from search.report.findings import Comparison, Shot
+from search.confirmation.verdict import Comparison
+from search.report import html_report, plots
+from search.report.findings import Shot
+from search.results.effects import Effect
+from search.results.estimates import Difference, Interval
+from search.results.words import joined, points
 from search.study.study import open_study
-from search.surrogate.importance import Effect
 from selector.errors import InputError
 from selector.languages.subset import Subset
 
@@ -92,11 +95,11 @@ def test_headline_is_what_was_confirmed(finished: StudyConfig, page: str) -> Non
     best = next(row for row in rows if row["name"] == "best")
     headline = Page(page).headings["h1"]
     assert f"{100 * best['mean']:.1f} %" in headline
-    assert findings.points(best["vs_none"]["difference"]) in headline
+    assert points(best["vs_none"]["difference"]) in headline
     for language in finished.pool:
         assert (language.name in headline) == (language.code in best["languages"])
     for key in ("vs_none", "vs_all", "vs_random"):
-        assert findings.points(best[key]["difference"]) in Page(page).words
+        assert points(best[key]["difference"]) in Page(page).words
 
 
 def test_needs_no_network(page: str) -> None:
@@ -134,11 +137,11 @@ def test_says_when_the_search_went_on(finished: StudyConfig, tmp_path: Path) -> 
     shutil.copytree(finished.core.home, home)
     config = rehearsal.study(home, trials=14)
     study = open_study(config, create=False)
-    assert html_report.gather(config, study).overtaken is None
+    assert html_report.gather(config, study).verdict.ahead is None
     trial = study.begin(Subset(config.pool[-3:]), "swap", 99, {})
     study.finish(trial, Score(0.99, {}, "s"), 0.99)
     story = html_report.gather(config, study)
-    assert story.overtaken == trial.number
+    assert story.verdict.ahead == trial.number
     assert "has gone on since" in html_report.render(story)
 
 
@@ -154,9 +157,8 @@ def test_nothing_from_the_data_becomes_markup(tmp_path: Path) -> None:
 def test_names_in_figures_are_not_read_as_markup() -> None:
     names = dict.fromkeys("ab", f"<a href='https://example.org'>{HOSTILE}")
     shots = [Shot(0, 0.5, ("a", "b"), HOSTILE), Shot(1, 0.4, ("a",), "warm:x")]
-    ground = plots.Ground({"a": (0.0, 0.0), "b": (1.0, 1.0)}, names, ["a"], {"b": "source"})
-    scores = {"best": {"a": 0.5, "b": 0.2}, "none": {"a": 0.4, "b": 0.3}}
-    for plot in (plots.progress(shots, names), plots.gains(scores, names, ["a"]), plots.world_map(ground)):
+    best, none = {"a": 0.5, "b": 0.2}, {"a": 0.4, "b": 0.3}
+    for plot in (plots.progress(shots, names), plots.gains(best, none, {}, names, ["a"])):
         told = plot.figure.to_json() + plot.titled().to_json()
         assert "<a href" not in told
         assert "<script" not in told
@@ -217,19 +219,9 @@ def shots_of(worth: dict[str, float], count: int, k: int, noise: float, seed: in
     ]
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=3, max_size=12))
-def test_unfolding_keeps_the_distances_of_a_plane(places: list[tuple[int, int]]) -> None:
-    at = np.array(places, dtype=float)
-    distance = np.linalg.norm(at[:, None] - at[None], axis=2)
-    flat = findings.unfold(distance)
-    assert flat.shape == (len(places), 2)
-    assert np.allclose(np.linalg.norm(flat[:, None] - flat[None], axis=2), distance, atol=1e-4)
-
-
 @given(st.floats(-1, 1, allow_nan=False))
 def test_differences_carry_their_sign(difference: float) -> None:
-    told = findings.points(difference)
+    told = points(difference)
     assert told[0] in "+−±"
     assert float(told[1:].split()[0]) == pytest.approx(abs(100 * difference), abs=0.051)
     assert told.startswith("+") <= (difference > 0)
@@ -238,7 +230,7 @@ def test_differences_carry_their_sign(difference: float) -> None:
 
 @given(st.lists(st.text("abc", min_size=1), max_size=30), st.integers(2, 10))
 def test_joined_names_never_lose_a_language(names: list[str], most: int) -> None:
-    told = findings.joined(names, most)
+    told = joined(names, most)
     if len(names) > most:
         assert told.endswith(f" and {len(names) - most + 1} more")
         assert told.count(",") == most - 2
@@ -257,7 +249,7 @@ def test_joined_names_never_lose_a_language(names: list[str], most: int) -> None
     ],
 )
 def test_verdicts(difference: float, interval: tuple[float, float], p: float | None, verdict: str) -> None:
-    assert Comparison("no realignment", difference, interval, p).verdict == verdict
+    assert Comparison("none", Difference(difference, Interval(*interval), p)).verdict == verdict
 
 
 def test_a_large_pool_stays_light() -> None:
@@ -265,13 +257,13 @@ def test_a_large_pool_stays_light() -> None:
     codes = [f"l{i:03d}" for i in range(200)]
     names = {code: f"Language number {code}" for code in codes}
     shots = shots_of(dict.fromkeys(codes, 0.0), 500, 20, noise=0.01)
-    scores = {row: {code: 0.3 + i / 1000 for i, code in enumerate(codes)} for row in ("best", "none", "all")}
+    scores = {code: 0.3 + i / 1000 for i, code in enumerate(codes)}
     drawn = [
         plots.progress(shots, names),
         plots.importance(
             [Effect(code, i / 1e4, i / 1e4 - 0.01, i / 1e4 + 0.01, 0.1, 0.1) for i, code in enumerate(codes)], names
         ),
-        plots.gains(scores, names, codes[:20]),
+        plots.gains(scores, scores, scores, names, codes[:20]),
     ]
     assert sum(len(plot.fragment()) for plot in drawn) < 300_000
     assert all(len(plot.figure.data) <= 5 for plot in drawn)

@@ -8,8 +8,8 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 from realign.score import Score
 from search.commands import search as run
-from search.study import lease as owner
 from search.study import storage
 from search.study.journal import Journal, Lock
 from search.study.lease import Lease
+from search.study.owner import Owner, _start_of, this_process
 from search.study.storage import opened, reason, shown
 from search.study.study import open_study
 from search.study.trial import last_attempts
@@ -129,27 +129,25 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, content: bytes,
 # ---------------------------------------------------------------------------------------------------- leases
 
 
-ELSEWHERE = {"host": "elsewhere", "place": "other", "pid": 7}
-
-
 class Record:
     """Where a lease is kept, and what stands there."""
 
-    def __init__(self, **holder: Any) -> None:
-        self.holder: Mapping[str, Any] = holder
+    def __init__(self, holder: Owner | None = None) -> None:
+        self.holder = holder
 
-    def read(self) -> Mapping[str, Any]:
+    def read(self) -> Owner | None:
         return self.holder
 
-    def write(self, holder: Mapping[str, Any]) -> None:
+    def write(self, holder: Owner | None) -> None:
         self.holder = holder
 
     def lease(self) -> Lease:
         return Lease(self.read, self.write, beat=0.05, silence=2.0)
 
-    def elsewhere(self) -> None:
-        """As if the holder were on another machine."""
-        self.holder = {**self.holder, **ELSEWHERE}
+
+def moved(holder: Owner | None) -> Owner | None:
+    """As if the holder were on another machine."""
+    return None if holder is None else replace(holder, host="elsewhere", place="other", pid=7)
 
 
 def test_a_living_driver_elsewhere_keeps_its_study_and_a_dead_one_loses_it() -> None:
@@ -158,11 +156,8 @@ def test_a_living_driver_elsewhere_keeps_its_study_and_a_dead_one_loses_it() -> 
     first.take("a")
     original = record.write
 
-    def moved(holder: Mapping[str, Any]) -> None:
-        original({**holder, **ELSEWHERE})
-
-    first._write = moved
-    record.elsewhere()
+    first._write = lambda holder: original(moved(holder))
+    record.holder = moved(record.holder)
     with pytest.raises(RunError, match="searched by process 7 on elsewhere"):
         second.take("a")
     first._end.set()  # it stops without a word, as a power cut does it
@@ -171,16 +166,17 @@ def test_a_living_driver_elsewhere_keeps_its_study_and_a_dead_one_loses_it() -> 
     assert second.held()
     assert not first.held()
     second.give_back()
-    assert record.holder == {}
+    assert record.holder is None
 
 
 def test_a_driver_here_is_seen_without_watching() -> None:
     begun = time.monotonic()
-    parent = {"pid": os.getppid(), "started": owner._started(os.getppid())}
-    living, dead = ({**owner.me(), **other, "token": "t"} for other in (parent, {"started": "long ago"}))
+    mine = replace(this_process(), token="t")
+    living = replace(mine, pid=os.getppid(), started=_start_of(os.getppid()))
+    dead = replace(mine, started="long ago")
     with pytest.raises(RunError, match="searched by"):
-        Record(**living).lease().take("a", force=True)
-    lease = Record(**dead).lease()
+        Record(living).lease().take("a", force=True)
+    lease = Record(dead).lease()
     lease.take("a")
     lease.give_back()
     assert time.monotonic() - begun < 1.5
@@ -194,11 +190,12 @@ def test_who_lost_the_lease_records_nothing_more(tmp_path: Path, where: str) -> 
         study.recover()
         trial = study.begin(Subset(config.pool[:3]), "swap", 0, {})
         other = open_study(config, create=False)
-        other._set_driver({"token": "another", "host": "elsewhere", "pid": 7})
+        other._set_driver(Owner("elsewhere", pid=7, token="another"))
         with pytest.raises(RunError, match="process 7 on elsewhere"):
             study.finish(trial, score(), 0.5)
     assert [each.state for each in other.trials()] == ["running"]
-    assert other._driver()["pid"] == 7
+    assert (driver := other._driver()) is not None
+    assert driver.pid == 7
 
 
 def test_a_trial_that_another_driver_ended_is_not_ended_again(tmp_path: Path) -> None:
@@ -240,7 +237,7 @@ def test_status_leaves_no_trace(tmp_path: Path, where: str) -> None:
         with file.open("ab") as stream:
             stream.write(b'{"op_code": 4')
     before, there = file.read_bytes(), rehearsal.tree(tmp_path)
-    assert run.status(config)["trials"]["complete"] == 3
+    assert run.status(config).trials["complete"] == 3
     assert (file.read_bytes(), rehearsal.tree(tmp_path)) == (before, there)
 
 
@@ -280,7 +277,7 @@ def test_a_study_goes_round_all_storages(tmp_path: Path, server: postgres.Server
     study = open_study(last, create=False)
     study.trials()
     assert study.storage.get_study_system_attrs(study._id)[note.format(study._keys[3])] == "kept"
-    assert run.search(last, 8)["trials"]["complete"] == 7
+    assert run.search(last, 8).trials["complete"] == 7
 
 
 def test_half_a_copy_is_no_study_and_is_made_again(tmp_path: Path) -> None:
@@ -435,7 +432,7 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     def kill() -> None:
         while True:
             with suppress(InputError):  # not begun yet
-                if run.status(config)["trials"]["complete"] >= 5:
+                if run.status(config).trials["complete"] >= 5:
                     break
             time.sleep(0.1)
         server.kill()
@@ -452,7 +449,7 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     assert history(config) == history(whole)
     trials = open_study(config, create=False).trials()
     assert {trial.state for trial in trials} <= {"complete", "failed"}
-    assert json.dumps(run.status(config)["trials"]) == json.dumps(
+    assert json.dumps(run.status(config).trials) == json.dumps(
         {"complete": 15, "failed": len(trials) - 15, "pruned": 0, "running": 0}
     )
 

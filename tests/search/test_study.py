@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.effort import fidelities
 from search.interrupts import Interrupts
-from search.study import lease as owner
+from search.study import lease
+from search.study.owner import this_process
 from search.study.provenance import facts
 from search.study.storage import shown
 from search.study.study import Study, open_study
@@ -53,7 +55,7 @@ def test_what_is_recorded_is_read_back_by_another_reader(tmp_path: Path, storage
     study = open_study(config, create=True)
     subset = Subset(config.pool[:3])
     begun = study.begin(subset, "swap", 0, {"pairs": 9})
-    assert (begun.state, begun.number, begun.owner) == ("running", 0, owner.me())
+    assert (begun.state, begun.number, begun.owner) == ("running", 0, this_process())
     study.finish(begun, score(), 0.5)
     failed = study.fail(study.begin(Subset(config.pool[1:4]), "swap", 1, {}), "out of memory")
     first, second = open_study(config, create=False).trials()
@@ -80,7 +82,7 @@ def owned(study: Study, trial: Trial, **changed: object) -> None:
     key = study.storage.get_trial_id_from_study_id_trial_number(
         study.storage.get_study_id_from_name(study.name), trial.number
     )
-    study.storage.set_trial_user_attr(key, "owner", {**owner.me(), **changed})
+    study.storage.set_trial_user_attr(key, "owner", {**this_process().to_json(), **changed})
 
 
 def test_a_killed_trial_is_made_again_at_most_twice(tmp_path: Path) -> None:
@@ -111,14 +113,14 @@ def test_a_trial_of_another_host_is_not_stolen(tmp_path: Path) -> None:
     assert [each.subset for each in open_study(taking_over, create=False).recover()] == [trial.subset]
 
 
-def test_this_process_lives_and_an_ended_one_is_gone() -> None:
-    assert not owner.has_ended(owner.me())
-    assert owner.has_ended({**owner.me(), "started": "another boot"})
+def test_this_process_lives_and_an_ended_one_has_ended() -> None:
+    assert not this_process().has_ended
+    assert replace(this_process(), started="another boot").has_ended
     child = os.fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-    assert owner.has_ended({**owner.me(), "pid": child})
+    assert replace(this_process(), pid=child).has_ended
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
     before = history(config)
     with (tmp_path / "torn.journal").open("ab") as stream:
         stream.write(b'{"op_code": 4, "worker_id"')
-    assert run.status(config)["trials"]["complete"] == 3
+    assert run.status(config).trials["complete"] == 3
     run.search(config, 5)
     assert history(config)[:3] == before
     assert len(history(config)) == 5
@@ -191,16 +193,16 @@ def test_resumed_equals_uninterrupted_and_no_subset_is_repeated(tmp_path: Path, 
 def test_trials_count_over_all_runs_and_finished_ones_stay(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=7)
     first = run.search(config, 5)
-    assert first["trials"] == {"complete": 5, "failed": 0, "pruned": 0, "running": 0}
+    assert first.trials == {"complete": 5, "failed": 0, "pruned": 0, "running": 0}
     assert run.search(config, 4) == first == run.status(config)
-    assert run.search(config)["trials"]["complete"] == config.search.trials == 7
-    json.dumps(first, allow_nan=False)
+    assert run.search(config).trials["complete"] == config.search.trials == 7
+    json.dumps(first.to_json(), allow_nan=False)
 
 
 def test_seeds_are_averaged_and_cost_what_they_cost(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.seeds=3")
     document = run.search(config, 2)
-    assert document["evaluations"]["full_equivalents"] == 6
+    assert document.full_equivalents == 6
     best = open_study(config, create=False).best()[0]
     single = assemble.evaluator(config.core, config.scope, config.tune, "dev")
     runs = [single(best.subset, fidelities.full(config), config.seed + i).value for i in range(3)]
@@ -222,7 +224,7 @@ def test_a_trial_below_the_median_is_stopped(tmp_path: Path, workers: int, seeds
     pruned = [trial for trial in trials if trial.state == "pruned"]
     assert 2 <= len(pruned) <= 14
     spent = sum(seeds if trial.runs is None else max(1, trial.runs) for trial in trials)
-    assert document["evaluations"]["full_equivalents"] == spent
+    assert document.full_equivalents == spent
     whole = 2 + seeds
     for trial in trials:  # the rule, from what is recorded
         before = [each for each in trials if each.position <= trial.position - workers and each.state == "complete"]
@@ -246,7 +248,7 @@ def test_a_trial_below_the_median_is_stopped(tmp_path: Path, workers: int, seeds
 
 def test_an_exhausted_search_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = rehearsal.study(tmp_path, pool=("fra", "deu", "vie", "tur"), k=3, trials=40)
-    assert run.search(config)["trials"]["complete"] == 4
+    assert run.search(config).trials["complete"] == 4
     assert "every subset" in capsys.readouterr().err
 
 
@@ -340,12 +342,12 @@ def test_an_interrupt_is_recorded_and_made_again(tmp_path: Path) -> None:
 
 def test_a_second_driver_is_turned_away(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
-    (lock,) = [owner._lock_file(config.storage, config.name)]
+    (lock,) = [lease._lock_file(config.storage, config.name)]
     lock.parent.mkdir(parents=True)
     with FileLock(lock), pytest.raises(RunError, match="another process"):
         run.search(config, 3)
     assert not (tmp_path / "trial.journal").exists()
-    assert run.search(config, 3)["trials"]["complete"] == 3
+    assert run.search(config, 3).trials["complete"] == 3
 
 
 def test_worker_processes_find_what_one_process_finds(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from rich.console import Console
 from search import terminal
 from search.commands import doctor, evaluate
 from search.commands import search as run
+from search.results import Estimate, Interval, SearchStatus
+from search.results.evaluation import Evaluation
 from search.study import copy
 
 HOSTILE = ["[/]", "[red]x", "data[1]", "[/bold]", "[link=https://example.org]x[/link]", "a\\[b]", "[bold]", ":smile:"]
@@ -39,23 +41,28 @@ def test_a_style_is_a_style_of_a_cell_and_never_of_its_text() -> None:
 
 
 def status(text: str) -> Any:
-    document = {"study": text, "storage": text, "trials": {}, "seconds": 0.0, "best": None}
-    return run.render_status({**document, "evaluations": {"full_equivalents": 1.0}})
+    return run.render_status(SearchStatus(text, text, {}, None, 1.0, 0.0, verdict=text))
 
 
 def checked(text: str) -> Any:
-    check = {"group": "data", "name": text, "state": "ok", "found": text, "hint": text}
-    return doctor.render({"checks": [check], "ok": True})
+    return doctor.render(doctor.Examination((doctor.Finding("data", text, "ok", text, text),)))
 
 
 def evaluated(text: str) -> Any:
-    common = {"mean": 0.5, "ci95": [0.4, 0.6], "std": 0.0, "seeds": [1], "signature": "s", "held_out": None}
-    document = {"model": text, "task": "pos", "study": text, "split": "test", "metric": "accuracy", "targets": ["deu"]}
-    return evaluate.render({**common, **document, "per_language": {"deu": 0.5}, "against": None})
+    mean, scores = Estimate(0.5, Interval(0.4, 0.6)), {"deu": 0.5}
+    return evaluate.render(
+        Evaluation(
+            *(text, text, "pos", "accuracy", "test", "eng", (1,), mean, 0.0, ("deu",), None, ()),
+            per_language=scores,
+            per_seed=(scores,),
+            signature="s",
+            versions={},
+        )
+    )
 
 
 def copied(text: str) -> Any:
-    return copy.render({"study": text, "from": text, "to": text, "trials": {}})
+    return copy.render(copy.StudyCopy(text, text, text, {}))
 
 
 @pytest.mark.parametrize("draw", [status, checked, evaluated, copied])

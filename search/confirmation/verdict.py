@@ -1,0 +1,153 @@
+"""What a study found, in one sentence that report, dashboard, export, status and `confirm` all repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search.config.study_config import StudyConfig
+from search.confirmation import choice, recommend
+from search.confirmation.significance import LEVEL, format_p
+from search.results.confirmation import Confirmation, ConfirmedRow, Luck
+from search.results.estimates import Difference
+from search.results.words import joined, percent, points, signed
+from search.study.study import Study
+from search.study.trial import Trial
+
+AGAINST = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random languages of the same size"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A confirmed subset against one alternative."""
+
+    against: str
+    found: Difference
+
+    @property
+    def difference(self) -> float:
+        """By how much the subset scores higher, in [-1, 1]."""
+        return self.found.difference
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse` or `not separated`: by p < 0.05 (corrected for many comparisons), else by the interval."""
+        if self.found.p is not None:
+            apart = self.found.p < LEVEL
+        else:
+            apart = self.found.ci95.low > 0 or self.found.ci95.high < 0
+        return ("better" if self.difference > 0 else "worse") if apart else "not separated"
+
+    @property
+    def details(self) -> str:
+        """`95 % interval +1.0 to +2.0, p=0.01`."""
+        span = f"95 % interval {signed(100 * self.found.ci95.low)} to {signed(100 * self.found.ci95.high)}"
+        return span if self.found.p is None else f"{span}, {format_p(self.found.p)}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to say of a study: which trial scored highest, which was expected to, which was confirmed, and its gain."""
+
+    highest: int | None = None  # number of the trial with the highest score in the search; None before the first
+    expected: int | None = None  # that of which the model expects most; None where no model searched
+    score: float | None = None  # of the trial `highest`
+    languages: tuple[str, ...] = ()  # codes of the confirmed subset, else of the trial to take
+    row: ConfirmedRow | None = None  # the confirmed candidate to take
+    trial: int | None = None  # number of the trial that measured the confirmed subset; None where the search did not
+    ahead: int | None = None  # number of the trial that is ahead since the confirmation
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The confirmed subset against no realignment, all languages, and random ones; empty before confirmation."""
+        if self.row is None:
+            return ()
+        cells: dict[str, Difference | None] = {against: getattr(self.row, key) for key, against in AGAINST.items()}
+        return tuple(Comparison(against, cell) for against, cell in cells.items() if cell is not None)
+
+    @property
+    def sentence(self) -> str:
+        """All in one line: which trial scored highest, which the model prefers, which was confirmed, and its gains."""
+        return f"{self.trials} {self.gains[:1].upper()}{self.gains[1:]}." if self.row is not None else self.trials
+
+    @property
+    def trials(self) -> str:
+        """Which trial scored highest, which the model prefers, and which was confirmed."""
+        if self.highest is None:
+            return "No trial has finished yet."
+        tense = "expected" if self.row is not None else "expects"
+        other = self.expected not in (None, self.highest)
+        model = f"; the model {tense} more of trial {self.expected}" if other else ""
+        same = not other and self.trial == self.highest and self.row is not None and self.row.was_found
+        end = " and was confirmed on fresh seeds" if same else f"; {self._confirmed}"
+        return f"Trial {self.highest} scored highest in the search{model}{end}{self._since}."
+
+    @property
+    def gains(self) -> str:
+        """What the confirmed subset gains over what, and over what there is no evidence of a gain."""
+        kinds: dict[str, list[Comparison]] = {"better": [], "worse": [], "not separated": []}
+        for each in self.comparisons:
+            kinds[each.verdict].append(each)
+        clear = [f"{points(each.difference)} against {each.against}" for each in kinds["better"] + kinds["worse"]]
+        unclear = joined([each.against for each in kinds["not separated"]], last="or")
+        return "; ".join([*clear, *([f"no evidence of a gain over {unclear}"] if kinds["not separated"] else [])])
+
+    def title(self, names: Mapping[str, str]) -> str:
+        """The head of a report: the subset, what it scores, and its gains. `names` is code → name."""
+        who = joined([names.get(code, code) for code in self.languages])
+        if self.row is not None:
+            return f"Realigning on {who} scores {percent(self.row.mean)} %: {self.gains}"
+        if self.highest is None or self.score is None:
+            return "No trial has finished yet"
+        return f"The best score so far, {percent(self.score)} %, is that of {who}"
+
+    @property
+    def _confirmed(self) -> str:
+        if self.row is None:
+            return "nothing is confirmed on fresh seeds yet"
+        free = "" if self.row.was_found else f"the subset that {self.row.name} chose without measuring"
+        number = "" if self.trial is None else f"trial {self.trial}"
+        who = f"{number}, {free}" if number and free else number or free or "a subset that is no trial of this study"
+        return f"confirmed on fresh seeds: {who}"
+
+    @property
+    def _since(self) -> str:
+        return f"; trial {self.ahead} is ahead since then and is not confirmed" if self.ahead is not None else ""
+
+
+def verdict(config: StudyConfig, study: Study, confirmation: Confirmation | None, name: str | None = None) -> Verdict:
+    """What to say of a study and of its confirmation, if there is one. `name` is the candidate that was asked for."""
+    reading = recommend.Reading(config, study)
+    return of_trials(config, study.best(len(study.trials())), reading.top(), confirmation, name)
+
+
+def of_trials(
+    config: StudyConfig,
+    best: Sequence[Trial],
+    top: Sequence[Trial],
+    confirmation: Confirmation | None,
+    name: str | None = None,
+) -> Verdict:
+    """The same, of the finished trials by score and of those to take; both empty before the first."""
+    if not best:
+        return Verdict()
+    by_model = config.search.strategy == "surrogate" and not config.search.objectives
+    expected = top[0].number if by_model and top else None
+    if confirmation is None:
+        return Verdict(best[0].number, expected, best[0].value, best[0].subset.codes)
+    left = choice.allowed_candidates(config, confirmation) or [confirmation.best]
+    row = choice.choose(config, confirmation, name) if name is not None else choice.highest(left)
+    number = next((trial.number for trial in best if set(trial.subset.codes) == set(row.languages)), None)
+    ahead = choice.trial_ahead(confirmation, top[0] if top else None)
+    since = None if ahead is None else ahead.number
+    return Verdict(best[0].number, expected, best[0].value, row.languages, row, number, since)
+
+
+def luck_in_words(luck: Luck) -> str:
+    """By how much the search overstated its best subset; where it did not, that is said and not called luck."""
+    scores = f"{percent(luck.search)} % in the search, {percent(luck.fresh)} % on the same sentences with fresh seeds"
+    size = round(100 * luck.difference, 1)
+    if size > 0:
+        return f"Winner's luck: {size:.1f} points of the best subset's search score ({scores})"
+    more = f"{-size:.1f} points more" if size < 0 else "as much"
+    return f"No winner's luck: the best subset scored {more} on fresh seeds ({scores})"

@@ -1,0 +1,83 @@
+"""A realigned encoder as a value: the form of realingo.json and of `realingo realign --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from search.results.json_reader import Json
+from search.results.subset import ExportedSubset
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Sentence pairs of one language."""
+
+    available: int
+    pairs: int  # in use
+    dropped: Mapping[str, int] = field(hash=False)  # reason → how many the filter left out
+    used: int = 0  # seen in training, repeats counted
+
+
+@dataclass(frozen=True)
+class BaseEncoder:
+    """What a realignment began with."""
+
+    model: str
+    revision: str | None  # commit on the hub; None for a folder
+    signature: str
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Everything the weights follow from: a checkpoint is continued only where all of it is the same."""
+
+    encoder: str  # signature
+    source: str  # code
+    data: Mapping[str, tuple[str, str]] = field(hash=False)  # code → hashes of the text, source and target
+    parallel: str  # signature of the corpus
+    realign: Mapping[str, object] = field(hash=False)  # the settings
+    steps: int
+    seed: int
+    torch: str  # version
+    device: str
+
+    def to_json(self) -> Json:
+        return {**asdict(self), "data": {code: list(hashes) for code, hashes in self.data.items()}}
+
+
+@dataclass(frozen=True)
+class RealignedModel:
+    """What was made of which encoder, on what data, and what a study says of the choice of languages."""
+
+    name: str
+    languages: tuple[str, ...]
+    source: str  # code
+    seed: int
+    run: str  # hash of the facts
+    base: BaseEncoder
+    realign: Mapping[str, object] = field(hash=False)  # the settings, as in realign.toml
+    pairs: int  # seen in all
+    data: Mapping[str, PairCounts] = field(hash=False)
+    facts: RunFacts
+    chosen: ExportedSubset | None  # None where no study chose the languages
+    changed: tuple[str, ...]  # keys that were changed since the study: its scores are then not of this model
+    created: str  # time in ISO 8601
+    seconds: float  # since the last start
+    versions: Mapping[str, str] = field(hash=False)
+    signature: str = ""  # of the weights
+    path: str = ""  # where it was published
+    files: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """As realingo.json; with `path` and `files` once it is published."""
+        document: Json = {"schema": SCHEMA, "name": self.name, "languages": list(self.languages)}
+        document |= {"source": self.source, "seed": self.seed, "run": self.run, "base": asdict(self.base)}
+        document |= {"realign": dict(self.realign), "pairs": self.pairs}
+        document |= {"data": {code: asdict(counts) for code, counts in self.data.items()}}
+        document |= {"facts": self.facts.to_json(), "chosen": None if self.chosen is None else self.chosen.to_json()}
+        document |= {"changed": list(self.changed), "created": self.created, "seconds": self.seconds}
+        document |= {"versions": dict(self.versions), "signature": self.signature}
+        return document | ({"path": self.path, "files": list(self.files)} if self.path else {})
