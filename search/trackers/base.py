@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 from search import terminal
 from search.results.trials import TrialRecord
@@ -21,7 +21,7 @@ class About:
     """The study that a tracker is opened for."""
 
     name: str
-    settings: Mapping[str, Any]  # the study file, as JSON values
+    settings: Mapping[str, object]  # the study file, as JSON values
     best: float | None = None  # score so far, where the study goes on
 
 
@@ -109,7 +109,7 @@ def metrics_of(record: TrialRecord, best: float | None) -> dict[str, float]:
     return found | {f"score_of/{code}": 100 * value for code, value in sorted(record.per_language.items())}
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     """Settings by dotted key, as text."""
     found: dict[str, str] = {}
     for key, value in settings.items():
