@@ -163,35 +163,30 @@ def init(
     ] = None,
     model: Annotated[str | None, typer.Option(help="An encoder: a folder, a model of the hub, or world.")] = None,
     parallel: Annotated[str | None, typer.Option(help="A known set of parallel text, such as opus-100.")] = None,
-    task: Annotated[str | None, typer.Option(help="A known set of a task, such as udpos.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="A known set of a task, such as udpos; of a folder pos, ner or classification.")
+    ] = None,
     pool: Annotated[str | None, typer.Option(help="Codes, a file of codes, or a named pool.")] = None,
     size: Annotated[int | None, typer.Option("-k", help="How many languages to choose.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The language of fine-tuning, on the other side of all parallel text.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and replace the file if it is there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a study file to begin with: for your folder, for sets of the hub, or for the embedded world."""
     from search.starting import init as starting
+    from search.starting import questions
 
-    wish = starting.Wish(folder, model, parallel, task, pool, size)
+    wish = starting.Wish(folder, model, parallel, task, pool, size, source)
+    starting.check_place(output, yes)
     if wish.empty and not yes and not as_json and sys.stdin.isatty():
-        wish = _asked()
+        try:
+            wish = questions.ask(lambda text, default: str(typer.prompt(text, default, show_default=bool(default))))
+        except (KeyboardInterrupt, typer.Abort):
+            typer.echo("\nnothing was written; 'realingo init' asks again", err=True)
+            raise SystemExit(INTERRUPTED) from None  # the line is out, and no run is to be continued
     emit(starting.init(output, wish, yes), as_json, starting.render_init)
-
-
-def _asked() -> Any:
-    """The wish, by questions; an empty answer takes what stands in brackets."""
-    from search.starting.init import Wish
-
-    where = typer.prompt("Folder with your data (empty: none)", default="", show_default=False)
-    if where:
-        return Wish(Path(where), typer.prompt("Encoder", default="xlm-roberta-base"))
-    model = typer.prompt("Encoder (world: the small one that comes along)", default="world")
-    if model == "world":
-        return Wish()
-    parallel = typer.prompt("Parallel text", default="opus-100")
-    task = typer.prompt("Task", default="udpos")
-    pool = typer.prompt("Pool of languages", default="paper-65")
-    return Wish(None, model, parallel, task, pool, typer.prompt("How many to choose", default=10, type=int))
 
 
 @app.command()

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.config.study_config import load
 from search.starting.study_text import Plan, render
-from selector.errors import InputError
-from selector.languages.language import parse_pool
+from selector.errors import InputError, NoDataError
+from selector.languages.language import parse, parse_pool
 
 if TYPE_CHECKING:
+    from realign.hub.sets import Spec
     from search.starting.folder_survey import Survey
+    from search.starting.places import LabelPlace, TextPlace
 
 MODEL = "xlm-roberta-base"
+OWN_TASKS = ("pos", "ner", "classification")  # what the files of a folder can be
+SCHEMA = Path("docs") / "study.schema.json"
 WORLD_HELD_OUT = ("ekk", "npi", "xho", "arb", "cmn", "kat", "quy", "tam")
 
 
@@ -32,24 +36,42 @@ class Wish:
     task: str | None = None
     pool: str | None = None
     k: int | None = None
-    source: str = "eng"
+    source: str | None = None
 
     @property
     def empty(self) -> bool:
-        return all(getattr(self, name) is None for name in ("folder", "model", "parallel", "task", "pool", "k"))
+        return self == Wish()
+
+    @property
+    def source_code(self) -> str:
+        return parse(self.source or "eng").code
 
 
 def init(file: Path, wish: Wish, overwrite: bool = False) -> dict[str, Any]:
     """Write `file` and tell what it holds. InputError, and nothing written: it is there, or the wish does not fit."""
+    check_place(file, overwrite)
+    plan, remarks = _planned(wish, file)
+    text = render(plan, file.name, _schema(file))
+    _check(file, text)
+    _put(file, text)
+    return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}
+
+
+def check_place(file: Path, overwrite: bool) -> None:
+    """InputError where the file cannot be written, or would replace another unasked."""
     if file.exists() and not overwrite:
         raise InputError(f"{file} is there already", "name another file with -o, or give --yes to replace it")
     if not file.absolute().parent.is_dir():
         raise InputError(f"there is no folder {file.absolute().parent}", "make it first, or name another file with -o")
-    plan, remarks = _planned(wish, file.stem)
-    text = render(plan, file.name)
-    _check(file, text)
-    _put(file, text)
-    return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}
+
+
+def _schema(file: Path) -> str:
+    """Where an editor finds the schema: beside the study, or in the project's folder where the study lies there too."""
+    home = Path(__file__).resolve().parents[2]
+    place = file.absolute().parent.resolve()
+    if (home / SCHEMA).is_file() and place.is_relative_to(home):
+        return Path(os.path.relpath(home / SCHEMA, place)).as_posix()
+    return SCHEMA.name
 
 
 def render_init(document: Mapping[str, Any]) -> str:
@@ -62,80 +84,117 @@ def _count(languages: str | tuple[str, ...]) -> str:
     return f"the pool {languages}" if isinstance(languages, str) else f"{len(languages)} languages"
 
 
-def _planned(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
+def _planned(wish: Wish, file: Path) -> tuple[Plan, tuple[str, ...]]:
     if wish.folder is not None:
-        return _from_folder(wish, name)
+        return _from_folder(wish, file)
+    name, source = file.stem, wish.source_code
     if wish.model in (None, "world") and wish.parallel in (None, "world") and wish.task in (None, "world"):
         pool = wish.pool or "world"
         out = WORLD_HELD_OUT if pool == "world" else ()
-        return Plan(name, pool, wish.source, wish.k or 4, "pool", out, "world", '"world"', "pos", '"world"'), ()
-    kind, data = _task(wish.task)
-    text = _named("parallel", wish.parallel or "opus-100")
-    pool = wish.pool or "paper-65"
-    plan = Plan(name, pool, wish.source, wish.k or 10, "pool", (), wish.model or MODEL, text, kind, data)
-    return plan, ("not looked at here: whether every language of the pool is in these sets; check does so",)
+        return Plan(name, pool, source, wish.k or 4, "pool", out, "world", '"world"', "pos", '"world"'), ()
+    return _from_hub(wish, name)
 
 
-def _from_folder(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
+def _from_hub(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
+    from realign.hub import sets
+
+    kind, task = _task(wish.task)
+    text = wish.parallel or "opus-100"
+    needed = (sets.named(text, "parallel"), sets.known()[task])
+    pool, lost = _served(wish.pool or "paper-65", wish.source_code, needed)
+    k = wish.k or min(10, 10 if isinstance(pool, str) else len(pool))
+    parts = (f"{{name = {json.dumps(text)}}}", kind, f"{{name = {json.dumps(task)}}}")
+    plan = Plan(name, pool, wish.source_code, k, "pool", (), wish.model or MODEL, *parts)
+    left = f"left out of the pool, because {text} or {task} has no such language: {', '.join(lost)}"
+    later = "no language is held out: name some in targets.held_out to see what the choice does for others"
+    return plan, ((left,) if lost else ()) + (later, "nothing was fetched: check looks at the data itself")
+
+
+def _served(pool: str, source: str, needed: tuple[Spec, ...]) -> tuple[str | tuple[str, ...], list[str]]:
+    """The pool, or those of it that every set may have, and those that one is known to lack."""
+
+    def lacks(code: str) -> bool:
+        try:
+            for spec in needed:
+                spec.check(source, code)
+        except NoDataError:
+            return True
+        return False
+
+    codes = [language.code for language in parse_pool(pool) if language.code != source]
+    lost = [code for code in codes if lacks(code)]
+    if len(lost) == len(codes):
+        raise InputError(f"no language of --pool is in both {needed[0].id} and {needed[1].id}", "take other sets")
+    return (tuple(code for code in codes if code not in lost) if lost else pool), lost
+
+
+def _from_folder(wish: Wish, file: Path) -> tuple[Plan, tuple[str, ...]]:
     from search.starting.folder_survey import survey
 
     assert wish.folder is not None
-    if wish.parallel is not None or wish.task is not None:
-        raise InputError(
-            "--from-folder takes text and treebanks from the folder alone", "leave out --parallel and --task"
-        )
+    if wish.parallel is not None or wish.task not in (None, *OWN_TASKS):
+        hint = f"leave out --parallel; --task may be {', '.join(OWN_TASKS)}"
+        raise InputError("--from-folder takes text and labels from the folder alone", hint)
     if wish.model == "world":
         raise InputError(
             "the encoder 'world' reads the embedded world alone", "give --model MODEL, or no --from-folder"
         )
-    found = survey(wish.folder, wish.source)
-    assert found.parallel is not None
+    found = survey(wish.folder, wish.source_code, wish.task)
+    if wish.pool is None:
+        found = found.with_held_out()
     pool, left_out = _pool(wish, found)
-    k = wish.k or max(1, min(10, round(len(pool) / 3)))
+    k = wish.k or proposed_size(len(pool))
     tuned = tuple(code for code in found.tuned if code in pool)
     if not tuned:
-        raise InputError(f"no language with parallel text in {wish.folder} has a dev and a test treebank", "add one")
+        raise InputError(f"no language with parallel text in {wish.folder} has a dev and a test set", "add one")
     tune = "pool" if tuned == pool else tuned
-    kind, folder = found.parallel
-    text = f"{{kind = {json.dumps(kind)}, folder = {json.dumps(folder)}}}"
-    data = f'{{kind = "conllu", folder = {json.dumps(found.treebanks)}}}'
-    alone = (
-        () if found.held_out else ("no language is held out: to see how others fare, move some from the pool there",)
-    )
-    said = (f"parallel text: {kind}, {', '.join(found.translated)}", *found.remarks, *left_out, *alone)
-    return Plan(name, pool, wish.source, k, tune, found.held_out, wish.model or MODEL, text, "pos", data), said
+    text, data = (_listed(each, file.absolute().parent) for each in (found.texts, found.sets))
+    told = [f"parallel text: {each.kind} in {each.folder.name}: {', '.join(each.languages)}" for each in found.texts]
+    alone = () if found.held_out else ("no language is held out: to see how others fare, move some from the pool",)
+    plan = Plan(file.stem, pool, found.source, k, tune, found.held_out, wish.model or MODEL, text, found.task, data)
+    return plan, (*told, *found.remarks, *left_out, *alone)
+
+
+def proposed_size(languages: int) -> int:
+    """How many of a pool to choose where nothing was said: a third, at least two of three and at most ten."""
+    return max(min(2, languages - 1), min(10, round(languages / 3)), 1)
+
+
+def _listed(places: Sequence[TextPlace | LabelPlace], home: Path) -> str:
+    """The folders in TOML: one, or a list. A folder beside the study file or below is named from there."""
+
+    def written(each: TextPlace | LabelPlace) -> str:
+        inside = each.folder.is_relative_to(home)
+        path = each.folder.relative_to(home).as_posix() if inside else str(each.folder)
+        return f"{{kind = {json.dumps(each.kind)}, folder = {json.dumps(path, ensure_ascii=False)}}}"
+
+    parts = [written(each) for each in places]
+    return parts[0] if len(parts) == 1 else "[\n    " + ",\n    ".join(parts) + ",\n]"
 
 
 def _pool(wish: Wish, found: Survey) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The languages wished for that the folder can serve, and a remark on those it cannot."""
     if wish.pool is None:
         return found.pool, ()
-    wished = [language.code for language in parse_pool(wish.pool) if language.code != wish.source]
+    wished = [language.code for language in parse_pool(wish.pool) if language.code != found.source]
     pool = tuple(code for code in wished if code in found.pool)
     missing = [code for code in wished if code not in found.pool]
     if not pool:
         hint = f"with both are {', '.join(found.pool) or 'none'}"
-        raise InputError(f"no language of --pool has parallel text and a test treebank in {found.folder}", hint)
-    left = f"of --pool left out, for want of parallel text or a test treebank: {', '.join(missing)}"
+        raise InputError(f"no language of --pool has parallel text and a test set in {found.folder}", hint)
+    left = f"of --pool left out, because there is no parallel text or no test set: {', '.join(missing)}"
     return pool, (left,) if missing else ()
 
 
 def _task(name: str | None) -> tuple[str, str]:
-    """The kind of task and its data, in TOML."""
+    """The kind of task, and the name of its set."""
     from realign.hub import sets
 
     name = name or "udpos"
     if name in sets.known() and sets.known()[name].tasks[0] != "parallel":
-        return str(sets.known()[name].tasks[0]), f"{{name = {json.dumps(name)}}}"
+        return str(sets.known()[name].tasks[0]), name
     others = sorted(each for each, spec in sets.known().items() if spec.tasks[0] != "parallel")
     raise InputError(f"there is no task set '{name}'", f"known are {', '.join(others)}; a folder: --from-folder DIR")
-
-
-def _named(task: str, name: str) -> str:
-    from realign.hub import sets
-
-    sets.named(name, task)
-    return f"{{name = {json.dumps(name)}}}"
 
 
 def _check(file: Path, text: str) -> None:

@@ -47,12 +47,16 @@ class Plan:
         return self.model == "world"
 
 
-def render(plan: Plan, file: str) -> str:
-    """The text of a file of that name. Every section says what it is for."""
+def render(plan: Plan, file: str, schema: str) -> str:
+    """The text of a file of that name. Every section says what it is for.
+
+    `schema` is where an editor finds the description of all keys: it completes and checks them with it.
+    """
     tuned = (
         TASK if plan.kind != "retrieval" else "examples = 200  # sentences of a language that are looked at, at most"
     )
-    return f"""# Which {plan.k} of these languages should an encoder be realigned on?
+    return f"""#:schema {schema}
+# Which {plan.k} of these languages should an encoder be realigned on?
 #
 #     realingo check {file}      everything that can fail, before anything is trained
 #     realingo search {file}     run or continue the search; then confirm, report, export

@@ -1,6 +1,14 @@
 """`realingo init`: what it writes loads, fits what lies in a folder, and replaces nothing unasked."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -116,8 +124,7 @@ def test_every_kind_of_parallel_text_is_seen(data: Path, names: tuple[str, ...],
     for name in names:
         (data / "bitext" / name).write_text("MAT.1.1\tx\n" if kind != "moses" else "x\n", encoding="utf-8")
     found = survey(data, "eng")
-    assert found.parallel is not None
-    assert found.parallel[0] == kind
+    assert [text.kind for text in found.texts] == [kind]
     assert found.translated == ("deu",)
 
 
@@ -156,6 +163,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--task", "nothing"], "no task set 'nothing'"),
         (["--model", "m", "--parallel", "nothing"], "nothing"),
         (["--from-folder", "nowhere"], "no folder nowhere"),
+        (["--source", "xyzzy"], "xyzzy"),
         (["--from-folder", ".", "--task", "udpos"], "from the folder alone"),
         (["-k", "40"], "pool"),
     ],
@@ -171,6 +179,90 @@ def test_what_does_not_fit_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_text_and_treebanks_may_lie_in_several_folders_and_deep(data: Path, tmp_path: Path) -> None:
+    deep = data / "more" / "corpora" / "web"
+    deep.mkdir(parents=True)
+    (deep / "fin.tsv").write_text("a b\tc d\n", encoding="utf-8")
+    banks = data / "own" / "trees"
+    banks.mkdir(parents=True)
+    for split in ("dev", "test"):
+        (banks / f"fin.{split}.conllu").write_text(TREE, encoding="utf-8")
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(data)) == 0
+    config = load(file)
+    assert [language.code for language in config.pool] == ["deu", "fin", "fra"]
+    assert [each.kind for each in config.data.parallel] == ["moses", "tsv"]
+    assert [each.folder for each in config.data.parallel] == ["data/bitext", "data/more/corpora/web"]
+    assert [each.folder for each in config.task_data] == ["data/own/trees", "data/ud"]
+
+
+TABLE = "text\tlabel\nx\tgood\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "task", "kind"),
+    [
+        ({"{code}.{split}.jsonl": '{"text": "x", "label": "good"}\n'}, "classification", "table"),
+        ({"{code}.{split}.tsv": TABLE}, "classification", "table"),
+        ({"{code}.{split}.conll": "Anna B-PER\n\n"}, "ner", "conll"),
+    ],
+)
+def test_every_kind_of_labels_is_seen(files: dict[str, str], task: str, kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "deu.tsv").write_text("a\tb\n", encoding="utf-8")
+    for name, text in files.items():
+        for code, splits in {"eng": ("train",), "deu": ("dev", "test")}.items():
+            for split in splits:
+                (folder / name.format(code=code, split=split)).write_text(text, encoding="utf-8")
+    found = survey(folder, "eng")
+    assert (found.task, [each.kind for each in found.sets]) == (task, [kind])
+    assert (found.translated, found.pool) == (("deu",), ("deu",))  # a table of labels is no parallel text
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(folder)) == 0
+    assert load(file).task.kind == task
+
+
+def test_another_task_of_the_folder_is_said_and_can_be_taken(data: Path, tmp_path: Path) -> None:
+    for name in ("eng.train", "deu.dev", "deu.test"):
+        (data / "ud" / f"{name}.conll").write_text("Anna B-PER\n\n", encoding="utf-8")
+    found = survey(data, "eng")
+    assert (found.task, found.other_tasks) == ("pos", ("ner",))
+    assert any("--task" in remark for remark in found.remarks)
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(data), "--task", "ner") == 0
+    assert (load(file).task.kind, [each.code for each in load(file).pool]) == ("ner", ["deu"])
+
+
+def test_another_source_language(data: Path, tmp_path: Path) -> None:
+    for side in ("de", "fr"):
+        (data / "bitext" / f"bible.de-fr.{side}").write_text("a b\n", encoding="utf-8")
+    (data / "ud" / "deu.train.conllu").write_text(TREE, encoding="utf-8")
+    file = tmp_path / "own.toml"
+    assert realingo("init", "-o", str(file), "--from-folder", str(data), "--source", "German") == 0
+    config = load(file)
+    assert (config.source.code, [each.code for each in config.pool]) == ("deu", ["fra"])
+
+
+def test_of_a_pool_what_the_sets_of_the_hub_lack_is_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "hub.toml"
+    flags = ("--model", "m", "--parallel", "opus-100", "--task", "xnli", "--pool", "deu,fra,quy", "-k", "1")
+    assert realingo("init", "-o", str(file), *flags) == 0
+    assert "no such language: quy" in capsys.readouterr().out
+    assert [each.code for each in load(file).pool] == ["deu", "fra"]
+
+
+def test_an_editor_finds_the_schema_where_the_project_lies() -> None:
+    from search.starting import init
+
+    home = Path(init.__file__).resolve().parents[2]
+    if (home / "docs" / "study.schema.json").is_file():
+        assert init._schema(home / "studies" / "mine.toml") == "../docs/study.schema.json"
+    assert init._schema(Path("/mine.toml")) == "study.schema.json"
+
+
 def test_a_folder_without_a_training_treebank_is_refused(data: Path) -> None:
     (data / "ud" / "eng.train.conllu").unlink()
     with pytest.raises(InputError, match="no training treebank of eng"):
@@ -182,3 +274,83 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert realingo("--version") == 0
     assert capsys.readouterr().out == f"realingo {version('realingo')}\n"
+
+
+class Terminal:
+    """`realingo init` on a terminal of its own (a pseudo-terminal): what it shows, and answers typed to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._main, side = pty.openpty()
+        command = [sys.executable, "-m", "search", "init"]
+        root = Path(__file__).parents[2]
+        environment = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1", "COLUMNS": "120"}
+        self._process = subprocess.Popen(
+            command, cwd=folder, stdin=side, stdout=side, stderr=side, env=environment, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(side)
+        self.text = ""
+        self._seen = 0  # up to the end of what was waited for last
+
+    def wait_for(self, words: str) -> None:
+        """Read until the words are there, behind those that were waited for before."""
+        while words not in self.text[self._seen :]:
+            ready, _, _ = select.select([self._main], [], [], 60)
+            assert ready, f"'{words}' did not come: {self.text}"
+            self.text += os.read(self._main, 4096).decode("utf-8")
+        self._seen = self.text.index(words, self._seen) + len(words)
+
+    def type(self, text: str) -> None:
+        os.write(self._main, text.encode("utf-8"))
+
+    def press(self, key: str) -> None:
+        """Once more while the process runs: a key that comes before the line editor is ready has no effect."""
+        for _ in range(30):
+            self.type(key)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+                return
+
+    def end(self) -> int:
+        """What is left is read; the exit status."""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while select.select([self._main], [], [], 60)[0]:
+                self.text += os.read(self._main, 4096).decode("utf-8")
+        os.close(self._main)
+        return self._process.wait(60)
+
+
+def test_questions_on_a_terminal_lead_to_a_study(data: Path, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    for question, answer in (
+        ("Folder with your data", "nowhere"),
+        ("hint:", ""),
+        ("Folder with your data", "data"),
+        ("Language of fine-tuning [eng]", ""),
+        ("Encoder [xlm-roberta-base]", "my-encoder"),
+        ("How many languages to choose [1]", "two"),
+        ("How many languages to choose [1]", "2"),
+    ):
+        terminal.wait_for(question)
+        if question != "hint:":
+            terminal.type(f"{answer}\n")
+    assert terminal.end() == 0, terminal.text
+    assert "there is no folder nowhere" in terminal.text
+    assert "'two' is no number of languages" in terminal.text
+    config = load(tmp_path / "study.toml")
+    assert (config.model.base, config.sizes, [each.code for each in config.pool]) == (
+        "my-encoder",
+        (2, 2),
+        ["deu", "fra"],
+    )
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_leaving_the_questions_writes_nothing_and_says_so_in_one_line(key: str, tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.wait_for("Folder with your data")
+    terminal.press(key)
+    assert terminal.end() == 130
+    said = [line for line in terminal.text.replace("^C", "").splitlines()[1:] if line.strip()]
+    assert said == ["nothing was written; 'realingo init' asks again"]
+    assert list(tmp_path.iterdir()) == []

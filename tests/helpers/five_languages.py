@@ -1,0 +1,62 @@
+"""A folder as a new user has it: Moses files of several corpora and UD treebanks as released, in five languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from realign.corpora.base import Tagged
+from realign.training.pretrain import Shape, pretrain
+from realign.world.world import Sizes, World
+
+SIZES = Sizes(parallel=40, source=24, evaluation=10, text=40, source_text=60, low_text=20)
+SHAPE = Shape(vocabulary=400, layers=2, width=16, heads=2, steps=20, batch=16, length=24)
+TREEBANKS = {  # language → its treebanks, as Universal Dependencies name folders and files
+    "eng": [("UD_English-EWT", "en_ewt")],
+    "deu": [("UD_German-GSD", "de_gsd"), ("UD_German-HDT", "de_hdt")],
+    "fin": [("UD_Finnish-TDT", "fi_tdt")],
+    "hin": [("UD_Hindi-HDTB", "hi_hdtb")],
+    "jpn": [("UD_Japanese-GSD", "ja_gsd")],
+    "tur": [("UD_Turkish-IMST", "tr_imst")],
+}
+CORPORA = {"de": "europarl", "fi": "europarl", "hi": "tanzil", "ja": "tanzil", "tr": "tanzil"}
+CODES = {"de": "deu", "fi": "fin", "hi": "hin", "ja": "jpn", "tr": "tur"}
+
+
+def write(folder: Path) -> None:
+    """Text in `text/<corpus>/en-<code>/`, treebanks in `ud-treebanks-v2.17/UD_…/`, and what else lies around."""
+    world = World(0, SIZES)
+    for short, code in CODES.items():
+        pairs, pair = world.pairs(code, "train"), "-".join(sorted(("en", short)))
+        place = folder / "text" / CORPORA[short] / pair
+        _lines(place / f"{CORPORA[short]}.{pair}.en", (" ".join(each.source) for each in pairs))
+        _lines(place / f"{CORPORA[short]}.{pair}.{short}", (" ".join(each.target) for each in pairs))
+        _lines(place / "README", ["from OPUS"])
+    for code, treebanks in TREEBANKS.items():
+        for number, (name, prefix) in enumerate(treebanks):
+            for split in ("train", "dev", "test"):
+                sentences = world.sentences(code, split) if code == "eng" or split != "train" else []
+                if sentences and not (number and split == "dev"):
+                    _treebank(folder / "ud-treebanks-v2.17" / name / f"{prefix}-ud-{split}.conllu", sentences)
+            _lines(folder / "ud-treebanks-v2.17" / name / "README.md", ["# Summary"])
+    (folder / ".git").mkdir()
+
+
+def make_encoder(folder: Path) -> None:
+    """A small encoder pretrained on the same text."""
+    world = World(0, SIZES)
+    pretrain({code: world.texts(code) for code in ("eng", *CODES.values())}, SHAPE, 0, folder)
+
+
+def _treebank(file: Path, sentences: Iterable[Tagged]) -> None:
+    columns = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\t_"
+    rows = [
+        [columns.format(place, *both) for place, both in enumerate(zip(each.words, each.tags, strict=True), 1)]
+        for each in sentences
+    ]
+    _lines(file, ("\n".join([*row, ""]) for row in rows))
+
+
+def _lines(file: Path, lines: Iterable[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
