@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from search.terminal import command_line, complain, emit, remark
+from search.terminal import adjust, command_line, complain, emit, remark
 from selector.errors import InputError, RealingoError, StopError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ studies = typer.Typer(help="What is kept of a search.", rich_markup_mode=None)
 app.add_typer(studies, name="study")
 
 INTERRUPTED = 130
+ANYWHERE = ("--quiet", "--verbose", "--no-color")  # may stand before or behind the command
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
 Overrides = Annotated[
@@ -55,8 +56,23 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version and end.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress and no remarks: warnings and errors alone.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also what the parts of Realingo log, with times.")
+    ] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours, as with NO_COLOR in the environment.")
+    ] = False,
 ) -> None:
-    """Choose which languages to realign a multilingual encoder on, by measuring."""
+    """Choose which languages to realign a multilingual encoder on, by measuring.
+
+    --quiet, --verbose and --no-color may stand behind the command as well.
+    """
+    if quiet and verbose:
+        raise InputError("--quiet and --verbose exclude each other", "give one of them")
+    adjust(quiet, verbose, not no_color)
 
 
 @app.command()
@@ -143,6 +159,7 @@ def select(
 ) -> None:
     """Choose languages without measuring."""
     options = locals()
+    _begin("select", pool)
     _one_thread()
     from search.commands import select as selecting
     from search.commands import select_request
@@ -197,6 +214,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Everything that can fail, before anything is trained; every problem with a way out."""
+    _begin("check", study)
     from search.commands import check as checking
     from search.commands import check_table
 
@@ -230,6 +248,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Run or continue a study; a finished trial is never repeated."""
+    _begin("search", study)
     from search.commands import search as run
 
     config = _study(study, overrides)
@@ -286,6 +305,7 @@ def confirm(
     as_json: Json = False,
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
+    _begin("confirm", study)
     from search.confirmation import confirm as confirmation
     from search.confirmation import confirm_table
 
@@ -303,6 +323,7 @@ def dashboard(
     overrides: Overrides = None,
 ) -> None:
     """optuna-dashboard on the study, with our notes and plots in it."""
+    _begin("dashboard", study)
     from search.report import dashboard as board
 
     board.serve(_study(study, overrides), host, port)
@@ -315,6 +336,7 @@ def report(
     overrides: Overrides = None,
 ) -> None:
     """One self-contained HTML file; no network needed to view it."""
+    _begin("report", study)
     from search.report import html_report as reporting
 
     config = _study(study, overrides)
@@ -337,6 +359,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """The best confirmed subset, ready for production realignment."""
+    _begin("export", study)
     from search.report import export as exporting
 
     then = command_line("realign", output, "-o", f"{output}-model")
@@ -353,6 +376,7 @@ def realign(
     as_json: Json = False,
 ) -> None:
     """Realign at full fidelity: an encoder that transformers loads, with its model card."""
+    _begin("realign", given)
     from search.commands import realign as production
 
     then = command_line("evaluate", output, "--study", "STUDY.toml")
@@ -371,6 +395,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Zero-shot scores of any encoder under a study's task, fine-tuned as the study does."""
+    _begin("evaluate", model)
     from search.commands import evaluate as evaluating
 
     wanted = evaluating.Wanted(model, against, split, seeds, workers)
@@ -380,6 +405,7 @@ def evaluate(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """What works on this machine: versions, devices, caches, storages, the hub; with a way out of what does not."""
+    _begin("doctor", "looking at this machine")
     from search.commands import doctor as examination
 
     found = examination.examine()
@@ -394,6 +420,7 @@ def pretrain(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR")],
 ) -> None:
     """Train a small multilingual encoder from text."""
+    _begin("pretrain", config)
     from search.commands import pretrain as pretraining
 
     pretraining.run(config, output)
@@ -414,7 +441,8 @@ def bench(
     batch: Annotated[int, typer.Option(help="search: evaluations under way at a time.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """The benchmarks behind the numbers in the README."""
+    """The benchmarks behind the numbers in the documentation."""
+    _begin("bench", name)
     from search.bench import world as benches
 
     if name == "search":
@@ -453,8 +481,21 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_status(arguments))
 
 
+def _forward(given: list[str]) -> list[str]:
+    """The options that every command takes before it, wherever they stand."""
+    options = given[: given.index("--")] if "--" in given else given
+    moved = [option for option in ANYWHERE if option in options]
+    return [*moved, *(word for place, word in enumerate(given) if word not in moved or place >= len(options))]
+
+
+def _begin(command: str, what: object) -> None:
+    """A line at once for who waits at a terminal: loading the libraries takes seconds on some machines."""
+    if sys.stderr.isatty():
+        remark(f"{command}: {what}")
+
+
 def _status(arguments: list[str] | None) -> int:
-    given = sys.argv[1:] if arguments is None else arguments
+    given = _forward(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")  # a terminal of few letters still gets its table
     try:

@@ -1,4 +1,4 @@
-"""The only file that draws on the terminal: data on stdout, progress and remarks on stderr (imports rich)."""
+"""What is written to the terminal: data on stdout, progress and remarks on stderr (imports rich)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,11 +25,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text as Text  # for cells with a style
 
 from realign.score import Advance as Advance  # what `progress` gives can be called as
 from search.results.json_reader import Json
+from search.tables import Prose as Prose
+from search.tables import table as table
 
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
@@ -42,6 +43,8 @@ PLAIN_EVERY_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0  # without a line while something is under way
 MOST_WORKERS = 8  # in a line
 
+_plain_out = out.no_color  # NO_COLOR is set
+_quiet = False  # asked for by the user: no progress and no remarks, only warnings and errors
 _listener: ContextVar[Advance | None] = ContextVar("listener", default=None)
 _log = logging.getLogger("realingo")
 
@@ -79,10 +82,25 @@ def command_line(*words: str | Path, overrides: Sequence[str] | None = None) -> 
     return shlex.join(["realingo", *map(str, words), *sets])
 
 
+def adjust(quiet: bool = False, verbose: bool = False, color: bool = True) -> None:
+    """What the user wants to see on stderr, and whether in colours; for the rest of this process."""
+    global _quiet
+    _quiet = quiet
+    out.no_color, err.no_color = not color or _plain_out, not color or _plain_out
+    if verbose:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+        for name in ("realingo", "realign", "selector", "search"):
+            logger = logging.getLogger(name)
+            logger.setLevel(logging.INFO)
+            logger.handlers, logger.propagate = [handler], False
+
+
 def remark(text: str) -> None:
     """A line on stderr; for a caller from Python a message of the logger "realingo"."""
     if _listener.get() is None:
-        err.print(text)
+        if not _quiet:
+            err.print(text)
     else:
         _log.info(text)
 
@@ -112,6 +130,9 @@ def progress() -> Iterator[Noted]:
     """
     if (listener := _listener.get()) is not None:
         yield lambda what, done, total, note="": listener(what, done, total)
+        return
+    if _quiet:
+        yield lambda what, done, total, note="": None
         return
     if not err.is_terminal:
         with _plain_lines() as lines:
@@ -217,22 +238,6 @@ def _plain_lines() -> Iterator[Noted]:
     finally:
         over.set()
         thread.join()
-
-
-def table(title: str, columns: list[str], rows: Sequence[Sequence[str | Text]], right: tuple[str, ...] = ()) -> Table:
-    """A plain rich table; `right` names the columns to align right (numbers). Words are broken only if they must be.
-
-    Text is shown as it is; a cell of rich's `Text` may have a style.
-    """
-    drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_header=any(columns))
-    for number, column in enumerate(columns):
-        cells = [str(cell) for cell in (column, *(row[number] for row in rows))]
-        words = [word for cell in cells for word in cell.split()]
-        longest = min(12, max(map(len, words), default=0))
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold", min_width=longest)
-    for row in rows:
-        drawn.add_row(*row)
-    return drawn
 
 
 def listing(title: str, columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> Text:

@@ -49,6 +49,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
     ),
     "search": (
         "results",
+        "tables",
         "terminal",
         "trackers",
         "interrupts",
@@ -91,7 +92,7 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "pydantic": {"search/config"},
     "typer": {"search/cli"},
     "ray": {"search/backends"},
-    "rich": {"search/terminal"},
+    "rich": {"search/tables", "search/terminal"},
     "plotly": {"search/report"},
     "matplotlib": {"search/report"},
     "jinja2": {"search/report"},

@@ -78,7 +78,7 @@ def render_languages(document: Json) -> RenderableType:
     right = ("class", "place", "observed", "S P I %")
     if len(rows) > FRAMED:
         return listing(title, titles, rows, right)
-    return table(title, titles, rows, right)
+    return table(title, titles, rows, right, spare=("class", "place", "rows", "S P I %"))
 
 
 def _cells(entry: Json) -> list[str]:
@@ -139,7 +139,7 @@ def render_distances(document: Json) -> RenderableType:
         rows.append([code, *cells, f"{share:.0%}"])
     names = ["", *codes, "observed"]
     title = f"{document['metric']} distances{_legend(document)}"
-    return table(title, names, rows, right=tuple(names[1:]))
+    return table(title, names, rows, right=tuple(names[1:]), matrix=True)
 
 
 def _legend(document: Json) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.results.json_reader import Json
-from search.terminal import RenderableType, Text, stack, table
+from search.terminal import Prose, RenderableType, Text, stack, table
 from selector.languages.language import parse
 
 Document = Json
@@ -13,6 +13,30 @@ Document = Json
 BAR = 10  # characters a percentile of 100 takes
 MOST_RANKED = 50  # languages of a ranking that are printed; JSON has all
 _SMALL = ("nearest", "coverage_radius", "feature_overlap")  # measures of which less is more diverse
+_LEGEND = (  # what stands under the measures
+    "↓ a smaller value is better: counted are the random subsets with a larger one",
+    "mean and min pairwise: distance between two of the chosen languages, the mean and the smallest (0: equal)",
+    "nearest: mean distance of a target to its nearest chosen language; coverage radius: the largest such distance",
+    "entropy, in bits: how evenly the chosen spread over families, genera, scripts, or over the values of a feature",
+    "feature inclusion: share of all feature values that the chosen have; feature overlap: share that two have alike",
+    "source distance and observed are no diversity: how far from the source, how much observed and not imputed",
+)
+_COMPARED_LEGEND = (
+    "mean, min: distance between two of the chosen languages; fam, scr: families, scripts; bits: entropy of a feature",
+    "near, radius: mean and largest distance of a target to its nearest chosen language; less is better",
+    "gap: how far each may be from the best under its own objective; 0 is proven best, – not known",
+)
+_UNITS = {  # objective → what its value is
+    "facility": "1 - mean distance of a target to its nearest chosen language",
+    "k-center": "1 - the largest distance of a target to its nearest chosen language",
+    "coverage": "share of the targets within the radius of a chosen language",
+    "max-sum": "sum of all distances between the chosen, the source included",
+    "max-min": "smallest distance between two of the chosen, the source included",
+    "entropy": "mean bits of a feature over the chosen",
+    "log-det": "log of the volume that the chosen span",
+    "nearest": "1 - mean distance of the chosen to those that they are to be near",
+    "predicted": "mean predicted gain of the targets for pos and ner, in points",
+}
 _COMPARED = {  # measure → heading, short: eighty columns
     "mean_pairwise": "mean",
     "min_pairwise": "min",
@@ -26,8 +50,15 @@ _COMPARED = {  # measure → heading, short: eighty columns
 
 def choice(document: Document) -> RenderableType:
     goal = document["objective"]
+    unit = f" ({_UNITS[goal['name']]})" if goal["name"] in _UNITS else ""
     title = f"{document['strategy']}: {goal['name']} {goal['value']:.4f}, {sureness(goal)}"
-    parts = [_chosen(document, title), *_prediction(document), _measures(document), _remarks(document)]
+    parts = [
+        _chosen(document, title),
+        *([Prose(f"{goal['name']}{unit}: greater is better")] if unit else []),
+        *_prediction(document),
+        _measures(document),
+        _remarks(document),
+    ]
     return stack(*parts, ",".join(document["languages"]))
 
 
@@ -66,7 +97,7 @@ def comparison(document: Document) -> RenderableType:
     columns = ["strategy", *_COMPARED.values(), "gap %"]
     title = f"k = {document['k']}, {document['metric']} distances, source {document['source']}"
     parts: list[RenderableType] = [table(title, columns, rows, right=tuple(columns[1:]))]
-    parts.append("gap: how far each may be from the best under its own objective; 0 is proven best, – not known")
+    parts += map(Prose, _COMPARED_LEGEND)
     lists = [[row["strategy"], " ".join(row["languages"])] for row in answers]
     parts.append(table("", ["strategy", "languages"], lists))
     parts += [f"left out: {each['strategy']}: {each['reason']}" for each in document["skipped"]]
@@ -91,11 +122,21 @@ def _chosen(document: Document, title: str) -> RenderableType:
 
 def _measures(document: Document) -> RenderableType:
     rows = [
-        [name.replace("_", " "), _number(value), *_ranked(document["percentiles"][name])]
+        [_label(name), _number(value), *_ranked(_beaten(name, document["percentiles"][name]))]
         for name, value in document["diversity"].items()
     ]
-    title = f"diversity, and the percentile among {document['random_subsets']} random subsets"
-    return table(title, ["measure", "value", "percentile", ""], rows, right=("value", "percentile"))
+    title = f"diversity, and how many of {document['random_subsets']} random subsets have less of it"
+    drawn = table(title, ["measure", "value", "of 100", ""], rows, right=("value", "of 100"))
+    return stack(drawn, *map(Prose, _LEGEND))
+
+
+def _label(name: str) -> str:
+    return f"{name.replace('_', ' ')}{' ↓' if name in _SMALL else ''}"
+
+
+def _beaten(name: str, percentile: float | None) -> float | None:
+    """The percentage of random subsets that are worse: with more, where less is better."""
+    return 100 - percentile if percentile is not None and name in _SMALL else percentile
 
 
 def _prediction(document: Document) -> list[RenderableType]:
@@ -117,7 +158,7 @@ def _prediction(document: Document) -> list[RenderableType]:
         "Predicted from published results of XLM-R-base (arXiv 2511.06497): another encoder, data budget or task may"
         " rank subsets differently, and the best of many predictions promises too much. A study measures it."
     )
-    return [table(title, ["task", "gain", "90 %", known], rows, right=("gain", known)), limits]
+    return [table(title, ["task", "gain", "90 %", known], rows, right=("gain", known)), Prose(limits)]
 
 
 def _ranked(percentile: float | None) -> list[str]:
@@ -128,7 +169,7 @@ def _ranked(percentile: float | None) -> list[str]:
     return [f"{percentile:.0f}", "━" * full + "·" * (BAR - full)]
 
 
-def _remarks(document: Document) -> str:
+def _remarks(document: Document) -> Prose:
     """What the answer rests on, in one line or two."""
     source = document["source"] or "none"
     told = [f"{document['metric']} distances, source {source}, {document['imputed']:.0%} of the features imputed"]
@@ -137,7 +178,7 @@ def _remarks(document: Document) -> str:
     if document["rows_used"]:
         used = {f"{code} by {row}" for code, rows in document["rows_used"].items() for row in rows.values()}
         told.append(f"described by another row of URIEL: {', '.join(sorted(used))}")
-    return "; ".join(told)
+    return Prose("; ".join(told))
 
 
 def _gap(row: Json) -> str:

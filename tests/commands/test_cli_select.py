@@ -179,7 +179,8 @@ def test_compare_puts_every_strategy_side_by_side(realingo):
     assert value["max-sum"] > value["random"] > value["nearest"]
     assert all(row["k"] == found["k"] == 4 for row in found["rows"])
     printed = table_text(select_tables.comparison(found))
-    assert max(map(len, printed[: printed.index("gap: ")].splitlines())) <= 80
+    assert max(map(len, printed[: printed.index("mean, min: ")].splitlines())) <= 80
+    assert all(f"{name}: " in printed for name in ("near, radius", "bits", "gap"))
 
 
 def table_text(renderable):
@@ -201,7 +202,8 @@ def test_parity_with_typdiv_starts_from_the_largest_sum(realingo, strategy):
 def test_select_for_people(realingo):
     status, out, err = realingo("select", "--pool", "world", "-k", "4")
     assert (status, err) == (0, "")
-    assert "percentile" in out
+    assert "random subsets have less of it" in out
+    assert all(f"\n{name}: " in out for name in ("nearest", "entropy, in bits", "mean and min pairwise"))
     assert "bound" in out or "proven best" in out
     assert out.strip().splitlines()[-1].count(",") == 3  # ready to be typed as a POOL
 
