@@ -6,7 +6,7 @@ SECONDS ?= 60
 STUDY := studies/quickstart.toml
 OUT := studies/quickstart
 
-.PHONY: quickstart test lint reference stress fuzz clean
+.PHONY: quickstart test lint docs reference stress fuzz clean
 
 # What is installed is remembered by a stamp; a changed pyproject.toml or constraints.txt installs again.
 $(VENV)/stamp-%: pyproject.toml constraints.txt
@@ -29,6 +29,11 @@ lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as pages, in build/site; the picture of the packages is drawn anew. A broken link is an error.
+docs: $(VENV)/stamp-docs
+	$(BIN)/python docs/pictures/floor_plan.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # docs/study-file.md and docs/study.schema.json, from the settings themselves.
 reference: $(VENV)/stamp-test

@@ -29,16 +29,16 @@ def write(folder: Path) -> None:
     for short, code in CODES.items():
         pairs, pair = world.pairs(code, "train"), "-".join(sorted(("en", short)))
         place = folder / "text" / CORPORA[short] / pair
-        _lines(place / f"{CORPORA[short]}.{pair}.en", (" ".join(each.source) for each in pairs))
-        _lines(place / f"{CORPORA[short]}.{pair}.{short}", (" ".join(each.target) for each in pairs))
-        _lines(place / "README", ["from OPUS"])
+        write_lines(place / f"{CORPORA[short]}.{pair}.en", (" ".join(each.source) for each in pairs))
+        write_lines(place / f"{CORPORA[short]}.{pair}.{short}", (" ".join(each.target) for each in pairs))
+        write_lines(place / "README", ["from OPUS"])
     for code, treebanks in TREEBANKS.items():
         for number, (name, prefix) in enumerate(treebanks):
             for split in ("train", "dev", "test"):
                 sentences = world.sentences(code, split) if code == "eng" or split != "train" else []
                 if sentences and not (number and split == "dev"):
-                    _treebank(folder / "ud-treebanks-v2.17" / name / f"{prefix}-ud-{split}.conllu", sentences)
-            _lines(folder / "ud-treebanks-v2.17" / name / "README.md", ["# Summary"])
+                    treebank(folder / "ud-treebanks-v2.17" / name / f"{prefix}-ud-{split}.conllu", sentences)
+            write_lines(folder / "ud-treebanks-v2.17" / name / "README.md", ["# Summary"])
     (folder / ".git").mkdir()
 
 
@@ -48,15 +48,17 @@ def make_encoder(folder: Path) -> None:
     pretrain({code: world.texts(code) for code in ("eng", *CODES.values())}, SHAPE, 0, folder)
 
 
-def _treebank(file: Path, sentences: Iterable[Tagged]) -> None:
+def treebank(file: Path, sentences: Iterable[Tagged]) -> None:
+    """Sentences with tags in the ten columns of CoNLL-U."""
     columns = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\t_"
     rows = [
         [columns.format(place, *both) for place, both in enumerate(zip(each.words, each.tags, strict=True), 1)]
         for each in sentences
     ]
-    _lines(file, ("\n".join([*row, ""]) for row in rows))
+    write_lines(file, ("\n".join([*row, ""]) for row in rows))
 
 
-def _lines(file: Path, lines: Iterable[str]) -> None:
+def write_lines(file: Path, lines: Iterable[str]) -> None:
+    """Text in UTF-8; folders are made."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

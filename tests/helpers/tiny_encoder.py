@@ -12,7 +12,7 @@ from realign.world.world import World
 CODES = ("deu", "fin", "swh")
 
 
-def make_model(folder: Path, world: World) -> None:
+def make_model(folder: Path, world: World, layers: int = 2, positions: int = 64) -> None:
     """Weights, tokenizer and configuration; the tokenizer is trained on text of the world."""
     core = Tokenizer(models.BPE(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -22,9 +22,9 @@ def make_model(folder: Path, world: World) -> None:
     core.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
     names = {"bos": 0, "cls": 0, "pad": 1, "eos": 2, "sep": 2, "unk": 3, "mask": 4}
     tokens = {f"{name}_token": special[place] for name, place in names.items()}
-    PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **tokens).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=positions, **tokens).save_pretrained(folder)
     config = XLMRobertaConfig(
-        vocab_size=len(special) + 400, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=70,
+        vocab_size=len(special) + 400, hidden_size=16, num_hidden_layers=layers, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=positions + 6,
     )  # fmt: skip
     AutoModel.from_config(config).save_pretrained(folder)
