@@ -143,7 +143,7 @@ def _several(place: Path) -> dict[str, list[Path]]:
     """Language → its folders `UD_…`, where it has more than one."""
     found: dict[str, list[Path]] = {}
     for each in sorted(path for path in place.glob("UD_*") if path.is_dir()):
-        stems = {name.split("-ud-")[0] for name in folder.named_files(each) if name.endswith(".conllu")}
+        stems = {name.split("-ud-")[0] for name in folder.files_by_name(each) if name.endswith(".conllu")}
         codes = {language.code for stem in stems if "_" in stem and (language := treebank_of(stem))}
         for code in codes:
             found.setdefault(code, []).append(each)

@@ -207,6 +207,16 @@ def test_every_link_leads_to_a_file(name: str) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
+def test_the_citation_is_of_this_version() -> None:
+    yaml = pytest.importorskip("yaml")
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "license", "version"} <= set(found)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (found["version"], found["license"]) == (project["version"], project["license"])
+    for block in all_blocks("yaml"):
+        assert yaml.safe_load(block.text)
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 

@@ -52,13 +52,26 @@ def test_the_import_is_light_and_the_names_are_there(tmp_path: Path) -> None:
         realingo.serach  # noqa: B018
 
 
-def test_a_file_of_the_user_that_hides_a_package_is_named(tmp_path: Path) -> None:
-    (tmp_path / "selector.py").write_text("", encoding="utf-8")
+@pytest.mark.parametrize("name", ["selector.py", "search.py", "realign/__init__.py"])
+def test_a_file_of_the_user_that_hides_a_package_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("", encoding="utf-8")
     got = python("import realingo", tmp_path)
     assert got.returncode == 1
     last = got.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: ")
-    assert str(tmp_path / "selector.py") in last
+    assert str(tmp_path / name) in last
+    assert "rename that file or folder" in last
+
+
+def test_a_script_beside_a_file_that_hides_a_package_runs_with_safe_paths(tmp_path: Path) -> None:
+    (tmp_path / "search.py").write_text("", encoding="utf-8")
+    (tmp_path / "script.py").write_text("import realingo; print(realingo.Subset.of(['deu']).codes)", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for flags, status in ([], 1), (["-P"], 0):
+        command = [sys.executable, *flags, "script.py"]
+        got = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert got.returncode == status, got.stderr
 
 
 def test_choose_takes_codes_and_names_and_answers_as_select(capsys: pytest.CaptureFixture[str]) -> None:
