@@ -100,7 +100,7 @@ def remark(text: str) -> None:
     """A line on stderr; for a caller from Python a message of the logger "realingo"."""
     if _listener.get() is None:
         if not _quiet:
-            err.print(text)
+            err.print(Prose(text) if err.is_terminal else text)
     else:
         _log.info(text)
 
