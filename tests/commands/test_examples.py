@@ -15,8 +15,8 @@ import pytest
 from loopback_hub import serve
 from tiny_encoder import make_model
 
+from realign.data_sets import HubSet, several
 from realign.world.world import Sizes, World
-from search.config.core_schema import Hub, several
 from search.config.study_config import StudyConfig, load
 
 FOLDER = Path(__file__).resolve().parents[2] / "studies" / "examples"
@@ -33,7 +33,7 @@ def sets(config: StudyConfig) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for given, codes in wanted:
         for each in several(given):
-            if isinstance(each, Hub):
+            if isinstance(each, HubSet):
                 found.setdefault(str(each.name), set()).update(codes)
     return found
 
