@@ -28,8 +28,12 @@ SMALL = ("task.batch=2", "realign.batch=2", "data.filter=none")  # sets here hav
 def sets(config: StudyConfig) -> dict[str, set[str]]:
     """Known set → the languages that a study may ask it for."""
     text = {each.code for each in config.pool}
-    labels = {each.code for each in (config.source, *config.pool, *config.tune, *config.held_out)}
-    wanted = [(config.data.parallel, text), (config.task_data, labels), (config.task.train, {config.source.code})]
+    labels = {each.code for each in (config.core.source, *config.pool, *config.tune, *config.held_out)}
+    wanted = [
+        (config.core.data.parallel, text),
+        (config.core.task_data, labels),
+        (config.core.task.train, {config.core.source.code}),
+    ]
     found: dict[str, set[str]] = {}
     for given, codes in wanted:
         for each in several(given):

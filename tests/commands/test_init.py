@@ -191,9 +191,9 @@ def test_text_and_treebanks_may_lie_in_several_folders_and_deep(data: Path, tmp_
     assert realingo("init", "-o", str(file), "--from-folder", str(data)) == 0
     config = load(file)
     assert [language.code for language in config.pool] == ["deu", "fin", "fra"]
-    assert [each.kind for each in config.data.parallel] == ["moses", "tsv"]
-    assert [each.folder for each in config.data.parallel] == ["data/bitext", "data/more/corpora/web"]
-    assert [each.folder for each in config.task_data] == ["data/own/trees", "data/ud"]
+    assert [each.kind for each in config.core.data.parallel] == ["moses", "tsv"]
+    assert [each.folder for each in config.core.data.parallel] == ["data/bitext", "data/more/corpora/web"]
+    assert [each.folder for each in config.core.task_data] == ["data/own/trees", "data/ud"]
 
 
 TABLE = "text\tlabel\nx\tgood\n"
@@ -220,7 +220,7 @@ def test_every_kind_of_labels_is_seen(files: dict[str, str], task: str, kind: st
     assert (found.translated, found.pool) == (("deu",), ("deu",))  # a table of labels is no parallel text
     file = tmp_path / "own.toml"
     assert realingo("init", "-o", str(file), "--from-folder", str(folder)) == 0
-    assert load(file).task.kind == task
+    assert load(file).core.task.kind == task
 
 
 def test_another_task_of_the_folder_is_said_and_can_be_taken(data: Path, tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_another_task_of_the_folder_is_said_and_can_be_taken(data: Path, tmp_pat
     assert any("--task" in remark for remark in found.remarks)
     file = tmp_path / "own.toml"
     assert realingo("init", "-o", str(file), "--from-folder", str(data), "--task", "ner") == 0
-    assert (load(file).task.kind, [each.code for each in load(file).pool]) == ("ner", ["deu"])
+    assert (load(file).core.task.kind, [each.code for each in load(file).pool]) == ("ner", ["deu"])
 
 
 def test_another_source_language(data: Path, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_another_source_language(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     assert realingo("init", "-o", str(file), "--from-folder", str(data), "--source", "German") == 0
     config = load(file)
-    assert (config.source.code, [each.code for each in config.pool]) == ("deu", ["fra"])
+    assert (config.core.source.code, [each.code for each in config.pool]) == ("deu", ["fra"])
 
 
 def test_of_a_pool_what_the_sets_of_the_hub_lack_is_left_out_and_said(
@@ -338,7 +338,7 @@ def test_questions_on_a_terminal_lead_to_a_study(data: Path, tmp_path: Path) -> 
     assert "there is no folder nowhere" in terminal.text
     assert "'two' is no number of languages" in terminal.text
     config = load(tmp_path / "study.toml")
-    assert (config.model.base, config.sizes, [each.code for each in config.pool]) == (
+    assert (config.core.model.base, config.sizes, [each.code for each in config.pool]) == (
         "my-encoder",
         (2, 2),
         ["deu", "fra"],
