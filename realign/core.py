@@ -91,6 +91,11 @@ class Task(Tuning):
         return METRICS[self.kind]
 
     @property
+    def length_key(self) -> str:
+        """The key that says how long is fine-tuned."""
+        return "task.epochs" if self.epochs is not None else "task.steps"
+
+    @property
     def training(self) -> str:
         """How long is fine-tuned, for people."""
         return f"{self.epochs:g} epochs" if self.epochs is not None else f"{self.steps or STEPS} steps"

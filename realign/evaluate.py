@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +13,19 @@ from torch import nn
 
 from realign.corpora.base import Parallel, Split
 from realign.encoder.encoder import Encoder
-from realign.encoder.used_rows import narrow
 from realign.inputs import Inputs
 from realign.merging.merger import FORMAT, Merger
-from realign.score import Advance, Fidelity, Look, Score, Tally, looked, sign
-from realign.tasks.base import Enough, Task, Tuner, Watch, any_of, finetune, heard, train
+from realign.score import Advance, Fidelity, Look, Score, SourceScore, Tally, looked, sign
+from realign.tasks.base import Task
+from realign.tasks.finetune import Enough, Watch, any_of, finetune, heard
+from realign.tasks.in_turns import InTurns
 from realign.training.encoded_pairs import EncodedPairs, PairStore
-from realign.training.realigner import Realigner, realign, vocabularies
+from realign.training.realigner import realign
 from realign.training.settings import Realignment
+from selector.errors import InputError
 from selector.languages.subset import Subset
+
+log = logging.getLogger("realingo.task")
 
 PROTOCOL = 5  # raise when the same settings give other scores
 LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LOG.md)
@@ -64,6 +69,7 @@ class RealignAndTransfer:
             "device": self._device.type,
         }
         self._pool = sorted(pool)
+        self._has_source = True  # development sentences of the source, as far as is known
         self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts, self.inputs.check, advance)
         self._last: dict[tuple[Subset, Fidelity, int], Trained] | None = None  # none is kept unless another looks too
 
@@ -87,6 +93,7 @@ class RealignAndTransfer:
         watched = look and _Watched(self, look, fidelity, signature)
         model, head = self._trained(subset, fidelity, seed, watched)
         per_language, tallies = self._scores(model, head, fidelity.examples)
+        source_score = self._source_score(model, head, fidelity) if head is not None else None
         self.inputs.check()
         return Score(
             value=sum(per_language.values()) / len(per_language),
@@ -95,7 +102,19 @@ class RealignAndTransfer:
             tallies=tallies,
             seconds=time.perf_counter() - started,
             course=tuple(watched.course) if watched else None,
+            source_score=source_score,
         )
+
+    def _source_score(self, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> SourceScore | None:
+        """Beside the score, after it: one more language, which changes no number of the others."""
+        if not self._has_source or not fidelity.steps:
+            return None
+        try:
+            return self._task.source_score(model, head, fidelity.examples)
+        except InputError as problem:  # no study needs these sentences
+            self._has_source = False
+            log.info("whether fine-tuning has converged is not known: %s", problem.message)
+            return None
 
     def _scores(
         self, model: nn.Module, head: nn.Module | None, examples: int
@@ -129,12 +148,9 @@ class RealignAndTransfer:
         if tuner is None or not (pairs and steps and fidelity.steps):
             realign(model, pairs, self._realignment, steps, seed, self._advance)
             return finetune(self._task, model, fidelity, seed, watch, self._advance)
-        widen = narrow(model, [tuner.vocabulary, *vocabularies(pairs)])
         asked = [watch(model, tuner.head)] if watch else []
         enough = any_of([*heard(self._advance, fidelity.steps), *asked])
-        head = in_turns(Realigner(model, pairs, self._realignment, steps, seed), tuner, fidelity.steps, enough)
-        widen()
-        return head
+        return InTurns(model, pairs, self._realignment, steps, tuner, fidelity.steps, seed).complete(enough)
 
 
 class _Watched:
@@ -158,14 +174,3 @@ class _Watched:
             return False
 
         return enough
-
-
-def in_turns(realigner: Realigner, tuner: Tuner, steps: int, enough: Enough | None = None) -> nn.Module:
-    """All realignment steps spread evenly over `steps` of fine-tuning, each with an optimizer of its own.
-
-    One realignment batch for each batch of the task where there are as many of one as of the other: the strategy
-    "during" of Gaschi et al. (2023, arXiv 2306.02790), with two optimizers instead of a sum of losses.
-    """
-    head = train(realigner.model, tuner, steps, before=realigner.beside(steps), enough=enough)
-    realigner.finish()
-    return head

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal, Protocol
 
@@ -91,6 +91,30 @@ class Tally:
         return sum(self.correct) / max(1, sum(self.total))
 
 
+LEARNED = 0.5  # share of the constant answer's errors that fine-tuning takes away, at the least
+
+
+@dataclass(frozen=True)
+class SourceScore:
+    """What fine-tuning reached on the source language itself, on its development sentences."""
+
+    language: str  # ISO 639-3
+    value: float  # accuracy or F1 in [0, 1]
+    constant: float  # of the best answer that is the same for every word or sentence, in [0, 1]
+
+    @property
+    def converged(self) -> bool:
+        """Whether fine-tuning took away at least half of the errors that the best constant answer makes.
+
+        Half is far below what usual tasks and encoders reach: XLM-R-base takes away 96 % of them on English parts of
+        speech (97 % right, the most frequent tag 17 %), 76 % on XNLI (84 %, 33 %) and 80 % on entities (F1, where the
+        constant answer finds none). So a source below it was hardly learned, and what its transfer says of languages
+        is noise. The other way round it says little: above the line more steps may still help. The slope of the loss
+        is no better a sign: the learning rate falls to zero, and the loss flattens with it.
+        """
+        return self.value >= self.constant + LEARNED * (1 - self.constant)
+
+
 @dataclass(frozen=True)
 class Score:
     """What an evaluator answers. A score never travels without its signature."""
@@ -101,6 +125,16 @@ class Score:
     tallies: Mapping[str, Tally] = field(default_factory=dict, repr=False, compare=False)
     seconds: float = field(default=0.0, compare=False)
     course: tuple[Mapping[str, float], ...] | None = field(default=None, repr=False, compare=False)  # at the looks
+    source_score: SourceScore | None = field(default=None, repr=False, compare=False)  # None: not known
+
+
+def mean_source_score(found: Iterable[SourceScore | None]) -> SourceScore | None:
+    """The mean over runs of one study, of those that know it; None where none does."""
+    known = [each for each in found if each is not None]
+    if not known:
+        return None
+    values, constants = ([getattr(each, name) for each in known] for name in ("value", "constant"))
+    return SourceScore(known[0].language, sum(values) / len(known), sum(constants) / len(known))
 
 
 Look = Callable[[Mapping[str, float]], bool]  # scores of the targets in the middle of a run → is that enough?

@@ -403,12 +403,18 @@ def evaluate(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    study: Annotated[
+        Path | None, typer.Argument(metavar="[STUDY.toml]", help="Also what this study needs, by one short trial.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
     """What works on this machine: versions, devices, caches, storages, the hub; with a way out of what does not."""
     _begin("doctor", "looking at this machine")
     from search.commands import doctor as examination
 
-    found = examination.examine()
+    found = examination.examine(None if study is None else _study(study, overrides))
     emit(found, as_json, examination.render)
     if not found.ok:
         raise typer.Exit(1)

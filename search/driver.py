@@ -13,6 +13,7 @@ from search.confirmation import recommend
 from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
+from search.results.convergence import convergence_remark
 from search.results.trials import TrialRecord
 from search.results.words import percent
 from search.status import record_of
@@ -57,6 +58,7 @@ class Driver:
         self.succeeded = False  # at all
         self.best: Trial | None = None
         self.exhausted = False
+        self.unlearned = False  # a trial's fine-tuning has not converged, and this was said
         self.fidelities = fidelities.levels(study.config)
 
     def run(self, wanted: int) -> None:
@@ -154,6 +156,7 @@ class Driver:
             ended = self.study.finish(trial, outcome.score, value, outcome.runs, outcome.course, outcome.expected)
             if ended.state == "complete" and self.study.counts(ended):
                 self._tell_best(ended)
+                self._tell_unlearned(ended)
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
             terminal.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died: {outcome.error}")
@@ -176,6 +179,12 @@ class Driver:
         of = f", the mean of {self.best.repeats} trials," if self.best.repeats > 1 else ""
         value, key = percent(self.best.value or 0.0), ended.subset.key
         terminal.remark(f"trial {ended.number}, {ended.origin}: best so far {value} %{of} with {key}")
+
+    def _tell_unlearned(self, ended: Trial) -> None:
+        """Say once where fine-tuning has not converged: such trials say little of languages, however many there are."""
+        if not self.unlearned and (text := convergence_remark(ended.source_score, self.config.core.task.length_key)):
+            terminal.remark(text)
+            self.unlearned = True
 
     def _let_go(self) -> None:
         """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""

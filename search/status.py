@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from realign.score import SourceScore, mean_source_score
 from search.config.study_config import StudyConfig
 from search.confirmation import confirm_file, recommend, verdict
 from search.effort import cost as work
@@ -45,6 +46,7 @@ def status_of(config: StudyConfig, study: Study, explain: bool = False) -> Searc
         front=tuple(map(_in_short, study.front())) if config.search.objectives else None,
         full_equivalents=work.price_of(config).of_trials(ended),
         seconds=sum(trial.seconds for trial in ended),
+        source_score=_source_score(study, ended),
         explain=reading.effects() if explain else None,
         confirmed=found.row,
         verdict=found.sentence,
@@ -94,6 +96,12 @@ def record_of(trial: Trial) -> TrialRecord:
 def _in_short(trial: Trial) -> TrialRecord:
     """A trial that counts, without what is the same of all that do."""
     return replace(record_of(trial), level="", seconds=0.0)
+
+
+def _source_score(study: Study, ended: Sequence[Trial]) -> SourceScore | None:
+    """What fine-tuning reached on the source, the mean over the trials that count; None where it is not known."""
+    counted = [trial for trial in ended if trial.state == "complete" and study.counts(trial)]
+    return mean_source_score(trial.source_score for trial in counted)
 
 
 def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:

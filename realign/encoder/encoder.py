@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import math
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+from safetensors.torch import save_file
 from tokenizers import __version__ as tokenizers_version
 from torch import nn
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 from transformers.utils import logging as transformers_logging
 
 from realign.encoder.hidden_states import States as States
@@ -34,6 +36,7 @@ Stamps = tuple[tuple[int, int, int, int] | None, ...]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 IGNORE = -100
 ANSWER = 10  # seconds the hub has to say which commit a revision is
+HEAD = "head.safetensors"  # beside an encoder: a task's head that no class of transformers loads
 DROPOUT = 0.0  # of small encoders: it would cost a quarter of the time on a CPU
 
 transformers_logging.set_verbosity_error()
@@ -225,6 +228,52 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the head of a task says: its labels, in the order of its outputs, and what of the states it reads."""
+
+    labels: tuple[str, ...]
+    read: Literal["word", "first", "mean"]  # the first sub-word of each word, the first token, the mean over sub-words
+
+
+def save_with_head(model: Any, head: nn.Module, answers: Answers, tokenizer: Any, folder: Path) -> str:
+    """As `save`, with the linear head of a task; the encoder alone still loads as before.
+
+    Returns what loads the head: a class of `transformers` where one computes the same, tried out here, else the file
+    `HEAD` with the tensors weight [labels, d] and bias [labels] and, as JSON in its header, the answers.
+    """
+    whole = _with_head(model, head, answers) if answers.read == "word" else None
+    if whole is not None:
+        save(whole, tokenizer, folder)
+        return "AutoModelForTokenClassification"
+    save(model, tokenizer, folder)
+    tensors = {name: weight.detach().cpu().contiguous() for name, weight in head.state_dict().items()}
+    save_file(tensors, folder / HEAD, metadata={"realingo": json.dumps(asdict(answers))})
+    return HEAD
+
+
+@torch.no_grad()
+def _with_head(model: Any, head: nn.Module, answers: Answers) -> Any:
+    """Encoder and head as one model of `transformers`; None where it has none for the type, or another kind of head."""
+    config = copy.deepcopy(model.config)
+    config.id2label = dict(enumerate(answers.labels))
+    config.label2id = {label: number for number, label in config.id2label.items()}
+    device = next(model.parameters()).device
+    try:
+        with torch.random.fork_rng(devices=[]):
+            whole = AutoModelForTokenClassification.from_config(config).to(device)
+    except ValueError:
+        return None
+    if type(getattr(whole, "classifier", None)) is not nn.Linear:
+        return None
+    setattr(whole, whole.base_model_prefix, model)
+    whole.classifier.load_state_dict(head.state_dict())
+    ids = torch.arange(min(8, config.vocab_size), device=device)[None]
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    ours, theirs = head(model.eval()(**given)[0]), whole.eval()(**given).logits
+    return whole if torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5) else None
 
 
 def publish(workshop: Path, output: Path) -> None:

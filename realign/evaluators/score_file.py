@@ -11,11 +11,12 @@ import json
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from realign.cache import write_text
-from realign.score import Score, Tally
+from realign.score import Score, SourceScore, Tally
 
 CHECKSUM = "sha256"
 SLACK = 1e-6  # between a mean and its parts: some evaluators have single precision
@@ -59,6 +60,8 @@ def problem_of(score: Score) -> str:
     """The reason why a score is impossible; empty if it is sound."""
     values = score.per_language
     numbers = [score.value, *values.values(), *(value for seen in score.course or () for value in seen.values())]
+    if score.source_score is not None:
+        numbers += [score.source_score.value, score.source_score.constant]
     if not all(math.isfinite(number) and 0 <= number <= 1 for number in numbers):
         return "a number that is no share"
     if values and abs(score.value - sum(values.values()) / len(values)) > SLACK:
@@ -88,6 +91,7 @@ def _document(score: Score) -> dict[str, Any]:
         "tallies": tallies,
         "seconds": score.seconds,
         **({} if score.course is None else {"course": [dict(seen) for seen in score.course]}),
+        **({} if score.source_score is None else {"source_score": asdict(score.source_score)}),
     }
 
 
@@ -105,7 +109,9 @@ def _score(document: Mapping[str, Any], signature: str) -> Score:
     tallies = {code: Tally(_counts(right), _counts(whole)) for code, (right, whole) in document["tallies"].items()}
     course = tuple(_shares(seen) for seen in document["course"]) if "course" in document else None
     seconds = float(document["seconds"])
-    score = Score(float(document["value"]), _shares(document["per_language"]), signature, tallies, seconds, course)
+    source = SourceScore(**document["source_score"]) if "source_score" in document else None
+    shares = _shares(document["per_language"])
+    score = Score(float(document["value"]), shares, signature, tallies, seconds, course, source)
     if problem := problem_of(score):
         raise ValueError(problem)
     return score

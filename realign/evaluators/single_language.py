@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from realign.evaluators.wrappers import Cached
-from realign.score import Evaluator, Fidelity, Look, Score
+from realign.score import Evaluator, Fidelity, Look, Score, mean_source_score
 from selector.languages.subset import Subset
 
 
@@ -34,7 +34,8 @@ class Alone:
         started = time.perf_counter()
         alone = [Subset((language,)) for language in subset] or [subset]
         plain, seeds = replace(fidelity, merging=None), range(seed, seed + how.seeds)
-        runs = [[self._single(each, plain, at).per_language for at in seeds] for each in alone]
+        found = [[self._single(each, plain, at) for at in seeds] for each in alone]
+        runs = [[score.per_language for score in each] for each in found]
         per_language = {
             code: soft_maximum([sum(run[code] for run in each) / how.seeds for each in runs], how.sharpness)
             for code in runs[0][0]
@@ -45,6 +46,7 @@ class Alone:
             signature=self.signature(subset, fidelity, seed),
             seconds=time.perf_counter() - started,
             course=(),
+            source_score=mean_source_score(score.source_score for each in found for score in each),
         )
 
 

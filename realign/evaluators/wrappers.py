@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realign.cache import cache_root
 from realign.evaluators.score_file import read_score, write_score
-from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked
+from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked, mean_source_score
 from selector.languages.subset import Subset
 
 
@@ -69,6 +69,7 @@ class Repeated:
             tallies={code: _join_tallies([run.tallies[code] for run in runs]) for code in runs[0].tallies},
             seconds=sum(run.seconds for run in runs),
             course=runs[0].course,
+            source_score=mean_source_score(run.source_score for run in runs),
         )
 
 

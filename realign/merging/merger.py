@@ -28,7 +28,8 @@ from realign.encoder.encoder import Encoder
 from realign.merging.vectors import Vector, difference, vector
 from realign.score import Advance, Fidelity, Merging
 from realign.store.array_store import key_of
-from realign.tasks.base import Task, any_of, finetune, heard, train
+from realign.tasks.base import Task, train
+from realign.tasks.finetune import any_of, finetune, heard
 from realign.training.encoded_pairs import PairStore
 from realign.training.realigner import realign
 from realign.training.settings import Realignment

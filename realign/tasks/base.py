@@ -5,11 +5,6 @@
     retrieval.py       the translation among all sentences, without fine-tuning (accuracy both ways)
 
 A task is trained on the source language and evaluated on languages it has seen no label of (zero-shot).
-
-Fine-tuning that is looked at on its way, and may end there.
-
-Patience looks at the source's development split, and ends the training where that has seen no gain for a while: what is
-scored afterwards stays unseen. A `Look` is at the scores themselves, to give a poor candidate up.
 """
 
 from __future__ import annotations
@@ -23,10 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from realign.corpora.base import Split
-from realign.encoder.encoder import States
+from realign.encoder.encoder import Answers, States
 from realign.encoder.ragged import Table
 from realign.encoder.used_rows import narrow
-from realign.score import Advance, Fidelity, Tally
+from realign.score import Advance, SourceScore, Tally
 from realign.training.optimizer import Descent, LossGuard, autocast, rate, seeded
 from realign.training.settings import FineTuning as FineTuning
 
@@ -40,6 +35,11 @@ class Task(Protocol):
     @property
     def facts(self) -> Mapping[str, Any]:
         """Everything of the task that can change a score, as JSON values: part of every signature."""
+        ...
+
+    @property
+    def answers(self) -> Answers | None:
+        """What a trained head says; None where the task has none."""
         ...
 
     def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner | None:
@@ -62,6 +62,13 @@ class Task(Protocol):
         """The outcome of each of the first `limit` sentences (0: all) of every language.
 
         All languages go through the model in one stream, shortest sentences first: hardly any padding.
+        """
+        ...
+
+    def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
+        """What fine-tuning reached on the first `limit` development sentences (0: all) of the source.
+
+        None where the task is not fine-tuned. InputError where the source has no development data that can be used.
         """
         ...
 
@@ -106,6 +113,23 @@ class Tuner:
         self._widen: Callable[[], None] = lambda: None
         self._batches = lessons.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2]))
 
+    def prepare(self) -> None:
+        """Set up the optimizer, which the first step does otherwise."""
+        self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
+        self._states = States(self._model)
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Known once it is set up."""
+        assert self._descent is not None
+        return self._descent.optimizer
+
+    def skip(self, steps: int) -> None:
+        """Go on as after so many steps, from the first."""
+        for _ in range(steps):
+            next(self._batches)
+        self._step = steps
+
     def begin(self) -> None:
         """Before the first step, where only this trains the model until `finish`: steps are faster then."""
         self._widen = narrow(self._model, [self.vocabulary])
@@ -138,9 +162,10 @@ class Tuner:
 
     def step(self) -> Tensor:
         """Take one step; returns the loss before it, a scalar."""
-        if self._descent is None or self._states is None:
-            self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
-            self._states = States(self._model)
+        if self._descent is None:
+            self.prepare()
+        assert self._descent is not None
+        assert self._states is not None
         lesson = self.lesson()
         # a model with dropout must give the same score each time
         with seeded(self._device, self.seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
@@ -205,10 +230,14 @@ def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> 
     """(correct, total) of every sentence, language after language → the tally of each; `sizes` in the same order."""
     tallies, start = {}, 0
     for code, size in sizes.items():
-        part = counts[start : start + size]
-        tallies[code] = Tally(tuple(hit for hit, _ in part), tuple(whole for _, whole in part))
+        tallies[code] = tally_of(counts[start : start + size])
         start += size
     return tallies
+
+
+def tally_of(counts: Sequence[tuple[int, int]]) -> Tally:
+    """(correct, total) of every sentence as a tally."""
+    return Tally(tuple(hit for hit, _ in counts), tuple(whole for _, whole in counts))
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
@@ -217,66 +246,3 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return head
-
-
-LOOKS = 10  # of patience, over all steps
-
-Enough = Callable[[int], bool]  # asked after each step, from 0; True ends the training
-Watch = Callable[[nn.Module, nn.Module], Enough]  # of a model and its head
-
-
-def finetune(
-    task: Task,
-    model: nn.Module,
-    fidelity: Fidelity,
-    seed: int,
-    watch: Watch | None = None,
-    advance: Advance | None = None,
-) -> nn.Module | None:
-    """Take the steps of `fidelity`, fewer if `patience` looks in a row were no better than the best; the head.
-
-    `watch` is given model and head, and what it answers is asked after each step as well. The learning rate follows all
-    steps, so ending early leaves out its lowest part.
-    """
-    tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch or advance else None
-    if tuner is None:
-        return task.finetune(model, fidelity.steps, seed)
-    asked = [*heard(advance, fidelity.steps), *([watch(model, tuner.head)] if watch else [])]
-    if fidelity.patience:
-        asked.append(patience(task, model, tuner.head, fidelity))
-    return train(model, tuner, fidelity.steps, enough=any_of(asked))
-
-
-def any_of(asked: Sequence[Enough]) -> Enough | None:
-    """Enough is where one of these says so, asked one after the other."""
-    return (lambda step: any(ask(step) for ask in asked)) if asked else None
-
-
-def heard(advance: Advance | None, steps: int) -> list[Enough]:
-    """A listener that passes each step on and never ends the training; none without `advance`."""
-    if advance is None:
-        return []
-
-    def tell(step: int) -> bool:
-        advance("fine-tuning", step + 1, steps)
-        return False
-
-    return [tell]
-
-
-def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
-    """Enough is where `fidelity.patience` looks in a row were no better than the best before them."""
-    source = str(task.facts["source"])
-    best, waited = -1.0, 0
-    every = max(1, fidelity.steps // LOOKS)
-
-    def enough(step: int) -> bool:
-        nonlocal best, waited
-        if (step + 1) % every:
-            return False
-        value = task.evaluate(model, head, [source], "dev", fidelity.examples)[source].value
-        model.train()
-        best, waited = max(best, value), 0 if value > best else waited + 1
-        return waited >= fidelity.patience
-
-    return enough

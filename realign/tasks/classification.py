@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from realign.corpora.base import Classified, Examples, Split
-from realign.encoder.encoder import Encoder
+from realign.encoder.encoder import Answers, Encoder
 from realign.encoder.pooling import sentence_vectors
 from realign.encoder.ragged import Table, first_subwords
-from realign.score import Advance, Tally
+from realign.score import Advance, SourceScore, Tally
 from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
 from realign.tasks.unseen import check_labels
 from selector.errors import InputError
@@ -72,6 +72,10 @@ class Classification:
             "fine-tuning": asdict(self._how),
         }
 
+    @property
+    def answers(self) -> Answers:
+        return Answers(self.labels, self._pooling)
+
     def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner:
         return Tuner(model, self._lessons, self._how, steps, seed)
 
@@ -95,6 +99,13 @@ class Classification:
             guess[rows] = head(self._read(states, word)).argmax(1).cpu()
         right = [self.labels[number] == label for number, label in zip(guess.tolist(), known.gold, strict=True)]
         return by_language([(int(hit), 1) for hit in right], known.sizes)
+
+    def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
+        gold = self._encoded((self._source,), "dev", limit).gold
+        if not gold:
+            return None
+        value = self.evaluate(model, head, [self._source], "dev", limit)[self._source].value
+        return SourceScore(self._source, value, max(gold.count(label) for label in self.labels) / len(gold))
 
     def _first_tokens(self, word: Tensor) -> Tensor:
         return (torch.arange(word.shape[1]) < 1).expand(word.shape) if self._pooling == "first" else word >= 0

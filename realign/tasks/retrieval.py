@@ -53,10 +53,17 @@ class Retrieval:
             "max_length": self._length,
         }
 
+    @property
+    def answers(self) -> None:
+        return None
+
     def tuner(self, model: nn.Module, steps: int, seed: int) -> None:
         return None
 
     def finetune(self, model: nn.Module, steps: int, seed: int) -> None:
+        return None
+
+    def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> None:
         return None
 
     @torch.inference_mode()

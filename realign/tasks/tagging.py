@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from realign.corpora.base import Labelled, Split, Tagged
-from realign.encoder.encoder import Encoder
+from realign.encoder.encoder import Answers, Encoder
 from realign.encoder.ragged import first_subwords
 from realign.encoder.windows import Windows, windows
-from realign.score import Advance, Tally
-from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
+from realign.score import Advance, SourceScore, Tally
+from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, tally_of, train
 from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 
@@ -64,6 +64,10 @@ class Tagging:
             "fine-tuning": asdict(self._how),
         }
 
+    @property
+    def answers(self) -> Answers:
+        return Answers(self.tags, "word")
+
     def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner:
         return Tuner(model, self._lessons, self._how, steps, seed)
 
@@ -88,6 +92,14 @@ class Tagging:
             for gold, row in zip(sentences.gold, guess.tolist(), strict=True)
         ]
         return by_language(counts, sentences.sizes)
+
+    def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
+        gold = self._sentences((self._source,), "dev", limit).gold
+        if not gold:
+            return None
+        value = self.evaluate(model, head, [self._source], "dev", limit)[self._source].value
+        constant = max(tally_of([self._count(tags, [tag] * len(tags)) for tags in gold]).value for tag in self.tags)
+        return SourceScore(self._source, value, constant)
 
     def _sentences(self, languages: tuple[str, ...], split: Split, limit: int) -> Sentences:
         """The first `limit` sentences (0: all) of every language, encoded once."""

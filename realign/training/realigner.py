@@ -98,6 +98,19 @@ class Realigner:
         self._anchor = Anchor(free, how.anchor)
 
     @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything with weights that change."""
+        return {"model": self.model, "head": self.head}
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        return {"optimizer": self.optimizer}
+
+    def resume(self, position: int, micro: int) -> None:
+        """Go on as after `position` steps; the weights and moments of then are put in by the caller."""
+        self.position, self.micro = position, micro
+
+    @property
     def pairs_seen(self) -> int:
         return self.position * self.how.batch
 

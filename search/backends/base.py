@@ -6,11 +6,12 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from realign.evaluators.wrappers import Repeated
 from realign.inputs import ChangedError
 from realign.score import Evaluator, Fidelity, Score, Stopped
+from search.machine import fraction
 from selector.errors import RealingoError
 from selector.languages.subset import Subset
 
@@ -141,9 +142,12 @@ def share_of(workers: int, units: float) -> float:
     return 1 / math.ceil(workers / units) if units >= 1 else 0.0
 
 
-def keep_to(share: float) -> None:
-    """In a worker: leave the GPU's memory to the others that share it."""
-    if 0 < share < 1:
+def keep_to(share: float, cuda: Any = None) -> None:
+    """In a worker: leave the GPU's memory to the others that share it. `cuda`: what answers as torch.cuda does."""
+    if not 0 < share < 1:
+        return
+    if cuda is None:
         import torch
 
-        torch.cuda.set_per_process_memory_fraction(share)
+        cuda = torch.cuda
+    cuda.set_per_process_memory_fraction(fraction(share, cuda.get_device_properties(0).total_memory))

@@ -24,9 +24,10 @@ from realign.build import evaluator as assemble
 from realign.build import repeated, tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope
-from realign.score import Advance
+from realign.score import Advance, SourceScore
 from search import planner, terminal
 from search.config.study_config import StudyConfig
+from search.results.convergence import convergence_remark, source_to_json
 from search.study.storage import check_storage, shown
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
@@ -77,9 +78,18 @@ def check(config: StudyConfig, time: bool = False) -> dict[str, Any]:
         report = examine(config, advance)
         document = report.document
         if time and not report.problems:
-            document["estimate"] = report.attempt(estimate.estimate, config, advance)
+            if measured := report.attempt(estimate.estimate, config, advance):
+                document["estimate"] = measured[0]
+                document |= _source(config, measured[1])
             document |= {key: report.document[key] for key in ("ok", "problems")}
     return document
+
+
+def _source(config: StudyConfig, found: SourceScore | None) -> dict[str, Any]:
+    """What the study's fine-tuning reaches on the source; says so where it does not converge."""
+    if text := convergence_remark(found, config.core.task.length_key):
+        terminal.remark(text)
+    return {} if found is None else {"source_score": source_to_json(found)}
 
 
 def unreadable(problem: InputError) -> dict[str, Any]:

@@ -54,5 +54,9 @@ def _summary(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"a trial takes about {cost['seconds_per_trial']:.1f} s with one worker on this machine")
         lines.append(f"the search {cost['search_hours']:.2f} h, the confirmation {cost['confirm_hours']:.2f} h")
         lines.append(f"memory of a worker {cost['memory_gb']:.1f} GB, disk for prepared text {cost['disk_gb']:.2f} GB")
+    if source := document.get("source_score"):
+        name, constant = parse(source["language"]).name, 100 * source["constant"]
+        reached = f"{name} is at {100 * source['value']:.1f} % after fine-tuning"
+        lines.append(f"{reached} (the same answer everywhere scores {constant:.1f} %)")
     count = len(document["problems"])
     return [*lines, "nothing is wrong" if document["ok"] else f"{count} problem{'s' * (count > 1)}"]

@@ -2,6 +2,8 @@
 
 ok        works                       missing   optional and not there
 warning   works, but look at it       broken    needed and does not work: the exit status is then 1
+
+With a study also what that needs, measured by one short trial, and what of it this machine gives.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -22,6 +24,8 @@ from packaging.requirements import Requirement
 from realign.cache import cache_root
 from realign.corpora.folder import VARIABLE
 from search import terminal
+from search.config.study_config import StudyConfig
+from search.machine import Machine, this_machine
 from search.results.json_reader import Json
 
 EXTRAS = {
@@ -61,9 +65,19 @@ class Examination:
         return {"ok": self.ok, "checks": [asdict(each) for each in self.findings]}
 
 
-def examine() -> Examination:
-    """Look at everything. Nothing is left behind; the hub is asked once, with a short time limit."""
-    looks = (_python, _packages, _extras, _torch, _cache, _storages, _hub, _data)
+def examine(config: StudyConfig | None = None) -> Examination:
+    """Look at everything. Nothing is left behind; the hub is asked once, with a short time limit.
+
+    config: a study, to hold against this machine
+    """
+    looks = [_python, _packages, _extras, _torch, _cache, _storages, _hub, _data]
+    if config is not None:
+        chosen = config
+
+        def study() -> Iterator[Finding]:
+            return _study(chosen)
+
+        looks.append(study)
     return Examination(tuple(finding for look in looks for finding in _guarded(look)))
 
 
@@ -229,6 +243,44 @@ def _data() -> Iterator[Finding]:
         yield Finding("data", VARIABLE, "ok", root)
     else:
         yield Finding("data", VARIABLE, "warning", f"{root} is no folder", f"correct {VARIABLE}, or unset it")
+
+
+def _study(config: StudyConfig) -> Iterator[Finding]:
+    """What the study needs and this machine gives; the first problem of a study that cannot run."""
+    from search.commands import check, estimate
+
+    with terminal.progress() as advance:
+        report = check.examine(config, advance, counting=False)
+        measured = None if report.problems else report.attempt(estimate.estimate, config, advance)
+    if measured is None:
+        problem = report.problems[0]
+        yield Finding("study", config.path.name, "broken", problem.message, problem.hint)
+        return
+    yield from needs(config.path.name, measured[0], this_machine(), shutil.disk_usage(cache_root()).free)
+
+
+def needs(file: str, cost: Mapping[str, float], machine: Machine, disk: float) -> Iterator[Finding]:
+    """Findings on a study that costs this much (see `estimate`); `disk`: free bytes where prepared text is kept."""
+    need, fitting = 1e9 * cost["memory_gb"], machine.workers(1e9 * cost["memory_gb"])
+    given = max(machine.gpus) if machine.gpus else machine.memory
+    kind = "a GPU" if machine.gpus else "free memory"
+    hint = "" if fitting else "take a smaller encoder, batch or max_length, or another machine"
+    found = f"{_bytes(need)} a worker; {kind} of {_bytes(given)}"
+    yield Finding("study", "memory", "ok" if fitting else "warning", found, hint)
+    room = 1e9 * cost["disk_gb"] < disk
+    found = f"{_bytes(1e9 * cost['disk_gb'])} of prepared text; {_bytes(disk)} are free"
+    hint = "" if room else "set REALINGO_CACHE to a folder on another disk"
+    yield Finding("study", "disk", "ok" if room else "warning", found, hint)
+    search, confirm = cost["search_hours"], cost["confirm_hours"]
+    hours = f"search {search:.2f} h, confirmation {confirm:.2f} h with one worker"
+    if fitting > 1 and not machine.gpus:
+        hours += f"; {search / fitting:.2f} h and {confirm / fitting:.2f} h with {fitting}, a core each"
+    yield Finding("study", "time", "ok", hours)
+    why = f"memory of {len(machine.gpus)} GPU" if machine.gpus else f"{machine.cores} cores and the memory"
+    advice = f"realingo search {file} --workers {fitting}" if fitting > 1 else ""
+    if machine.gpus and advice:
+        advice += "; they share the GPU's time, so try 2 first and compare the pace"
+    yield Finding("study", "workers", "ok" if fitting else "warning", f"up to {fitting}, by {why}", advice)
 
 
 def render(examination: Examination) -> terminal.RenderableType:

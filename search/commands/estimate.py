@@ -13,7 +13,7 @@ from numpy.random import default_rng
 
 from realign.build import evaluator as assemble
 from realign.core import FakeModel
-from realign.score import Advance, Fidelity
+from realign.score import Advance, Fidelity, SourceScore
 from search.config.schema import ConfirmSection
 from search.config.study_config import StudyConfig
 from search.confirmation.confirm import LEAST_DRAWS
@@ -23,6 +23,7 @@ from selector.languages.subset import Subset
 
 STEPS = 6  # of each training; the first warms up and is not counted
 TARGETS = 4  # languages that are evaluated
+AWAITED = 120.0  # seconds that the whole fine-tuning may take, to see what it reaches
 TRAINING = ("realigning", "fine-tuning")
 
 
@@ -64,20 +65,22 @@ class Pace:
         return self.rest + training + self.sentence * fidelity.examples * languages
 
 
-def estimate(config: StudyConfig, advance: Advance) -> dict[str, float]:
-    """Seconds a trial of the search, hours of search and confirmation with one worker, memory and disk in gigabytes.
+def estimate(config: StudyConfig, advance: Advance) -> tuple[dict[str, float], SourceScore | None]:
+    """What a study takes, and what its fine-tuning reaches on the source: None where that takes longer than `AWAITED`.
 
-    Disk is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
+    Seconds a trial of the search, hours of search and confirmation with one worker, memory and disk in gigabytes. Disk
+    is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
     """
+    source_score: SourceScore | None = None
     if isinstance(config.core.model.base, FakeModel):
         seconds = config.core.model.base.seconds
         pace, disk = Pace(0.0, 0.0, 0.0, seconds), 0.0
     else:
-        pace, disk = _measured(config, advance)
+        pace, disk, source_score = _measured(config, advance)
     full, batch = fidelities.full(config), config.core.realign.batch
     search = _search_seconds(config, pace)
     confirming = pace.trial(batch, full, len(config.scope.everyone)) * _evaluations(config.confirm)
-    return {
+    cost = {
         "seconds_per_trial": pace.trial(batch, fidelities.at_level(config, config.level), len(config.tune))
         * config.search.seeds,
         "search_hours": search / 3600,
@@ -85,10 +88,14 @@ def estimate(config: StudyConfig, advance: Advance) -> dict[str, float]:
         "memory_gb": _memory(),
         "disk_gb": disk,
     }
+    return cost, source_score
 
 
-def _measured(config: StudyConfig, advance: Advance) -> tuple[Pace, float]:
-    """One short trial of a subset of the largest size; gigabytes of the pool's prepared text, from this subset's."""
+def _measured(config: StudyConfig, advance: Advance) -> tuple[Pace, float, SourceScore | None]:
+    """One short trial of a subset of the largest size; gigabytes of the pool's prepared text, from this subset's.
+
+    Then the whole fine-tuning on the encoder as it is, where that is quick: what it reaches on the source.
+    """
     from realign.training.encoded_pairs import PairStore
 
     clock, full = Clock(advance), fidelities.full(config)
@@ -109,7 +116,9 @@ def _measured(config: StudyConfig, advance: Advance) -> tuple[Pace, float]:
     sentence = clock.pace("evaluating")
     _, sentences = clock.last.get("evaluating", (0.0, 0))
     known = step * short.pairs / config.core.realign.batch + lesson * short.steps + sentence * sentences
-    return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9
+    quick = full.steps and lesson * full.steps <= AWAITED
+    source_score = evaluator(Subset(), full, config.seed).source_score if quick else None
+    return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9, source_score
 
 
 def _search_seconds(config: StudyConfig, pace: Pace) -> float:

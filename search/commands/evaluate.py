@@ -8,6 +8,8 @@ study's own score of its subset, digit by digit, where the seed is the same.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -15,7 +17,7 @@ from typing import get_args
 from realign.build import evaluator as assemble
 from realign.core import Model
 from realign.data_sets import Data
-from realign.score import Score
+from realign.score import Score, SourceScore, mean_source_score
 from realign.training.settings import Realignment
 from search import terminal
 from search.backends import registry as backends
@@ -25,6 +27,7 @@ from search.confirmation.comparison import difference_of, mean_of
 from search.confirmation.measured import Measured, measure, regressions
 from search.confirmation.significance import format_p
 from search.interrupts import Interrupts
+from search.results.convergence import convergence_remark
 from search.results.evaluation import Evaluation, Rival
 from search.results.words import gain, percent, signed, span
 from search.study.provenance import versions
@@ -54,6 +57,9 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> Evaluation:
     """Fine-tune and score on `wanted.seeds` seeds from the study's on. Held-out languages are seen on the test split
     alone. Every score is cached, so an interrupted evaluation goes on where it was.
     """
+    for model in filter(None, (wanted.model, wanted.against)):
+        if _has_head(Path(model)):
+            terminal.remark(f"{model} has the head of a task: it is not used, the encoder is fine-tuned again")
     place = "inline" if wanted.workers == 1 else "process"
     backends.Place(place, wanted.workers)
     seeds = [config.seed + i for i in range(wanted.seeds)]
@@ -64,7 +70,16 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> Evaluation:
         scores = [_scores(bench, model, view, seeds) for model, view in zip(models, views, strict=True)]
     measured = [measure([[score] for score in each]) for each in scores]
     found = _evaluation(config, wanted, scores[0], measured[0])
+    found = replace(found, source_score=_source_score(config, models, scores))
     return replace(found, against=_compared(config, models[1], *measured)) if len(models) > 1 else found
+
+
+def _has_head(folder: Path) -> bool:
+    """Whether `realign` saved an encoder in it that was fine-tuned as well."""
+    try:
+        return "head" in json.loads((folder / "realingo.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _view(config: StudyConfig, model: str, split: str) -> backends.View:
@@ -104,6 +119,15 @@ def _evaluation(config: StudyConfig, wanted: Wanted, scores: list[Score], measur
         signature=hashlib.sha256("+".join(score.signature for score in scores).encode()).hexdigest()[:24],
         versions=versions(),
     )
+
+
+def _source_score(config: StudyConfig, models: Sequence[str], scores: Sequence[Sequence[Score]]) -> SourceScore | None:
+    """What fine-tuning reached on the source, of the first of `models`; says of which it has not converged."""
+    found = [mean_source_score(score.source_score for score in each) for each in scores]
+    for model, each in zip(models, found, strict=True):
+        if text := convergence_remark(each, config.core.task.length_key):
+            terminal.remark(f"{model}: {text}")
+    return found[0]
 
 
 def _compared(config: StudyConfig, name: str, mine: Measured, other: Measured) -> Rival:

@@ -3,6 +3,8 @@
     MODEL_DIR              appears whole at the end: weights, tokenizer, README.md (model card), realingo.json (facts)
     .MODEL_DIR.realign/    beside it until then: checkpoint.safetensors, run.json (whose run it is), a lock
 
+With order = "during" encoder and task head are trained together, and both are saved: the encoder alone loads as ever.
+
 On a CPU one thread works, as in a study: the weights are then those that the study scored with the same seed.
 """
 
@@ -23,19 +25,22 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from realign.build import evaluator as assemble
+from realign.build import tasks
 from realign.cache import write_text
 from realign.core import Core
 from search import output_folder, terminal
 from search.config import realign_file
 from search.interrupts import Interrupts
 from search.report import model_card
-from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts
+from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts, TaskHead
 from search.study.provenance import versions
 from selector.errors import InputError, RunError, StopError
 from selector.languages.language import Pool
 
 if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
+    from realign.tasks.base import Task
+    from realign.tasks.in_turns import InTurns
     from realign.training.encoded_pairs import EncodedPairs
     from realign.training.realigner import Realigner
 
@@ -55,6 +60,7 @@ class Start:
     pairs_of: Mapping[str, PairCounts]
     hashes: Mapping[str, tuple[str, str]]  # code → of the text, source and target
     parallel: str  # signature of the corpus
+    task: Task | None  # that realignment takes turns with
 
     def facts(self, order: realign_file.Order) -> RunFacts:
         """Everything the weights follow from."""
@@ -70,6 +76,8 @@ class Start:
             seed=order.seed,
             torch=torch.__version__,
             device="cuda" if torch.cuda.is_available() else "cpu",
+            task=None if self.task is None else dict(self.task.facts),
+            task_steps=0 if self.task is None else tasks.steps(order.core, order.languages),
         )
 
 
@@ -109,7 +117,8 @@ def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
         counts[language.code] = PairCounts(row["available"], row["pairs"], dict(row["dropped"]))
         hashes[language.code] = row["source"], row["target"]
         advance("preparing parallel text", number, len(languages))
-    return Start(encoder, {code: store.of(code) for code in counts}, counts, hashes, text.signature)
+    task = tasks.data(core, languages).task(encoder) if core.realign.order == "during" else None
+    return Start(encoder, {code: store.of(code) for code in counts}, counts, hashes, text.signature, task)
 
 
 @contextmanager
@@ -143,25 +152,28 @@ class _Job:
         """Train, going on from a checkpoint if there is one, and publish. `every`: seconds."""
         import torch
 
+        from realign.tasks.in_turns import training_of
         from realign.training import checkpoint
-        from realign.training.realigner import Realigner
 
         file, begun = self.work / CHECKPOINT, time.monotonic()
         facts = self._agreed()
         run = hashlib.sha256(json.dumps(facts.to_json(), sort_keys=True).encode()).hexdigest()[:24]
         model = self.start.encoder.copy().to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        how, steps = self.asked.core.realign, self.asked.core.realign.steps
-        realigner = Realigner(model, self.start.pairs, how, steps, self.asked.seed)
+        core, task = self.asked.core, self.start.task
+        lessons = tasks.steps(core, self.asked.languages) if task else 0
+        training = training_of(
+            model, self.start.pairs, core.realign, core.realign.steps, self.asked.seed, task, lessons
+        )
         try:
-            checkpoint.complete(realigner, file, run, every, _told(realigner, advance, interrupts))
+            checkpoint.complete(training, file, run, every, _told(training, advance, interrupts))
         except Stopped:
-            realigner.look()
-            checkpoint.save(file, realigner, run)
-            message = f"stopped after step {realigner.position} of {steps}; a checkpoint is in {self.work}"
+            training.look()
+            checkpoint.save(file, training, run)
+            message = f"stopped after step {training.position} of {training.steps}; a checkpoint is in {self.work}"
             again = f"realingo realign {self.asked.given} -o {self.target} --resume"
             raise StopError(message, f"go on with the same settings and --resume: {again}") from None
-        made = self._model(facts, run, realigner.pairs_by_language, time.monotonic() - begun)
-        published = self._publish(realigner, made)
+        made = self._model(facts, run, training.pairs_by_language, time.monotonic() - begun)
+        published = self._publish(training, made)
         shutil.rmtree(self.work, ignore_errors=True)
         return published
 
@@ -211,21 +223,34 @@ class _Job:
         commit = encoder.origin.removeprefix(f"{name}@") if encoder.origin.startswith(f"{name}@") else None
         return BaseEncoder(name, commit, encoder.signature)
 
-    def _publish(self, realigner: Realigner, made: RealignedModel) -> RealignedModel:
+    def _publish(self, training: Realigner | InTurns, made: RealignedModel) -> RealignedModel:
         """Write the model beside its place, load it once to see that it loads, put it in place."""
-        from realign.encoder.encoder import load, publish, save
+        from realign.encoder.encoder import load, publish
 
         draft = self.work / DRAFT
         shutil.rmtree(draft, ignore_errors=True)
         with self._writing(draft, Exception):  # a full disk is told by the libraries below in errors of every kind
-            save(realigner.model, self.start.encoder.tokenizer, draft)
-        whole = replace(made, signature=load(str(draft)).signature)
+            head = self._save(training, draft)
+        whole = replace(made, head=head, signature=load(str(draft)).signature)
         text = model_card.render(self.asked.core, self.asked.languages, whole)
         with self._writing(draft, OSError):
             write_text(draft / "realingo.json", json.dumps(whole.to_json(), indent=1, ensure_ascii=False) + "\n")
             write_text(draft / "README.md", text)
             publish(draft, self.target)
         return replace(whole, path=str(self.target), files=tuple(sorted(file.name for file in self.target.iterdir())))
+
+    def _save(self, training: Realigner | InTurns, draft: Path) -> TaskHead | None:
+        """Write encoder and tokenizer, and the head of the task where there is one; what is known of that."""
+        from realign.encoder.encoder import save, save_with_head
+
+        tokenizer, task = self.start.encoder.tokenizer, self.start.task
+        if task is None or task.answers is None:
+            save(training.model, tokenizer, draft)
+            return None
+        loads = save_with_head(training.model, training.modules["task"], task.answers, tokenizer, draft)
+        given, steps = self.asked.core.task, tasks.steps(self.asked.core, self.asked.languages)
+        answers = task.answers
+        return TaskHead(given.kind, steps, given.batch, given.lr, answers.labels, answers.read, loads)
 
     @contextmanager
     def _writing(self, draft: Path, kind: type[Exception]) -> Iterator[None]:
@@ -238,17 +263,19 @@ class _Job:
             raise RunError(message, hint) from problem
 
 
-def _told(realigner: Realigner, advance: terminal.Noted, interrupts: Interrupts) -> Callable[[str, int, int], None]:
+def _told(
+    training: Realigner | InTurns, advance: terminal.Noted, interrupts: Interrupts
+) -> Callable[[str, int, int], None]:
     """Shows the loss and the pace, and stops between two steps when asked to."""
     begun, first = time.monotonic(), -1
 
     def told(what: str, done: int, total: int) -> None:
         nonlocal first, begun
         if first < 0:  # the first step of this process, which may be a late one: not counted, it warms up
-            first, begun = done, time.monotonic()
-        pace = (done - first) * realigner.how.batch / max(1e-9, time.monotonic() - begun)
-        loss = "" if math.isnan(realigner.loss) else f"loss {realigner.loss:.3f}, "
-        advance(what, done, total, f"{loss}{pace:.0f} pairs/s" if done > first else "")
+            first, begun = training.pairs_seen, time.monotonic()
+        pace = (training.pairs_seen - first) / max(1e-9, time.monotonic() - begun)
+        loss = "" if math.isnan(training.loss) else f"loss {training.loss:.3f}, "
+        advance(what, done, total, f"{loss}{pace:.0f} pairs/s" if training.pairs_seen > first else "")
         if interrupts.is_requested:
             raise Stopped
 

@@ -153,6 +153,10 @@ def render_status(found: SearchStatus) -> terminal.RenderableType:
     rows += _subsets(found)
     for each in found.front or ():
         rows += [[f"for {each.cost:g}", f"{_value(each)} with {' '.join(each.languages)}"]]
+    if source := found.source_score:
+        constant = f"the same answer everywhere scores {percent(source.constant)} %"
+        verdict = "" if source.converged else ": not converged"
+        rows += [["source language", f"{source.language} {percent(source.value)} %{verdict} ({constant})"]]
     rows += [["full evaluations", f"{found.full_equivalents:g}"]]
     rows += [["measuring time", f"{found.seconds:.0f} s"]]
     parts: list[terminal.RenderableType] = [terminal.table("", ["", ""], rows)]

@@ -35,7 +35,7 @@ class RealignFile(Section):
     source: str = setting("eng", "Source language, which the others are pulled towards.")
     model: Model = setting(Model(), "The encoder.")
     data: Data = setting(Data(), "The parallel text.")
-    task: Task = setting(Task(), "Task of the study that chose; realignment itself does not look at it.")
+    task: Task = setting(Task(), "Task of the study that chose; only order = 'during' trains on it.")
     realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
 
 
@@ -70,8 +70,8 @@ def _core(path: Path, file: RealignFile, source: Language, size: int) -> Core:
     """Its text is limited as for a study of one subset. InputError for what no realignment can do."""
     if isinstance(file.model.base, FakeModel):
         raise InputError(f"{path.name}: model.base is a rehearsal: there is no encoder to realign", "name an encoder")
-    if file.realign.order == "during":
-        message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning: no encoder stands between them"
+    if file.realign.order == "during" and file.task.kind == "retrieval":
+        message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "set realign.order = 'before'")
     core = Core(file.model, file.data, file.task, file.realign, source, path.parent)
     return limited(core, (size, size), 0, SearchSection(), FidelitySection())

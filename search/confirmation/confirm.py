@@ -7,7 +7,7 @@ macro-average over the tuning targets; `held_out` over the languages kept from t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
@@ -15,7 +15,7 @@ from statistics import median
 from numpy.random import default_rng
 
 from realign.evaluators.own import code_of, name_of
-from realign.score import Score
+from realign.score import Score, SourceScore, mean_source_score
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
@@ -26,6 +26,7 @@ from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
+from search.results.convergence import convergence_remark
 from search.study.provenance import versions
 from search.study.study import Study, open_study
 from search.study.trial import Trial
@@ -80,6 +81,7 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     scores = _measure(config, bench, rows, fresh, found[0].subset)
     luck = _luck(config, found[0], bench, fresh)
     confirmation = _confirmation(config, fresh, luck, table(config, rows, scores))
+    confirmation = replace(confirmation, source_score=_source_score(config, scores))
     confirm_file.save(config, confirmation)
     return confirmation
 
@@ -148,6 +150,14 @@ def _duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{math.ceil(seconds)} s"
+
+
+def _source_score(config: StudyConfig, scores: Mapping[str, Sequence[Sequence[Score]]]) -> SourceScore | None:
+    """What fine-tuning reached on the source, the mean over all rows; says so where it has not converged."""
+    found = mean_source_score(score.source_score for row in scores.values() for seed in row for score in seed)
+    if text := convergence_remark(found, config.core.task.length_key):
+        terminal.remark(text)
+    return found
 
 
 def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> Luck:

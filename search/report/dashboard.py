@@ -136,7 +136,8 @@ def study_note(story: Story) -> str:
         "The note of a trial names its subset. Read the figures below the charts; the built-in importance chart "
         "ranks parameters, and a subset is not a parameter, so it stays empty."
     )
-    head = (f"## {plain(story.headline)}", "", plain(story.verdict.trials), "", status, "", *against)
+    warning = [f"**{plain(story.unlearned)}.**", ""] if story.unlearned else []
+    head = (f"## {plain(story.headline)}", "", *warning, plain(story.verdict.trials), "", status, "", *against)
     return "\n".join((*head, "", "### How to read this", "", reading))
 
 

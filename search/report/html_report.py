@@ -15,6 +15,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from realign.cache import write_text
+from realign.score import mean_source_score
 from search.config.study_config import StudyConfig
 from search.confirmation import confirm_file, recommend
 from search.confirmation.verdict import Verdict, luck_in_words, of_trials
@@ -25,6 +26,7 @@ from search.report.findings import Shot
 from search.report.plots import Names
 from search.report.templates import fill
 from search.results.confirmation import Confirmation, ConfirmedRow
+from search.results.convergence import convergence_remark
 from search.results.effects import Explanation
 from search.results.words import joined
 from search.study.provenance import versions
@@ -53,6 +55,7 @@ class Story:
     plots: Mapping[str, Plot]
     table: Sequence[tuple[Trial, str]]  # the best trials with the names of their languages
     facts: Sequence[tuple[str, str]]
+    unlearned: str = ""  # where fine-tuning has not converged: that, in one sentence
 
     @property
     def rows(self) -> Sequence[ConfirmedRow]:
@@ -110,6 +113,7 @@ def gather(config: StudyConfig, study: Study) -> Story:
         },
         table=[(trial, joined([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
         facts=_facts(config, study, confirmation),
+        unlearned=convergence_remark(mean_source_score(t.source_score for t in done), config.core.task.length_key),
     )
 
 

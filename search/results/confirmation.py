@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from realign.score import SourceScore
+from search.results.convergence import source_from_json, source_to_json
 from search.results.estimates import Difference, Estimate, Interval
 from search.results.json_reader import (
     Json,
@@ -141,6 +143,7 @@ class Confirmation:
     rows: tuple[ConfirmedRow, ...]
     task: str | None = None  # None in documents of the first versions
     metric: str | None = None
+    source_score: SourceScore | None = None  # what fine-tuning reached on the source language; None: not known
 
     @property
     def best(self) -> ConfirmedRow:
@@ -174,6 +177,7 @@ class Confirmation:
         document |= {"targets": list(self.targets), "held_out": list(self.held_out), "split": self.split}
         document |= {name: getattr(self, name) for name in ("task", "metric") if getattr(self, name) is not None}
         document |= {"seeds": list(self.seeds), "fidelity": dict(self.fidelity), "versions": dict(self.versions)}
+        document |= {} if self.source_score is None else {"source_score": source_to_json(self.source_score)}
         return document | {
             "method": self.method,
             "luck": self.luck.to_json(),
@@ -200,6 +204,7 @@ class Confirmation:
             rows=read.value("rows", several(ConfirmedRow.from_json)),
             task=read.optional("task", text),
             metric=read.optional("metric", text),
+            source_score=read.optional("source_score", source_from_json),
         )
 
     def to_dataframe(self) -> DataFrame:

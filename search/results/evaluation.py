@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from realign.score import SourceScore
+from search.results.convergence import source_to_json
 from search.results.estimates import Difference, Estimate
 from search.results.json_reader import Json
 
@@ -48,6 +50,7 @@ class Evaluation:
     signature: str
     versions: Mapping[str, str] = field(hash=False)
     against: Rival | None = None
+    source_score: SourceScore | None = None  # what fine-tuning reached on the source language; None: not known
 
     def to_json(self) -> Json:
         document: Json = {"schema": SCHEMA, "model": self.model, "study": self.study, "task": self.task}
@@ -58,6 +61,7 @@ class Evaluation:
             held_out = {**self.held_out.to_json(), "languages": list(self.held_out_languages)}
         document |= {"held_out": held_out, "per_language": dict(self.per_language)}
         document |= {"per_seed": [dict(each) for each in self.per_seed], "signature": self.signature}
+        document |= {} if self.source_score is None else {"source_score": source_to_json(self.source_score)}
         return document | {
             "versions": dict(self.versions),
             "against": None if self.against is None else self.against.to_json(),

@@ -43,9 +43,26 @@ class RunFacts:
     seed: int
     torch: str  # version
     device: str
+    task: Mapping[str, object] | None = field(default=None, hash=False)  # that realignment took turns with
+    task_steps: int = 0  # of its fine-tuning
 
     def to_json(self) -> Json:
-        return {**asdict(self), "data": {code: list(hashes) for code, hashes in self.data.items()}}
+        document: Json = {**asdict(self), "data": {code: list(hashes) for code, hashes in self.data.items()}}
+        unused = ("task", "task_steps") if self.task is None else ()
+        return {name: value for name, value in document.items() if name not in unused}
+
+
+@dataclass(frozen=True)
+class TaskHead:
+    """The head of a task that an encoder was fine-tuned with, and how."""
+
+    kind: str
+    steps: int  # of fine-tuning
+    batch: int  # sentences a step
+    lr: float  # the highest
+    labels: tuple[str, ...]  # in the order of the outputs
+    read: str  # "word", "first" or "mean": which states it reads
+    loads: str  # a class of transformers, or a file beside the encoder
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,7 @@ class RealignedModel:
     seconds: float  # since the last start
     versions: Mapping[str, str] = field(hash=False)
     signature: str = ""  # of the weights
+    head: TaskHead | None = None  # None: of the encoder alone
     path: str = ""  # where it was published
     files: tuple[str, ...] = ()
 
@@ -80,4 +98,5 @@ class RealignedModel:
         document |= {"facts": self.facts.to_json(), "chosen": None if self.chosen is None else self.chosen.to_json()}
         document |= {"changed": list(self.changed), "created": self.created, "seconds": self.seconds}
         document |= {"versions": dict(self.versions), "signature": self.signature}
+        document |= {} if self.head is None else {"head": asdict(self.head)}
         return document | ({"path": self.path, "files": list(self.files)} if self.path else {})

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from realign.score import SourceScore
 from search.results.confirmation import ConfirmedRow
+from search.results.convergence import source_from_json, source_to_json
 from search.results.effects import Explanation
 from search.results.json_reader import (
     Json,
@@ -113,6 +115,7 @@ class SearchStatus:
     explain: Explanation | None = None  # which languages matter, where that was asked
     confirmed: ConfirmedRow | None = None  # the confirmed subset to take, once there is one
     verdict: str = ""  # what the study found, in a sentence; "" before the first finished trial
+    source_score: SourceScore | None = None  # what fine-tuning reached on the source language; None: not known
     history: tuple[TrialRecord, ...] = ()  # every attempt; not in `status --json`
 
     def to_json(self) -> Json:
@@ -122,6 +125,7 @@ class SearchStatus:
         document |= {"best": None if self.best is None else self.best.to_json()}
         document |= {} if self.recommended is None else {"recommended": self.recommended.to_json()}
         document |= {} if self.front is None else {"front": [each.to_json() for each in self.front]}
+        document |= {} if self.source_score is None else {"source_score": source_to_json(self.source_score)}
         document |= {"evaluations": {"full_equivalents": self.full_equivalents}, "seconds": self.seconds}
         document |= {} if self.explain is None else {"explain": self.explain.to_json()}
         if self.confirmed is not None:
@@ -148,6 +152,7 @@ class SearchStatus:
             explain=read.optional("explain", Explanation.from_json),
             confirmed=read.optional("confirmed", ConfirmedRow.from_json),
             verdict=read.optional("verdict", text) or "",
+            source_score=read.optional("source_score", source_from_json),
             history=read.optional("history", several(TrialRecord.from_json)) or (),
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.config.study_config import load
+from search.starting.recipes import recipe_for
 from search.starting.study_text import Plan, render
 from selector.errors import InputError, NoDataError
 from selector.languages.language import parse, parse_pool
@@ -51,7 +52,10 @@ def init(file: Path, wish: Wish, overwrite: bool = False) -> dict[str, Any]:
     """Write `file` and tell what it holds. InputError, and nothing written: it is there, or the wish does not fit."""
     check_place(file, overwrite)
     plan, remarks = _planned(wish, file)
-    text = render(plan, file.name, _schema(file))
+    recipe, why = recipe_for(plan.model, file.absolute().parent)
+    if not plan.of_world:
+        remarks = (*remarks, f"settings for encoders of {recipe.of}: {why}; docs/recipes.md says where from")
+    text = render(plan, file.name, _schema(file), recipe)
     _check(file, text)
     _put(file, text)
     return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}

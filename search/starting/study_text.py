@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from search.starting.recipes import EXAMPLES, Recipe
+
 WORLD_TASK = """steps = 50
 batch = 32
 lr = 1e-3
@@ -14,15 +16,6 @@ aligner = "gold"  # the world knows which word translates which; real text needs
 steps = 50
 batch = 16      # sentence pairs a step: 800 pairs in all, however many languages share them
 lr = 1e-3"""
-TASK = """steps = 1000    # of fine-tuning on the source language
-batch = 32      # sentences a step
-lr = 2e-5
-examples = 200  # sentences of a language that are looked at, at most"""
-REALIGN = """loss = "sentence"  # "word" needs an aligner, such as "mutual"
-steps = 2000    # the paper of realignment subsets (arXiv 2511.06497) takes 24,544
-batch = 16      # sentence pairs a step: 32,000 pairs in all, however many languages share them
-lr = 7.5e-6     # for encoders of the size of XLM-R-base; small ones take 1e-4"""
-
 
 LINE = 12  # languages
 
@@ -47,14 +40,12 @@ class Plan:
         return self.model == "world"
 
 
-def render(plan: Plan, file: str, schema: str) -> str:
-    """The text of a file of that name. Every section says what it is for.
+def render(plan: Plan, file: str, schema: str, recipe: Recipe) -> str:
+    """The text of a file of that name. Every section says what it is for; `recipe` is not for the world.
 
     `schema` is where an editor finds the description of all keys: it completes and checks them with it.
     """
-    tuned = (
-        TASK if plan.kind != "retrieval" else "examples = 200  # sentences of a language that are looked at, at most"
-    )
+    tuned = EXAMPLES if plan.kind == "retrieval" else recipe.task(plan.kind)
     return f"""#:schema {schema}
 # Which {plan.k} of these languages should an encoder be realigned on?
 #
@@ -85,7 +76,7 @@ data = {plan.data}
 {WORLD_TASK if plan.of_world else tuned}
 
 [realign]
-{WORLD_REALIGN if plan.of_world else REALIGN}
+{WORLD_REALIGN if plan.of_world else recipe.realign}
 
 [search]
 strategy = "surrogate"

@@ -213,7 +213,9 @@ class Study:
 
         `course`, the values on the way, are Optuna's intermediate values; `expected` belongs to a run that was stopped.
         """
-        result = TrialResult(dict(score.per_language), score.signature, score.seconds, runs, expected)
+        result = TrialResult(
+            dict(score.per_language), score.signature, score.seconds, runs, expected, score.source_score
+        )
         values = [value, trial.cost] if self.config.search.objectives else [value]
         state: State = "complete" if runs is None else "pruned"
         ended = trial.ended(state, value, course, result)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from statistics import fmean
 from typing import Literal
 
+from realign.score import SourceScore
 from search.results.json_reader import Json
 from search.study.owner import Owner
 from selector.languages.subset import Subset
@@ -74,19 +75,24 @@ class TrialResult:
     seconds: float = 0.0
     runs: int | None = None
     expected: float | None = None
+    source_score: SourceScore | None = None  # what fine-tuning reached on the source language
     check: str | None = None  # see `Trial.check`; None in studies of the first versions
 
     def to_json(self) -> Json:
         document: Json = {"per_language": dict(self.per_language), "signature": self.signature}
         document |= {"seconds": self.seconds, "runs": self.runs}
         document |= {} if self.expected is None else {"expected": self.expected}
+        document |= {} if self.source_score is None else {"source_score": asdict(self.source_score)}
         return document | {"check": self.check}
 
     @classmethod
     def from_json(cls, attributes: Json) -> TrialResult:
         """From a trial's user attributes: in the first versions the parts stand beside each other."""
         given = {**attributes, **attributes.get("result", {})}
-        return cls(**{each.name: given[each.name] for each in fields(cls) if each.name in given})
+        found = {each.name: given[each.name] for each in fields(cls) if each.name in given}
+        if found.get("source_score") is not None:
+            found["source_score"] = SourceScore(**found["source_score"])
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Trial:
     retry_of: int | None = None  # number of the attempt before
     owner: Owner | None = None
     started: datetime | None = None
+    source_score: SourceScore | None = None  # mean over its seeds; None: not known
     repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean: see `pooled`
 
     def begun(self, seeds: int) -> int:
@@ -131,6 +138,7 @@ class Trial:
             seconds=result.seconds,
             runs=result.runs,
             expected=result.expected,
+            source_score=result.source_score,
         )
 
     @property

@@ -381,7 +381,6 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("languages=deu,eng", "source language eng"),
         ("languages=deu,klingonish", "klingonish"),
         ("realign.stepz=4", "did you mean 'steps'"),
-        ("realign.order=during", "takes turns"),
         ("model.base={kind='fake'}", "rehearsal"),
         ("model.base=nowhere/at/all", "nowhere/at/all"),
         ("data.parallel={kind='tsv', folder='nowhere'}", "nowhere"),

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rehearsal
 from packaging.requirements import Requirement
 from rehearsal import realingo, tree
 
 from search.commands import doctor
+from search.machine import CONTEXT, Machine, this_machine
 
 STATES = {"ok", "warning", "missing", "broken"}
 
@@ -126,3 +128,61 @@ def test_the_data_root_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_storage_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor._stored("sqlite:///no/such/folder/s.db")
     assert doctor._stored("s.journal") == ""
+
+
+COST = {"seconds_per_trial": 9.0, "search_hours": 8.0, "confirm_hours": 2.0, "memory_gb": 3.0, "disk_gb": 1.0}
+
+
+class Cuda:
+    """Answers as torch.cuda does on a machine with two GPUs."""
+
+    def is_available(self) -> bool:
+        return True
+
+    def device_count(self) -> int:
+        return 2
+
+    def get_device_properties(self, number: int) -> Any:
+        return type("Properties", (), {"total_memory": (24e9, 8e9)[number]})
+
+
+def found(machine: Machine, disk: float = 5e9) -> dict[str, doctor.Finding]:
+    return by_name(list(doctor.needs("study.toml", COST, machine, disk)))
+
+
+def test_on_processors_cores_and_memory_bound_the_workers() -> None:
+    told = found(Machine(cores=4, memory=20e9))
+    assert told["workers"].found == "up to 4, by 4 cores and the memory"
+    assert told["workers"].hint == "realingo search study.toml --workers 4"
+    assert "2.00 h and 0.50 h with 4, a core each" in told["time"].found
+    assert {finding.state for finding in told.values()} == {"ok"}
+    assert found(Machine(cores=4, memory=7e9))["workers"].found.startswith("up to 2,")
+
+
+def test_what_does_not_fit_is_a_warning_with_a_way_out() -> None:
+    told = found(Machine(cores=4, memory=2e9), disk=0.5e9)
+    assert [told[name].state for name in ("memory", "workers", "disk")] == ["warning"] * 3
+    assert all(finding.hint for finding in told.values() if finding.state == "warning" and finding.name != "workers")
+
+
+def test_on_gpus_their_memory_bounds_the_workers(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  900 kB\nMemAvailable:  700 kB\n")
+    machine = this_machine(Cuda(), meminfo)
+    assert (machine.gpus, machine.memory) == ((24e9, 8e9), 700 * 1024)
+    each = 3e9 + CONTEXT
+    assert machine.workers(3e9) == 24e9 // each + 8e9 // each == 8
+    assert found(machine)["workers"].hint.startswith(
+        "realingo search study.toml --workers 8; they share the GPU's time"
+    )
+
+
+def test_a_study_is_held_against_this_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = rehearsal.write(tmp_path / "study", seconds=0.0, trials=12)
+    assert realingo("doctor", str(study), "--json") == 0
+    checks = [check for check in json.loads(capsys.readouterr().out)["checks"] if check["group"] == "study"]
+    assert [check["name"] for check in checks] == ["memory", "disk", "time", "workers"]
+    assert realingo("doctor", str(study), "--json", "--set", "model.base=nowhere/at/all") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["checks"][-1]["state"] == "broken"
+    assert document["checks"][-1]["found"] == "the world does not speak vie"  # the first of its problems

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import termios
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from rehearsal import realingo
 
 from search.config.study_config import load
 from search.starting.folder_survey import survey
+from search.starting.recipes import BASE, SMALL, Recipe, recipe_for
 from selector.errors import InputError
 
 TREE = "1\tA\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n"
@@ -354,3 +356,50 @@ def test_leaving_the_questions_writes_nothing_and_says_so_in_one_line(key: str, 
     said = [line for line in terminal.text.replace("^C", "").splitlines()[1:] if line.strip()]
     assert said == ["nothing was written; 'realingo init' asks again"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("intfloat/multilingual-e5-small", SMALL),
+        ("microsoft/Multilingual-MiniLM-L12-H384", SMALL),
+        ("jhu-clsp/mmBERT-small", SMALL),
+        ("xlm-roberta-base", BASE),
+        ("google-bert/bert-base-multilingual-cased", BASE),
+        ("small-lab/XLM-base", BASE),  # the owner's name says nothing
+    ],
+)
+def test_an_unknown_encoder_is_judged_by_its_name(model: str, expected: Recipe, tmp_path: Path) -> None:
+    assert recipe_for(model, tmp_path)[0] is expected
+
+
+@pytest.mark.parametrize(("config", "expected"), [({"hidden_size": 384}, SMALL), ({"dim": 768}, BASE), ([], BASE)])
+def test_a_folder_is_judged_by_its_configuration(config: object, expected: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert recipe_for("encoder", tmp_path)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "recipe"), [("multilingual-e5-small", "udpos", SMALL), ("xlm-roberta-base", "xnli", BASE)]
+)
+def test_init_writes_the_recipe_of_the_encoders_size(model: str, kind: str, recipe: Recipe, tmp_path: Path) -> None:
+    file = tmp_path / "sized.toml"
+    assert realingo("init", "-o", str(file), "--model", model, "--task", kind, "--pool", "deu,tur,swh", "-k", "2") == 0
+    config = load(file)
+    for section, text in (
+        (config.core.task, recipe.task(config.core.task.kind)),
+        (config.core.realign, recipe.realign),
+    ):
+        wanted = tomllib.loads(text)
+        assert {key: getattr(section, key) for key in wanted} == wanted
+
+
+def test_the_page_of_recipes_has_the_numbers_of_init() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    for recipe in (SMALL, BASE):
+        tuning, realign = tomllib.loads(recipe.tuning), tomllib.loads(recipe.realign)
+        length = f"{tuning['epochs']} epochs" if "epochs" in tuning else f"{tuning['steps']:,} steps"
+        assert f"{length} × {tuning['batch']}" in rows[f"`{recipe.name}`"]
+        assert f"{realign['steps']:,} steps × {realign['batch']}" in rows[f"`{recipe.name}`"]

@@ -24,7 +24,8 @@ from realign.evaluators.single_language import Alone, soft_maximum
 from realign.merging import merger
 from realign.merging.vectors import Vector, difference, vector
 from realign.score import Fidelity, Look, Merging, Score, Tally, sign
-from realign.tasks.base import FineTuning, Tuner, finetune
+from realign.tasks.base import FineTuning, Tuner
+from realign.tasks.finetune import finetune
 from realign.tasks.tagging import Tagging
 from realign.training.encoded_pairs import PairStore
 from realign.training.pretrain import Shape, pretrain

@@ -27,7 +27,7 @@ from realign.score import Evaluator, Fidelity
 from search import driver
 from search.backends import ray_actors, ray_tune
 from search.backends import registry as backend
-from search.backends.base import Backend, Job, share_of
+from search.backends.base import Backend, Job, keep_to, share_of
 from search.backends.process import processes
 from search.commands import search as run
 from search.config.study_config import StudyConfig
@@ -310,3 +310,21 @@ def test_a_cluster_that_is_not_there_is_refused(tmp_path: Path) -> None:
 )
 def test_a_share_of_a_gpu_is_never_split_over_two(workers: int, units: float, share: float) -> None:
     assert share_of(workers, units) == share
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, []), (1.0, []), (0.25, [0.25 - 0.6 / 80]), (1 / 100, [1 / 200])])
+def test_a_worker_leaves_room_for_the_others_and_for_what_a_process_takes(share: float, expected: list[float]) -> None:
+    class Cuda:
+        """Answers as torch.cuda does, and remembers what it was told."""
+
+        def __init__(self) -> None:
+            self.fractions: list[float] = []
+
+        def get_device_properties(self, number: int) -> object:
+            return type("Properties", (), {"total_memory": 80e9})
+
+        def set_per_process_memory_fraction(self, fraction: float) -> None:
+            self.fractions.append(fraction)
+
+    keep_to(share, cuda := Cuda())
+    assert cuda.fractions == pytest.approx(expected)
