@@ -107,7 +107,7 @@ def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
         f'kind = "ner"\ndata = [{dated}]\ntrain = {{name = "wikiann"}}',
         '[{name = "opus-100", names = {deu = "de"}}, {kind = "moses", folder = "nllb"}]',
     )
-    text = export._realignment(config, {"languages": ["deu"]}, tmp_path / "out")
+    text = export._realignment(config, ("deu",), tmp_path / "out")
     (tmp_path / "out" / "realign.toml").write_text(text, encoding="utf-8")
     again = realign_file.read(tmp_path / "out" / "realign.toml", []).core
     assert again.task.train == config.core.task.train

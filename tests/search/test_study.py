@@ -147,7 +147,7 @@ def test_trials_that_the_study_does_not_allow_any_more_are_said(
     run.search(rehearsal.study(tmp_path, trials=3))
     changed = rehearsal.study(tmp_path, "pool.k=2", trials=3)
     with caplog.at_level(logging.WARNING, "realingo.study"):
-        assert run.status(changed)["best"] is None
+        assert run.status(changed).best is None
     assert "3 of its finished trials are of subsets that the study file does not allow" in caplog.text
 
 
