@@ -54,7 +54,6 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
         "trackers",
         "interrupts",
         "output_folder",
-        "machine",
         "space",
         "objective",
         "config",

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from realign.evaluators.wrappers import Repeated
 from realign.inputs import ChangedError
 from realign.score import Evaluator, Fidelity, Score, Stopped
-from search.machine import fraction
+from search.effort.machine import fraction
 from selector.errors import RealingoError
 from selector.languages.subset import Subset
 

@@ -25,7 +25,7 @@ from realign.cache import cache_root
 from realign.corpora.folder import VARIABLE
 from search import terminal
 from search.config.study_config import StudyConfig
-from search.machine import Machine, this_machine
+from search.effort.machine import Machine, this_machine
 from search.results.json_reader import Json
 
 EXTRAS = {

@@ -1,1 +1,1 @@
-"""How much work a study asks for: its fidelities, and what trainings cost."""
+"""How much work a study asks for (its fidelities, what trainings cost), and what this machine gives."""

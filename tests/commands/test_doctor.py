@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from rehearsal import realingo, tree
 
 from search.commands import doctor
-from search.machine import CONTEXT, Machine, this_machine
+from search.effort.machine import CONTEXT, Machine, this_machine
 
 STATES = {"ok", "warning", "missing", "broken"}
 
