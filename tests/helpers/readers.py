@@ -65,6 +65,7 @@ def exported(file: Path) -> Any:
 
 GAIN = {"difference": 0.1, "ci95": [0.0, 0.2], "p": 0.04}
 SCORE = {"mean": 0.5, "ci95": [0.4, 0.6], "seeds": 2, "vs_none": GAIN, "vs_all": GAIN, "vs_random": GAIN}
+SCORE |= {"std": 0.01, "per_language": {"deu": 0.5}, "regressions": []}
 SUBSET = {"schema": 1, "name": "x", "languages": ["deu"], "source": "eng", "metric": "accuracy", "score": SCORE}
 SUBSET |= {"signature": "abc", "study": "study.toml"}
 READERS: dict[str, tuple[str, Callable[[Path], Any], bytes]] = {  # file name, reader, a sound file
