@@ -14,6 +14,7 @@ from search.study.trial import Trial
 from search.surrogate import importance
 from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import side_of
+from selector.languages.subset import Subset
 
 
 def past_of(trials: Sequence[Trial], seeds: int, level: str) -> Past:
@@ -44,6 +45,11 @@ class Reading:
     def past(self) -> Past:
         return past_of(self.study.trials(), self.config.search.seeds, self.config.level)
 
+    @cached_property
+    def _ranked(self) -> list[tuple[Subset, float, float]]:
+        """The measured subsets by expectation, with mean and standard deviation: one fit, however often it is asked."""
+        return self.surrogate.recommend(self.config.space, self.past)
+
     def top(self, count: int = 1) -> list[Trial]:
         """The subsets to take, best first: the highest of a Pareto front; by expectation where the surrogate searched;
         else by value. Empty before the first answer."""
@@ -53,16 +59,14 @@ class Reading:
         if self.config.search.strategy != "surrogate" or not best:
             return best[:count]
         by_subset = {trial.subset: trial for trial in reversed(best)}
-        ranked = self.surrogate.recommend(self.config.space, self.past)
-        return [by_subset[subset] for subset, _, _ in ranked if subset in by_subset][:count]
+        return [by_subset[subset] for subset, _, _ in self._ranked if subset in by_subset][:count]
 
     def recommended(self) -> Recommendation | None:
         """The subset whose true value is expected to be highest, with mean and standard deviation of that value,
         and how many runs measured it."""
-        found = self.surrogate.recommend(self.config.space, self.past)
-        if not found:
+        if not self._ranked:
             return None
-        subset, mean, deviation = found[0]
+        subset, mean, deviation = self._ranked[0]
         runs = next(each.seeds for each in self.past.means if each.subset == subset)
         return Recommendation(subset.codes, mean, deviation, runs)
 
