@@ -115,13 +115,12 @@ def search(
     Returns how the study stands, with every trial in `history`. Raises InputError before anything is written, RunError
     where nothing can be measured; on KeyboardInterrupt the next call continues.
     """
+    from search.backends.registry import usual_backend
     from search.commands import search as command
     from search.terminal import heard_by
-    from search.trackers.base import check_names
 
-    check_names(log_to)
     config = _study(study)
-    place = backend or ("inline" if workers == 1 and config.search.time_limit is None else "process")
+    place = backend or usual_backend(workers, config.search.time_limit)
     with heard_by(_advance(progress)):
         command.run(config, trials, workers, place, own=evaluator, handlers=False, callbacks=callbacks, trackers=log_to)
         return status(config)
@@ -151,12 +150,13 @@ def confirm(
     study's folder. Raises InputError without a finished trial, RunError where a row cannot be measured.
     """
     from search.backends.batch import Bench
+    from search.backends.registry import usual_backend
     from search.confirmation import confirm as confirmation
     from search.interrupts import Interrupts
     from search.terminal import heard_by
 
     advance = _advance(progress)
-    place = backend or ("inline" if workers == 1 else "process")
+    place = backend or usual_backend(workers)
     bench = Bench(place, workers, advance, Interrupts(handlers=False), own=evaluator)
     with heard_by(advance):
         return confirmation.confirm_on(bench, _study(study), top, seeds)

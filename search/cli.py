@@ -249,10 +249,11 @@ def search(
 ) -> None:
     """Run or continue a study; a finished trial is never repeated."""
     _begin("search", study)
+    from search.backends.registry import usual_backend
     from search.commands import search as run
 
     config = _study(study, overrides)
-    place = backend or _fitting(workers, config.search.time_limit)
+    place = backend or usual_backend(workers, config.search.time_limit)
     found = run.search(config, trials, workers, place, address, log_to or ())
     emit(found, as_json, run.render_status, _after_search(found, study, overrides))
 
@@ -306,11 +307,12 @@ def confirm(
 ) -> None:
     """Re-score the best subsets and the baselines on fresh seeds, test splits and held-out languages."""
     _begin("confirm", study)
+    from search.backends.registry import usual_backend
     from search.confirmation import confirm as confirmation
     from search.confirmation import confirm_table
 
     config = _study(study, overrides)
-    answer = confirmation.confirm(config, top, seeds, workers, backend or _fitting(workers), address)
+    answer = confirmation.confirm(config, top, seeds, workers, backend or usual_backend(workers), address)
     then = _next("report", study, overrides=overrides)
     emit(answer, as_json, lambda found: confirm_table.render(config, found), then)
 
@@ -470,10 +472,6 @@ def _next(name: str, study: Path, *rest: str, overrides: list[str] | None) -> st
 def _one_thread() -> None:
     """Before NumPy is loaded: on matrices this small further threads only wait, at full load, for each other."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def _fitting(workers: int, time_limit: float | None = None) -> str:
-    return "inline" if workers == 1 and time_limit is None else "process"
 
 
 def _study(path: Path, overrides: list[str] | None) -> Any:

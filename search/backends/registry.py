@@ -62,6 +62,11 @@ def search_view(config: StudyConfig, own: Measure | None = None) -> View:
     return View(config.core, config.scope, config.tune, "dev", own=own, value=config.value, seeds=seeds)
 
 
+def usual_backend(workers: int, time_limit: float | None = None) -> str:
+    """The backend where none is named: this process, unless several trials run at a time or one must be ended."""
+    return "inline" if workers == 1 and time_limit is None else "process"
+
+
 @dataclass(frozen=True)
 class Place:
     """Which backend, with how many workers; InputError for one that is not there or cannot have so many."""

@@ -60,7 +60,7 @@ def evaluate(config: StudyConfig, wanted: Wanted) -> Evaluation:
     for model in filter(None, (wanted.model, wanted.against)):
         if _has_head(Path(model)):
             terminal.remark(f"{model} has the head of a task: it is not used, the encoder is fine-tuned again")
-    place = "inline" if wanted.workers == 1 else "process"
+    place = backends.usual_backend(wanted.workers)
     backends.Place(place, wanted.workers)
     seeds = [config.seed + i for i in range(wanted.seeds)]
     models = [wanted.model, *([wanted.against] if wanted.against else [])]

@@ -43,7 +43,6 @@ def search(
 
     As `run`, with the signals of a terminal. `trackers` name programs that get each ended trial as well.
     """
-    check_names(trackers)
     return status_of(config, run(config, trials, workers, backend, address, trackers=trackers))
 
 
@@ -65,6 +64,7 @@ def run(
     InputError before anything is written if the input is wrong; RunError if another process drives the study or nothing
     succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT and SIGTERM.
     """
+    check_names(trackers)
     wanted = whole_number("the number of trials", trials) if trials is not None else config.search.trials
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")
