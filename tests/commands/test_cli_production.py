@@ -23,10 +23,9 @@ import tomli_w
 from filelock import FileLock
 from rehearsal import realingo, tree
 from safetensors import SafetensorError, safe_open
+from small_study import world_encoder
 
 from realign.encoder.encoder import load
-from realign.training.pretrain import Shape, pretrain
-from realign.world.world import Sizes, World
 from search.config import realign_file
 
 STUDY = """
@@ -121,10 +120,7 @@ def reached(process: Any, checkpoint: Path, step: int) -> None:
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = World(0, Sizes(text=80, source_text=120, low_text=40))
-    texts = {code: world.texts(code) for code in ("eng", "deu", "fin", "tur", "swh")}
-    shape = Shape(vocabulary=1200, layers=2, width=32, heads=2, steps=10, batch=32, length=32)
-    return pretrain(texts, shape, 0, tmp_path_factory.mktemp("model") / "encoder")
+    return world_encoder(tmp_path_factory.mktemp("model") / "encoder", ("deu", "fin", "tur", "swh"))
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,14 @@ import torch
 from rehearsal import realingo
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
+from small_study import world_encoder
 from torch import nn
 
 from realign.encoder.encoder import HEAD, load
 from realign.tasks.base import FineTuning
 from realign.tasks.classification import Classification
 from realign.tasks.tagging import Tagging
-from realign.training.pretrain import Shape, pretrain
-from realign.world.world import Sizes, World
+from realign.world.world import World
 from search.commands import realign as production
 
 ORDER = """
@@ -62,10 +62,7 @@ seeds = 1
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = World(0, Sizes(text=80, source_text=120, low_text=40))
-    texts = {code: world.texts(code) for code in ("eng", "deu", "fin", "swh")}
-    shape = Shape(vocabulary=1200, layers=2, width=32, heads=2, steps=10, batch=32, length=32)
-    return pretrain(texts, shape, 0, tmp_path_factory.mktemp("model") / "encoder")
+    return world_encoder(tmp_path_factory.mktemp("model") / "encoder", ("deu", "fin", "swh"))
 
 
 @pytest.fixture(scope="module")

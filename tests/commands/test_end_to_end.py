@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from small_study import world_encoder
 
-from realign.training.pretrain import Shape, pretrain
-from realign.world.world import Sizes, World
 from search.cli import _status
 
 STUDY = """
@@ -38,10 +37,7 @@ seeds = 2
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = World(0, Sizes(text=80, source_text=120, low_text=40))
-    texts = {code: world.texts(code) for code in ("eng", "deu", "fin", "tur", "swh")}
-    shape = Shape(vocabulary=1200, layers=2, width=32, heads=2, steps=10, batch=32, length=32)
-    return pretrain(texts, shape, 0, tmp_path_factory.mktemp("model") / "encoder")
+    return world_encoder(tmp_path_factory.mktemp("model") / "encoder", ("deu", "fin", "tur", "swh"))
 
 
 @pytest.fixture

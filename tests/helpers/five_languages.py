@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from realign.corpora.base import Tagged
-from realign.training.pretrain import Shape, pretrain
+from small_study import SHAPE, treebank, write_lines
+
+from realign.training.pretrain import pretrain
 from realign.world.world import Sizes, World
 
 SIZES = Sizes(parallel=40, source=24, evaluation=10, text=40, source_text=60, low_text=20)
-SHAPE = Shape(vocabulary=400, layers=2, width=16, heads=2, steps=20, batch=16, length=24)
 TREEBANKS = {  # language → its treebanks, as Universal Dependencies name folders and files
     "eng": [("UD_English-EWT", "en_ewt")],
     "deu": [("UD_German-GSD", "de_gsd"), ("UD_German-HDT", "de_hdt")],
@@ -46,19 +45,3 @@ def make_encoder(folder: Path) -> None:
     """A small encoder pretrained on the same text."""
     world = World(0, SIZES)
     pretrain({code: world.texts(code) for code in ("eng", *CODES.values())}, SHAPE, 0, folder)
-
-
-def treebank(file: Path, sentences: Iterable[Tagged]) -> None:
-    """Sentences with tags in the ten columns of CoNLL-U."""
-    columns = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\t_"
-    rows = [
-        [columns.format(place, *both) for place, both in enumerate(zip(each.words, each.tags, strict=True), 1)]
-        for each in sentences
-    ]
-    write_lines(file, ("\n".join([*row, ""]) for row in rows))
-
-
-def write_lines(file: Path, lines: Iterable[str]) -> None:
-    """Text in UTF-8; folders are made."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

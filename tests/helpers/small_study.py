@@ -53,28 +53,34 @@ def write(folder: Path) -> Path:
     pretrain({code: world.texts(code) for code in ("eng", *CODES)}, SHAPE, 0, folder / "encoder")
     for code in CODES:
         pairs = world.pairs(code, "train")
-        _lines(folder / "parallel" / f"eng-{code}.eng", (" ".join(pair.source) for pair in pairs))
-        _lines(folder / "parallel" / f"eng-{code}.{code}", (" ".join(pair.target) for pair in pairs))
+        write_lines(folder / "parallel" / f"eng-{code}.eng", (" ".join(pair.source) for pair in pairs))
+        write_lines(folder / "parallel" / f"eng-{code}.{code}", (" ".join(pair.target) for pair in pairs))
     for code in ("eng", *CODES, "swh"):
         for split in ("train", "dev", "test"):
             if code == "eng" or split != "train":
-                _treebank(folder / "treebanks" / f"{code}.{split}.conllu", world.sentences(code, split))
+                treebank(folder / "treebanks" / f"{code}.{split}.conllu", world.sentences(code, split))
     (folder / "study.toml").write_text(STUDY, encoding="utf-8")
     return folder / "study.toml"
 
 
-def _treebank(file: Path, sentences: Iterable[Tagged]) -> None:
+def world_encoder(folder: Path, codes: Iterable[str]) -> Path:
+    """An encoder of two layers, pretrained for a moment on text of English and some languages of the world."""
+    world = World(0, Sizes(text=80, source_text=120, low_text=40))
+    shape = Shape(vocabulary=1200, layers=2, width=32, heads=2, steps=10, batch=32, length=32)
+    return pretrain({code: world.texts(code) for code in ("eng", *codes)}, shape, 0, folder)
+
+
+def treebank(file: Path, sentences: Iterable[Tagged]) -> None:
+    """Sentences with tags in the ten columns of CoNLL-U."""
     columns = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\t_"
     rows = [
-        [
-            columns.format(number, word, tag)
-            for number, (word, tag) in enumerate(zip(one.words, one.tags, strict=True), 1)
-        ]
-        for one in sentences
+        [columns.format(place, *both) for place, both in enumerate(zip(each.words, each.tags, strict=True), 1)]
+        for each in sentences
     ]
-    _lines(file, ("\n".join([*row, ""]) for row in rows))
+    write_lines(file, ("\n".join([*row, ""]) for row in rows))
 
 
-def _lines(file: Path, lines: Iterable[str]) -> None:
+def write_lines(file: Path, lines: Iterable[str]) -> None:
+    """Text in UTF-8; folders are made."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
