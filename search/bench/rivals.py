@@ -111,7 +111,7 @@ def regression(pairs: bool, optimistic: bool, X: Array, y: Array) -> Predict:
     Z, orders = centred(X), 1 + pairs
     each = by_order(Z @ Z.T, orders)
     usual = Weights(USUAL.kernels[:orders], USUAL.noise)
-    w = gaussian_process.learned(each, y, np.ones(len(y)), usual, np.full(orders + 1, DOUBT))
+    w = gaussian_process.learn_weights(each, y, np.ones(len(y)), usual, np.full(orders + 1, DOUBT))
     K = np.tensordot(w.kernels, each, 1) + w.noise * np.eye(len(y))
     posterior = Posterior(K, y, float(y.mean()) if optimistic else None)
 
@@ -130,7 +130,7 @@ def thompson(space: Space, past: Past, rng: Generator) -> Subset | None:
         return random(space, past, rng)
     X, y = standardized(space, past)
     each = by_order(centred(X) @ centred(X).T, 2)
-    weights = gaussian_process.learned(each, y, np.ones(len(y)), USUAL, np.full(3, DOUBT))
+    weights = gaussian_process.learn_weights(each, y, np.ones(len(y)), USUAL, np.full(3, DOUBT))
     one, two = coefficients(centred(X), y, weights, rng)
 
     def score(A: Array) -> Array:

@@ -114,14 +114,16 @@ ATTRIBUTE = "subset"  # of a trial: codes, known as soon as it was asked for
 
 
 class SubsetSampler(BaseSampler):
-    """Chooses k languages of a pool, or other things of a list, within Optuna: the same seed, the same trials.
+    """Chooses k languages of a pool within any Optuna study. One worker with the same seed makes the same trials.
 
     The objective asks for one boolean per language with `trial.suggest_categorical(code, (False, True))` and for
     whatever else it likes. Every trial is a subset that the space allows: of its sizes, with what is included, without
-    what is excluded, within budget and quotas; none is tried twice, also with several workers. Other parameters are
-    drawn at random. Where the space has limits, what a subset exceeds them by (never more than 0) is recorded as
-    Optuna's constraints "the budget" and "the quotas". The subset also stands in the trial's attribute `subset`.
-    Each boolean is a write of Optuna's: in a database, pools of over a hundred languages take seconds a trial.
+    what is excluded, within budget and quotas; none is tried twice, unless two workers ask at the same moment. Other
+    parameters are drawn at random. Where the space has limits, what a subset exceeds them by (never more than 0) is
+    recorded as Optuna's constraints "the budget" and "the quotas". The subset also stands in the trial's attribute
+    `subset`.
+    Optuna writes each boolean by itself: 20 languages take about 0.2 s a trial in SQLite, 200 languages 2 s; a journal
+    is five times as fast.
     """
 
     def __init__(self, space: Space, propose: Proposer = swap, seed: int = 0) -> None:
@@ -155,7 +157,7 @@ class SubsetSampler(BaseSampler):
     def _excess(self, subset: Subset) -> dict[str, float]:
         """By how much it breaks the budget, and the fullest of the quotas; 0 or less."""
         bounds = self.space.bounds
-        left = dict(zip(bounds.names, bounds.left(self.space.indices(subset)).tolist(), strict=True))
+        left = dict(zip(bounds.names, bounds.remainder(self.space.indices(subset)).tolist(), strict=True))
         quotas = [value for name, value in left.items() if name != BUDGET]
         found = {BUDGET: -left[BUDGET]} if BUDGET in left else {}
         excess = {**found, "the quotas": -min(quotas)} if quotas else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,9 @@ def test_a_race_sees_neither_the_seeds_nor_the_sentences_of_the_report(
     running = race.candidates(reading, 2)
     assert [trial.subset for trial in running[:2]] == [trial.subset for trial in reading.top(2)]
     assert f"race: {min(len(running), 3)} candidates" in said
-    found = [row for row in document["rows"] if row["name"].startswith("best")]
-    assert [row["name"] for row in found] == ["best"]
-    assert "+".join(found[0]["languages"]) in {trial.subset.key for trial in running}
-    assert max(document["seeds"]) < config.seed + race.RACING
-    assert document["split"] == "test"
-    assert document == {**confirm.confirm(config, top=2, seeds=3), "created": document["created"]}
+    found = [row for row in document.rows if row.name.startswith("best")]
+    assert [row.name for row in found] == ["best"]
+    assert "+".join(found[0].languages) in {trial.subset.key for trial in running}
+    assert max(document.seeds) < config.seed + race.RACING
+    assert document.split == "test"
+    assert document == replace(confirm.confirm(config, top=2, seeds=3), created=document.created)

@@ -1,4 +1,4 @@
-"""Choose k of n: a sampler for subsets of fixed or bounded size, within include, exclude, budget and quotas.
+"""Choose k of n languages: subsets of fixed or bounded size, within include, exclude, budget and quotas.
 
 The sampler is Realingo's; `pip install realingo` brings it.
 """
