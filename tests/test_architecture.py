@@ -97,6 +97,9 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "matplotlib": {"search/report"},
     "jinja2": {"search/report"},
     "tomli_w": {"search/report"},
+    "botorch": {"search/bench"},
+    "gpytorch": {"search/bench"},
+    "smac": {"search/bench"},
     "lang2vec": {"selector/sources"},
     "iso639": {"selector/sources"},
 }

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from realign.evaluators import table as replay
 from search import planner as plan
+from search.bench.rivals import PREFIX, rival
 from search.bench.select import pool as observed_pool
 from search.bench.strategy_names import repeated
 from search.config.schema import StudyFile, check
@@ -36,7 +37,7 @@ from search.config.study_config import StudyConfig, resolved
 from search.planner import WARM, Planner, Proposal
 from search.space import ENUMERABLE, Space
 from search.strategies import base as proposal
-from search.strategies.base import Past, Seen
+from search.strategies.base import Past, Proposer, Seen
 from search.surrogate.kernels import Given, Side
 from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import side_of, similarity
@@ -58,7 +59,8 @@ SPARSE = 0.1  # share of pairs that interact
 SAMPLE = 2000  # random subsets that standardize
 STARTS = 60  # of the swap search for the optimum, beside those of `selector.solvers.greedy`
 LEVELS = {"merge": "scores", "short": "short"}  # levels of a study → their names in a table
-USUAL = re.compile(r"n(20|60|200)(-noisy)?(-absent|-misleading|-told)?")
+FEW = 0.005  # the same of a problem called sparse
+USUAL = re.compile(r"n(20|60|200)(-noisy)?(-absent|-misleading|-told)?|n(60|200)(-sparse)")
 
 
 class Problem(ABC):
@@ -156,13 +158,15 @@ class Synthetic(Problem):
 
     shares: Mapping[str, float] = MappingProxyType({"full": 1.0})
 
-    def __init__(self, n: int, noise: float, knowledge: str, seed: int) -> None:
+    def __init__(self, n: int, noise: float, knowledge: str, seed: int, interacting: float = SPARSE) -> None:
+        """`interacting` is the share of pairs that interact."""
         self.name, self.noise = f"n={n}, k={SIZES[n]}, noise {noise:g}, side information {knowledge}", noise
+        self.name += "" if interacting == SPARSE else f", {interacting:.1%} of pairs interact"
         pool, real = _languages(n)
         k, rng = SIZES[n], default_rng([n, seed])
         hidden, shown = rng.permutation(n), rng.permutation(n)
         mixed = KNOWN * real + (1 - KNOWN) * real[np.ix_(hidden, hidden)]
-        pairs = np.triu(rng.normal(size=(n, n)) * (rng.random((n, n)) < SPARSE), 1)
+        pairs = np.triu(rng.normal(size=(n, n)) * (rng.random((n, n)) < interacting), 1)
         self.f = Truth(mixed, rng.normal(size=n), pairs + pairs.T)
         self.usual = float(np.median(self.f.standardize(k, rng)))
         self.config = _config(_codes(pool), _outside(n), k)
@@ -193,16 +197,11 @@ class Synthetic(Problem):
         elif name == "surrogate":
             propose = Surrogate(self.side, repeats)
             warm = [self._model_free(name) for name in WARM] if self.informed else []
+        elif strategy.startswith(PREFIX):
+            propose = rival(strategy)
         else:
             propose = plan.STRATEGIES[strategy](config)
-
-        def planned(position: int, past: Past) -> Proposal | None:
-            unseen = [subset for subset in warm if subset not in past.taken]
-            rng = proposal.generator(seed, position)
-            subset = unseen[0] if unseen else propose(self.space, past, rng)
-            return None if subset is None else Proposal(subset, strategy)
-
-        return planned
+        return _planned(propose, self.space, warm, strategy, seed)
 
     def _part(self, which: int) -> Given:
         """One of the three sums of f, of subsets X [B, n] → [B, 1]."""
@@ -213,6 +212,17 @@ class Synthetic(Problem):
         pool, back = self.space.pool, np.argsort(self.place)
         chosen = model_free.choose(name, pool, self.space.sizes[0], metric="syntactic", source=None)
         return Subset.of(pool[back[index]] for index in self.space.indices(chosen))
+
+
+def _planned(propose: Proposer, space: Space, warm: Sequence[Subset], strategy: str, seed: int) -> Planner:
+    """The warm start, then what is proposed."""
+
+    def planned(position: int, past: Past) -> Proposal | None:
+        unseen = [subset for subset in warm if subset not in past.taken]
+        subset = unseen[0] if unseen else propose(space, past, proposal.generator(seed, position))
+        return None if subset is None else Proposal(subset, strategy)
+
+    return planned
 
 
 @lru_cache(maxsize=3)
@@ -285,6 +295,8 @@ class Replayed(Problem):
 
     def planner(self, strategy: str, seed: int) -> Planner:
         """`strategy` may be "ladder": the surrogate, over all levels of the table."""
+        if strategy.startswith(PREFIX):
+            return _planned(rival(strategy), self.space, (), strategy, seed)
         fidelity: Literal["ladder", "full"] = "ladder" if strategy == "ladder" else "full"
         base, repeats = repeated("surrogate" if strategy == "ladder" else strategy)
         warm = base == "surrogate"
@@ -303,7 +315,9 @@ def named(name: str, seed: int) -> Problem:
     """A synthetic problem by name, as n60, n60-noisy or n60-misleading; InputError for another."""
     found = USUAL.fullmatch(name)
     if not found:
-        known = "known: n20, n60, n200, with -noisy, -absent, -misleading, -told"
+        known = "known: n20, n60, n200, with -noisy, -absent, -misleading, -told; n60-sparse, n200-sparse"
         raise InputError(f"there is no problem '{name}'", known)
-    size, noisy, side = found.groups()
+    size, noisy, side, large, _ = found.groups()
+    if large:
+        return Synthetic(int(large), 0.5, "good", seed, FEW)
     return Synthetic(int(size), 1.0 if noisy else 0.5, side.removeprefix("-") if side else "good", seed)

@@ -21,6 +21,7 @@ from numpy.random import default_rng
 from realign.evaluators import table as replay
 from search import terminal
 from search.bench.problems import Problem, Replayed, named
+from search.bench.rivals import PREFIX, RIVALS
 from search.bench.strategy_names import repeated
 from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
@@ -101,8 +102,9 @@ def search(
     laddered = {"ladder"} if set(first.shares) >= {*ORDER} else set[str]()
     strategies = strategies or (*laddered, *SYNTHETIC)
     for strategy in strategies:
-        if repeated(strategy)[0] not in {*STRATEGIES, *laddered} and not strategy.startswith("diversity:"):
-            known = ", ".join((*STRATEGIES, "surrogate:auto", *laddered, "diversity:<select strategy>"))
+        if repeated(strategy)[0] not in {*STRATEGIES, *laddered} and not strategy.startswith(("diversity:", PREFIX)):
+            others = ("surrogate:auto", *laddered, "diversity:<select strategy>", *map(PREFIX.__add__, RIVALS))
+            known = ", ".join((*STRATEGIES, *others))
             raise InputError(f"there is no strategy '{strategy}'", f"known: {known}")
         first.planner(strategy, 0)
     horizon = first.space.count() if file else max(LOOKS)  # synthetic ones would need thousands by chance

@@ -153,6 +153,9 @@ class ConfirmSection(Section):
     # Over 12 comparisons (4 rows, 3 baselines) Holm's first step finds a difference of twice the standard deviation
     # between paired seeds with probability 0.86; with 7 seeds 0.73, with 5 seeds 0.33: studies/confirmation.
     seeds: Few = setting(8, "Fresh seeds that every row is measured on.")
+    race: bool = setting(
+        False, "Let the subsets race on seeds of their own first, and confirm the winner alone at the same cost."
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.config.study_config import StudyConfig
-from search.confirmation import confirm_file, recommend
+from search.confirmation import confirm_file, race, recommend
 from search.confirmation.comparison import Row, method, table
 from search.effort import fidelities
 from search.interrupts import Interrupts
@@ -71,13 +71,16 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
     study.measured_by(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
-    found = recommend.Reading(config, study).top(top)
+    reading = recommend.Reading(config, study)
+    found = reading.top(top)
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
+    bench = replace(bench, check=study.check)
+    if config.confirm.race:
+        found = [race.run(config, bench, reading, top, count)]
     fresh = [config.seed + FRESH + i for i in range(count)]
     rows = _rows(config, study, found, count)
     terminal.remark(_price(config, study, rows, count, bench.workers))
-    bench = replace(bench, check=study.check)
     scores = _measure(config, bench, rows, fresh, found[0].subset)
     luck = _luck(config, found[0], bench, fresh)
     confirmation = _confirmation(config, fresh, luck, table(config, rows, scores))

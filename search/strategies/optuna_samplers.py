@@ -28,6 +28,7 @@ from search.strategies.base import Past, Proposer, Seen, generator, random
 from search.strategies.local import swap
 from selector.errors import RunError
 from selector.languages.subset import Subset
+from selector.solvers.limits import ROUNDING
 
 BOOLEAN = CategoricalDistribution((False, True))
 KEY = FloatDistribution(0.0, 1.0)
@@ -107,11 +108,23 @@ def _ask(
     return space.filled(order, size)
 
 
+BUDGET = "the budget"  # as limits are named
+CONSTRAINT = "constraints"  # Optuna's prefix
 ATTRIBUTE = "subset"  # of a trial: codes, known as soon as it was asked for
 
 
 class SubsetSampler(BaseSampler):
-    """Proposes all booleans of a trial at once. The same seed and past give the same trials."""
+    """Chooses k languages of a pool within any Optuna study. One worker with the same seed makes the same trials.
+
+    The objective asks for one boolean per language with `trial.suggest_categorical(code, (False, True))` and for
+    whatever else it likes. Every trial is a subset that the space allows: of its sizes, with what is included, without
+    what is excluded, within budget and quotas; none is tried twice, unless two workers ask at the same moment. Other
+    parameters are drawn at random. Where the space has limits, what a subset exceeds them by (never more than 0) is
+    recorded as Optuna's constraints "the budget" and "the quotas". The subset also stands in the trial's attribute
+    `subset`.
+    Optuna writes each boolean by itself: 20 languages take about 0.2 s a trial in SQLite, 200 languages 2 s; a journal
+    is five times as fast.
+    """
 
     def __init__(self, space: Space, propose: Proposer = swap, seed: int = 0) -> None:
         """`propose` is a strategy: one of `search.strategies`, a `Surrogate`, or a function of your own."""
@@ -132,12 +145,23 @@ class SubsetSampler(BaseSampler):
         if chosen is None:
             raise RunError("every subset of the space was tried", "ask for fewer trials")
         study._storage.set_trial_user_attr(trial._trial_id, ATTRIBUTE, " ".join(chosen.codes))
+        for name, excess in self._excess(chosen).items():  # what `Trial.set_constraint` writes, without a trial
+            study._storage.set_trial_system_attr(trial._trial_id, f"{CONSTRAINT}:{name}", excess)
         return {code: code in chosen.codes for code in search_space}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         return self._others.sample_independent(study, trial, param_name, param_distribution)
+
+    def _excess(self, subset: Subset) -> dict[str, float]:
+        """By how much it breaks the budget, and the fullest of the quotas; 0 or less."""
+        bounds = self.space.bounds
+        left = dict(zip(bounds.names, bounds.remainder(self.space.indices(subset)).tolist(), strict=True))
+        quotas = [value for name, value in left.items() if name != BUDGET]
+        found = {BUDGET: -left[BUDGET]} if BUDGET in left else {}
+        excess = {**found, "the quotas": -min(quotas)} if quotas else found
+        return {name: 0.0 if abs(value) <= ROUNDING else value for name, value in excess.items()}
 
     def _past(self, study: Study, trials: list[FrozenTrial]) -> Past:
         """All are maximized. Trials without languages, of another sampler, are left out."""

@@ -142,5 +142,6 @@ def _fill(before: Storage, theirs: int, after: Storage, mine: int, where: str, a
 
 def _content(trial: Any) -> tuple[Any, ...]:
     return (
-        trial.number, trial.state, trial.values, trial.intermediate_values, trial.user_attrs, trial.system_attrs
+        trial.number, trial.state, trial.values, trial.intermediate_values,
+        trial.params, trial.user_attrs, trial.system_attrs,
     )  # fmt: skip

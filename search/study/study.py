@@ -1,9 +1,9 @@
 """The study: what was tried, in an Optuna storage, which is the only record.
 
-One trial is one evaluation of one subset, kept in user attributes: a parameter per language would cost a database
-write each. A trial stands at a *position* 0, 1, 2, …; another attempt at the same position (after a kill) is a new
-trial with the same subset. What is proposed at a position depends on the seed and the position only, so a resumed
-study equals an uninterrupted one. The driver alone writes, so it reads once and then knows.
+One trial is one evaluation of one subset, kept in user attributes. Its members are parameters as well, written with the
+trial and read by nobody but Optuna's pages. A trial stands at a *position* 0, 1, 2, …; another attempt at the same
+position (after a kill) is a new trial with the same subset. What is proposed at a position depends on the seed and the
+position only, so a resumed study equals an uninterrupted one. The driver alone writes, so it reads once and then knows.
 
 User attributes of a study: `facts`, what of the study file changes a score; `contents`, the signatures of what it
 names; `schema`, the form of the others (absent in the first
@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -59,6 +60,8 @@ DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score 
 Answer = TypeVar("Answer")
 
 log = logging.getLogger("realingo.study")
+MEMBER = CategoricalDistribution((False, True))
+MOST_PARAMETERS = 24  # languages of a pool of which those left out are recorded as well
 
 
 class Study:
@@ -184,7 +187,13 @@ class Study:
             owner=me if self._lease is None else dataclasses.replace(me, token=self._lease.token),
             retry_of=retry_of,
         ).to_json()
-        template = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
+        members = self._parameters(subset)
+        template = create_trial(
+            state=TrialState.RUNNING,
+            user_attrs=attributes,
+            params=members,
+            distributions=dict.fromkeys(members, MEMBER),
+        )
         tries = 0
 
         def record() -> FrozenTrial:
@@ -194,6 +203,13 @@ class Study:
             return self.storage.get_trial(key if key is not None else self.storage.create_new_trial(self._id, template))
 
         return self._know(self._trial(self._write(record)))
+
+    def _parameters(self, subset: Subset) -> dict[str, bool]:
+        """Who is in the subset, as Optuna's pages show it: every language of a small pool, else the members alone,
+        since each costs a database a row."""
+        members = {language.code: True for language in subset}
+        pool = self.config.pool if len(self.config.pool) <= MOST_PARAMETERS else ()
+        return {**{language.code: False for language in pool}, **members}
 
     def _begun(self, attributes: Json) -> int | None:
         """Key of a trial that stands in the study although writing it was reported to have failed."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import rehearsal
 from filelock import FileLock
@@ -405,3 +406,13 @@ def test_wrong_places_are_refused(tmp_path: Path, name: str, workers: int) -> No
 def test_full_fidelity_is_what_the_file_says(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "realign.steps=7", "realign.batch=3", "task.steps=5", "task.examples=11")
     assert fidelities.full(config).facts == {"pairs": 21, "steps": 5, "examples": 11}
+
+
+def test_members_are_parameters_that_optuna_shows(tmp_path: Path) -> None:
+    """Of a small pool those left out as well; written with the trial, so there is no trial without them."""
+    config = rehearsal.study(tmp_path, trials=3)
+    run.search(config)
+    found = optuna.load_study(study_name=config.name, storage=open_study(config, create=False).storage)
+    for trial in found.trials:
+        members = trial.user_attrs["subset"].split()
+        assert trial.params == {code: code in members for code in rehearsal.POOL}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
 import optuna
 import pytest
 from similarities import side
@@ -17,6 +21,8 @@ from selector.languages.subset import Subset
 
 POOL = parse_pool("arb,cmn,deu,fin,fra,hin,jpn,swh,tur,vie")
 SPACE = Space(POOL, (3, 4))
+POOL_CODES = [language.code for language in POOL]
+HUB = Path(__file__).resolve().parents[2] / "examples" / "optunahub" / "package" / "samplers" / "realingo_subset"
 GOOD = {"deu", "fin", "swh"}
 
 
@@ -24,6 +30,15 @@ def chosen(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Subset:
     if isinstance(trial, optuna.trial.FrozenTrial):
         return Subset.of(language for language in POOL if trial.params[language.code])
     return Subset.of(language for language in POOL if trial.suggest_categorical(language.code, (False, True)))
+
+
+def imported(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("realingo_subset", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def loss(trial: optuna.Trial) -> float:
@@ -67,3 +82,43 @@ def test_trials_of_another_sampler_are_learned_from() -> None:
     subsets = [chosen(trial) for trial in study.trials]
     assert len(set(subsets)) == 20
     assert study.best_value < first.best_value
+
+
+def test_limits_are_shown_as_constraints() -> None:
+    """The budget and the fullest quota; every trial of the sampler is feasible to Optuna."""
+    space = Space(POOL, k=3, costs={code: 1.0 + place for place, code in enumerate(POOL_CODES)}, budget=12.0)
+    both = Space(POOL, k=3, quotas=["family=1"], costs=dict.fromkeys(POOL_CODES, 1.0), budget=3.0)
+    tight = optimized(SubsetSampler(space, local.swap, seed=4), 10)
+    for trial in tight.trials:
+        cost = space.cost(chosen(trial))
+        assert trial.constraints == {"the budget": pytest.approx(cost - 12.0)}
+        assert cost <= 12.0
+    for trial in optimized(SubsetSampler(both, local.swap, seed=4), 5).trials:
+        taken = len({"deu", "fra", "hin"} & set(chosen(trial).codes))  # the only family with several in the pool
+        assert trial.constraints == {"the budget": 0.0, "the quotas": taken - 1.0}
+    assert all(not trial.constraints for trial in optimized(SubsetSampler(SPACE, local.swap), 3).trials)
+
+
+def test_the_folder_for_optunahub_is_whole() -> None:
+    """As its registry asks: four files, a head with these keys, and a module that can be imported by itself."""
+    assert {path.name for path in HUB.iterdir() if path.is_file()} == {
+        "README.md",
+        "__init__.py",
+        "LICENSE",
+        "example.py",
+    }
+    head = (HUB / "README.md").read_text(encoding="utf-8").split("---")[1]
+    keys = {line.partition(":")[0] for line in head.strip().splitlines()}
+    assert keys == {"author", "title", "description", "tags", "optuna_versions", "license"}
+    module = imported(HUB / "__init__.py")
+    readme = (HUB / "README.md").read_text(encoding="utf-8")
+    block = readme.split("## Example")[1].split("```python\n")[1].split("```")[0]
+    for text in (block, (HUB / "example.py").read_text(encoding="utf-8")):
+        program = text.replace("import optunahub\n", "").replace(
+            'optunahub.load_module("samplers/realingo_subset")', "hub_module"
+        )
+        names = {"hub_module": module}
+        exec(compile(program, "example.py", "exec"), names)
+        best = names["study"].best_trial  # type: ignore[attr-defined]
+        assert best.value == max(trial.value for trial in names["study"].trials)  # type: ignore[attr-defined]
+        assert len(best.user_attrs["subset"].split()) == sum(best.params.values())

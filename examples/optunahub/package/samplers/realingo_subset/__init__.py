@@ -1,0 +1,8 @@
+"""Choose k of n languages: subsets of fixed or bounded size, within include, exclude, budget and quotas.
+
+The sampler is Realingo's; `pip install realingo` brings it.
+"""
+
+from realingo import Space, SubsetSampler
+
+__all__ = ["Space", "SubsetSampler"]

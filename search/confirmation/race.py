@@ -1,0 +1,85 @@
+"""Which of several promising subsets is confirmed: fresh seeds go to those still in the running.
+
+The candidates are the best by expectation and the best by score. After every round the one with the lowest mean leaves
+(successive rejects: Audibert, Bubeck and Munos 2010), so those that are hard to tell apart get most of the seeds. The
+race looks at the development split and at seeds of its own. What is then reported of the winner comes from the test
+split and from other seeds, so it is an estimate without winner's luck.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from statistics import mean
+from typing import TypeVar
+
+from search import terminal
+from search.backends import registry as backends
+from search.backends.batch import Bench
+from search.config.study_config import StudyConfig
+from search.confirmation.recommend import Reading
+from search.study.trial import Trial
+from selector.languages.subset import Subset
+
+Candidate = TypeVar("Candidate", bound=Hashable)
+Measure = Callable[[Sequence[Candidate], Sequence[int]], Mapping[tuple[Candidate, int], float]]
+
+RACING = 2_000  # the seeds of the race start this far above the study's; those of the report at 1,000
+
+
+def candidates(reading: Reading, top: int) -> list[Trial]:
+    """The `top` subsets by expectation, then those of the `top` by score that are not among them."""
+    scored = reading.study.best(len(reading.study.trials()))
+    found: dict[Subset, Trial] = {}
+    by_score: dict[Subset, Trial] = {}
+    for trial in scored:
+        by_score.setdefault(trial.subset, trial)
+    for trial in (*reading.top(top), *list(by_score.values())[:top]):
+        found.setdefault(trial.subset, trial)
+    return list(found.values())
+
+
+def run(config: StudyConfig, bench: Bench, reading: Reading, top: int, seeds: int) -> Trial:
+    """The winner, at the cost of confirming `top` subsets on so many seeds instead of one; says how it goes."""
+    trials, evaluations = candidates(reading, top), max(1, top - 1) * seeds
+    racing = min(len(trials), evaluations)
+    left_out = f" ({len(trials) - racing} of lower rank are left out)" if racing < len(trials) else ""
+    text = f"race: {racing} candidates{left_out}, at most {evaluations} evaluations on the development split"
+    terminal.remark(text)
+    found = winner(config, bench, trials, evaluations)
+    terminal.remark(f"race: {found.subset.key} is left and is confirmed on seeds that the race did not see")
+    return found
+
+
+def winner(config: StudyConfig, bench: Bench, trials: Sequence[Trial], evaluations: int) -> Trial:
+    """The candidate that is left of these after at most so many evaluations; of more candidates the first."""
+    view = backends.search_view(config)
+
+    def measure(subsets: Sequence[Subset], rounds: Sequence[int]) -> Mapping[tuple[Subset, int], float]:
+        seeds = {config.seed + RACING + each: each for each in rounds}
+        scores = bench.measure("the race", view, [(subset, seed) for subset in subsets for seed in seeds])
+        return {(subset, seeds[seed]): config.value(score.per_language) for (subset, seed), score in scores.items()}
+
+    by_subset = {trial.subset: trial for trial in trials[: max(evaluations, 1)]}
+    return by_subset[last_one(list(by_subset), measure, evaluations)]
+
+
+def last_one(rivals: Sequence[Candidate], measure: Measure[Candidate], evaluations: int) -> Candidate:
+    """Who is left when the lowest mean has left after each round; of equal means the earlier one stays."""
+    left, known, done = list(rivals), dict[tuple[Candidate, int], float](), 0
+    for until in lengths(len(rivals), evaluations):
+        if until > done:
+            known.update(measure(left, range(done, until)))
+        means = {each: mean(known[each, number] for number in range(until)) for each in left}
+        left.remove(min(reversed(left), key=means.__getitem__))
+        done = until
+    return left[0]
+
+
+def lengths(count: int, evaluations: int) -> list[int]:
+    """Seeds that each of those left has been measured on at the end of every round, `count` - 1 rounds.
+
+    Together they cost at most `evaluations`, which must be `count` at least.
+    """
+    share = 0.5 + sum(1 / rank for rank in range(2, count + 1))
+    return [max(1, math.ceil((evaluations - count) / (share * left))) for left in range(count, 1, -1)]
