@@ -177,7 +177,7 @@ def export(study: StudyConfig | str | Path, output: str | Path, row: str | None 
 
     `row` is the name of another confirmed candidate. Raises InputError if the study is not confirmed.
     """
-    from search.report import export as exporting
+    from search.export import export as exporting
 
     return Path(exporting.export(_study(study), Path(output), row).path)
 

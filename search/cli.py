@@ -326,7 +326,7 @@ def dashboard(
 ) -> None:
     """optuna-dashboard on the study, with our notes and plots in it."""
     _begin("dashboard", study)
-    from search.report import dashboard as board
+    from search.dashboard import server as board
 
     board.serve(_study(study, overrides), host, port)
 
@@ -362,7 +362,7 @@ def export(
 ) -> None:
     """The best confirmed subset, ready for production realignment."""
     _begin("export", study)
-    from search.report import export as exporting
+    from search.export import export as exporting
 
     then = command_line("realign", output, "-o", f"{output}-model")
     emit(exporting.export(_study(study, overrides), output, row), as_json, exporting.render, then)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from search import cli
-from search.report import dashboard
+from search.dashboard import server as dashboard
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(path for room in ("selector", "realign", "search") for path in (ROOT / room).rglob("*.py"))

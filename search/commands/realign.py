@@ -30,8 +30,8 @@ from realign.cache import write_text
 from realign.core import Core
 from search import output_folder, terminal
 from search.config import realign_file
+from search.export import model_card
 from search.interrupts import Interrupts
-from search.report import model_card
 from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts, TaskHead
 from search.study.provenance import versions
 from selector.errors import InputError, RunError, StopError

@@ -12,7 +12,7 @@ import numpy as np
 
 from search.commands import select_request, select_tables
 from search.commands.select_request import Request
-from search.report import map as atlas
+from search.pages import atlas
 from search.results.json_reader import Json
 from search.terminal import RenderableType, progress
 from selector import strategy, typdiv
@@ -152,11 +152,11 @@ def draw(problem: Problem, answer: Json, preferred: str, path: Path, view: str) 
     by = "" if row["strategy"] == "given" else f" chosen by {row['strategy']}"
     drawn = atlas.atlas(problem, chosen, view, f"{len(chosen)} of {len(problem.frame)} languages{by}")
     if path.suffix.lower() == ".html":
-        from search.report import map_html
+        from search.pages import map_html
 
         content = map_html.html(drawn).encode("utf-8")
     else:
-        from search.report import map_png
+        from search.pages import map_png
 
         content = map_png.png(drawn)
     try:

@@ -1,1 +1,1 @@
-"""What a study is shown by: report, plots, map, dashboard, export, model card."""
+"""The report of a study: what was found, its plots, one HTML page."""

@@ -19,12 +19,12 @@ from realign.score import mean_source_score
 from search.config.study_config import StudyConfig
 from search.confirmation import confirm_file, recommend
 from search.confirmation.verdict import Verdict, luck_in_words, of_trials
-from search.report import canvas, map_html, plots
-from search.report import map as atlas
-from search.report.canvas import Plot
+from search.pages import atlas, canvas, map_html
+from search.pages.canvas import Plot
+from search.pages.templates import fill
+from search.report import plots
 from search.report.findings import Shot
 from search.report.plots import Names
-from search.report.templates import fill
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.convergence import convergence_remark
 from search.results.effects import Explanation

@@ -7,8 +7,8 @@ from itertools import accumulate
 from typing import Any
 
 from search.objective import front as front_of
+from search.pages.canvas import BLUE, GREY, HEAD, INK, LIGHT, LINE, ORANGE, RED, Canvas, Plot, plain
 from search.report import findings
-from search.report.canvas import BLUE, GREY, HEAD, INK, LIGHT, LINE, ORANGE, RED, Canvas, Plot, plain
 from search.report.findings import Shot
 from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect

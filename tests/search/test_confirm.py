@@ -28,8 +28,9 @@ from search.commands import search as run
 from search.confirmation import confirm
 from search.confirmation.measured import measure
 from search.effort import fidelities
+from search.export import export
 from search.interrupts import Interrupts
-from search.report import export, html_report
+from search.report import html_report
 from search.study.study import open_study
 from search.study.trial import MOST_RETRIES
 from selector.errors import InputError, RunError

@@ -18,7 +18,8 @@ import rehearsal
 
 from realign.score import Score
 from search.config.study_config import StudyConfig
-from search.report import dashboard, html_report
+from search.dashboard import server as dashboard
+from search.report import html_report
 from search.study.study import Study, open_study
 from selector.errors import InputError
 from selector.languages.subset import Subset

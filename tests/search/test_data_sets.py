@@ -21,7 +21,7 @@ from realign.world.world import Sizes, World
 from search.commands import check as checking
 from search.config import realign_file
 from search.config.study_config import StudyConfig, load
-from search.report import export
+from search.export import export
 from selector.errors import InputError
 
 BASE = """

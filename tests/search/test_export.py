@@ -7,8 +7,8 @@ from typing import Any
 
 import rehearsal
 
-from search.report import export, export_card
-from search.report.export import render
+from search.export import export, export_card
+from search.export.export import render
 from search.results.confirmation import ConfirmedRow
 from search.results.subset import Export
 

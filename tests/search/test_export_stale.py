@@ -16,7 +16,7 @@ from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.config.subset_file import read_subset
 from search.confirmation.confirm import confirm
-from search.report import export
+from search.export import export
 from search.results.subset import Export
 from search.study.study import open_study
 from selector.errors import InputError

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.report import map as atlas
-from search.report import map_html
-from search.report.map import Atlas
+from search.pages import atlas, map_html
+from search.pages.atlas import Atlas
 from selector.languages.language import parse, parse_pool
 from selector.problem import pose
 
@@ -135,7 +134,7 @@ def test_a_word_that_must_stand_stands():
 @pytest.mark.parametrize("view", atlas.VIEWS)
 def test_png_is_the_same_twice_and_as_large_as_said(view):
     pytest.importorskip("matplotlib")
-    from search.report import map_png
+    from search.pages import map_png
 
     once, again = map_png.png(VIEWS[view]), map_png.png(VIEWS[view])
     assert once == again

@@ -21,12 +21,14 @@ from markdown_it import MarkdownIt
 from realign.score import Score
 from search.config.study_config import StudyConfig, load
 from search.confirmation.verdict import Verdict
-from search.report import canvas, dashboard, export, export_card, html_report, map_html, model_card, plots
-from search.report import map as atlas
+from search.dashboard import server as dashboard
+from search.export import export, export_card, model_card
+from search.pages import atlas, canvas, map_html
+from search.pages.atlas import Atlas
+from search.pages.templates import plain, quoted
+from search.report import html_report, plots
 from search.report.findings import Shot
 from search.report.html_report import Story
-from search.report.map import Atlas
-from search.report.templates import plain, quoted
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
 from search.results.estimates import Difference, Interval
 from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts

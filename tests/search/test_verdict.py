@@ -12,7 +12,8 @@ from realign.score import Score
 from search.commands import search as run
 from search.confirmation import confirm, confirm_file, confirm_table
 from search.confirmation.verdict import Verdict, luck_in_words, of_trials, verdict
-from search.report import dashboard, html_report
+from search.dashboard import server as dashboard
+from search.report import html_report
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
 from search.results.estimates import Difference, Interval
 from search.study.study import Study, open_study

@@ -16,8 +16,9 @@ from realign.cache import write_text
 from search.config.study_config import StudyConfig
 from search.confirmation import choice, confirm_file, recommend
 from search.confirmation.verdict import verdict
+from search.export import export_card
 from search.output_folder import vacant
-from search.report import export_card, html_report
+from search.report import html_report
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.subset import Baseline, Export, ExportedSubset
 from search.results.words import percent, span

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from search.report import map as atlas
-from search.report.map import Atlas
+from search.pages import atlas
+from search.pages.atlas import Atlas
 from selector.errors import InputError
 
 _INCHES = {"typology": (10.0, 8.6), "world": (13.0, 7.2)}

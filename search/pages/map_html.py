@@ -8,11 +8,11 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from search.report import canvas as figures
-from search.report import map as atlas
-from search.report.canvas import BLUE, GREEN, GREY, INK, LAND, ORANGE, Canvas, Plot, plain
-from search.report.map import Atlas
-from search.report.templates import fill
+from search.pages import atlas
+from search.pages import canvas as figures
+from search.pages.atlas import Atlas
+from search.pages.canvas import BLUE, GREEN, GREY, INK, LAND, ORANGE, Canvas, Plot, plain
+from search.pages.templates import fill
 
 _SHADES = [[0.0, "#d5dae0"], [0.5, "#d9b38c"], [1.0, "#b3450a"]]
 _SEA, _LINE = "#f7f9fb", "#e3e8ed"

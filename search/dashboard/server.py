@@ -26,9 +26,9 @@ import optuna
 
 from search.config.study_config import StudyConfig
 from search.interrupts import Interrupts
+from search.pages.templates import plain, quoted
 from search.report import html_report
 from search.report.html_report import Story
-from search.report.templates import plain, quoted
 from search.results.words import joined, percent, points
 from search.study.study import Study, open_study
 from search.study.trial import Trial

@@ -9,7 +9,7 @@ from realign.data_sets import HubSet
 from search.config.study_config import StudyConfig
 from search.confirmation.significance import format_p
 from search.confirmation.verdict import luck_in_words
-from search.report.templates import fill, plain, quoted
+from search.pages.templates import fill, plain, quoted
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.estimates import Difference
 from search.results.subset import ExportedSubset

@@ -9,8 +9,8 @@ from huggingface_hub import ModelCardData
 
 from realign.core import Core
 from realign.data_sets import DataSet, HubSet
-from search.report import export_card
-from search.report.templates import fill, plain, quoted
+from search.export import export_card
+from search.pages.templates import fill, plain, quoted
 from search.results.realigned_model import RealignedModel
 from selector.languages.language import Pool
 
