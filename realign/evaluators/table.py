@@ -1,4 +1,4 @@
-"""Measured subsets replayed: an evaluator that looks scores up, so that searches are compared without training.
+"""Tables of measured scores, so that searches are compared without training (`realingo bench search --table`).
 
 A table holds every subset that can be asked for, at one or more fidelities and seeds, with the score of every target.
 One .npz file without pickled objects; written whole or not at all.
@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from realign.cache import write_bytes
-from realign.score import Fidelity, Look, Score
 from selector.distances.user_matrix import BROKEN
 from selector.errors import InputError
-from selector.languages.subset import Subset
 
 SCHEMA = 1
 
@@ -83,35 +80,3 @@ def load(file: Path) -> Table:
     if values.shape[:2] != (len(found.fidelities), len(subsets)) or values.shape[3:] != (len(targets),):
         raise InputError(f"the table {file} has values of shape {values.shape}", hint)
     return found
-
-
-class TableEvaluator:
-    """`Evaluator` over a table. A seed of the table gives that run; any other a run drawn by seed and subset.
-
-    There is no middle to look at.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-
-    def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
-        whole = json.dumps([self.table.signature, subset.key, fidelity.facts, seed], sort_keys=True)
-        return hashlib.sha256(whole.encode()).hexdigest()[:24]
-
-    def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        levels = list(self.table.fidelities.values())
-        if fidelity.facts not in levels or subset.codes not in self.table.row:
-            names = ", ".join(self.table.fidelities)
-            raise InputError(f"the table has no {subset.key or 'empty subset'} at {fidelity}", f"it has: {names}")
-        level, row = levels.index(fidelity.facts), self.table.row[subset.codes]
-        run = seed if 0 <= seed < self.table.seeds else self._draw_run(subset, seed)
-        scores = self.table.values[level, row, run]  # (t,)
-        if np.isnan(scores).any():
-            raise InputError(f"the table has no score of {subset.key} on seed {run}", "measure it, or ask for another")
-        per_language = {code: float(score) for code, score in zip(self.table.targets, scores, strict=True)}
-        seconds = self.table.seconds[list(self.table.fidelities)[level]]
-        return Score(float(scores.mean()), per_language, self.signature(subset, fidelity, seed), {}, seconds, course=())
-
-    def _draw_run(self, subset: Subset, seed: int) -> int:
-        name = hashlib.sha256(f"{subset.key} {seed}".encode()).digest()
-        return int(default_rng(list(name)).integers(self.table.seeds))

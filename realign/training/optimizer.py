@@ -33,11 +33,6 @@ def warmup_decay(optimizer: torch.optim.Optimizer, steps: int, peak: int) -> tor
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate("linear", step, steps, peak))
 
 
-def check_finite(loss: Tensor, phase: str) -> None:
-    if not torch.isfinite(loss):
-        raise RunError(f"{phase} diverged: its loss is {loss.item()}", "lower the learning rate of this phase")
-
-
 class LossGuard:
     """Looks at the losses of a phase every so many steps (a look waits for the device) and names the first bad one."""
 
