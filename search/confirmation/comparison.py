@@ -118,7 +118,14 @@ def _confirmed(
         vs_none=versus.get((row.name, "none")),
         vs_random=versus.get((row.name, "random-k")),
         regressions=tuple(regressions(mine, measured["none"])) if row.name != "none" else (),
+        per_language_ci95={code: _interval(mine, [code], 0.0) for code in mine.codes},
+        per_language_gain=None if row.name == "none" else _gains(mine - measured["none"]),
     )
+
+
+def _gains(difference: Measured) -> dict[str, Difference]:
+    """Language by language. Intervals hold for each alone: among many, some leave out zero by chance."""
+    return {code: difference_of(difference, [code]) for code in difference.codes}
 
 
 def _part_mean(measured: Measured, codes: Sequence[str]) -> Estimate | None:

@@ -18,10 +18,11 @@ from realign.evaluators.own import code_of, name_of
 from realign.score import Score, SourceScore, mean_source_score
 from search import terminal
 from search.backends import registry as backends
-from search.backends.batch import Bench
+from search.backends.batch import Bench, Wanted
 from search.config.study_config import StudyConfig
 from search.confirmation import confirm_file, race, recommend
 from search.confirmation.comparison import Row, method, table
+from search.confirmation.price import effort_of
 from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
@@ -76,15 +77,19 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     bench = replace(bench, check=study.check)
-    if config.confirm.race:
-        found = [race.run(config, bench, reading, top, count)]
+    raced = race.run(config, bench, reading, top, count) if config.confirm.race else None
+    found = found if raced is None else [raced.trial]
     fresh = [config.seed + FRESH + i for i in range(count)]
     rows = _rows(config, study, found, count)
     terminal.remark(_price(config, study, rows, count, bench.workers))
     scores = _measure(config, bench, rows, fresh, found[0].subset)
-    luck = _luck(config, found[0], bench, fresh)
-    confirmation = _confirmation(config, fresh, luck, table(config, rows, scores))
-    confirmation = replace(confirmation, source_score=_source_score(config, scores))
+    again = bench.measure("winner's luck", backends.search_view(config), [(found[0].subset, seed) for seed in fresh])
+    confirmation = replace(
+        _confirmation(config, fresh, _luck(config, found[0], again), table(config, rows, scores)),
+        source_score=_source_score(config, scores),
+        race=None if raced is None else raced.summary,
+        effort=effort_of(config, bench, [*_different(rows, fresh, scores), *again.values()], raced),
+    )
     confirm_file.save(config, confirmation)
     return confirmation
 
@@ -163,12 +168,24 @@ def _source_score(config: StudyConfig, scores: Mapping[str, Sequence[Sequence[Sc
     return found
 
 
-def _luck(config: StudyConfig, best: Trial, bench: Bench, fresh: Sequence[int]) -> Luck:
+def _different(
+    rows: Sequence[Row], fresh: Sequence[int], scores: Mapping[str, Sequence[Sequence[Score]]]
+) -> list[Score]:
+    """The scores of all rows; rows that hold the same subset on the same seed have one between them."""
+    every = {
+        pair: score
+        for row in rows
+        for wanted, found in zip(row.wanted(fresh), scores[row.name], strict=True)
+        for pair, score in zip(wanted, found, strict=True)
+    }
+    return list(every.values())
+
+
+def _luck(config: StudyConfig, best: Trial, scores: Mapping[Wanted, Score]) -> Luck:
     """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
 
     The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
     """
-    scores = bench.measure("winner's luck", backends.search_view(config), [(best.subset, seed) for seed in fresh])
     codes = [language.code for language in config.tune]
     means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}
     again = config.value(means)

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import mean
 from typing import TypeVar
 
+from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
-from search.backends.batch import Bench
+from search.backends.batch import Bench, Wanted
 from search.config.study_config import StudyConfig
 from search.confirmation.recommend import Reading
+from search.results.confirmation import Race
 from search.study.trial import Trial
 from selector.languages.subset import Subset
 
@@ -39,29 +42,44 @@ def candidates(reading: Reading, top: int) -> list[Trial]:
     return list(found.values())
 
 
-def run(config: StudyConfig, bench: Bench, reading: Reading, top: int, seeds: int) -> Trial:
-    """The winner, at the cost of confirming `top` subsets on so many seeds instead of one; says how it goes."""
+def run(config: StudyConfig, bench: Bench, reading: Reading, top: int, seeds: int) -> RaceResult:
+    """Who wins, at the cost of confirming `top` subsets on so many seeds instead of one; says how it goes."""
     trials, evaluations = candidates(reading, top), max(1, top - 1) * seeds
     racing = min(len(trials), evaluations)
     left_out = f" ({len(trials) - racing} of lower rank are left out)" if racing < len(trials) else ""
     text = f"race: {racing} candidates{left_out}, at most {evaluations} evaluations on the development split"
     terminal.remark(text)
     found = winner(config, bench, trials, evaluations)
-    terminal.remark(f"race: {found.subset.key} is left and is confirmed on seeds that the race did not see")
+    terminal.remark(f"race: {found.trial.subset.key} is left and is confirmed on seeds that the race did not see")
     return found
 
 
-def winner(config: StudyConfig, bench: Bench, trials: Sequence[Trial], evaluations: int) -> Trial:
+@dataclass(frozen=True)
+class RaceResult:
+    """Who won, of how many, and everything that was measured for it."""
+
+    trial: Trial
+    candidates: int
+    scores: Mapping[Wanted, Score]
+
+    @property
+    def summary(self) -> Race:
+        return Race(self.candidates, len(self.scores))
+
+
+def winner(config: StudyConfig, bench: Bench, trials: Sequence[Trial], evaluations: int) -> RaceResult:
     """The candidate that is left of these after at most so many evaluations; of more candidates the first."""
-    view = backends.search_view(config)
+    view, every = backends.search_view(config), dict[Wanted, Score]()
 
     def measure(subsets: Sequence[Subset], rounds: Sequence[int]) -> Mapping[tuple[Subset, int], float]:
         seeds = {config.seed + RACING + each: each for each in rounds}
         scores = bench.measure("the race", view, [(subset, seed) for subset in subsets for seed in seeds])
+        every.update(scores)
         return {(subset, seeds[seed]): config.value(score.per_language) for (subset, seed), score in scores.items()}
 
     by_subset = {trial.subset: trial for trial in trials[: max(evaluations, 1)]}
-    return by_subset[last_one(list(by_subset), measure, evaluations)]
+    left = last_one(list(by_subset), measure, evaluations)
+    return RaceResult(by_subset[left], len(by_subset), every)
 
 
 def last_one(rivals: Sequence[Candidate], measure: Measure[Candidate], evaluations: int) -> Candidate:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from search.config.study_config import StudyConfig
 from search.confirmation import choice, recommend
 from search.confirmation.significance import LEVEL, format_p
-from search.results.confirmation import Confirmation, ConfirmedRow, Luck
+from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference
 from search.results.words import joined, percent, points, signed
 from search.study.study import Study
@@ -56,6 +56,7 @@ class Verdict:
     row: ConfirmedRow | None = None  # the confirmed candidate to take
     trial: int | None = None  # number of the trial that measured the confirmed subset; None where the search did not
     ahead: int | None = None  # number of the trial that is ahead since the confirmation
+    race: Race | None = None  # that the confirmed subset won
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -79,7 +80,7 @@ class Verdict:
         other = self.expected not in (None, self.highest)
         model = f"; the model {tense} more of trial {self.expected}" if other else ""
         same = not other and self.trial == self.highest and self.row is not None and self.row.was_found
-        end = " and was confirmed on fresh seeds" if same else f"; {self._confirmed}"
+        end = f" and was confirmed on fresh seeds{self._won}" if same else f"; {self._confirmed}"
         return f"Trial {self.highest} scored highest in the search{model}{end}{self._since}."
 
     @property
@@ -108,7 +109,11 @@ class Verdict:
         free = "" if self.row.was_found else f"the subset that {self.row.name} chose without measuring"
         number = "" if self.trial is None else f"trial {self.trial}"
         who = f"{number}, {free}" if number and free else number or free or "a subset that is no trial of this study"
-        return f"confirmed on fresh seeds: {who}"
+        return f"confirmed on fresh seeds: {who}{self._won}"
+
+    @property
+    def _won(self) -> str:
+        return f", the winner of a race of {self.race.candidates} candidates on other seeds" if self.race else ""
 
     @property
     def _since(self) -> str:
@@ -140,7 +145,8 @@ def of_trials(
     number = next((trial.number for trial in best if set(trial.subset.codes) == set(row.languages)), None)
     ahead = choice.trial_ahead(confirmation, top[0] if top else None)
     since = None if ahead is None else ahead.number
-    return Verdict(best[0].number, expected, best[0].value, row.languages, row, number, since)
+    race = confirmation.race if row.languages == confirmation.best.languages else None
+    return Verdict(best[0].number, expected, best[0].value, row.languages, row, number, since, race)
 
 
 def luck_in_words(luck: Luck) -> str:

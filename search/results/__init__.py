@@ -6,7 +6,9 @@ Each has `to_json` and `from_json`, which is the one place where such a document
 
 from search.results.confirmation import Confirmation as Confirmation
 from search.results.confirmation import ConfirmedRow as ConfirmedRow
+from search.results.confirmation import Effort as Effort
 from search.results.confirmation import Luck as Luck
+from search.results.confirmation import Race as Race
 from search.results.estimates import Difference as Difference
 from search.results.estimates import Estimate as Estimate
 from search.results.estimates import Interval as Interval

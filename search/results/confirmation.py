@@ -12,6 +12,7 @@ from search.results.estimates import Difference, Estimate, Interval
 from search.results.json_reader import (
     Json,
     Reader,
+    by_key,
     count,
     frame,
     mapping,
@@ -54,6 +55,8 @@ class ConfirmedRow:
     vs_none: Difference | None = None
     vs_random: Difference | None = None
     regressions: tuple[str, ...] = ()  # languages that are significantly worse than without realignment
+    per_language_ci95: Mapping[str, Interval] | None = field(default=None, hash=False)  # None: not known
+    per_language_gain: Mapping[str, Difference] | None = field(default=None, hash=False)  # over no realignment
 
     @property
     def is_candidate(self) -> bool:
@@ -77,6 +80,9 @@ class ConfirmedRow:
         for name in VERSUS:
             versus: Difference | None = getattr(self, name)
             document |= {} if versus is None else {name: versus.to_json()}
+        for name in ("per_language_ci95", "per_language_gain"):
+            parts: Mapping[str, Interval | Difference] | None = getattr(self, name)
+            document |= {} if parts is None else {name: {code: part.to_json() for code, part in parts.items()}}
         return document | {"regressions": list(self.regressions)}
 
     @classmethod
@@ -100,7 +106,43 @@ class ConfirmedRow:
             vs_none=read.optional("vs_none", Difference.from_json),
             vs_random=read.optional("vs_random", Difference.from_json),
             regressions=read.value("regressions", texts),
+            per_language_ci95=read.optional("per_language_ci95", by_key(Interval.from_json)),
+            per_language_gain=read.optional("per_language_gain", by_key(Difference.from_json)),
         )
+
+
+@dataclass(frozen=True)
+class Race:
+    """The race from which "best" came: candidates measured on seeds of their own until one was left."""
+
+    candidates: int
+    evaluations: int  # one for each candidate and seed
+
+    def to_json(self) -> Json:
+        return {"candidates": self.candidates, "evaluations": self.evaluations}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "race") -> Race:
+        read = Reader(given, place)
+        return cls(read.value("candidates", count), read.value("evaluations", count))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a confirmation cost. An evaluation that the cache held counts with the time it took when it was made."""
+
+    evaluations: int  # different ones, a race included
+    seconds: float = field(compare=False)  # of measuring, summed over the workers
+    device: str = field(default="", compare=False)  # where it was measured, as far as the process that wrote it knows
+
+    def to_json(self) -> Json:
+        return {"evaluations": self.evaluations, "seconds": self.seconds, "device": self.device}
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "effort") -> Effort:
+        read = Reader(given, place)
+        device = read.optional("device", text) or ""
+        return cls(read.value("evaluations", count), read.number("seconds"), device)
 
 
 @dataclass(frozen=True)
@@ -144,6 +186,8 @@ class Confirmation:
     task: str | None = None  # None in documents of the first versions
     metric: str | None = None
     source_score: SourceScore | None = None  # what fine-tuning reached on the source language; None: not known
+    race: Race | None = None  # None: there was none, or it is not known
+    effort: Effort | None = None  # None: not known
 
     @property
     def best(self) -> ConfirmedRow:
@@ -178,6 +222,9 @@ class Confirmation:
         document |= {name: getattr(self, name) for name in ("task", "metric") if getattr(self, name) is not None}
         document |= {"seeds": list(self.seeds), "fidelity": dict(self.fidelity), "versions": dict(self.versions)}
         document |= {} if self.source_score is None else {"source_score": source_to_json(self.source_score)}
+        for name in ("race", "effort"):
+            part: Race | Effort | None = getattr(self, name)
+            document |= {} if part is None else {name: part.to_json()}
         return document | {
             "method": self.method,
             "luck": self.luck.to_json(),
@@ -205,6 +252,8 @@ class Confirmation:
             task=read.optional("task", text),
             metric=read.optional("metric", text),
             source_score=read.optional("source_score", source_from_json),
+            race=read.optional("race", Race.from_json),
+            effort=read.optional("effort", Effort.from_json),
         )
 
     def to_dataframe(self) -> DataFrame:

@@ -91,12 +91,17 @@ def several(read: Callable[[object, str], Value]) -> Callable[[object, str], tup
 texts = several(text)
 
 
-def numbers(given: object, place: str) -> dict[str, float]:
-    return {key: number(value, f"{place}.{key}") for key, value in mapping(given, place).items()}
+def by_key(read: Callable[[object, str], Value]) -> Callable[[object, str], dict[str, Value]]:
+    """An object whose values all have one form."""
+
+    def values(given: object, place: str) -> dict[str, Value]:
+        return {key: read(value, f"{place}.{key}") for key, value in mapping(given, place).items()}
+
+    return values
 
 
-def counts(given: object, place: str) -> dict[str, int]:
-    return {key: count(value, f"{place}.{key}") for key, value in mapping(given, place).items()}
+numbers = by_key(number)
+counts = by_key(count)
 
 
 def frame(rows: Sequence[Json], index: str) -> DataFrame:

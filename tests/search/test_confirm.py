@@ -78,6 +78,29 @@ def test_confirmation_says_what_the_contract_says(tmp_path: Path, seeds: int) ->
     assert origins[0] == f"warm:{model_free}"
 
 
+def test_every_language_has_its_interval_and_its_gain(tmp_path: Path) -> None:
+    """They tell what the means and the languages that got worse tell; the cost is that of what was measured."""
+    config = rehearsal.study(tmp_path, trials=6)
+    run.search(config)
+    before = len(list((tmp_path / "cache" / "scores").rglob("*.json")))
+    document = confirm.confirm(config, top=1, seeds=4)
+    none, best = document["none"], document.best
+    assert none.per_language_gain is None
+    assert best.per_language_ci95 is not None
+    assert best.per_language_gain is not None
+    assert best.vs_none is not None
+    for code, gain in best.per_language_gain.items():
+        assert gain.difference == pytest.approx(best.per_language[code] - none.per_language[code])
+        assert gain.ci95.low < gain.difference < gain.ci95.high
+        assert best.per_language_ci95[code].low <= best.per_language[code] <= best.per_language_ci95[code].high
+    mean = sum(best.per_language_gain[code].difference for code in document.targets) / len(document.targets)
+    assert mean == pytest.approx(best.vs_none.difference)
+    for row in document.rows:
+        assert all(row.per_language_gain[code].ci95.high < 0 for code in row.regressions if row.per_language_gain)
+    assert document.effort is not None
+    assert document.effort.evaluations == len(list((tmp_path / "cache" / "scores").rglob("*.json"))) - before
+
+
 def test_confirmation_says_its_cost_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,7 +157,8 @@ def test_workers_change_no_digit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     documents = []
     for place in ((1, "inline"), (1, "process"), (3, "process")):
         monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "-".join(map(str, place))))  # each starts from nothing
-        documents.append({**confirm.confirm(config, 2, 2, *place).to_json(), "created": ""})
+        document = confirm.confirm(config, 2, 2, *place).to_json()
+        documents.append({**document, "created": "", "effort": {**document["effort"], "seconds": 0.0}})
     assert documents[0] == documents[1] == documents[2]
     counts = [
         len(list((tmp_path / name / "scores").rglob("*.json"))) for name in ("1-inline", "1-process", "3-process")

@@ -64,4 +64,10 @@ def test_a_race_sees_neither_the_seeds_nor_the_sentences_of_the_report(
     assert "+".join(found[0].languages) in {trial.subset.key for trial in running}
     assert max(document.seeds) < config.seed + race.RACING
     assert document.split == "test"
+    assert document.race is not None
+    assert document.race.candidates == min(len(running), 3)
+    assert document.race.candidates <= document.race.evaluations <= 3
+    assert document.effort is not None
+    scores = list((tmp_path / "cache" / "scores").rglob("*.json"))
+    assert document.effort.evaluations == len(scores) - len(reading.study.trials())
     assert document == replace(confirm.confirm(config, top=2, seeds=3), created=document.created)

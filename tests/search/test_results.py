@@ -20,7 +20,11 @@ NEW = {"noise": {"seeds": {"standard_error": 0.01, "degrees": 4}, "sentences": N
 def confirmed() -> dict[str, Any]:
     """The document of a real study, with what later forms have more."""
     document = copy.deepcopy(OLD) | {"schema": 2, "task": "pos", "metric": "accuracy"}
+    document["race"] = {"candidates": 3, "evaluations": 9}
+    document["effort"] = {"evaluations": 40, "seconds": 12.5, "device": "CPU"}
     for row in document["rows"]:
+        row["per_language_ci95"] = {code: [score, score] for code, score in row["per_language"].items()}
+        row["per_language_gain"] = {code: {"difference": 0.1, "ci95": [-0.1, 0.3]} for code in row["per_language"]}
         row["cost"] = None if "draws" in row else float(len(row["languages"]))
         for versus in (row[name] for name in ("vs_all", "vs_none", "vs_random") if name in row):
             versus |= NEW
@@ -80,6 +84,10 @@ def test_a_table_has_a_line_for_each_row() -> None:
         (("luck",), 3, "luck is no JSON object"),
         (("seeds",), [True], "seeds\\[0\\] is no whole number"),
         (("rows", 0, "per_language"), {"deu": float("nan")}, "per_language.deu is no number"),
+        (("rows", 0, "per_language_ci95"), {"deu": [0.1]}, "per_language_ci95.deu is no list of two numbers"),
+        (("rows", 0, "per_language_gain"), {"deu": {"ci95": [0, 1]}}, "per_language_gain.deu.difference is missing"),
+        (("effort",), {"evaluations": 1.5, "seconds": 1}, "effort.evaluations is no whole number"),
+        (("race",), [3], "race is no JSON object"),
         (("schema",), 3, "is of schema 3"),
         (("schema",), 1, "is of schema 1"),
     ],

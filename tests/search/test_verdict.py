@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from search.confirmation import confirm, confirm_file, confirm_table
 from search.confirmation.verdict import Verdict, luck_in_words, of_trials, verdict
 from search.dashboard import server as dashboard
 from search.report import html_report
-from search.results.confirmation import Confirmation, ConfirmedRow, Luck
+from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference, Interval
 from search.study.study import Study, open_study
 from search.terminal import out
@@ -75,6 +76,17 @@ def test_the_trial_that_the_model_prefers_is_told_apart(tmp_path: Path) -> None:
     assert "the model expects more of trial 2" in of_trials(study.config, best, [trials[2]], None).sentence
     since = of_trials(study.config, best, [trials[0]], taken)
     assert since.trials.endswith("fresh seeds: trial 2; trial 0 is ahead since then and is not confirmed.")
+
+
+def test_a_race_before_the_confirmation_is_told_of_its_winner_alone(tmp_path: Path) -> None:
+    study = searched(tmp_path, 0.4, 0.6)
+    raced = replace(
+        confirmation(row("best", 0.5, *codes(study, 1)), row("max-sum", 0.4, *codes(study, 0))), race=Race(4, 10)
+    )
+    found = verdict(study.config, study, raced)
+    told = "and was confirmed on fresh seeds, the winner of a race of 4 candidates on other seeds."
+    assert found.trials == f"Trial 1 scored highest in the search {told}"
+    assert "race" not in verdict(study.config, study, raced, "max-sum").sentence
 
 
 def test_a_subset_that_nobody_measured_in_the_search_has_no_number(tmp_path: Path) -> None:
