@@ -22,7 +22,7 @@ MOST = 1e12  # of one amount: sums over a pool stay exact to a thousandth
 _QUOTA = "give a quota as family=2, genus=1, script=3, resource=4 or script:Latn=2"
 
 
-class Columns(Protocol):
+class LabelColumns(Protocol):
     """A user's table of languages; `selector.distances.user_table`."""
 
     def label(self, column: str, language: Language) -> str | None: ...
@@ -39,7 +39,7 @@ def amounts(languages: Sequence[Language], given: Mapping[Language, float], what
     """Amounts of each language [n], from a table. Raises InputError for a missing, negative or infinite one."""
     missing = [language.code for language in languages if language not in given]
     if missing:
-        raise InputError(f"no {what} is given for {_some(missing)}", f"give every {who} a {what}, 0 included")
+        raise InputError(f"no {what} is given for {_join_codes(missing)}", f"give every {who} a {what}, 0 included")
     for language in languages:
         if not 0 <= given[language] <= MOST:
             raise InputError(
@@ -48,7 +48,7 @@ def amounts(languages: Sequence[Language], given: Mapping[Language, float], what
     return np.array([given[language] for language in languages], dtype=np.float64)
 
 
-def quotas(frame: Pool, given: Iterable[str], columns: Columns | None) -> list[Quota]:
+def quotas(frame: Pool, given: Iterable[str], columns: LabelColumns | None) -> list[Quota]:
     """One quota for every group that could exceed its own. Raises InputError for what is no quota."""
     found: list[Quota] = []
     for text in given:
@@ -63,7 +63,7 @@ def quotas(frame: Pool, given: Iterable[str], columns: Columns | None) -> list[Q
     return found
 
 
-def grouping(kind: str, columns: Columns | None = None) -> Callable[[Language], str]:
+def grouping(kind: str, columns: LabelColumns | None = None) -> Callable[[Language], str]:
     """The group of a language by `family`, `genus`, `script`, `resource` class, or a column of the user's table."""
     if kind in ("family", "genus", "script"):
         return lambda language: str(getattr(language, kind))
@@ -96,7 +96,7 @@ def limits(frame: Pool, prices: Vector | None, budget: float | None, quotas: Seq
     return Limits(np.stack([row[1] for row in rows]), np.array([row[2] for row in rows]), tuple(row[0] for row in rows))
 
 
-def well_observed(candidates: list[int], observed: Vector, least: float | None) -> list[int]:
+def filter_by_observed_share(candidates: list[int], observed: Vector, least: float | None) -> list[int]:
     """Candidates with at least that share of observed features."""
     if least is None:
         return candidates
@@ -105,13 +105,13 @@ def well_observed(candidates: list[int], observed: Vector, least: float | None) 
     return [i for i in candidates if observed[i] >= least]
 
 
-def checked_radius(radius: float | None) -> float | None:
+def check_radius(radius: float | None) -> float | None:
     if radius is not None and not 0 <= radius < math.inf:
         raise InputError(f"the radius is {radius:g}", "give a distance of 0 or more")
     return radius
 
 
-def infeasible(k: int, pins: Sequence[int], candidates: Sequence[int], limits: Limits) -> InputError:
+def infeasibility_error(k: int, pins: Sequence[int], candidates: Sequence[int], limits: Limits) -> InputError:
     """Why no k candidates keep the limits: the pins, one limit by itself, or all of them together."""
     for name, weights, most in zip(limits.names, limits.weights, limits.most, strict=True):
         pinned = float(weights[list(pins)].sum())
@@ -132,5 +132,5 @@ def _quota(text: str) -> tuple[str, str | None, int]:
     return kind, only or None, int(number)
 
 
-def _some(codes: Sequence[str]) -> str:
+def _join_codes(codes: Sequence[str]) -> str:
     return ", ".join(codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")

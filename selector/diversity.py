@@ -43,10 +43,10 @@ _COUNTS = frozenset(_GROUPS.values())
 
 def diversity(problem: Problem, chosen: Sequence[int]) -> Measures:
     """The measures of the chosen, indices into the frame, under a problem's distances and over all features."""
-    return Yardstick(problem).measures(chosen)
+    return SubsetMeasures(problem).measures(chosen)
 
 
-class Yardstick:
+class SubsetMeasures:
     """Measures subsets of one problem, each against random ones of its size (uniform, whatever is pinned or barred)."""
 
     def __init__(self, problem: Problem, seed: int = 0) -> None:
@@ -95,7 +95,7 @@ class Yardstick:
         return {
             **_pairwise(self.problem.distances.matrix, subsets),
             **self._spread(subsets),
-            **_typology(self._features, self._attested, subsets),
+            **_typology(self._features, self._attested_values, subsets),
             **self._nearness(subsets),
             "observed": self.problem.distances.observed[subsets].mean(axis=1),
         }
@@ -130,7 +130,7 @@ class Yardstick:
         return feature_matrix(self.problem.frame).astype(np.float32)  # (n, f)
 
     @cached_property
-    def _attested(self) -> NDArray[np.bool_]:
+    def _attested_values(self) -> NDArray[np.bool_]:
         """Which values, 0 and 1, occur in the frame at all [2, f]."""
         return np.stack([(self._features == value).any(axis=0) for value in (0.0, 1.0)])
 

@@ -19,14 +19,14 @@ from selector.solvers.covering import Center, MaximumCoverage
 from selector.solvers.max_min import Packing
 from selector.solvers.max_sum import Dispersion
 from selector.solvers.p_median import Median
-from selector.solvers.program import Candidates, Clock, Effort, Method, Vector, met
+from selector.solvers.program import Candidates, Effort, EffortMeter, Method, Vector, reaches_bound
 from selector.solvers.separable import Counts
 
-__all__ = ["Effort", "Solved", "solve"]
+__all__ = ["Effort", "ProvenSet", "solve"]
 
 
 @dataclass(frozen=True)
-class Solved:
+class ProvenSet:
     """The best set known, and what is proven of it. Values as in `objective.py`: greater is better."""
 
     chosen: list[int]  # ascending places in the frame
@@ -35,7 +35,7 @@ class Solved:
     nodes: int  # of branch and bound
 
 
-def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | None = None) -> Solved:
+def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | None = None) -> ProvenSet:
     """The best set under the objective `name`, never worse than `start`; equal ones leave `start` as it is.
 
     Optimal means within HiGHS's tolerance (a relative 1e-6); the bound then is the value itself. Raises ValueError for
@@ -44,19 +44,19 @@ def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | No
     method, candidates = method_of(name, problem), candidates_of(problem)
     if method is None:
         raise ValueError(f"no exact method for {name}")
-    clock = Clock(Effort() if effort is None else effort)
+    clock = EffortMeter(Effort() if effort is None else effort)
     found = method.solve(np.searchsorted(candidates.index, sorted(start)), clock)
     function, best = objective_of(name, problem), sorted(start)
     rival = candidates.index[found.chosen].tolist()
-    if not met(function.value(best), function.value(rival)) and problem.limits.hold(rival):
+    if not reaches_bound(function.value(best), function.value(rival)) and problem.limits.hold(rival):
         best = rival
     value = function.value(best)
-    if met(value, found.bound):
-        return Solved(best, value, "optimal", clock.nodes)
+    if reaches_bound(value, found.bound):
+        return ProvenSet(best, value, "optimal", clock.nodes)
     if not np.isfinite(found.bound):
-        return Solved(best, None, "limit", clock.nodes)
+        return ProvenSet(best, None, "limit", clock.nodes)
     settled = found.done or found.bound - value <= clock.effort.gap * abs(found.bound)
-    return Solved(best, found.bound, "bounded" if settled else "limit", clock.nodes)
+    return ProvenSet(best, found.bound, "bounded" if settled else "limit", clock.nodes)
 
 
 _LARGEST = {"facility": 4000, "entropy": 4000, "max-sum": 1500, "k-center": 1500, "coverage": 1500, "max-min": 1500}

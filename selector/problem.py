@@ -32,7 +32,7 @@ class Demands(TypedDict, total=False):
     costs: Mapping[Language, float] | None
     budget: float | None  # the chosen cost no more, in the unit of the costs
     quotas: Iterable[str] | None  # "family=2": at most two of any family; "script:Latn=2": of that one
-    columns: constraints.Columns | None  # a user's table, whose columns quotas may name
+    columns: constraints.LabelColumns | None  # a user's table, whose columns quotas may name
     least_observed: float | None  # no candidates: languages with a smaller share of observed features, unless included
     radius: float | None  # what "covers" means; default: `dominating.usual_radius`
     count_source: bool | None  # the source counts as already chosen; default: `Problem.counts_source`
@@ -69,7 +69,7 @@ class Problem:
     count_source: bool | None
 
     @property
-    def forced(self) -> bool:
+    def has_one_answer(self) -> bool:
         """Only one answer is possible."""
         return self.k in (len(self.pinned), len(self.pinned) + len(self.free))
 
@@ -97,11 +97,11 @@ def pose(
     frame = tuple(sorted({language for language in pool if language != source}))
     pinned, excluded = set(asked.get("include") or ()), set(asked.get("exclude") or ())
     _check(frame, k, source, pinned, excluded)
-    radius = constraints.checked_radius(asked.get("radius"))
+    radius = constraints.check_radius(asked.get("radius"))
     costs = constraints.costs(frame, asked.get("costs"))
     quotas = constraints.quotas(frame, asked.get("quotas") or (), asked.get("columns"))
     limits = constraints.limits(frame, costs, asked.get("budget"), quotas)
-    aim = targeting.aim(frame, source, asked.get("targets"), asked.get("weights"), asked.get("transfer"))
+    aim = targeting.resolve_targets(frame, source, asked.get("targets"), asked.get("weights"), asked.get("transfer"))
     everyone = (*frame, *aim.outside, *((source,) if source is not None else ()))
     measured = distances(everyone, metric)
     n = len(frame)
@@ -118,7 +118,11 @@ def pose(
         source=source,
         pinned=pins,
         free=_free(
-            k, pins, constraints.well_observed(rest, inside.observed, asked.get("least_observed")), inside, limits
+            k,
+            pins,
+            constraints.filter_by_observed_share(rest, inside.observed, asked.get("least_observed")),
+            inside,
+            limits,
         ),
         targets=aim.targets,
         weights=aim.weights,
@@ -146,7 +150,7 @@ def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distance
             "lower --least-observed or k",
         )
     if complete(pins, k, candidates, limits) is None:
-        raise constraints.infeasible(k, pins, candidates, limits)
+        raise constraints.infeasibility_error(k, pins, candidates, limits)
     return tuple(candidates)
 
 

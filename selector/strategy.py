@@ -85,7 +85,7 @@ def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
     seed = options.pop("seed", 0)
     static = find(name)  # an unknown name is the first thing to say
     problem = pose(pool, k, **options)  # type: ignore[misc]
-    picked, _, _ = _picked(static, problem, np.random.default_rng(seed), None)
+    picked, _, _ = _run_strategy(static, problem, np.random.default_rng(seed), None)
     return _subset(problem, picked)
 
 
@@ -95,9 +95,9 @@ def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort
     `effort` is what an exact strategy may spend.
     """
     static = find(name)
-    picked, bound, status = _picked(static, problem, np.random.default_rng(seed), effort)
+    picked, bound, status = _run_strategy(static, problem, np.random.default_rng(seed), effort)
     value = objective_of(static.objective, problem).value(picked)
-    if bound is None and (problem.forced or (name == "nearest" and not problem.limits)):
+    if bound is None and (problem.has_one_answer or (name == "nearest" and not problem.limits)):
         bound = value
     elif bound is None and static.maximizes:
         bound = _upper(static, problem, picked, value)
@@ -126,7 +126,7 @@ def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
     if not static.maximizes or name == "predicted":
         raise InputError(f"the strategy {name} has no marginal gains", "rank by facility, coverage, max-sum or entropy")
     function = objective_of(static.objective, problem)
-    order = greedy.ranked(function, problem.k, problem.pinned, problem.free, problem.limits)
+    order = greedy.rank(function, problem.k, problem.pinned, problem.free, problem.limits)
     first = len(problem.pinned)
     values = [function.value(order[:size]) for size in range(first, len(order) + 1)]
     return [(problem.frame[i], values[at + 1] - values[at]) for at, i in enumerate(order[first:])]
@@ -146,14 +146,14 @@ def find(name: str) -> Static:
     raise InputError(f"unknown strategy '{name}'", f"{hint}Strategies are {', '.join(STRATEGIES)}")
 
 
-def strategy_named(name: str, **options: Unpack[Options]) -> Strategy:
+def make_strategy(name: str, **options: Unpack[Options]) -> Strategy:
     """The named strategy under the signature `Strategy`: `past` is ignored, `rng` replaces the seed."""
     static = find(name)
     fixed = {key: value for key, value in options.items() if key != "seed"}
 
     def strategy(pool: Pool, k: int, past: Mapping[Subset, float], rng: Generator) -> Subset:
         problem = pose(pool, k, **fixed)  # type: ignore[arg-type]
-        return _subset(problem, _picked(static, problem, rng, None)[0])
+        return _subset(problem, _run_strategy(static, problem, rng, None)[0])
 
     return strategy
 
@@ -162,12 +162,12 @@ def _subset(problem: Problem, picked: list[int]) -> Subset:
     return Subset.of(problem.frame[i] for i in picked)
 
 
-def _picked(
+def _run_strategy(
     static: Static, problem: Problem, rng: Generator, effort: Effort | None
 ) -> tuple[list[int], float | None, str | None]:
     """What the strategy picks; for an exact one also its bound and status."""
     start = static.pick(problem, rng)
-    if not static.exact or problem.forced:
+    if not static.exact or problem.has_one_answer:
         return start, None, None
     from selector import exact
     from selector.solvers.program import Effort
@@ -192,8 +192,8 @@ def _random(problem: Problem, rng: Generator) -> list[int]:
     return fill(problem.pinned, problem.k, order, problem.limits)
 
 
-def _stratified(kind: str) -> Pick:
-    return lambda problem, rng: stratified(problem, constraints.grouping(kind), rng)
+def _strata_sampler(kind: str) -> Pick:
+    return lambda problem, rng: sample_strata(problem, constraints.grouping(kind), rng)
 
 
 def _search(name: str) -> Pick:
@@ -223,14 +223,14 @@ def _dominating(problem: Problem, rng: Generator) -> list[int]:
     return greedy.greedy(objective_of("facility", problem), problem.k, kept, problem.free, problem.limits)
 
 
-def _predicted(problem: Problem, rng: Generator) -> list[int]:
+def _pick_by_prediction(problem: Problem, rng: Generator) -> list[int]:
     from selector.transfer import predict as transfer
 
-    return transfer.predicted(problem, rng)
+    return transfer.choose_by_prediction(problem, rng)
 
 
 def _random_static(kind: str, many: str) -> Static:
-    return Static(_stratified(kind), "max-sum", f"random, as many {many} as possible", maximizes=False)
+    return Static(_strata_sampler(kind), "max-sum", f"random, as many {many} as possible", maximizes=False)
 
 
 _max_sum, _max_min, _facility = _search("max-sum"), _search("max-min"), _search("facility")
@@ -257,13 +257,13 @@ STRATEGIES: dict[str, Static] = {
     "exact-coverage": Static(_coverage, "coverage", "coverage, proven", exact=True),
     "entropy": Static(_entropy, "entropy", "feature values in equal shares"),
     "exact-entropy": Static(_entropy, "entropy", "entropy, proven", exact=True),
-    "predicted": Static(_predicted, "predicted", "greatest gain of the targets by the transfer model"),
+    "predicted": Static(_pick_by_prediction, "predicted", "greatest gain of the targets by the transfer model"),
 }
 
 _SEARCHES = {static.pick for static in STRATEGIES.values() if static.maximizes} - {_dominating}
 
 
-def stratified(problem: Problem, group: Callable[[Language], str], rng: Generator) -> list[int]:
+def sample_strata(problem: Problem, group: Callable[[Language], str], rng: Generator) -> list[int]:
     """Random, always from a group that was used least; the source's own group counts once where the source counts."""
     order = [int(i) for i in rng.permutation(problem.free)]
     label = {i: group(problem.frame[i]) for i in (*problem.pinned, *order)}

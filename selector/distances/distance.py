@@ -43,7 +43,7 @@ class Distances:
 
     def same_row(self) -> NDArray[np.bool_] | None:
         """Pairs [n, n] for whom every feature was read from one and the same row; None where no row is read."""
-        return _shared([np.array(rows) for rows in self.rows.values()]) if self.rows else None
+        return _same_row_pairs([np.array(rows) for rows in self.rows.values()]) if self.rows else None
 
 
 Languages = Sequence[Language]
@@ -62,7 +62,7 @@ def distances(languages: Languages, metric: str, least_overlap: int = LEAST_OVER
     if len(parts) == 1:
         return parts[0][0](languages, least_overlap)
     total = sum(weight for _, weight in parts)
-    return _mixed([(measure(languages, least_overlap), weight / total) for measure, weight in parts])
+    return _mix([(measure(languages, least_overlap), weight / total) for measure, weight in parts])
 
 
 def binary(languages: Languages, metric: str) -> NDArray[np.float64] | None:
@@ -92,15 +92,15 @@ def _typological(groups: tuple[str, ...], source: str, compare: Callable[..., Ma
         else:
             matrix = masked.masked_cosine(values, observed, shared, least)
             known = np.asarray(observed.any(axis=1))
-            same = _shared([np.array(table.rows) for table in tables])
+            same = _same_row_pairs([np.array(table.rows) for table in tables])
             matrix[same & np.outer(known, known)] = 0.0
         rows = {group: table.rows for group, table in zip(groups, tables, strict=True)}
-        return _completed(matrix, observed.mean(axis=1), known, shared, rows)
+        return _complete_distances(matrix, observed.mean(axis=1), known, shared, rows)
 
     return measure
 
 
-def _shared(rows: Sequence[NDArray[np.str_]]) -> NDArray[np.bool_]:
+def _same_row_pairs(rows: Sequence[NDArray[np.str_]]) -> NDArray[np.bool_]:
     """Which two languages are read from the same row in every feature group [n, n]."""
     indices = [np.unique(codes, return_inverse=True)[1] for codes in rows]
     same = np.logical_and.reduce([index[:, None] == index for index in indices])
@@ -125,7 +125,7 @@ def _genetic(languages: Languages, least: int) -> Distances:
     for row, own in zip(matrix, length, strict=True):
         row /= -np.sqrt(own * length)
     matrix += 1.0
-    return _located(matrix, np.array([bool(path) for path in paths]))
+    return _distances_without_features(matrix, np.array([bool(path) for path in paths]))
 
 
 def _geographic(languages: Languages, least: int) -> Distances:
@@ -135,7 +135,7 @@ def _geographic(languages: Languages, least: int) -> Distances:
     np.clip(matrix, -1.0, 1.0, out=matrix)
     np.arccos(matrix, out=matrix)
     matrix /= np.pi
-    return _located(matrix, ~np.isnan(place[:, 0]))
+    return _distances_without_features(matrix, ~np.isnan(place[:, 0]))
 
 
 def _from_translation_vectors(languages: Languages, least: int) -> Distances:
@@ -143,14 +143,14 @@ def _from_translation_vectors(languages: Languages, least: int) -> Distances:
     vectors, rows, known = features.translation_vectors(languages)
     matrix = masked.cosine(vectors)
     matrix /= 2.0
-    return _completed(matrix, known.astype(np.float64), known, None, {"learned": rows})
+    return _complete_distances(matrix, known.astype(np.float64), known, None, {"learned": rows})
 
 
-def _located(matrix: Matrix, known: NDArray[np.bool_]) -> Distances:
-    return _completed(matrix, known.astype(np.float64), known, None, {})
+def _distances_without_features(matrix: Matrix, known: NDArray[np.bool_]) -> Distances:
+    return _complete_distances(matrix, known.astype(np.float64), known, None, {})
 
 
-def _completed(
+def _complete_distances(
     matrix: Matrix,
     observed: NDArray[np.float64],
     known: NDArray[np.bool_],
@@ -193,7 +193,7 @@ def _feature_file(path: str, languages: Languages, least: int) -> Distances:
     codes = tuple(language.code for language in languages)
     shared = masked.overlap(observed, codes)
     matrix = masked.masked_mismatch(states, observed, shared, least)
-    return _completed(matrix, observed.mean(axis=1), observed.any(axis=1), shared, {})
+    return _complete_distances(matrix, observed.mean(axis=1), observed.any(axis=1), shared, {})
 
 
 def _plain(cell: str) -> str:
@@ -204,7 +204,7 @@ def _plain(cell: str) -> str:
         return cell
 
 
-def _mixed(parts: Sequence[tuple[Distances, float]]) -> Distances:
+def _mix(parts: Sequence[tuple[Distances, float]]) -> Distances:
     """The weighted mean, weights summing to 1; the first part's matrix is overwritten."""
     first, weight = parts[0]
     matrix = first.matrix

@@ -40,7 +40,7 @@ _GUESSES = 3
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedLanguage:
     """A language with what a user should hear of how it was read: a sentence, or nothing."""
 
     language: Language
@@ -55,23 +55,23 @@ def parse(text: str) -> Language:
     another one is followed (`pa-Arab` is `pnb`). What is not the only possible reading is logged as a warning, once.
     Raises InputError with the nearest guesses where no one language is named.
     """
-    found = reading(text)
+    found = parse_with_remark(text)
     if found.remark:
         _say(found.remark)
     return found.language
 
 
 @cache
-def reading(text: str) -> Reading:
+def parse_with_remark(text: str) -> ParsedLanguage:
     """Parse a code as `parse` does, with its remark returned instead of a warning. Raises InputError as it does."""
     given = text.strip()
-    found = tags.read(given)
+    found = tags.parse_tag(given)
     if found is not None:
-        return Reading(_language(found.code), _remark(given, found))
+        return ParsedLanguage(_language(found.code), _remark(given, found))
     code = _from_name(given)
     if code is None:
         raise InputError(*_unknown(given))
-    return Reading(_language(code))
+    return ParsedLanguage(_language(code))
 
 
 def parse_pool(given: str | Iterable[str]) -> Pool:
@@ -86,9 +86,9 @@ def parse_pool(given: str | Iterable[str]) -> Pool:
     elif given == "uriel":
         found = _uriel()
     elif _is_path(given):
-        found = _read(Path(given))
+        found = _read_pool_file(Path(given))
     else:
-        found = _once(_parse_listed(item) for item in given.split(",") if item.strip())
+        found = _once(_parse_item(item) for item in given.split(",") if item.strip())
     if not found:
         raise InputError("the pool is empty", f"give codes, a file of codes, or a named pool: {', '.join(pools.NAMES)}")
     return found
@@ -138,11 +138,11 @@ def _from_name(name: str) -> str | None:
     return None if code is None else code_tables.PREFERRED.get(code, code)
 
 
-def _remark(given: str, found: tags.Reading) -> str:
+def _remark(given: str, found: tags.ParsedTag) -> str:
     if not found.why:
         return ""
-    why = found.why.format(_introduced(found.other)) if found.other else found.why
-    return f"'{given}' is read as {_introduced(found.code)}{why}"
+    why = found.why.format(_introduce(found.other)) if found.other else found.why
+    return f"'{given}' is read as {_introduce(found.code)}{why}"
 
 
 @cache
@@ -172,7 +172,7 @@ def _guesses(tag: str) -> list[str]:
     namesake = tags.individual(iso639.names().get(tag, ""))
     found += [namesake] if namesake else []
     alike = found or ([] if subtags.group(tag) or schemes.is_glottocode(tag) else _alike(tag))
-    return [_introduced(code) for code in dict.fromkeys(alike)][:_GUESSES]
+    return [_introduce(code) for code in dict.fromkeys(alike)][:_GUESSES]
 
 
 def _parts(code: str) -> list[str]:
@@ -201,7 +201,7 @@ def _alike(tag: str) -> list[str]:
     return list(found)
 
 
-def _introduced(code: str) -> str:
+def _introduce(code: str) -> str:
     return f"{code} ({_language(code).name})"
 
 
@@ -257,10 +257,10 @@ def _once(languages: Iterable[Language]) -> Pool:
 def _is_path(text: str) -> bool:
     if "/" in text or "\\" in text or re.search(r"\.[a-z]{1,4}$", text, re.IGNORECASE):
         return True
-    return "," not in text and tags.read(text.strip()) is None and os.path.isfile(text)
+    return "," not in text and tags.parse_tag(text.strip()) is None and os.path.isfile(text)
 
 
-def _parse_listed(item: str) -> Language:
+def _parse_item(item: str) -> Language:
     try:
         return parse(item)
     except InputError as problem:
@@ -272,7 +272,7 @@ def _parse_listed(item: str) -> Language:
         raise InputError(problem.message, f"{problem.hint} (the nearest named pool is {near[0]})") from None
 
 
-def _read(path: Path) -> Pool:
+def _read_pool_file(path: Path) -> Pool:
     try:
         lines = small(path).splitlines()
     except (OSError, ValueError) as problem:  # ValueError: bytes that are not UTF-8, or an impossible name

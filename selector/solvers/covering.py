@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from selector.solvers.program import Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, Solution, Vector
 
 Table = NDArray[np.bool_]
 
@@ -28,12 +28,12 @@ class Center(Method):
         self.radii = np.unique(self.far)
 
     def upper(self, start: NDArray[np.intp]) -> float:
-        return 1.0 - float(self.radii[self._relaxed(self._place(start))])
+        return 1.0 - float(self.radii[self._relax(self._place(start))])
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         """Bisection between the LP's radius and the start's; undecided radii count as possible for the bound."""
         high = self._place(start)
-        low = impossible = self._relaxed(high)  # every radius before `impossible` is proven impossible
+        low = impossible = self._relax(high)  # every radius before `impossible` is proven impossible
         best, done = start, True
         while low < high:
             middle = (low + high) // 2
@@ -47,18 +47,18 @@ class Center(Method):
                 low = middle + 1
                 done = done and possible is False
                 impossible = low if done else impossible
-        return Found(best, 1.0 - float(self.radii[impossible]), done)
+        return Solution(best, 1.0 - float(self.radii[impossible]), done)
 
     def _place(self, chosen: NDArray[np.intp]) -> int:
         """Which of the radii a set needs."""
         return int(np.searchsorted(self.radii, self.far[:, chosen].min(axis=1).max()))
 
-    def _relaxed(self, high: int) -> int:
+    def _relax(self, high: int) -> int:
         """The first radius that linear programming cannot exclude."""
         low = 0
         while low < high:
             middle = (low + high) // 2
-            if Cover(self.far <= self.radii[middle], self.candidates).excluded():
+            if Cover(self.far <= self.radii[middle], self.candidates).is_infeasible():
                 low = middle + 1
             else:
                 high = middle
@@ -77,28 +77,28 @@ class Cover:
         if not candidates.limits:
             keep = ~pinned
         for _ in range(3):  # each reduction may allow another
-            rows = _needed_rows(rows)
+            rows = _reduce_rows(rows)
             if candidates.limits or len(rows) == 0:
                 break
-            keep[np.flatnonzero(keep)] = _needed_columns(rows[:, keep])
+            keep[np.flatnonzero(keep)] = _reduce_columns(rows[:, keep])
         self.rows, self.keep = rows[:, keep], keep
         left = candidates.k if candidates.limits else candidates.k - int(pinned.sum())
         self.wanted = min(left, int(keep.sum()))
 
-    def excluded(self) -> bool:
+    def is_infeasible(self) -> bool:
         """Linear programming proves that there are none."""
         trivial = self._trivial()
         return not trivial if trivial is not None else self._program().relax().bound == -np.inf
 
-    def decide(self, clock: Clock) -> tuple[bool | None, NDArray[np.intp] | None]:
+    def decide(self, clock: EffortMeter) -> tuple[bool | None, NDArray[np.intp] | None]:
         """Decide if such k candidates exist (None: undecided), and return them."""
         trivial = self._trivial()
         if trivial is not None:
-            return trivial, self._filled(np.zeros(0, dtype=np.intp)) if trivial else None
+            return trivial, self._fill(np.zeros(0, dtype=np.intp)) if trivial else None
         answer = self._program().solve(clock.remaining())
         clock.spend(answer.nodes)
         if answer.chosen is not None:
-            return True, self._filled(np.flatnonzero(self.keep)[answer.chosen])
+            return True, self._fill(np.flatnonzero(self.keep)[answer.chosen])
         return (False if answer.optimal else None), None
 
     def _trivial(self) -> bool | None:
@@ -117,14 +117,14 @@ class Cover:
         program.rows(csr_array(self.rows.astype(np.float64)), np.arange(self.rows.shape[1]), 1.0, np.inf)
         return program
 
-    def _filled(self, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _fill(self, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
         """With the pinned, and with the first others up to k: covering more does no harm."""
         first = np.zeros(len(self.all))
         first[chosen] = 1.0
         return self.all.most(first)
 
 
-def _needed_rows(covers: Table) -> Table:
+def _reduce_rows(covers: Table) -> Table:
     """Targets whose coverers do not hold all coverers of another."""
     rows = np.unique(covers, axis=0)
     shared = rows.astype(np.float32) @ rows.T.astype(np.float32)
@@ -133,7 +133,7 @@ def _needed_rows(covers: Table) -> Table:
     return rows[~holds.any(axis=1)]
 
 
-def _needed_columns(covers: Table) -> Table:
+def _reduce_columns(covers: Table) -> Table:
     """[c] Candidates whose targets are not all another's; of equals the first."""
     shared = covers.T.astype(np.float32) @ covers.astype(np.float32)
     within = shared >= covers.sum(axis=0)[:, None]  # [a, b]: a is within b
@@ -159,13 +159,13 @@ class MaximumCoverage(Method):
     def upper(self, start: NDArray[np.intp]) -> float:
         return self.sure + self._program().relax().bound if len(self.rows) else self.sure
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         if not len(self.rows):
-            return Found(start, self.sure, True)
+            return Solution(start, self.sure, True)
         answer = self._program().solve(clock.remaining())
         clock.spend(answer.nodes)
         chosen = start if answer.chosen is None else answer.chosen
-        return Found(chosen, self.sure + min(answer.bound, float(self.weights.sum())), answer.optimal)
+        return Solution(chosen, self.sure + min(answer.bound, float(self.weights.sum())), answer.optimal)
 
     def _program(self) -> Program:
         program = Program(self.candidates)

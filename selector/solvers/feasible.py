@@ -22,7 +22,7 @@ def complete(chosen: Sequence[int], k: int, free: Sequence[int], limits: Limits)
         return sorted([*chosen, *rest[:wanted].tolist()])
     if _short(chosen, wanted, rest, limits):
         return None
-    return _cheapest(chosen, k, rest, limits) or _solved(chosen, k, rest, limits)
+    return _cheapest(chosen, k, rest, limits) or _solve_program(chosen, k, rest, limits)
 
 
 def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) -> list[int]:
@@ -57,7 +57,7 @@ def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -
     return sorted(taken) if len(taken) == k else None
 
 
-def _solved(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
+def _solve_program(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
     """The same question as an integer program, for which any feasible point is an answer."""
     from selector.solvers import program  # SciPy's optimizer takes a third of a second to import
 

@@ -69,10 +69,10 @@ def greedy(
 
     Submodular functions are evaluated lazily (Minoux 1978), which gives the same answer.
     """
-    return sorted(ranked(function, k, pinned, free, limits, lazy))
+    return sorted(rank(function, k, pinned, free, limits, lazy))
 
 
-def ranked(
+def rank(
     function: SetFunction,
     k: int,
     pinned: Sequence[int],

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from selector.solvers.program import Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, Solution, Vector
 
 _LARGEST = 400  # candidates up to which programs are built; beyond, cliques are only counted
 _NEAR = 0.02  # a cheap bound this near, relative, is left as it is
@@ -48,21 +48,21 @@ class Packing(Method):
         counted = self._last_possible_radius(low)
         if self.radii[counted] - self.radii[low] <= _NEAR * self.radii[counted]:
             return float(self.radii[counted])
-        return float(self.radii[self._relaxed(low, counted, every_edge=False)])
+        return float(self.radii[self._relax(low, counted, every_edge=False)])
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         """Bisection between the start's radius and the LP's; undecided radii count as possible for the bound."""
         if self.pairless:
-            return Found(start, 0.0, True)
+            return Solution(start, 0.0, True)
         low = self._place(start)
-        possible = self._relaxed(
+        possible = self._relax(
             low, self._last_possible_radius(low), every_edge=True
         )  # every radius beyond is proven impossible
         high = possible
         best, done = start, True
         while low < high and len(self.candidates) <= _LARGEST:
             if clock.over:
-                return Found(best, float(self.radii[possible]), False)
+                return Solution(best, float(self.radii[possible]), False)
             middle = (low + high + 1) // 2
             found, decided = _Apart(self, middle).decide(clock)
             if found is not None:
@@ -71,7 +71,7 @@ class Packing(Method):
                 high = middle - 1
                 done = done and decided
                 possible = high if done else possible
-        return Found(best, float(self.radii[possible]), done)
+        return Solution(best, float(self.radii[possible]), done)
 
     def _place(self, chosen: NDArray[np.intp]) -> int:
         """Which of the radii a set reaches."""
@@ -81,11 +81,11 @@ class Packing(Method):
         """The last radius that counting cliques cannot exclude, from a possible one."""
         return _last(low, len(self.radii) - 1, lambda middle: _Apart(self, middle).too_few())
 
-    def _relaxed(self, low: int, high: int, every_edge: bool) -> int:
+    def _relax(self, low: int, high: int, every_edge: bool) -> int:
         """The last radius between two that linear programming cannot exclude either."""
         if len(self.candidates) > _LARGEST:
             return high
-        return _last(low, high, lambda middle: _Apart(self, middle).excluded(every_edge))
+        return _last(low, high, lambda middle: _Apart(self, middle).is_infeasible(every_edge))
 
 
 def _last(low: int, high: int, impossible: Callable[[int], bool]) -> int:
@@ -115,11 +115,11 @@ class _Apart:
         """The candidates fall into fewer than k cliques."""
         return self.hopeless or len(cliques(self.near, None)) < self.candidates.k
 
-    def excluded(self, every_edge: bool) -> bool:
+    def is_infeasible(self, every_edge: bool) -> bool:
         """Linear programming proves that there are none; with fewer cliques than edges need, sooner but less often."""
         return self.hopeless or self._program(every_edge).relax().bound == -np.inf
 
-    def decide(self, clock: Clock) -> tuple[NDArray[np.intp] | None, bool]:
+    def decide(self, clock: EffortMeter) -> tuple[NDArray[np.intp] | None, bool]:
         """Such k candidates or None, and whether that is certain."""
         if self.hopeless:
             return None, True

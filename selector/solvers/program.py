@@ -35,7 +35,7 @@ _INFEASIBLE = 2  # status of scipy.optimize.milp
 _STDOUT = threading.RLock()  # descriptor 1 belongs to the whole process
 
 
-def met(value: float, bound: float) -> bool:
+def reaches_bound(value: float, bound: float) -> bool:
     """True if a value reaches its bound within HiGHS's tolerances."""
     return bound - value <= PROVEN * abs(value) + _ROUNDING
 
@@ -81,7 +81,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProgramAnswer:
     """What HiGHS found: places of the chosen candidates (None: none found) and an upper bound on the objective."""
 
     chosen: NDArray[np.intp] | None  # [k], among the candidates
@@ -100,7 +100,7 @@ class Relaxed:
 
 
 @dataclass(frozen=True)
-class Found:
+class Solution:
     """What a method found: places among the candidates, and a value that no allowed set exceeds."""
 
     chosen: NDArray[np.intp]  # [k]
@@ -112,7 +112,7 @@ class Method(ABC):
     """One objective as a mathematical program: how it is proven, and what bounds it cheaply. Maximized."""
 
     @abstractmethod
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         """The best set, or the best that the effort finds, from a good one [k]."""
 
     @abstractmethod
@@ -120,7 +120,7 @@ class Method(ABC):
         """A bound for a second's work."""
 
 
-class Clock:
+class EffortMeter:
     """What is left of an effort while one solver calls another."""
 
     def __init__(self, effort: Effort) -> None:
@@ -137,7 +137,7 @@ class Clock:
 
     def enough(self, value: float, bound: float) -> bool:
         """True if the gap asked for is proven."""
-        return met(value, bound) or bound - value <= self.effort.gap * abs(bound)
+        return reaches_bound(value, bound) or bound - value <= self.effort.gap * abs(bound)
 
     def remaining(self) -> Effort:
         """The effort that remains, at least one node and a moment."""
@@ -183,7 +183,7 @@ class Program:
         self._most.append(np.broadcast_to(most, block.shape[0]))
         self.height += block.shape[0]
 
-    def solve(self, effort: Effort) -> Answer:
+    def solve(self, effort: Effort) -> ProgramAnswer:
         """The best candidates and an upper bound."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a quarter of a second: only who solves pays for it
 
@@ -199,11 +199,11 @@ class Program:
             )
         nodes = int(found.get("mip_node_count") or 0)
         if found.status == _INFEASIBLE:
-            return Answer(None, -np.inf, True, nodes)
+            return ProgramAnswer(None, -np.inf, True, nodes)
         below = found.get("mip_dual_bound")
         bound = np.inf if below is None else -float(below) / scale
         chosen = None if found.x is None else np.flatnonzero(found.x[:c] > 0.5)
-        return Answer(chosen, bound, found.status == 0, nodes)
+        return ProgramAnswer(chosen, bound, found.status == 0, nodes)
 
     def relax(self, seconds: float = 60.0) -> Relaxed:
         """The linear relaxation: every variable continuous."""

@@ -32,7 +32,7 @@ class Coded(Protocol):
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """Features of n languages: values, which of them were observed, and whose row was read."""
 
     values: NDArray[np.float64]  # [n, d], 0 or 1 if completed (0.5 where not known); 0 where a single source is silent
@@ -42,7 +42,7 @@ class Table:
     names: tuple[str, ...]  # [d]
 
 
-def table(languages: Sequence[Coded], group: str, source: str = KNN) -> Table:
+def table(languages: Sequence[Coded], group: str, source: str = KNN) -> FeatureTable:
     """Features of one group (`syntactic`, `phonological`, `inventory`) for `languages`, from one source.
 
     Raises InputError for an unknown source, or one that has no features of this group.
@@ -53,7 +53,7 @@ def table(languages: Sequence[Coded], group: str, source: str = KNN) -> Table:
     known = index >= 0
     neutral = 0.5 if source == KNN else 0.0
     values = np.where(known[:, None], sheet.values[index], neutral).astype(np.float64)  # (n, d)
-    return Table(values, sheet.observed[index] & known[:, None], used, known, sheet.names)
+    return FeatureTable(values, sheet.observed[index] & known[:, None], used, known, sheet.names)
 
 
 def feature(language: Coded, name: str) -> float:

@@ -12,12 +12,12 @@ _ANY = "-"  # a variant of any language
 
 def is_extended(primary: str, subtag: str) -> bool:
     """True if `subtag` is a language that may follow `primary` (ISO 639-3), as `yue` may follow `zho`."""
-    return subtag in _registered("extended", primary)
+    return subtag in _subtags_for("extended", primary)
 
 
 def is_script(subtag: str) -> bool:
     """True if `subtag` is a script of ISO 15924, in small letters."""
-    return subtag in _registered("script", _ANY)
+    return subtag in _subtags_for("script", _ANY)
 
 
 def is_region(subtag: str) -> bool:
@@ -25,12 +25,12 @@ def is_region(subtag: str) -> bool:
 
     Of the codes for private use, `xk` (Kosovo, as Unicode has it) and `xx` (mBART's for none) are taken.
     """
-    return subtag in ("xk", "xx") or subtag in _registered("region", _ANY)
+    return subtag in ("xk", "xx") or subtag in _subtags_for("region", _ANY)
 
 
 def is_variant(primary: str, subtag: str) -> bool:
     """True if `subtag` is a dialect or an orthography that the registry has for `primary` (ISO 639-3)."""
-    return subtag in _registered("variant", primary) or subtag in _registered("variant", _ANY)
+    return subtag in _subtags_for("variant", primary) or subtag in _subtags_for("variant", _ANY)
 
 
 def group(code: str) -> str | None:
@@ -43,7 +43,7 @@ def is_private(code: str) -> bool:
     return re.fullmatch("q[a-t][a-z]", code) is not None
 
 
-def _registered(kind: str, of: str) -> frozenset[str]:
+def _subtags_for(kind: str, of: str) -> frozenset[str]:
     return _subtags().get((kind, of), frozenset())
 
 

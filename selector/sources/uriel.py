@@ -82,7 +82,7 @@ def _layer(source: str) -> _Layer:
     if source not in sources():
         raise InputError(f"URIEL has no source '{source}'", f"sources are {', '.join(sources())}")
     if source == KNN:
-        return _completed()
+        return _complete_layer()
     if source == AVERAGE:
         row, names, values = _values("feature_averages.npz", 0)
     else:
@@ -91,7 +91,7 @@ def _layer(source: str) -> _Layer:
     return _Layer(row, names, np.where(observed, values, np.float32(0.0)), observed)
 
 
-def _completed() -> _Layer:
+def _complete_layer() -> _Layer:
     """kNN-completed values; observed is what any source gives, its rows and columns brought into the same order."""
     row, names, values = _values("feature_predictions.npz", 0)
     seen = _layer(AVERAGE)

@@ -32,7 +32,7 @@ _STEPS = 60
 
 
 @dataclass(frozen=True)
-class Data:
+class Measurements:
     """What a model is fitted to; shapes as in the Notations."""
 
     y: Array
@@ -69,14 +69,14 @@ class Posterior:
         return np.asarray(np.einsum("tlm,tm->tl", self.precision, self.y - self.X @ self.mean))
 
 
-def fit(data: Data, scales: Scales | None = None) -> Posterior:
+def fit(data: Measurements, scales: Scales | None = None) -> Posterior:
     """The posterior under given scales; under those that maximize the marginal likelihood where none are given."""
     chosen = maximize(data) if scales is None else scales
     parts = _solve(data, chosen)
     return Posterior(chosen, parts.mean, parts.covariance, parts.precision, data.X, parts.y)
 
 
-def maximize(data: Data, start: Scales | None = None) -> Scales:
+def maximize(data: Measurements, start: Scales | None = None) -> Scales:
     """The scales of greatest marginal likelihood (times their prior) by L-BFGS. Deterministic."""
     count = int(data.groups.max()) + 1 + len(data.M)
     begin = np.append(np.full(count, -2.0), 0.0) if start is None else _logarithms(start)
@@ -93,7 +93,7 @@ def maximize(data: Data, start: Scales | None = None) -> Scales:
     return _scales(found.x, len(data.M))
 
 
-def evidence(data: Data, scales: Scales) -> tuple[float, Array]:
+def evidence(data: Measurements, scales: Scales) -> tuple[float, Array]:
     """Logarithm of the marginal likelihood up to a constant, and its gradient by the logarithm of each scale.
 
     The gradient [G + J + 1] stands in the order: columns, kernels, noise.
@@ -115,7 +115,7 @@ def evidence(data: Data, scales: Scales) -> tuple[float, Array]:
 
 
 @dataclass(frozen=True)
-class _Solved:
+class _Solution:
     value: float
     mean: Array
     covariance: Array
@@ -123,7 +123,7 @@ class _Solved:
     y: Array
 
 
-def _solve(data: Data, scales: Scales) -> _Solved:
+def _solve(data: Measurements, scales: Scales) -> _Solution:
     """β by weighted least squares with its prior, after whitening each target by its own covariance."""
     missing = np.isnan(data.y)
     y = np.where(missing, 0.0, data.y)
@@ -143,7 +143,7 @@ def _solve(data: Data, scales: Scales) -> _Solved:
     log_inner = float(np.linalg.slogdet(inner)[1])
     value = -0.5 * (log_sigma + log_inner + white @ white - (X.T @ white) @ mean)
     precision = inverse_root.transpose(0, 2, 1) @ inverse_root
-    return _Solved(float(value), mean, covariance, precision, y)
+    return _Solution(float(value), mean, covariance, precision, y)
 
 
 def _scales(theta: Array, kernels: int) -> Scales:

@@ -40,7 +40,7 @@ class Observations:
     baseline: Array  # [T], the targets' scores without realignment; NaN where unknown
 
     @classmethod
-    def of(cls, results: published.Results) -> Observations:
+    def of(cls, results: published.PublishedResults) -> Observations:
         return cls(results.lists, results.targets, results.gain, results.variance, results.baseline)
 
 
@@ -87,7 +87,7 @@ class TransferModel:
         X = np.concatenate([design, deviations.reshape(count, len(targets), -1)], axis=2).transpose(1, 0, 2)
         groups = np.concatenate([self._groups(), np.tile([len(COLUMNS) - 2, len(COLUMNS) - 1], count)])
         M = self._kernels(self.members, self.members)
-        data = mixed_model.Data(observations.gain.T, X, groups, M, self.response, observations.variance.T)
+        data = mixed_model.Measurements(observations.gain.T, X, groups, M, self.response, observations.variance.T)
         self.posterior = mixed_model.fit(data, scales)
         self.width = design.shape[2]
 
@@ -231,14 +231,14 @@ class Response:
 
     def of(self, targets: Sequence[Language]) -> Array:
         """[T]"""
-        return np.array([self.measured.get(x.code, self._expected(x)) for x in targets])
+        return np.array([self.measured.get(x.code, self._expected_response(x)) for x in targets])
 
     def square(self, targets: Sequence[Language]) -> Array:
         """Expected square [T], which is more where the response is only expected."""
         widening = np.array([1.0 if x.code in self.measured else np.exp(self.unsure) for x in targets])
         return np.asarray(self.of(targets) ** 2 * widening)
 
-    def _expected(self, language: Language) -> float:
+    def _expected_response(self, language: Language) -> float:
         seen = bool(self.affinity.seen[self.affinity.place[language.code]])
         base = self.base.get(language.code, float(self.usual[int(seen)]))
         return float(np.exp(self.coefficients @ np.array([1.0, base, seen])))

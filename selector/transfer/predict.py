@@ -29,7 +29,7 @@ from selector.transfer import mixed_model, published
 from selector.transfer.covariates import Affinity
 from selector.transfer.model import COLUMNS, KERNELS, Observations, Prediction, TransferModel
 
-__all__ = ["Gain", "Observations", "Prediction", "TransferModel", "explain", "predicted", "prior"]
+__all__ = ["Gain", "Observations", "Prediction", "TransferModel", "choose_by_prediction", "explain", "prior"]
 
 SOURCE = "eng"  # what the published models are fine-tuned on
 PRETRAINED = frozenset(NAMED["xlmr-100"])
@@ -47,7 +47,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class PredictedGain:
     """What one task is predicted to gain from a subset."""
 
     task: str
@@ -56,7 +56,7 @@ class Explanation:
     measured: frozenset[str]  # targets with published results; the others rest on distances alone
 
 
-def predicted(problem: Problem, rng: Generator) -> list[int]:
+def choose_by_prediction(problem: Problem, rng: Generator) -> list[int]:
     """The k languages with the greatest predicted mean gain over the targets, by greedy and swaps. Deterministic.
 
     Raises InputError for a source other than English and for more languages than `LARGEST`.
@@ -82,7 +82,7 @@ def explain(
     tasks: Sequence[str] = published.TASKS,
     weights: NDArray[np.float64] | None = None,
     level: float = 0.90,
-) -> list[Explanation]:
+) -> list[PredictedGain]:
     """Predict the gain of each task from realigning on a subset: on average and per target, with intervals.
 
     Raises InputError for no members or no targets.
@@ -98,7 +98,7 @@ def explain(
         each = np.sqrt(np.diag(forecast.covariance[0]))
         per_target = {x.code: _gain(m, half * s) for x, m, s in zip(targets, forecast.mean[0], each, strict=True)}
         measured = frozenset(x.code for x in targets if x.code in model.known)
-        found.append(Explanation(task, _gain(mean[0], half * deviation[0]), per_target, measured))
+        found.append(PredictedGain(task, _gain(mean[0], half * deviation[0]), per_target, measured))
     return found
 
 
@@ -152,20 +152,22 @@ def _models(languages: Iterable[Language], tasks: Sequence[str]) -> list[tuple[s
     """The models of some tasks over the same languages, so that indices agree."""
     everyone = set(languages)
     for task in tasks:
-        results = published.shipped(task)
+        results = published.load_published(task)
         everyone |= {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
-    return _fitted(tuple(sorted(everyone)), tuple(tasks))
+    return _fit_models(tuple(sorted(everyone)), tuple(tasks))
 
 
 @lru_cache(maxsize=4)
-def _fitted(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
+def _fit_models(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
     affinity = Affinity(languages, parse(SOURCE), PRETRAINED)
-    scales = shipped_scales()
-    return [(task, TransferModel(Observations.of(published.shipped(task)), affinity, scales[task])) for task in tasks]
+    scales = load_scales()
+    return [
+        (task, TransferModel(Observations.of(published.load_published(task)), affinity, scales[task])) for task in tasks
+    ]
 
 
 @cache
-def shipped_scales() -> dict[str, mixed_model.Scales]:
+def load_scales() -> dict[str, mixed_model.Scales]:
     """The scales that fit the published results best, by task; made by `studies/paper-subsets/scales.py`."""
     text = (resources.files("selector") / "data" / "published-scales.json").read_text(encoding="utf-8")
     return {task: scales_from(found) for task, found in json.loads(text).items() if task in published.TASKS}
