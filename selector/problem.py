@@ -1,4 +1,4 @@
-"""What is asked of a strategy: the frame, how many, whom they are to serve, within which limits."""
+"""A checked problem: the frame, how many languages to choose, for which targets, within which limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Matrix = NDArray[np.float64]
 
 
 class Demands(TypedDict, total=False):
-    """What `pose` takes by name besides metric and source; every one may be left out or None."""
+    """Arguments of `pose` besides metric and source; every one may be left out or None."""
 
     include: Iterable[Language] | None  # must be chosen
     exclude: Iterable[Language] | None  # must not be chosen
@@ -39,7 +39,7 @@ class Demands(TypedDict, total=False):
 
 
 class Options(Demands, total=False):
-    """What `strategy.choose` takes by name."""
+    """Keyword arguments of `strategy.choose`."""
 
     metric: str
     source: Language | None
@@ -70,15 +70,15 @@ class Problem:
 
     @property
     def has_one_answer(self) -> bool:
-        """Only one answer is possible."""
+        """True if only one set can be chosen."""
         return self.k in (len(self.pinned), len(self.pinned) + len(self.free))
 
     def counts_source(self, usually: bool) -> bool:
-        """True if the source counts as already chosen: as asked, else as is usual for the objective."""
+        """True if the source counts as already chosen: as the user asked, else `usually`, the objective's default."""
         return self.source is not None and (usually if self.count_source is None else self.count_source)
 
     def cost(self, chosen: Iterable[int]) -> float | None:
-        """Cost of a set; None without costs."""
+        """Total cost of the set `chosen`; None without costs."""
         return None if self.costs is None else float(self.costs[list(chosen)].sum())
 
 
@@ -89,10 +89,11 @@ def pose(
     source: Language | None = None,
     **asked: Unpack[Demands],
 ) -> Problem:
-    """A checked problem. The source is never a candidate, even where the pool names it.
+    """Check what a user asks for, and return it as a problem: choose `k` languages of `pool`.
 
-    Raises InputError for an empty pool, an impossible k, pins or exclusions that contradict pool, source or k, and for
-    targets, weights, costs and quotas that make no sense or that no k languages can keep.
+    `metric` gives the distances. `source` is never a candidate, even where the pool names it. InputError: the pool is
+    empty, `k` is impossible, included or excluded languages contradict pool, source or `k`, or no `k` languages can
+    keep the targets, weights, costs and quotas.
     """
     frame = tuple(sorted({language for language in pool if language != source}))
     pinned, excluded = set(asked.get("include") or ()), set(asked.get("exclude") or ())
@@ -137,9 +138,9 @@ def pose(
 
 
 def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distances, limits: Limits) -> tuple[int, ...]:
-    """Candidates besides the pinned; those whose place is unknown only where the others do not suffice.
+    """Candidates besides the included ones; languages of unknown position only where the others do not suffice.
 
-    Raises InputError where even all of them do not.
+    InputError: all of them together do not suffice.
     """
     certain = [i for i in candidates if inside.known[i]]
     if complete(pins, k, certain, limits) is not None:

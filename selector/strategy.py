@@ -34,7 +34,7 @@ _SLOW = 3000  # languages from which greedy on the worst-off target takes more t
 
 
 class Strategy(Protocol):
-    """What to try next, given what was measured. Pure: same arguments, same answer."""
+    """Choice of the next subset from what was measured. Pure: same arguments, same answer."""
 
     def __call__(self, pool: Pool, k: int, past: Mapping[Subset, float], rng: Generator) -> Subset: ...
 
@@ -73,14 +73,14 @@ class Choice:
 
     @property
     def optimal(self) -> bool:
-        """Proven, not hoped."""
+        """True if the subset is proven to be the best."""
         return self.status == "optimal"
 
 
 def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
-    """k languages of the pool by the named strategy. Options: `problem.Options`.
+    """Subset of `k` languages of `pool` by the strategy `name`. Options: see `problem.Options`.
 
-    Raises InputError for an unknown strategy or metric and for impossible demands.
+    InputError: the strategy or metric is unknown, or the demands are impossible.
     """
     seed = options.pop("seed", 0)
     static = find(name)  # an unknown name is the first thing to say
@@ -90,9 +90,9 @@ def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
 
 
 def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort | None = None) -> Choice:
-    """The subset that the named strategy picks for a problem, its objective, and how sure that is.
+    """Subset that the strategy `name` chooses for `problem`, with its objective and how certain it is.
 
-    `effort` is what an exact strategy may spend.
+    `effort` limits what an exact strategy may spend.
     """
     static = find(name)
     picked, bound, status = _run_strategy(static, problem, np.random.default_rng(seed), effort)
@@ -118,9 +118,9 @@ def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort
 
 
 def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
-    """Greedy's order of choice up to k, after what is included, with what each language adds: the next best to add.
+    """Languages in greedy's order of choice for `problem`, each with what it adds, after the included ones; k in all.
 
-    Raises InputError for a strategy that maximizes no set function.
+    InputError: the strategy `name` maximizes no set function.
     """
     static = find(name)
     if not static.maximizes or name == "predicted":
@@ -133,12 +133,12 @@ def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
 
 
 def relative_gap(value: float, bound: float) -> float:
-    """Largest possible distance of a value from the best, relative to its bound."""
+    """Largest possible distance of `value` from the best value, relative to `bound`."""
     return max(0.0, bound - value) / max(abs(bound), 1e-12)
 
 
 def find(name: str) -> Static:
-    """The entry of the table. Raises InputError with the nearest name."""
+    """Strategy `name` of the table. InputError, with the nearest name: there is none."""
     if name in STRATEGIES:
         return STRATEGIES[name]
     near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.4)
@@ -147,7 +147,7 @@ def find(name: str) -> Static:
 
 
 def make_strategy(name: str, **options: Unpack[Options]) -> Strategy:
-    """The named strategy under the signature `Strategy`: `past` is ignored, `rng` replaces the seed."""
+    """Strategy `name` as a function with the signature of `Strategy`: `past` is ignored, `rng` replaces the seed."""
     static = find(name)
     fixed = {key: value for key, value in options.items() if key != "seed"}
 
@@ -165,7 +165,7 @@ def _subset(problem: Problem, picked: list[int]) -> Subset:
 def _run_strategy(
     static: Static, problem: Problem, rng: Generator, effort: Effort | None
 ) -> tuple[list[int], float | None, str | None]:
-    """What the strategy picks; for an exact one also its bound and status."""
+    """Languages that the strategy chooses; for an exact one also its bound and status."""
     start = static.pick(problem, rng)
     if not static.exact or problem.has_one_answer:
         return start, None, None
@@ -177,7 +177,7 @@ def _run_strategy(
 
 
 def _upper(static: Static, problem: Problem, picked: list[int], value: float) -> float | None:
-    """A bound that is cheap to prove, or none."""
+    """Upper bound that is cheap to prove, or None."""
     if static.objective in ("coverage", "facility", "k-center") and value >= 1.0:
         return value  # nobody can be served better
     if problem.k - len(problem.pinned) == 1 and static.pick in _SEARCHES:
@@ -197,7 +197,7 @@ def _strata_sampler(kind: str) -> Pick:
 
 
 def _search(name: str) -> Pick:
-    """Greedy, then swaps, on a set function."""
+    """Strategy that runs greedy, then swaps, on a set function."""
 
     def pick(problem: Problem, rng: Generator) -> list[int]:
         return greedy.search(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
@@ -206,7 +206,7 @@ def _search(name: str) -> Pick:
 
 
 def _center(problem: Problem, rng: Generator) -> list[int]:
-    """From a dominating set at the smallest radius and, where the frame is not large, also from greedy."""
+    """Choice from a dominating set at the smallest radius and, where the frame is not large, also from greedy."""
     function = objective_of("k-center", problem)
     demand = (problem.k, problem.pinned, problem.free, problem.limits)
     found = [greedy.swap(function, _dominating(problem, rng), *demand[1:])]
@@ -216,7 +216,7 @@ def _center(problem: Problem, rng: Generator) -> list[int]:
 
 
 def _dominating(problem: Problem, rng: Generator) -> list[int]:
-    """A dominating set at the smallest radius that k allows; what is left of k goes to the average target."""
+    """Dominating set at the smallest radius that k allows; further members go to the average target."""
     _, core = dominating.smallest_radius(problem.to_targets.T, problem.k, problem.pinned, problem.free, problem.limits)
     start = fill(problem.pinned, problem.k, [*core, *problem.free], problem.limits)
     kept = [i for i in core if i in start]
@@ -264,7 +264,10 @@ _SEARCHES = {static.pick for static in STRATEGIES.values() if static.maximizes} 
 
 
 def sample_strata(problem: Problem, group: Callable[[Language], str], rng: Generator) -> list[int]:
-    """Random, always from a group that was used least; the source's own group counts once where the source counts."""
+    """Random languages of `problem`, always from the `group` that was used least so far.
+
+    The source's own group counts as used once where the source counts as chosen.
+    """
     order = [int(i) for i in rng.permutation(problem.free)]
     label = {i: group(problem.frame[i]) for i in (*problem.pinned, *order)}
     chosen = list(problem.pinned)

@@ -1,4 +1,4 @@
-"""Whom a subset is to serve, and how far each candidate is from them: by the metric, or by transfer as measured.
+"""Targets of a subset, and the distance of each candidate from them: by the metric, or by measured transfer.
 
 Measured transfer T (donor × target, any unit, greater is better) becomes a distance (max T - T) / (max T - min T): the
 best transfer in the file is 0, the worst 1. A weighted mean of it orders subsets as the weighted mean of T itself does.
@@ -32,7 +32,7 @@ class TransferDistances:
 
 @dataclass(frozen=True)
 class Targets:
-    """The m languages to serve, their weights, and where their distances come from."""
+    """The m languages to serve, their weights, and the source of their distances."""
 
     targets: Pool  # [m], sorted by code
     weights: Vector  # [m], sum 1
@@ -43,9 +43,11 @@ class Targets:
     def distances(
         self, everyone: Sequence[Language], measured: Matrix, n: int, source: Language | None
     ) -> tuple[Matrix, Vector | None]:
-        """Targets × frame [m, n], with a contiguous transpose, and targets to source [m]; None where unknown.
+        """Distances of targets from the frame [m, n], with a contiguous transpose, and from the source [m], None where
+        unknown.
 
-        `measured` are the metric's distances between everyone: the n of the frame, then those outside, then the source.
+        `measured` are the metric's distances between `everyone`: the `n` of the frame, then those outside, then the
+        source.
         """
         if self.transfer is not None:
             return _from_transfer(self.transfer, everyone[:n], self.targets, source)
@@ -64,9 +66,9 @@ def resolve_targets(
     weights: Mapping[Language, float] | None,
     transfer: str | None,
 ) -> Targets:
-    """The targets asked for; else those of the transfer file; else the frame. The source is never one of them.
+    """Targets that the user `asked` for; else those of the file `transfer`; else the frame. Never the source.
 
-    Raises InputError where none is left, for weights that are missing or impossible, and for transfer not measured.
+    InputError: no target is left, `weights` are missing or impossible, or the file lacks a language.
     """
     measured = None if transfer is None else _read_transfer(transfer)
     named = asked is not None or measured is not None

@@ -42,7 +42,7 @@ class Distances:
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # feature group → [n], whose row was read
 
     def same_row(self) -> NDArray[np.bool_] | None:
-        """Pairs [n, n] for whom every feature was read from one and the same row; None where no row is read."""
+        """Pairs [n, n] whose features were all read from the same row of URIEL; None where no row is read."""
         return _same_row_pairs([np.array(rows) for rows in self.rows.values()]) if self.rows else None
 
 
@@ -66,7 +66,10 @@ def distances(languages: Languages, metric: str, least_overlap: int = LEAST_OVER
 
 
 def binary(languages: Languages, metric: str) -> NDArray[np.float64] | None:
-    """Features [n, f] of zeros and ones whose share of differences is the metric; None if it is no Hamming distance."""
+    """Features [n, f] of zeros and ones for which the share of differing features is the distance.
+
+    None where `metric` is not a Hamming distance, or a language has no features.
+    """
     base, _, scope = metric.partition(":")
     if base != "hamming" or scope not in _GROUPS:
         return None
@@ -101,7 +104,7 @@ def _typological(groups: tuple[str, ...], source: str, compare: Callable[..., Ma
 
 
 def _same_row_pairs(rows: Sequence[NDArray[np.str_]]) -> NDArray[np.bool_]:
-    """Which two languages are read from the same row in every feature group [n, n]."""
+    """Pairs [n, n] read from the same row in every feature group; `rows` holds the codes of the rows, [n] a group."""
     indices = [np.unique(codes, return_inverse=True)[1] for codes in rows]
     same = np.logical_and.reduce([index[:, None] == index for index in indices])
     np.fill_diagonal(same, False)
@@ -157,7 +160,7 @@ def _complete_distances(
     shared: masked.Counts | None,
     rows: Mapping[str, tuple[str, ...]],
 ) -> Distances:
-    """Unknown pairs filled and marked; a language none of whose pairs is known is unknown itself."""
+    """Distances with unknown pairs filled and marked. A language is unknown if all its pairs are."""
     unknown = masked.complete(matrix, known)
     if len(matrix) > 1:
         known = known & (unknown.sum(axis=1) < len(matrix) - 1)
@@ -197,7 +200,7 @@ def _feature_file(path: str, languages: Languages, least: int) -> Distances:
 
 
 def _plain(cell: str) -> str:
-    """`1.0` and `1` are one value."""
+    """Cell without a needless decimal part: `1.0` and `1` are one value."""
     try:
         return f"{float(cell):g}"
     except ValueError:
@@ -205,7 +208,7 @@ def _plain(cell: str) -> str:
 
 
 def _mix(parts: Sequence[tuple[Distances, float]]) -> Distances:
-    """The weighted mean, weights summing to 1; the first part's matrix is overwritten."""
+    """Weighted mean of `parts`, whose weights sum to 1. The first part's matrix is overwritten."""
     first, weight = parts[0]
     matrix = first.matrix
     matrix *= weight
@@ -236,7 +239,7 @@ METRICS: dict[str, Measure] = {
 
 
 def _measure(name: str) -> Measure:
-    """The measure behind a name: a metric, `GROUP:SOURCE`, `hamming:GROUP`, `features:FILE.csv`, or a matrix file."""
+    """Function behind a name: a metric, `GROUP:SOURCE`, `hamming:GROUP`, `features:FILE.csv`, or a matrix file."""
     if name in METRICS:
         return METRICS[name]
     base, _, rest = name.partition(":")
@@ -255,7 +258,7 @@ def _measure(name: str) -> Measure:
 
 
 def _weights(metric: str) -> list[tuple[str, float]]:
-    """`a=0.7,b=0.3` → pairs; a plain name counts 1."""
+    """Parts of a metric with their weights: `a=0.7,b=0.3`; a plain name has weight 1."""
     found: dict[str, float] = {}
     for part in metric.split(","):
         name, equals, number = part.strip().rpartition("=")

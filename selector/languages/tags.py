@@ -15,7 +15,7 @@ from selector.sources import code_tables, iso639, schemes, subtags, tables
 
 @dataclass(frozen=True)
 class ParsedTag:
-    """What a code was read as, and what a user should hear of it where that is not the only possible reading."""
+    """The language that a code stands for, with a remark for the user where another reading is possible."""
 
     code: str  # ISO 639-3, individual
     why: str = ""  # what follows "'kur_Arab' is read as ckb (Central Kurdish)"
@@ -23,7 +23,7 @@ class ParsedTag:
 
 
 def parse_tag(text: str) -> ParsedTag | None:
-    """Meaning of a code or tag, in any case, with hyphens or underscores; None if it stands for no single language."""
+    """Language of the code or tag `text`, in any case, with hyphens or underscores; None if it is not one language."""
     tag = text.casefold().replace("_", "-").removeprefix("other-")  # other-bat-smg: WikiANN's exceptions
     whole = code_tables.WHOLE.get(tag)
     if whole is not None:
@@ -34,13 +34,13 @@ def parse_tag(text: str) -> ParsedTag | None:
 
 
 def individual(code: str) -> str | None:
-    """The individual language of a plain code; a macrolanguage answers with its usual member."""
+    """Individual language of the plain code `code`; for a macrolanguage its usual member."""
     base = standard(code)
     return None if base is None else code_tables.PREFERRED.get(base, base)
 
 
 def standard(code: str) -> str | None:
-    """Today's code in ISO 639-3, of an individual language or a macrolanguage; None for all others."""
+    """Today's ISO 639-3 code of `code`, an individual language or a macrolanguage; None for anything else."""
     code = code_tables.RETIRED.get(code, code)
     code = two_letter().get(code, code)
     return code if code in own() or code in code_tables.PREFERRED else iso639.standard(code)
@@ -48,13 +48,13 @@ def standard(code: str) -> str | None:
 
 @cache
 def own() -> frozenset[str]:
-    """Codes of the package's own table."""
+    """Codes of the languages in the package's own table."""
     return frozenset(row[0] for row in tables.rows("languages.tsv"))
 
 
 @cache
 def two_letter() -> dict[str, str]:
-    """ISO 639-1 → ISO 639-3, for the package's own languages and for macrolanguages."""
+    """ISO 639-1 code → ISO 639-3 code, for the package's own languages and for macrolanguages."""
     return code_tables.TWO_LETTER | {row[5]: row[0] for row in tables.rows("languages.tsv") if row[5] != "-"}
 
 
@@ -90,7 +90,10 @@ def _plain(primary: str, base: str) -> ParsedTag:
 
 
 def _shift(base: str, usual: str, script: str, region: str) -> ParsedTag:
-    """A script or a region may make it another member of the macrolanguage; where it only might, that is said."""
+    """Reading of a macrolanguage code with a script or region, which may make it another member of the macrolanguage.
+
+    Where it only may do so, the remark says it.
+    """
     by_script = code_tables.SHIFTED.get(f"{base}-{script}")
     by_region = code_tables.SHIFTED.get(f"{base}-{region}")
     decided = bool(script) and by_region in _by_scripts(base)  # pa-Guru-PK: the script says which one

@@ -1,10 +1,12 @@
-"""k-center and maximum coverage proven best: covering programs, the first by bisection over the distances that occur.
+"""Exact k-center and maximum coverage by covering programs; k-center by bisection over the distances that occur.
 
 Notations
+
     B  [m, c] whether candidate i covers target t: their distance is at most the radius
 
-A target whose coverers hold all coverers of another needs no row; a candidate whose targets are all another's needs no
-column, as long as no limit tells the two apart (Toregas and ReVelle 1973). LP first, integers where LP is unsure.
+A target needs no row if every candidate that covers some other target covers it too. A candidate needs no column if
+another one covers all its targets, as long as no limit tells the two apart (Toregas and ReVelle 1973). Linear
+programming first, integers only where it does not decide.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ class Center(Method):
         return 1.0 - float(self.radii[self._relax(self._place(start))])
 
     def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
-        """Bisection between the LP's radius and the start's; undecided radii count as possible for the bound."""
+        """Bisect between the radius that linear programming allows and that of `start`.
+
+        Radii that `clock` leaves no effort to decide count as possible in the bound.
+        """
         high = self._place(start)
         low = impossible = self._relax(high)  # every radius before `impossible` is proven impossible
         best, done = start, True
@@ -50,11 +55,11 @@ class Center(Method):
         return Solution(best, 1.0 - float(self.radii[impossible]), done)
 
     def _place(self, chosen: NDArray[np.intp]) -> int:
-        """Which of the radii a set needs."""
+        """Index of the radius that the set `chosen` needs."""
         return int(np.searchsorted(self.radii, self.far[:, chosen].min(axis=1).max()))
 
     def _relax(self, high: int) -> int:
-        """The first radius that linear programming cannot exclude."""
+        """Index of the first radius that linear programming cannot exclude."""
         low = 0
         while low < high:
             middle = (low + high) // 2
@@ -66,10 +71,10 @@ class Center(Method):
 
 
 class Cover:
-    """Whether k candidates cover every target."""
+    """Search for k candidates that cover every target."""
 
     def __init__(self, covers: Table, candidates: Candidates) -> None:
-        """`covers` [m, c]. The pinned are taken first; without limits, useless candidates are left out."""
+        """`covers` [m, c]. Pinned candidates are taken first; without limits, useless candidates are left out."""
         self.all = candidates
         pinned = candidates.pinned
         rows = covers[~covers[:, pinned].any(axis=1)]
@@ -86,12 +91,12 @@ class Cover:
         self.wanted = min(left, int(keep.sum()))
 
     def is_infeasible(self) -> bool:
-        """Linear programming proves that there are none."""
+        """True if linear programming proves that no such candidates exist."""
         trivial = self._trivial()
         return not trivial if trivial is not None else self._program().relax().bound == -np.inf
 
     def decide(self, clock: EffortMeter) -> tuple[bool | None, NDArray[np.intp] | None]:
-        """Decide if such k candidates exist (None: undecided), and return them."""
+        """Decide if such candidates exist (None: undecided within the effort of `clock`), and return them."""
         trivial = self._trivial()
         if trivial is not None:
             return trivial, self._fill(np.zeros(0, dtype=np.intp)) if trivial else None
@@ -118,14 +123,14 @@ class Cover:
         return program
 
     def _fill(self, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
-        """With the pinned, and with the first others up to k: covering more does no harm."""
+        """`chosen`, the pinned, and the first others up to k: to cover more does no harm."""
         first = np.zeros(len(self.all))
         first[chosen] = 1.0
         return self.all.most(first)
 
 
 def _reduce_rows(covers: Table) -> Table:
-    """Targets whose coverers do not hold all coverers of another."""
+    """Rows of `covers` that are needed: the others are covered by every candidate that covers some other row."""
     rows = np.unique(covers, axis=0)
     shared = rows.astype(np.float32) @ rows.T.astype(np.float32)
     holds = shared >= rows.sum(axis=1)[None, :]  # [a, b]: a holds b
@@ -134,7 +139,7 @@ def _reduce_rows(covers: Table) -> Table:
 
 
 def _reduce_columns(covers: Table) -> Table:
-    """[c] Candidates whose targets are not all another's; of equals the first."""
+    """Mask [c] of the needed columns: no other one covers at least the same targets; of equal columns the first."""
     shared = covers.T.astype(np.float32) @ covers.astype(np.float32)
     within = shared >= covers.sum(axis=0)[:, None]  # [a, b]: a is within b
     place = np.arange(len(within))
@@ -144,7 +149,7 @@ def _reduce_columns(covers: Table) -> Table:
 
 
 class MaximumCoverage(Method):
-    """The weight of the targets within the radius of the chosen (Church and ReVelle 1974)."""
+    """Weight of the targets within the radius of the chosen (Church and ReVelle 1974)."""
 
     def __init__(self, candidates: Candidates, covers: Table, weights: Vector, by_source: Table) -> None:
         """`covers` [m, c], weights [m], and which targets the source covers [m]."""

@@ -54,7 +54,9 @@ class Dispersion(Method):
         return self._continuous()[1]
 
     def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
-        """Rounds of HiGHS; each adds tangents where its answer lies, until value and bound meet."""
+        """Solve by HiGHS in rounds, each with new tangents at the last answer, until value and bound meet or `clock` is
+        over.
+        """
         y, bound = self._continuous()
         best, value = start, self.value(start)
         if self.v.size > _LARGEST or clock.enough(value, bound):
@@ -92,9 +94,9 @@ class Dispersion(Method):
         return y, bound
 
     def _pair(self, y: Vector, slope: Vector) -> tuple[int, int, float]:
-        """The steepest candidate with room to grow, the flattest with something to give, and the rise from it.
+        """Steepest candidate with room to grow, flattest one that can shrink, and the rise between the two.
 
-        Minus infinity where nothing can move, as when all that are chosen are pinned.
+        Minus infinity where nothing can move, for example when all chosen candidates are pinned.
         """
         free = ~self.candidates.pinned
         growing = np.where(free & (y < 1.0 - _EQUAL), slope, -np.inf)
@@ -103,7 +105,7 @@ class Dispersion(Method):
         return into, out, float(growing[into] - giving[out])
 
     def _answer(self, y: Vector, touched: list[Vector], value: float, clock: EffortMeter) -> ProgramAnswer:
-        """HiGHS on the linear part and, for every coordinate, what lies below all its tangents."""
+        """Answer of HiGHS for the linear part, with every coordinate below all its tangents."""
         slope = self.curved @ y + self.linear
         constant = float(y @ (slope + self.linear) / 2 - slope @ y)
         program = Program(self.candidates, slope)

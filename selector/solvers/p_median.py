@@ -118,7 +118,7 @@ _EXACT = 1e-9  # relative gap at which bound and value are one
 
 @dataclass(frozen=True)
 class Dual:
-    """What the relaxation proved and found."""
+    """Results of the Lagrangian relaxation."""
 
     bound: float  # no allowed set costs less
     reduced: Vector  # [c], ρ at that bound
@@ -127,7 +127,7 @@ class Dual:
 
 
 def service_cost(cost: Matrix, chosen: Sequence[int] | NDArray[np.intp]) -> float:
-    """Cost of a set: every target is served by its cheapest member."""
+    """Cost of the set `chosen`: every target is served by its cheapest member. `cost` is [m, c]."""
     return float(cost[:, chosen].min(axis=1).sum())
 
 
@@ -167,7 +167,7 @@ def relax(cost: Matrix, candidates: Candidates, start: NDArray[np.intp], steps: 
 
 
 def fix_candidates(dual: Dual, candidates: Candidates, cost: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Candidates that no set cheaper than `cost` has [c], and candidates that every such set has [c].
+    """Candidates [c] that no set cheaper than `cost` has, and candidates [c] that every such set has.
 
     Exchanging the last of the k cheapest for an outsider, or the first outsider for a member, raises the bound by the
     difference of their reduced costs.
@@ -183,7 +183,7 @@ def fix_candidates(dual: Dual, candidates: Candidates, cost: float) -> tuple[NDA
 
 @dataclass(frozen=True)
 class _NearestCandidates:
-    """The q nearest candidates of every target: all that multipliers below the cost of the last can see."""
+    """The q nearest candidates of every target; multipliers below the cost of the last one depend on no others."""
 
     place: NDArray[np.intp]  # [m, q]
     cost: Matrix  # [m, q]
@@ -199,13 +199,13 @@ class _NearestCandidates:
         return cls(place, near, near.max(axis=1), c)
 
     def reduced(self, u: Vector) -> Vector:
-        """Σ_t min(0, C_ti - u_t) for every candidate [c]."""
+        """Reduced costs Σ_t min(0, C_ti - u_t) of all candidates [c], for multipliers `u` [m]."""
         less = np.minimum(self.cost - u[:, None], 0.0)
         return np.asarray(np.bincount(self.place.ravel(), less.ravel(), self.width), dtype=np.float64)
 
 
 def _first_multipliers(cost: Matrix, start: NDArray[np.intp]) -> Vector:
-    """Between the nearest and the second nearest member of a good set, where the best multipliers usually are."""
+    """Multipliers between the nearest and second nearest member of a good set, where the best ones usually are."""
     if len(start) < 2:
         return cost[:, start].min(axis=1)
     two = np.partition(cost[:, start], 1, axis=1)[:, :2]

@@ -1,4 +1,4 @@
-"""Which subtags a language tag (BCP 47) may have, as the IANA registry says: languages, scripts, regions, variants."""
+"""Subtags that a language tag (BCP 47) may have by the IANA registry: languages, scripts, regions, variants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_script(subtag: str) -> bool:
 def is_region(subtag: str) -> bool:
     """True if `subtag` is a country (ISO 3166-1, small letters) or a region (three digits of UN M49).
 
-    Of the codes for private use, `xk` (Kosovo, as Unicode has it) and `xx` (mBART's for none) are taken.
+    Of the codes for private use, `xk` (Kosovo in Unicode) and `xx` (no country, in mBART) are accepted.
     """
     return subtag in ("xk", "xx") or subtag in _subtags_for("region", _ANY)
 
@@ -34,12 +34,12 @@ def is_variant(primary: str, subtag: str) -> bool:
 
 
 def group(code: str) -> str | None:
-    """The name of a group of languages by its code, as Baltic languages for `bat`; None for any other code."""
+    """English name of the group of languages `code`, such as Baltic languages for `bat`; None for any other code."""
     return _groups().get(code)
 
 
 def is_private(code: str) -> bool:
-    """True if a code is for private use (`qaa` to `qtz`): no standard gives it a meaning."""
+    """True if `code` is for private use (`qaa` to `qtz`): no standard gives it a meaning."""
     return re.fullmatch("q[a-t][a-z]", code) is not None
 
 

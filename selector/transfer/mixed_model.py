@@ -33,7 +33,7 @@ _STEPS = 60
 
 @dataclass(frozen=True)
 class Measurements:
-    """What a model is fitted to; shapes as in the Notations."""
+    """Measured gains with their design; shapes as in the Notations."""
 
     y: Array
     X: Array
@@ -70,14 +70,14 @@ class Posterior:
 
 
 def fit(data: Measurements, scales: Scales | None = None) -> Posterior:
-    """The posterior under given scales; under those that maximize the marginal likelihood where none are given."""
+    """Posterior for `data` under `scales`; where None, under those that maximize the marginal likelihood."""
     chosen = maximize(data) if scales is None else scales
     parts = _solve(data, chosen)
     return Posterior(chosen, parts.mean, parts.covariance, parts.precision, data.X, parts.y)
 
 
 def maximize(data: Measurements, start: Scales | None = None) -> Scales:
-    """The scales of greatest marginal likelihood (times their prior) by L-BFGS. Deterministic."""
+    """Scales of greatest marginal likelihood of `data` (times their prior), by L-BFGS from `start`. Deterministic."""
     count = int(data.groups.max()) + 1 + len(data.M)
     begin = np.append(np.full(count, -2.0), 0.0) if start is None else _logarithms(start)
 
@@ -94,9 +94,9 @@ def maximize(data: Measurements, start: Scales | None = None) -> Scales:
 
 
 def evidence(data: Measurements, scales: Scales) -> tuple[float, Array]:
-    """Logarithm of the marginal likelihood up to a constant, and its gradient by the logarithm of each scale.
+    """Log marginal likelihood of `data` up to a constant, and its gradient by the logarithms of `scales`.
 
-    The gradient [G + J + 1] stands in the order: columns, kernels, noise.
+    The gradient [G + J + 1] is in the order columns, kernels, noise.
     """
     parts = _solve(data, scales)
     spread = np.square(parts.mean) + np.diag(parts.covariance)  # (p,)

@@ -48,7 +48,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class PredictedGain:
-    """What one task is predicted to gain from a subset."""
+    """Predicted gain of one task from realigning on a subset."""
 
     task: str
     average: Gain  # over the targets
@@ -57,9 +57,9 @@ class PredictedGain:
 
 
 def choose_by_prediction(problem: Problem, rng: Generator) -> list[int]:
-    """The k languages with the greatest predicted mean gain over the targets, by greedy and swaps. Deterministic.
+    """The k languages of `problem` with the greatest predicted mean gain over its targets, by greedy and swaps.
 
-    Raises InputError for a source other than English and for more languages than `LARGEST`.
+    Deterministic: `rng` is not used. InputError: the source is not English, or there are more languages than `LARGEST`.
     """
     if problem.source is not None and problem.source.code != SOURCE:
         raise InputError(
@@ -83,9 +83,10 @@ def explain(
     weights: NDArray[np.float64] | None = None,
     level: float = 0.90,
 ) -> list[PredictedGain]:
-    """Predict the gain of each task from realigning on a subset: on average and per target, with intervals.
+    """Predict the gain of each of `tasks` from realigning on `subset`: on average and for each target, with intervals.
 
-    Raises InputError for no members or no targets.
+    `weights` [T] of the targets are equal unless given; `level` is the probability of the intervals. InputError: there
+    are no members or no targets.
     """
     members = tuple(sorted(set(subset)))
     if not members or not targets:
@@ -103,7 +104,7 @@ def explain(
 
 
 def prior(task: str, languages: Iterable[Language]) -> TransferModel:
-    """The model of a published task, ready for subsets and targets among `languages`."""
+    """Model of the published `task`, ready for subsets and targets among `languages`."""
     return _models(languages, (task,))[0][1]
 
 
@@ -143,7 +144,7 @@ class MeanGain(SetFunction):
         return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances, both tasks
 
     def values(self, sets: Index) -> Vector:
-        """Predicted values of B sets of one size [B, k], [B]."""
+        """Predicted values [B] of `sets` of one size [B, k]."""
         S = np.sort(self.index[sets], axis=1)
         return np.mean([model.mean(S, self.targets) @ self.weights for model in self.models], axis=0)
 
@@ -168,19 +169,20 @@ def _fit_models(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, Tran
 
 @cache
 def load_scales() -> dict[str, mixed_model.Scales]:
-    """The scales that fit the published results best, by task; made by `studies/paper-subsets/scales.py`."""
+    """Scales that fit the published results best, by task; `studies/paper-subsets/scales.py` makes the file."""
     text = (resources.files("selector") / "data" / "published-scales.json").read_text(encoding="utf-8")
     return {task: scales_from(found) for task, found in json.loads(text).items() if task in published.TASKS}
 
 
 def scales_from(document: dict[str, dict[str, float]]) -> mixed_model.Scales:
+    """Scales from their stored form, `document` (see `scales_document`)."""
     columns = np.array([document["columns"][name] for name in COLUMNS])
     kernels = np.array([document["kernels"][name] for name in KERNELS])
     return mixed_model.Scales(columns, kernels, document["noise"]["variance"])
 
 
 def scales_document(scales: mixed_model.Scales) -> dict[str, dict[str, float]]:
-    """The form in which scales are stored, to four digits."""
+    """Stored form of `scales`, with four digits."""
     return {
         "columns": {name: float(f"{value:.4g}") for name, value in zip(COLUMNS, scales.columns, strict=True)},
         "kernels": {name: float(f"{value:.4g}") for name, value in zip(KERNELS, scales.kernels, strict=True)},

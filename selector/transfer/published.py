@@ -50,14 +50,14 @@ class PublishedResults:
         return np.array([len(draws[0]) for draws in self.lists])
 
     def only(self, keep: NDArray[np.intp]) -> PublishedResults:
-        """The lists of those indices."""
+        """Results of the lists with the indices `keep`."""
         names, lists = tuple(self.names[i] for i in keep), tuple(self.lists[i] for i in keep)
         return PublishedResults(names, lists, self.targets, self.gain[keep], self.variance[keep], self.baseline)
 
 
 @cache
 def load_published(task: str, source: str = "eng") -> PublishedResults:
-    """The published results of XLM-R-base on one of `TASKS`; the source language is no target."""
+    """Published results of XLM-R-base on `task`, one of `TASKS`; the language `source` is no target."""
     rows = list(csv.reader(_lines(f"published-{task}.csv")))
     codes, cells = rows[0][1:], {row[0]: [cell.split("±") for cell in row[1:]] for row in rows[1:]}
     scores = {
@@ -68,7 +68,7 @@ def load_published(task: str, source: str = "eng") -> PublishedResults:
 
 
 def lists_without_results() -> dict[tuple[str, ...], Draws]:
-    """The published lists without results, in the form of `Results`: names → draws."""
+    """Published lists without results, in the form of `PublishedResults`: names → draws."""
     measured = {name for names in load_published("pos").names for name in names}
     return {(name,): draws for name, draws in _published_lists().items() if name not in measured}
 
@@ -82,10 +82,10 @@ def _published_lists() -> dict[str, Draws]:
 
 
 def read(results: str, subsets: str, codes: str | None = None, source: str = "eng") -> PublishedResults:
-    """A user's table (CSV: strategy, language, mean, std), its lists (JSON: strategy → languages) and, where they are
-    no usual codes, what the printed names stand for (JSON: name → code).
+    """Results of a user. `results`: CSV with strategy, language, mean, std; `subsets`: JSON with strategy → languages.
 
-    Strategies without a list are left out. Raises InputError for what cannot be read, with the line where it has one.
+    `codes`: JSON with printed name → code, where the printed names are no usual codes. Strategies without a list are
+    left out. InputError: a file cannot be read, with the line where it has one.
     """
     known = {} if codes is None else _object(codes)
 
@@ -116,7 +116,10 @@ def _merge_equal(
     lists: Mapping[str, Draws],
     source: str,
 ) -> PublishedResults:
-    """Equal lists as one: the mean of what was measured. Equal rows are one measurement, printed twice."""
+    """Results with equal lists merged: the mean of their measurements.
+
+    Equal rows are one measurement that was printed twice.
+    """
     targets = tuple(sorted(parse(code) for code in scores[BASELINE] if code != source))
     if not targets:
         raise InputError("the table has no language besides the source", "score at least one target")
