@@ -108,7 +108,7 @@ class Space:
             able = f"from {len(self.pinned)} to {len(self.pinned) + len(self.free)} languages can be chosen"
             raise InputError(f"k is {low}, but {able}", "change k, or include or exclude fewer")
         if all(complete(self.pinned, size, self.free, self.bounds) is None for size in range(low, high + 1)):
-            raise constraints.infeasible(low, self.pinned, self.free, self.bounds)
+            raise constraints.infeasibility_error(low, self.pinned, self.free, self.bounds)
 
     @cached_property
     def place(self) -> dict[Language, int]:

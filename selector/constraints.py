@@ -22,24 +22,31 @@ MOST = 1e12  # of one amount: sums over a pool stay exact to a thousandth
 _QUOTA = "give a quota as family=2, genus=1, script=3, resource=4 or script:Latn=2"
 
 
-class Columns(Protocol):
-    """A user's table of languages; `selector.distances.user_table`."""
+class LabelColumns(Protocol):
+    """Labels of languages in a table of the user, such as `selector.distances.user_table.Columns`."""
 
     def label(self, column: str, language: Language) -> str | None: ...
 
 
 def costs(frame: Pool, given: Mapping[Language, float] | None) -> Vector | None:
-    """The cost of every language of the frame [n]. Raises InputError for a missing or impossible one."""
+    """Costs [n] of all languages of `frame`; None without `given`.
+
+    InputError: a language has no cost, or one below 0 or above `MOST`.
+    """
     if given is None:
         return None
     return amounts(frame, given, "cost", "language of the pool")
 
 
 def amounts(languages: Sequence[Language], given: Mapping[Language, float], what: str, who: str) -> Vector:
-    """Amounts of each language [n], from a table. Raises InputError for a missing, negative or infinite one."""
+    """Amounts [n] of `languages`, looked up in `given`.
+
+    `what` (such as "cost") and `who` (such as "language of the pool") name them in messages. InputError: an amount is
+    missing, negative or above `MOST`.
+    """
     missing = [language.code for language in languages if language not in given]
     if missing:
-        raise InputError(f"no {what} is given for {_some(missing)}", f"give every {who} a {what}, 0 included")
+        raise InputError(f"no {what} is given for {_join_codes(missing)}", f"give every {who} a {what}, 0 included")
     for language in languages:
         if not 0 <= given[language] <= MOST:
             raise InputError(
@@ -48,8 +55,12 @@ def amounts(languages: Sequence[Language], given: Mapping[Language, float], what
     return np.array([given[language] for language in languages], dtype=np.float64)
 
 
-def quotas(frame: Pool, given: Iterable[str], columns: Columns | None) -> list[Quota]:
-    """One quota for every group that could exceed its own. Raises InputError for what is no quota."""
+def quotas(frame: Pool, given: Iterable[str], columns: LabelColumns | None) -> list[Quota]:
+    """Quotas from texts such as "family=2" or "script:Latn=2": one for each group that could exceed its own.
+
+    `columns` is the user's table, whose columns quotas may name too. InputError: a text is not a quota, or limits no
+    language of `frame`.
+    """
     found: list[Quota] = []
     for text in given:
         kind, only, most = _quota(text)
@@ -63,8 +74,12 @@ def quotas(frame: Pool, given: Iterable[str], columns: Columns | None) -> list[Q
     return found
 
 
-def grouping(kind: str, columns: Columns | None = None) -> Callable[[Language], str]:
-    """The group of a language by `family`, `genus`, `script`, `resource` class, or a column of the user's table."""
+def grouping(kind: str, columns: LabelColumns | None = None) -> Callable[[Language], str]:
+    """Function that gives the group of a language.
+
+    `kind` is "family", "genus", "script", "resource" or the name of one of `columns`; a language without an entry there
+    is in the group "unknown". InputError: there is no such kind.
+    """
     if kind in ("family", "genus", "script"):
         return lambda language: str(getattr(language, kind))
     if kind == "resource":
@@ -75,7 +90,7 @@ def grouping(kind: str, columns: Columns | None = None) -> Callable[[Language], 
 
 
 def resource(language: Language) -> str:
-    """Its class of resources, 0 (left behind) to 5 (winners), by Joshi et al. 2020; "unknown" is a class of its own."""
+    """Resource class of `language` as text: "0" (left behind) to "5" (winners), by Joshi et al. 2020, or "unknown"."""
     from selector.languages import resources
 
     found = resources.resource_class(language)
@@ -83,7 +98,10 @@ def resource(language: Language) -> str:
 
 
 def limits(frame: Pool, prices: Vector | None, budget: float | None, quotas: Sequence[Quota]) -> Limits:
-    """Budget and quotas as linear limits. Raises InputError for a budget that is none, or one without costs."""
+    """Linear limits that stand for `budget` (in the unit of `prices`) and `quotas`.
+
+    InputError: the budget is negative or not finite, or there are no `prices` to spend it on.
+    """
     rows = [(name, member.astype(np.float64), float(most)) for name, member, most in quotas]
     if budget is not None:
         if prices is None:
@@ -96,8 +114,11 @@ def limits(frame: Pool, prices: Vector | None, budget: float | None, quotas: Seq
     return Limits(np.stack([row[1] for row in rows]), np.array([row[2] for row in rows]), tuple(row[0] for row in rows))
 
 
-def well_observed(candidates: list[int], observed: Vector, least: float | None) -> list[int]:
-    """Candidates with at least that share of observed features."""
+def filter_by_observed_share(candidates: list[int], observed: Vector, least: float | None) -> list[int]:
+    """Those of `candidates` whose share of observed features is at least `least`; all of them where it is None.
+
+    InputError: `least` is outside [0, 1].
+    """
     if least is None:
         return candidates
     if not 0 <= least <= 1:
@@ -105,14 +126,18 @@ def well_observed(candidates: list[int], observed: Vector, least: float | None) 
     return [i for i in candidates if observed[i] >= least]
 
 
-def checked_radius(radius: float | None) -> float | None:
+def check_radius(radius: float | None) -> float | None:
+    """Return `radius` as it is. InputError: it is negative or not finite."""
     if radius is not None and not 0 <= radius < math.inf:
         raise InputError(f"the radius is {radius:g}", "give a distance of 0 or more")
     return radius
 
 
-def infeasible(k: int, pins: Sequence[int], candidates: Sequence[int], limits: Limits) -> InputError:
-    """Why no k candidates keep the limits: the pins, one limit by itself, or all of them together."""
+def infeasibility_error(k: int, pins: Sequence[int], candidates: Sequence[int], limits: Limits) -> InputError:
+    """InputError to raise where no `k` of `candidates` keep the `limits`.
+
+    It says what is to blame: the included languages `pins`, one limit by itself, or all limits together.
+    """
     for name, weights, most in zip(limits.names, limits.weights, limits.most, strict=True):
         pinned = float(weights[list(pins)].sum())
         if pinned > most + ROUNDING:
@@ -132,5 +157,5 @@ def _quota(text: str) -> tuple[str, str | None, int]:
     return kind, only or None, int(number)
 
 
-def _some(codes: Sequence[str]) -> str:
+def _join_codes(codes: Sequence[str]) -> str:
     return ", ".join(codes[:5]) + (f" and {len(codes) - 5} more" if len(codes) > 5 else "")

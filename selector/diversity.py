@@ -42,12 +42,15 @@ _COUNTS = frozenset(_GROUPS.values())
 
 
 def diversity(problem: Problem, chosen: Sequence[int]) -> Measures:
-    """The measures of the chosen, indices into the frame, under a problem's distances and over all features."""
-    return Yardstick(problem).measures(chosen)
+    """Diversity measures of the set `chosen` (indices into the frame), by name, under the distances of `problem`."""
+    return SubsetMeasures(problem).measures(chosen)
 
 
-class Yardstick:
-    """Measures subsets of one problem, each against random ones of its size (uniform, whatever is pinned or barred)."""
+class SubsetMeasures:
+    """Diversity measures of subsets of one problem, and their percentiles among random subsets of the same size.
+
+    Random subsets are uniform over the frame: included and excluded languages play no part.
+    """
 
     def __init__(self, problem: Problem, seed: int = 0) -> None:
         self.problem = problem
@@ -55,24 +58,27 @@ class Yardstick:
         self._random: dict[int, dict[str, Vector]] = {}
 
     def measures(self, chosen: Sequence[int]) -> Measures:
-        """Every measure of a set that is not empty; counts are whole numbers."""
+        """All measures of `chosen` (indices into the frame, at least one), by name; counts are whole numbers."""
         found = self._measure(np.array([sorted(chosen)], dtype=np.intp))
         return {name: _plain(name, float(value[0])) for name, value in found.items()}
 
     def percentiles(self, chosen: Sequence[int]) -> dict[str, float | None]:
-        """For every measure, the percentage of random subsets of this size with less of it; ties count half."""
+        """For each measure of `chosen`, the percentage of random subsets of its size with less of it.
+
+        Ties count half.
+        """
         others = self.random(len(chosen))
         found = self.measures(chosen)
         return {name: _rank(value, others[name]) for name, value in found.items()}
 
     def random(self, k: int) -> dict[str, Vector]:
-        """The measures of random subsets of k languages of the frame, [b] each; NaN where undefined."""
+        """Measures of random subsets of `k` languages of the frame, [b] each; NaN where undefined."""
         if k not in self._random:
             self._random[k] = self._measure(self._draw(k))
         return self._random[k]
 
     def count(self, k: int) -> int:
-        """Number of random subsets of k languages to draw."""
+        """Number of random subsets of `k` languages to draw."""
         cost = k * (k + len(self.problem.targets))
         return int(np.clip(_WORK // cost, _FEWEST, RANDOM))
 
@@ -95,13 +101,13 @@ class Yardstick:
         return {
             **_pairwise(self.problem.distances.matrix, subsets),
             **self._spread(subsets),
-            **_typology(self._features, self._attested, subsets),
+            **_typology(self._features, self._attested_values, subsets),
             **self._nearness(subsets),
             "observed": self.problem.distances.observed[subsets].mean(axis=1),
         }
 
     def _spread(self, subsets: Subsets) -> dict[str, Vector]:
-        """How many families, genera and scripts, and their entropy."""
+        """Number of families, genera and scripts, and their entropy."""
         found = {}
         for name, plural in _GROUPS.items():
             labels = self._labels[name]
@@ -109,7 +115,7 @@ class Yardstick:
         return found
 
     def _nearness(self, subsets: Subsets) -> dict[str, Vector]:
-        """Of the targets to the chosen, and of the chosen to the source."""
+        """Distances from the targets to the chosen, and from the chosen to the source."""
         near = self.problem.to_targets.T[subsets].min(axis=1)  # (b, m)
         source = self.problem.to_source
         lacking = np.full(len(subsets), np.nan)
@@ -130,8 +136,8 @@ class Yardstick:
         return feature_matrix(self.problem.frame).astype(np.float32)  # (n, f)
 
     @cached_property
-    def _attested(self) -> NDArray[np.bool_]:
-        """Which values, 0 and 1, occur in the frame at all [2, f]."""
+    def _attested_values(self) -> NDArray[np.bool_]:
+        """Mask [2, f] of the feature values (0 in row 0, 1 in row 1) that occur in the frame."""
         return np.stack([(self._features == value).any(axis=0) for value in (0.0, 1.0)])
 
 
@@ -158,7 +164,10 @@ def _groups(labels: NDArray[np.intp], groups: int) -> tuple[Vector, Vector]:
 
 
 def _typology(x: NDArray[np.float32], attested: NDArray[np.bool_], subsets: Subsets) -> dict[str, Vector]:
-    """What the features [n, f] of the chosen say. An unknown value (0.5) is neither 0 nor 1: it equals nothing."""
+    """Entropy, inclusion and overlap of the features [n, f] of subsets [b, k].
+
+    An unknown value (0.5) is neither 0 nor 1: it equals nothing.
+    """
     b, k = subsets.shape
     chosen = x[subsets]  # (b, k, f)
     ones, zeros = ((chosen == value).sum(axis=1).astype(np.float64) for value in (1.0, 0.0))  # (b, f)

@@ -11,7 +11,7 @@ import operator
 
 
 class RealingoError(Exception):
-    """Base of all errors Realingo raises on purpose; `hint` is one sentence that says what to do next."""
+    """Base of all errors that Realingo raises on purpose; `hint` is one sentence that says what to do next."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class InputError(RealingoError):
 
 
 class NoDataError(InputError):
-    """A data set or folder has nothing of this language or split: another one may have it."""
+    """A data set or folder has no data of this language or split; another one may have some."""
 
 
 class RunError(RealingoError):
@@ -32,11 +32,11 @@ class RunError(RealingoError):
 
 
 class StopError(RealingoError):
-    """The work was stopped from outside at a point where it can go on."""
+    """The work was stopped from outside at a point from which it can continue."""
 
 
 def whole_number(name: str, value: object, hint: str = "give a whole number") -> int:
-    """The number as Python's own. InputError where it is none: text, a fraction, or true and false."""
+    """Return `value` as an int. InputError, with `name` and `hint`: it is text, a fraction, or true or false."""
     try:
         if not isinstance(value, bool):
             return operator.index(value)  # type: ignore[arg-type]  # what is no number raises

@@ -19,15 +19,15 @@ from selector.solvers.covering import Center, MaximumCoverage
 from selector.solvers.max_min import Packing
 from selector.solvers.max_sum import Dispersion
 from selector.solvers.p_median import Median
-from selector.solvers.program import Candidates, Clock, Effort, Method, Vector, met
+from selector.solvers.program import Candidates, Effort, EffortMeter, Method, Vector, reaches_bound
 from selector.solvers.separable import Counts
 
-__all__ = ["Effort", "Solved", "solve"]
+__all__ = ["Effort", "ProvenSet", "solve"]
 
 
 @dataclass(frozen=True)
-class Solved:
-    """The best set known, and what is proven of it. Values as in `objective.py`: greater is better."""
+class ProvenSet:
+    """Best set that is known, and what is proven about it. Values as in `objective.py`: greater is better."""
 
     chosen: list[int]  # ascending places in the frame
     bound: float | None  # no allowed set exceeds it
@@ -35,28 +35,29 @@ class Solved:
     nodes: int  # of branch and bound
 
 
-def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | None = None) -> Solved:
-    """The best set under the objective `name`, never worse than `start`; equal ones leave `start` as it is.
+def solve(name: str, problem: Problem, start: Sequence[int], effort: Effort | None = None) -> ProvenSet:
+    """Best set under the objective `name`, from the good set `start`.
 
-    Optimal means within HiGHS's tolerance (a relative 1e-6); the bound then is the value itself. Raises ValueError for
-    an objective that has no method (`METHODS`).
+    The answer is never worse than `start`; where it is only equal, it is `start` itself. Optimal means within HiGHS's
+    tolerance (a relative 1e-6); the bound then is the value itself. ValueError: the objective has no method
+    (`METHODS`).
     """
     method, candidates = method_of(name, problem), candidates_of(problem)
     if method is None:
         raise ValueError(f"no exact method for {name}")
-    clock = Clock(Effort() if effort is None else effort)
+    clock = EffortMeter(Effort() if effort is None else effort)
     found = method.solve(np.searchsorted(candidates.index, sorted(start)), clock)
     function, best = objective_of(name, problem), sorted(start)
     rival = candidates.index[found.chosen].tolist()
-    if not met(function.value(best), function.value(rival)) and problem.limits.hold(rival):
+    if not reaches_bound(function.value(best), function.value(rival)) and problem.limits.hold(rival):
         best = rival
     value = function.value(best)
-    if met(value, found.bound):
-        return Solved(best, value, "optimal", clock.nodes)
+    if reaches_bound(value, found.bound):
+        return ProvenSet(best, value, "optimal", clock.nodes)
     if not np.isfinite(found.bound):
-        return Solved(best, None, "limit", clock.nodes)
+        return ProvenSet(best, None, "limit", clock.nodes)
     settled = found.done or found.bound - value <= clock.effort.gap * abs(found.bound)
-    return Solved(best, found.bound, "bounded" if settled else "limit", clock.nodes)
+    return ProvenSet(best, found.bound, "bounded" if settled else "limit", clock.nodes)
 
 
 _LARGEST = {"facility": 4000, "entropy": 4000, "max-sum": 1500, "k-center": 1500, "coverage": 1500, "max-min": 1500}
@@ -64,7 +65,10 @@ _LARGEST = {"facility": 4000, "entropy": 4000, "max-sum": 1500, "k-center": 1500
 
 
 def upper(name: str, problem: Problem, chosen: Sequence[int]) -> float | None:
-    """No allowed set exceeds it; a good set `chosen` helps to find it. None where no bound is known or cheap."""
+    """Upper bound on the value of every allowed set under the objective `name`; None where none is known or cheap.
+
+    A good set `chosen` makes the bound tighter.
+    """
     candidates = candidates_of(problem)
     if name not in _LARGEST or len(candidates) > _LARGEST[name]:
         return None
@@ -76,7 +80,7 @@ def upper(name: str, problem: Problem, chosen: Sequence[int]) -> float | None:
 
 
 def method_of(name: str, problem: Problem) -> Method | None:
-    """The method for the set function of that name; None where there is none."""
+    """Exact method for the objective `name` on `problem`; None where there is none."""
     make = METHODS.get(name)
     return None if make is None else make(problem, candidates_of(problem))
 
@@ -114,7 +118,7 @@ def _max_min(problem: Problem, candidates: Candidates) -> Method:
 
 
 def _max_sum(problem: Problem, candidates: Candidates) -> Method:
-    """Hamming distances count features; any others are a quadratic program."""
+    """Method for max-sum: Hamming distances count features; any others are a quadratic program."""
     function = objective_of("max-sum", problem)
     assert isinstance(function, MaxSum)
     index = candidates.index

@@ -44,7 +44,7 @@ __all__ = [
 
 
 def objective_of(name: str, problem: Problem) -> SetFunction:
-    """The set function of that name on the frame and the targets of a problem."""
+    """Set function `name` on the frame and the targets of `problem`."""
     if name in ("max-sum", "max-min"):
         dispersion = MaxSum if name == "max-sum" else MaxMin
         return dispersion(problem.distances.matrix, problem.to_source if problem.counts_source(True) else None)
@@ -68,24 +68,24 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
 
 
 def radius_of(problem: Problem) -> float:
-    """Radius within which a language is covered: the one asked for, else the usual one for targets and candidates."""
+    """Radius of coverage: the one that `problem` asks for, else the usual one for its targets and candidates."""
     return dominating.usual_radius(problem.to_targets) if problem.radius is None else problem.radius
 
 
 def feature_matrix(languages: Pool, metric: str = "featural") -> Matrix:
-    """The typological features that a metric compares, completed [n, f]; all 289 for one that compares none."""
+    """Typological features [n, f] of `languages` that `metric` compares, completed; all 289 where it compares none."""
     named = {word for part in metric.split(",") for word in part.partition("=")[0].strip().split(":")}
     groups = [group for group in features.PREFIXES if group in named] or list(features.PREFIXES)
     return np.concatenate([features.table(languages, group).values for group in groups], axis=1)
 
 
 def _base(problem: Problem, usually: bool) -> Vector | None:
-    """How far the source leaves every target [m], where it counts as chosen."""
+    """Distance of every target from the source [m], where the source counts as chosen; else None."""
     return problem.source_to_targets if problem.counts_source(usually) else None
 
 
 def _nearness(problem: Problem) -> Vector:
-    """How near each candidate is to the targets named, else to the source, else to the whole frame [n]."""
+    """Nearness of each candidate [n] to the targets if any are named, else to the source, else to the whole frame."""
     if problem.aimed or problem.to_source is None:
         return np.asarray(1.0 - problem.weights @ problem.to_targets)
     return 1.0 - problem.to_source

@@ -1,4 +1,4 @@
-"""What is asked of a strategy: the frame, how many, whom they are to serve, within which limits."""
+"""A checked problem: the frame, how many languages to choose, for which targets, within which limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Matrix = NDArray[np.float64]
 
 
 class Demands(TypedDict, total=False):
-    """What `pose` takes by name besides metric and source; every one may be left out or None."""
+    """Arguments of `pose` besides metric and source; every one may be left out or None."""
 
     include: Iterable[Language] | None  # must be chosen
     exclude: Iterable[Language] | None  # must not be chosen
@@ -32,14 +32,14 @@ class Demands(TypedDict, total=False):
     costs: Mapping[Language, float] | None
     budget: float | None  # the chosen cost no more, in the unit of the costs
     quotas: Iterable[str] | None  # "family=2": at most two of any family; "script:Latn=2": of that one
-    columns: constraints.Columns | None  # a user's table, whose columns quotas may name
+    columns: constraints.LabelColumns | None  # a user's table, whose columns quotas may name
     least_observed: float | None  # no candidates: languages with a smaller share of observed features, unless included
     radius: float | None  # what "covers" means; default: `dominating.usual_radius`
     count_source: bool | None  # the source counts as already chosen; default: `Problem.counts_source`
 
 
 class Options(Demands, total=False):
-    """What `strategy.choose` takes by name."""
+    """Keyword arguments of `strategy.choose`."""
 
     metric: str
     source: Language | None
@@ -69,16 +69,16 @@ class Problem:
     count_source: bool | None
 
     @property
-    def forced(self) -> bool:
-        """Only one answer is possible."""
+    def has_one_answer(self) -> bool:
+        """True if only one set can be chosen."""
         return self.k in (len(self.pinned), len(self.pinned) + len(self.free))
 
     def counts_source(self, usually: bool) -> bool:
-        """True if the source counts as already chosen: as asked, else as is usual for the objective."""
+        """True if the source counts as already chosen: as the user asked, else `usually`, the objective's default."""
         return self.source is not None and (usually if self.count_source is None else self.count_source)
 
     def cost(self, chosen: Iterable[int]) -> float | None:
-        """Cost of a set; None without costs."""
+        """Total cost of the set `chosen`; None without costs."""
         return None if self.costs is None else float(self.costs[list(chosen)].sum())
 
 
@@ -89,19 +89,20 @@ def pose(
     source: Language | None = None,
     **asked: Unpack[Demands],
 ) -> Problem:
-    """A checked problem. The source is never a candidate, even where the pool names it.
+    """Check what a user asks for, and return it as a problem: choose `k` languages of `pool`.
 
-    Raises InputError for an empty pool, an impossible k, pins or exclusions that contradict pool, source or k, and for
-    targets, weights, costs and quotas that make no sense or that no k languages can keep.
+    `metric` gives the distances. `source` is never a candidate, even where the pool names it. InputError: the pool is
+    empty, `k` is impossible, included or excluded languages contradict pool, source or `k`, or no `k` languages can
+    keep the targets, weights, costs and quotas.
     """
     frame = tuple(sorted({language for language in pool if language != source}))
     pinned, excluded = set(asked.get("include") or ()), set(asked.get("exclude") or ())
     _check(frame, k, source, pinned, excluded)
-    radius = constraints.checked_radius(asked.get("radius"))
+    radius = constraints.check_radius(asked.get("radius"))
     costs = constraints.costs(frame, asked.get("costs"))
     quotas = constraints.quotas(frame, asked.get("quotas") or (), asked.get("columns"))
     limits = constraints.limits(frame, costs, asked.get("budget"), quotas)
-    aim = targeting.aim(frame, source, asked.get("targets"), asked.get("weights"), asked.get("transfer"))
+    aim = targeting.resolve_targets(frame, source, asked.get("targets"), asked.get("weights"), asked.get("transfer"))
     everyone = (*frame, *aim.outside, *((source,) if source is not None else ()))
     measured = distances(everyone, metric)
     n = len(frame)
@@ -118,7 +119,11 @@ def pose(
         source=source,
         pinned=pins,
         free=_free(
-            k, pins, constraints.well_observed(rest, inside.observed, asked.get("least_observed")), inside, limits
+            k,
+            pins,
+            constraints.filter_by_observed_share(rest, inside.observed, asked.get("least_observed")),
+            inside,
+            limits,
         ),
         targets=aim.targets,
         weights=aim.weights,
@@ -133,9 +138,9 @@ def pose(
 
 
 def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distances, limits: Limits) -> tuple[int, ...]:
-    """Candidates besides the pinned; those whose place is unknown only where the others do not suffice.
+    """Candidates besides the included ones; languages of unknown position only where the others do not suffice.
 
-    Raises InputError where even all of them do not.
+    InputError: all of them together do not suffice.
     """
     certain = [i for i in candidates if inside.known[i]]
     if complete(pins, k, certain, limits) is not None:
@@ -146,7 +151,7 @@ def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distance
             "lower --least-observed or k",
         )
     if complete(pins, k, candidates, limits) is None:
-        raise constraints.infeasible(k, pins, candidates, limits)
+        raise constraints.infeasibility_error(k, pins, candidates, limits)
     return tuple(candidates)
 
 

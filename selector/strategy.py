@@ -34,7 +34,7 @@ _SLOW = 3000  # languages from which greedy on the worst-off target takes more t
 
 
 class Strategy(Protocol):
-    """What to try next, given what was measured. Pure: same arguments, same answer."""
+    """Choice of the next subset from what was measured. Pure: same arguments, same answer."""
 
     def __call__(self, pool: Pool, k: int, past: Mapping[Subset, float], rng: Generator) -> Subset: ...
 
@@ -73,31 +73,31 @@ class Choice:
 
     @property
     def optimal(self) -> bool:
-        """Proven, not hoped."""
+        """True if the subset is proven to be the best."""
         return self.status == "optimal"
 
 
 def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
-    """k languages of the pool by the named strategy. Options: `problem.Options`.
+    """Subset of `k` languages of `pool` by the strategy `name`. Options: see `problem.Options`.
 
-    Raises InputError for an unknown strategy or metric and for impossible demands.
+    InputError: the strategy or metric is unknown, or the demands are impossible.
     """
     seed = options.pop("seed", 0)
     static = find(name)  # an unknown name is the first thing to say
     problem = pose(pool, k, **options)  # type: ignore[misc]
-    picked, _, _ = _picked(static, problem, np.random.default_rng(seed), None)
+    picked, _, _ = _run_strategy(static, problem, np.random.default_rng(seed), None)
     return _subset(problem, picked)
 
 
 def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort | None = None) -> Choice:
-    """The subset that the named strategy picks for a problem, its objective, and how sure that is.
+    """Subset that the strategy `name` chooses for `problem`, with its objective and how certain it is.
 
-    `effort` is what an exact strategy may spend.
+    `effort` limits what an exact strategy may spend.
     """
     static = find(name)
-    picked, bound, status = _picked(static, problem, np.random.default_rng(seed), effort)
+    picked, bound, status = _run_strategy(static, problem, np.random.default_rng(seed), effort)
     value = objective_of(static.objective, problem).value(picked)
-    if bound is None and (problem.forced or (name == "nearest" and not problem.limits)):
+    if bound is None and (problem.has_one_answer or (name == "nearest" and not problem.limits)):
         bound = value
     elif bound is None and static.maximizes:
         bound = _upper(static, problem, picked, value)
@@ -118,27 +118,27 @@ def solve(name: str, problem: Problem, seed: int | Generator = 0, effort: Effort
 
 
 def ranking(name: str, problem: Problem) -> list[tuple[Language, float]]:
-    """Greedy's order of choice up to k, after what is included, with what each language adds: the next best to add.
+    """Languages in greedy's order of choice for `problem`, each with what it adds, after the included ones; k in all.
 
-    Raises InputError for a strategy that maximizes no set function.
+    InputError: the strategy `name` maximizes no set function.
     """
     static = find(name)
     if not static.maximizes or name == "predicted":
         raise InputError(f"the strategy {name} has no marginal gains", "rank by facility, coverage, max-sum or entropy")
     function = objective_of(static.objective, problem)
-    order = greedy.ranked(function, problem.k, problem.pinned, problem.free, problem.limits)
+    order = greedy.rank(function, problem.k, problem.pinned, problem.free, problem.limits)
     first = len(problem.pinned)
     values = [function.value(order[:size]) for size in range(first, len(order) + 1)]
     return [(problem.frame[i], values[at + 1] - values[at]) for at, i in enumerate(order[first:])]
 
 
 def relative_gap(value: float, bound: float) -> float:
-    """Largest possible distance of a value from the best, relative to its bound."""
+    """Largest possible distance of `value` from the best value, relative to `bound`."""
     return max(0.0, bound - value) / max(abs(bound), 1e-12)
 
 
 def find(name: str) -> Static:
-    """The entry of the table. Raises InputError with the nearest name."""
+    """Strategy `name` of the table. InputError, with the nearest name: there is none."""
     if name in STRATEGIES:
         return STRATEGIES[name]
     near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.4)
@@ -146,14 +146,14 @@ def find(name: str) -> Static:
     raise InputError(f"unknown strategy '{name}'", f"{hint}Strategies are {', '.join(STRATEGIES)}")
 
 
-def strategy_named(name: str, **options: Unpack[Options]) -> Strategy:
-    """The named strategy under the signature `Strategy`: `past` is ignored, `rng` replaces the seed."""
+def make_strategy(name: str, **options: Unpack[Options]) -> Strategy:
+    """Strategy `name` as a function with the signature of `Strategy`: `past` is ignored, `rng` replaces the seed."""
     static = find(name)
     fixed = {key: value for key, value in options.items() if key != "seed"}
 
     def strategy(pool: Pool, k: int, past: Mapping[Subset, float], rng: Generator) -> Subset:
         problem = pose(pool, k, **fixed)  # type: ignore[arg-type]
-        return _subset(problem, _picked(static, problem, rng, None)[0])
+        return _subset(problem, _run_strategy(static, problem, rng, None)[0])
 
     return strategy
 
@@ -162,12 +162,12 @@ def _subset(problem: Problem, picked: list[int]) -> Subset:
     return Subset.of(problem.frame[i] for i in picked)
 
 
-def _picked(
+def _run_strategy(
     static: Static, problem: Problem, rng: Generator, effort: Effort | None
 ) -> tuple[list[int], float | None, str | None]:
-    """What the strategy picks; for an exact one also its bound and status."""
+    """Languages that the strategy chooses; for an exact one also its bound and status."""
     start = static.pick(problem, rng)
-    if not static.exact or problem.forced:
+    if not static.exact or problem.has_one_answer:
         return start, None, None
     from selector import exact
     from selector.solvers.program import Effort
@@ -177,7 +177,7 @@ def _picked(
 
 
 def _upper(static: Static, problem: Problem, picked: list[int], value: float) -> float | None:
-    """A bound that is cheap to prove, or none."""
+    """Upper bound that is cheap to prove, or None."""
     if static.objective in ("coverage", "facility", "k-center") and value >= 1.0:
         return value  # nobody can be served better
     if problem.k - len(problem.pinned) == 1 and static.pick in _SEARCHES:
@@ -192,12 +192,12 @@ def _random(problem: Problem, rng: Generator) -> list[int]:
     return fill(problem.pinned, problem.k, order, problem.limits)
 
 
-def _stratified(kind: str) -> Pick:
-    return lambda problem, rng: stratified(problem, constraints.grouping(kind), rng)
+def _strata_sampler(kind: str) -> Pick:
+    return lambda problem, rng: sample_strata(problem, constraints.grouping(kind), rng)
 
 
 def _search(name: str) -> Pick:
-    """Greedy, then swaps, on a set function."""
+    """Strategy that runs greedy, then swaps, on a set function."""
 
     def pick(problem: Problem, rng: Generator) -> list[int]:
         return greedy.search(objective_of(name, problem), problem.k, problem.pinned, problem.free, problem.limits)
@@ -206,7 +206,7 @@ def _search(name: str) -> Pick:
 
 
 def _center(problem: Problem, rng: Generator) -> list[int]:
-    """From a dominating set at the smallest radius and, where the frame is not large, also from greedy."""
+    """Choice from a dominating set at the smallest radius and, where the frame is not large, also from greedy."""
     function = objective_of("k-center", problem)
     demand = (problem.k, problem.pinned, problem.free, problem.limits)
     found = [greedy.swap(function, _dominating(problem, rng), *demand[1:])]
@@ -216,21 +216,21 @@ def _center(problem: Problem, rng: Generator) -> list[int]:
 
 
 def _dominating(problem: Problem, rng: Generator) -> list[int]:
-    """A dominating set at the smallest radius that k allows; what is left of k goes to the average target."""
+    """Dominating set at the smallest radius that k allows; further members go to the average target."""
     _, core = dominating.smallest_radius(problem.to_targets.T, problem.k, problem.pinned, problem.free, problem.limits)
     start = fill(problem.pinned, problem.k, [*core, *problem.free], problem.limits)
     kept = [i for i in core if i in start]
     return greedy.greedy(objective_of("facility", problem), problem.k, kept, problem.free, problem.limits)
 
 
-def _predicted(problem: Problem, rng: Generator) -> list[int]:
+def _pick_by_prediction(problem: Problem, rng: Generator) -> list[int]:
     from selector.transfer import predict as transfer
 
-    return transfer.predicted(problem, rng)
+    return transfer.choose_by_prediction(problem, rng)
 
 
 def _random_static(kind: str, many: str) -> Static:
-    return Static(_stratified(kind), "max-sum", f"random, as many {many} as possible", maximizes=False)
+    return Static(_strata_sampler(kind), "max-sum", f"random, as many {many} as possible", maximizes=False)
 
 
 _max_sum, _max_min, _facility = _search("max-sum"), _search("max-min"), _search("facility")
@@ -257,14 +257,17 @@ STRATEGIES: dict[str, Static] = {
     "exact-coverage": Static(_coverage, "coverage", "coverage, proven", exact=True),
     "entropy": Static(_entropy, "entropy", "feature values in equal shares"),
     "exact-entropy": Static(_entropy, "entropy", "entropy, proven", exact=True),
-    "predicted": Static(_predicted, "predicted", "greatest gain of the targets by the transfer model"),
+    "predicted": Static(_pick_by_prediction, "predicted", "greatest gain of the targets by the transfer model"),
 }
 
 _SEARCHES = {static.pick for static in STRATEGIES.values() if static.maximizes} - {_dominating}
 
 
-def stratified(problem: Problem, group: Callable[[Language], str], rng: Generator) -> list[int]:
-    """Random, always from a group that was used least; the source's own group counts once where the source counts."""
+def sample_strata(problem: Problem, group: Callable[[Language], str], rng: Generator) -> list[int]:
+    """Random languages of `problem`, always from the `group` that was used least so far.
+
+    The source's own group counts as used once where the source counts as chosen.
+    """
     order = [int(i) for i in rng.permutation(problem.free)]
     label = {i: group(problem.frame[i]) for i in (*problem.pinned, *order)}
     chosen = list(problem.pinned)

@@ -1,4 +1,4 @@
-"""Whom a subset is to serve, and how far each candidate is from them: by the metric, or by transfer as measured.
+"""Targets of a subset, and the distance of each candidate from them: by the metric, or by measured transfer.
 
 Measured transfer T (donor × target, any unit, greater is better) becomes a distance (max T - T) / (max T - min T): the
 best transfer in the file is 0, the worst 1. A weighted mean of it orders subsets as the weighted mean of T itself does.
@@ -22,7 +22,7 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Transfer:
+class TransferDistances:
     """Measured transfer as distances."""
 
     donors: dict[str, int]
@@ -31,21 +31,23 @@ class Transfer:
 
 
 @dataclass(frozen=True)
-class Aim:
-    """The m languages to serve, their weights, and where their distances come from."""
+class Targets:
+    """The m languages to serve, their weights, and the source of their distances."""
 
     targets: Pool  # [m], sorted by code
     weights: Vector  # [m], sum 1
     outside: Pool  # those whose place the metric must tell besides the frame's
     named: bool
-    transfer: Transfer | None
+    transfer: TransferDistances | None
 
     def distances(
         self, everyone: Sequence[Language], measured: Matrix, n: int, source: Language | None
     ) -> tuple[Matrix, Vector | None]:
-        """Targets × frame [m, n], with a contiguous transpose, and targets to source [m]; None where unknown.
+        """Distances of targets from the frame [m, n], with a contiguous transpose, and from the source [m], None where
+        unknown.
 
-        `measured` are the metric's distances between everyone: the n of the frame, then those outside, then the source.
+        `measured` are the metric's distances between `everyone`: the `n` of the frame, then those outside, then the
+        source.
         """
         if self.transfer is not None:
             return _from_transfer(self.transfer, everyone[:n], self.targets, source)
@@ -57,18 +59,18 @@ class Aim:
         return measured[:n, index].copy().T, measured[index, -1] if source is not None else None
 
 
-def aim(
+def resolve_targets(
     frame: Pool,
     source: Language | None,
     asked: Iterable[Language] | None,
     weights: Mapping[Language, float] | None,
     transfer: str | None,
-) -> Aim:
-    """The targets asked for; else those of the transfer file; else the frame. The source is never one of them.
+) -> Targets:
+    """Targets that the user `asked` for; else those of the file `transfer`; else the frame. Never the source.
 
-    Raises InputError where none is left, for weights that are missing or impossible, and for transfer not measured.
+    InputError: no target is left, `weights` are missing or impossible, or the file lacks a language.
     """
-    measured = None if transfer is None else _read(transfer)
+    measured = None if transfer is None else _read_transfer(transfer)
     named = asked is not None or measured is not None
     everyone = asked if asked is not None else [parse(code) for code in measured.targets] if measured else frame
     targets = tuple(sorted({language for language in everyone if language != source}))
@@ -78,7 +80,7 @@ def aim(
         _check_measured(frame, targets, measured, str(transfer))
     known = set(frame) if measured is None else set(targets)
     outside = tuple(language for language in targets if language not in known)
-    return Aim(targets, _weights(targets, weights), outside, named, measured)
+    return Targets(targets, _weights(targets, weights), outside, named, measured)
 
 
 def _weights(targets: Pool, given: Mapping[Language, float] | None) -> Vector:
@@ -90,14 +92,14 @@ def _weights(targets: Pool, given: Mapping[Language, float] | None) -> Vector:
     return np.asarray(found / found.sum())
 
 
-def _read(path: str) -> Transfer:
+def _read_transfer(path: str) -> TransferDistances:
     donors, targets, measured = user_matrix.read_transfer(path)
     span = float(measured.max() - measured.min())
     far = (measured.max() - measured) / (span or 1.0)
-    return Transfer({c: i for i, c in enumerate(donors)}, {c: i for i, c in enumerate(targets)}, far)
+    return TransferDistances({c: i for i, c in enumerate(donors)}, {c: i for i, c in enumerate(targets)}, far)
 
 
-def _check_measured(frame: Pool, targets: Pool, transfer: Transfer, path: str) -> None:
+def _check_measured(frame: Pool, targets: Pool, transfer: TransferDistances, path: str) -> None:
     for what, languages, known in (("from", frame, transfer.donors), ("to", targets, transfer.targets)):
         missing = [language.code for language in languages if language.code not in known]
         if missing:
@@ -108,7 +110,7 @@ def _check_measured(frame: Pool, targets: Pool, transfer: Transfer, path: str) -
 
 
 def _from_transfer(
-    transfer: Transfer, frame: Sequence[Language], targets: Pool, source: Language | None
+    transfer: TransferDistances, frame: Sequence[Language], targets: Pool, source: Language | None
 ) -> tuple[Matrix, Vector | None]:
     column = [transfer.targets[language.code] for language in targets]
     rows = [transfer.donors[language.code] for language in frame]

@@ -10,9 +10,10 @@ MOST = 2**20  # bytes
 
 
 def small(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark. OSError or ValueError where it has none.
+    """Text of the UTF-8 file at `path`, with or without a byte order mark.
 
-    InputError beyond a mebibyte: a device, a model or a corpus in the place of a list must not fill the memory.
+    OSError or ValueError: it cannot be read. InputError: it is larger than a mebibyte; a device, a model or a corpus in
+    place of a list must not fill the memory.
     """
     with path.open("rb") as stream:
         content = stream.read(MOST + 1)

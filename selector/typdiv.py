@@ -13,10 +13,10 @@ METHODS = ("max-sum", "max-min")
 
 
 def typdiv(d: NDArray[np.float64], k: int, method: str) -> list[int]:
-    """Indices that typdiv-sampling's MaxSum or MaxMin chooses from distances [n, n], ascending; 1 ≤ k ≤ n.
+    """Sorted indices that typdiv-sampling's MaxSum or MaxMin (`method`) chooses from distances `d` [n, n]; 1 ≤ `k` ≤ n.
 
-    One difference: its MaxMin answers k = 1 with two languages, this one with the first of them.
-    Raises ValueError for another method or an impossible k.
+    One difference: its MaxMin answers k = 1 with two languages, this one with the first of them. ValueError: another
+    method, or an impossible `k`.
     """
     if method not in METHODS or not 1 <= k <= len(d):
         raise ValueError(f"typdiv-sampling has no {method} of {k} languages from {len(d)}")

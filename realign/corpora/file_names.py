@@ -94,7 +94,7 @@ def language_of(stem: str) -> Name | None:
     """The language of a name without its suffix; None where it is no code of a language."""
     first = re.split("[-_]", stem.casefold())[0]
     if schemes.is_glottocode(stem) or (re.fullmatch("[a-z]{2,3}", first) and not _is_pair(stem)):
-        found = tags.read(stem)
+        found = tags.parse_tag(stem)
         base = tags.standard(first) or ""
         return None if found is None else Name(found.code, base != found.code == PREFERRED.get(base))
     return None
@@ -102,7 +102,7 @@ def language_of(stem: str) -> Name | None:
 
 def treebank_of(stem: str) -> Name | None:
     """The language of `<code>_<treebank>`, which may be a treebank that is newer than our list of them."""
-    known = tags.read(stem)
+    known = tags.parse_tag(stem)
     code = known.code if known is not None else None if stem.startswith("no_") else tags.individual(stem.split("_")[0])
     return None if code is None else Name(code, wide=False)
 

@@ -82,7 +82,7 @@ def measured(name: str, problem: Problem, seeds: int) -> list[Row]:
     return [_row(name, problem, method, *found, solved) for method, found in values.items()]
 
 
-def _row(name: str, problem: Problem, method: str, value: float, seconds: float, solved: exact.Solved) -> Row:
+def _row(name: str, problem: Problem, method: str, value: float, seconds: float, solved: exact.ProvenSet) -> Row:
     return {
         "problem": f"{name} {problem.metric}",
         "n": len(problem.frame),

@@ -25,7 +25,7 @@ from selector.transfer import predict as transfer
 from selector.transfer import published
 from selector.transfer.covariates import Affinity
 from selector.transfer.model import Observations, TransferModel
-from selector.transfer.published import Results
+from selector.transfer.published import PublishedResults
 
 Array = NDArray[np.float64]
 Forecast = tuple[Array, Array]  # of each list's mean gain, and half the width of its 90 % interval
@@ -39,7 +39,7 @@ SIZE = 10  # the size at which lists are also compared among themselves: most of
 
 def shipped() -> Json:
     """Rows for every published task."""
-    tables = {task: published.shipped(task, transfer.SOURCE) for task in published.TASKS}
+    tables = {task: published.load_published(task, transfer.SOURCE) for task in published.TASKS}
     targets = {language for table in tables.values() for language in table.targets}
     with terminal.progress() as advance:
         done = [
@@ -61,7 +61,7 @@ def given(results: str, subsets: str, codes: str | None) -> Json:
     return {"rows": found, "lists": int(table.single.sum()), "languages": len(table.targets)}
 
 
-def rows(results: Results, advance: Advance, label: str) -> list[Json]:
+def rows(results: PublishedResults, advance: Advance, label: str) -> list[Json]:
     """The model and every simple rule on one table."""
     asked = np.flatnonzero(results.single)
     actual = results.gain[asked].mean(axis=1)
@@ -76,7 +76,7 @@ def rows(results: Results, advance: Advance, label: str) -> list[Json]:
     return found
 
 
-def by_model(results: Results, advance: Advance, label: str) -> Forecast:
+def by_model(results: PublishedResults, advance: Advance, label: str) -> Forecast:
     """The transfer model fitted to all lists but one, for each list that is one subset."""
     everyone = {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
     affinity = Affinity(sorted(everyone), parse(transfer.SOURCE), transfer.PRETRAINED)
@@ -95,7 +95,7 @@ def by_model(results: Results, advance: Advance, label: str) -> Forecast:
     return mean, float(ndtri((1 + LEVEL) / 2)) * deviation
 
 
-def _diversity(results: Results) -> Array:
+def _diversity(results: PublishedResults) -> Array:
     """Mean pairwise distance over all typological features, the source counted in, as in arXiv 2511.06497."""
     found = []
     for draws in results.lists:
@@ -105,7 +105,7 @@ def _diversity(results: Results) -> Array:
     return np.array(found)
 
 
-def _covered(results: Results) -> Array:
+def _covered(results: PublishedResults) -> Array:
     """How many targets are members."""
     return np.array([float(len({*draws[0]} & {*results.targets})) for draws in results.lists if len(draws) == 1])
 
@@ -126,7 +126,7 @@ def _by_regression(rule: Array, actual: Array) -> Forecast:
     return mean, half
 
 
-def _by_language_mean(results: Results) -> Forecast:
+def _by_language_mean(results: PublishedResults) -> Forecast:
     """Each target's mean gain over the other lists that, as this one does, have it or do not have it."""
     asked = np.flatnonzero(results.single)
     gain = results.gain[asked]

@@ -16,7 +16,7 @@ from search.pages import atlas
 from search.results.json_reader import Json
 from search.terminal import RenderableType, progress
 from selector import strategy, typdiv
-from selector.diversity import Yardstick
+from selector.diversity import SubsetMeasures
 from selector.errors import InputError
 from selector.languages.subset import Subset
 from selector.problem import Problem
@@ -71,7 +71,7 @@ def choose(request: Request) -> tuple[Document, Problem]:
     strategy.find(request.strategy)
     problem = select_request.problem(request)
     choice = _solved(request, request.strategy, problem, request.seconds)
-    document = _answer(request, request.strategy, choice, problem, Yardstick(problem, request.seed))
+    document = _answer(request, request.strategy, choice, problem, SubsetMeasures(problem, request.seed))
     if request.strategy == "predicted":
         document["prediction"] = _prediction(choice.subset, problem)
     return document, problem
@@ -99,7 +99,7 @@ def compare(request: Request) -> tuple[Document, Problem]:
     if request.parity is not None:
         raise InputError("--parity concerns one strategy", "leave out --compare or --parity")
     problem = select_request.problem(request)
-    yardstick = Yardstick(problem, request.seed)
+    yardstick = SubsetMeasures(problem, request.seed)
     rows, skipped = [], []
     with _bar_when_slow() as advance:
         for done, name in enumerate(strategy.STRATEGIES):
@@ -133,7 +133,7 @@ def measure(request: Request) -> tuple[Document, Problem]:
         **_shared(request, problem),
         "languages": [problem.frame[i].code for i in index],
         "objectives": values,
-        **_measured(problem, index, Yardstick(problem, request.seed)),
+        **_measured(problem, index, SubsetMeasures(problem, request.seed)),
     }
     return document, problem
 
@@ -210,7 +210,7 @@ def _as_typdiv(request: Request, problem: Problem) -> Choice:
     )
 
 
-def _answer(request: Request, name: str, choice: Choice, problem: Problem, yardstick: Yardstick) -> Document:
+def _answer(request: Request, name: str, choice: Choice, problem: Problem, yardstick: SubsetMeasures) -> Document:
     index = [i for i, language in enumerate(problem.frame) if language in choice.subset]
     return {
         "strategy": name,
@@ -233,7 +233,7 @@ def _shared(request: Request, problem: Problem) -> Document:
     return {"metric": request.metric, "k": problem.k, "seed": request.seed, "source": source}
 
 
-def _measured(problem: Problem, index: Sequence[int], yardstick: Yardstick) -> Document:
+def _measured(problem: Problem, index: Sequence[int], yardstick: SubsetMeasures) -> Document:
     """What holds of any subset, however it was chosen."""
     return {
         "diversity": yardstick.measures(index),

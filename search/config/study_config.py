@@ -205,7 +205,7 @@ def _possible_sizes(name: str, space: Space) -> tuple[int, int]:
         return fits[0], fits[-1]
     if len(space.pinned) > high:
         raise InputError(f"{name}: {len(space.pinned)} languages are included, but k is {high}", "raise k")
-    problem = constraints.infeasible(low, space.pinned, space.free, space.bounds) if space.bounds else None
+    problem = constraints.infeasibility_error(low, space.pinned, space.free, space.bounds) if space.bounds else None
     if problem is None or len(space.pinned) + len(space.free) < low:
         raise InputError(f"{name}: k is {low}, but fewer languages can be chosen", "lower k or exclude fewer")
     raise InputError(f"{name}: pool: {problem.message}", problem.hint)

@@ -42,8 +42,8 @@ class Distances:
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # feature group → [n], whose row was read
 
     def same_row(self) -> NDArray[np.bool_] | None:
-        """Pairs [n, n] for whom every feature was read from one and the same row; None where no row is read."""
-        return _shared([np.array(rows) for rows in self.rows.values()]) if self.rows else None
+        """Pairs [n, n] whose features were all read from the same row of URIEL; None where no row is read."""
+        return _same_row_pairs([np.array(rows) for rows in self.rows.values()]) if self.rows else None
 
 
 Languages = Sequence[Language]
@@ -62,11 +62,14 @@ def distances(languages: Languages, metric: str, least_overlap: int = LEAST_OVER
     if len(parts) == 1:
         return parts[0][0](languages, least_overlap)
     total = sum(weight for _, weight in parts)
-    return _mixed([(measure(languages, least_overlap), weight / total) for measure, weight in parts])
+    return _mix([(measure(languages, least_overlap), weight / total) for measure, weight in parts])
 
 
 def binary(languages: Languages, metric: str) -> NDArray[np.float64] | None:
-    """Features [n, f] of zeros and ones whose share of differences is the metric; None if it is no Hamming distance."""
+    """Features [n, f] of zeros and ones for which the share of differing features is the distance.
+
+    None where `metric` is not a Hamming distance, or a language has no features.
+    """
     base, _, scope = metric.partition(":")
     if base != "hamming" or scope not in _GROUPS:
         return None
@@ -92,16 +95,16 @@ def _typological(groups: tuple[str, ...], source: str, compare: Callable[..., Ma
         else:
             matrix = masked.masked_cosine(values, observed, shared, least)
             known = np.asarray(observed.any(axis=1))
-            same = _shared([np.array(table.rows) for table in tables])
+            same = _same_row_pairs([np.array(table.rows) for table in tables])
             matrix[same & np.outer(known, known)] = 0.0
         rows = {group: table.rows for group, table in zip(groups, tables, strict=True)}
-        return _completed(matrix, observed.mean(axis=1), known, shared, rows)
+        return _complete_distances(matrix, observed.mean(axis=1), known, shared, rows)
 
     return measure
 
 
-def _shared(rows: Sequence[NDArray[np.str_]]) -> NDArray[np.bool_]:
-    """Which two languages are read from the same row in every feature group [n, n]."""
+def _same_row_pairs(rows: Sequence[NDArray[np.str_]]) -> NDArray[np.bool_]:
+    """Pairs [n, n] read from the same row in every feature group; `rows` holds the codes of the rows, [n] a group."""
     indices = [np.unique(codes, return_inverse=True)[1] for codes in rows]
     same = np.logical_and.reduce([index[:, None] == index for index in indices])
     np.fill_diagonal(same, False)
@@ -125,7 +128,7 @@ def _genetic(languages: Languages, least: int) -> Distances:
     for row, own in zip(matrix, length, strict=True):
         row /= -np.sqrt(own * length)
     matrix += 1.0
-    return _located(matrix, np.array([bool(path) for path in paths]))
+    return _distances_without_features(matrix, np.array([bool(path) for path in paths]))
 
 
 def _geographic(languages: Languages, least: int) -> Distances:
@@ -135,7 +138,7 @@ def _geographic(languages: Languages, least: int) -> Distances:
     np.clip(matrix, -1.0, 1.0, out=matrix)
     np.arccos(matrix, out=matrix)
     matrix /= np.pi
-    return _located(matrix, ~np.isnan(place[:, 0]))
+    return _distances_without_features(matrix, ~np.isnan(place[:, 0]))
 
 
 def _from_translation_vectors(languages: Languages, least: int) -> Distances:
@@ -143,21 +146,21 @@ def _from_translation_vectors(languages: Languages, least: int) -> Distances:
     vectors, rows, known = features.translation_vectors(languages)
     matrix = masked.cosine(vectors)
     matrix /= 2.0
-    return _completed(matrix, known.astype(np.float64), known, None, {"learned": rows})
+    return _complete_distances(matrix, known.astype(np.float64), known, None, {"learned": rows})
 
 
-def _located(matrix: Matrix, known: NDArray[np.bool_]) -> Distances:
-    return _completed(matrix, known.astype(np.float64), known, None, {})
+def _distances_without_features(matrix: Matrix, known: NDArray[np.bool_]) -> Distances:
+    return _complete_distances(matrix, known.astype(np.float64), known, None, {})
 
 
-def _completed(
+def _complete_distances(
     matrix: Matrix,
     observed: NDArray[np.float64],
     known: NDArray[np.bool_],
     shared: masked.Counts | None,
     rows: Mapping[str, tuple[str, ...]],
 ) -> Distances:
-    """Unknown pairs filled and marked; a language none of whose pairs is known is unknown itself."""
+    """Distances with unknown pairs filled and marked. A language is unknown if all its pairs are."""
     unknown = masked.complete(matrix, known)
     if len(matrix) > 1:
         known = known & (unknown.sum(axis=1) < len(matrix) - 1)
@@ -193,19 +196,19 @@ def _feature_file(path: str, languages: Languages, least: int) -> Distances:
     codes = tuple(language.code for language in languages)
     shared = masked.overlap(observed, codes)
     matrix = masked.masked_mismatch(states, observed, shared, least)
-    return _completed(matrix, observed.mean(axis=1), observed.any(axis=1), shared, {})
+    return _complete_distances(matrix, observed.mean(axis=1), observed.any(axis=1), shared, {})
 
 
 def _plain(cell: str) -> str:
-    """`1.0` and `1` are one value."""
+    """Cell without a needless decimal part: `1.0` and `1` are one value."""
     try:
         return f"{float(cell):g}"
     except ValueError:
         return cell
 
 
-def _mixed(parts: Sequence[tuple[Distances, float]]) -> Distances:
-    """The weighted mean, weights summing to 1; the first part's matrix is overwritten."""
+def _mix(parts: Sequence[tuple[Distances, float]]) -> Distances:
+    """Weighted mean of `parts`, whose weights sum to 1. The first part's matrix is overwritten."""
     first, weight = parts[0]
     matrix = first.matrix
     matrix *= weight
@@ -236,7 +239,7 @@ METRICS: dict[str, Measure] = {
 
 
 def _measure(name: str) -> Measure:
-    """The measure behind a name: a metric, `GROUP:SOURCE`, `hamming:GROUP`, `features:FILE.csv`, or a matrix file."""
+    """Function behind a name: a metric, `GROUP:SOURCE`, `hamming:GROUP`, `features:FILE.csv`, or a matrix file."""
     if name in METRICS:
         return METRICS[name]
     base, _, rest = name.partition(":")
@@ -255,7 +258,7 @@ def _measure(name: str) -> Measure:
 
 
 def _weights(metric: str) -> list[tuple[str, float]]:
-    """`a=0.7,b=0.3` → pairs; a plain name counts 1."""
+    """Parts of a metric with their weights: `a=0.7,b=0.3`; a plain name has weight 1."""
     found: dict[str, float] = {}
     for part in metric.split(","):
         name, equals, number = part.strip().rpartition("=")

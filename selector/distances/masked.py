@@ -22,12 +22,12 @@ _BLOCK = 512  # rows at a time
 
 
 def precision(n: int) -> type[np.floating]:
-    """The type of an [n, n] matrix."""
+    """Number type of an [`n`, `n`] matrix: single precision above `LARGE` languages."""
     return np.float32 if n > LARGE else np.float64
 
 
 def cosine(x: NDArray[np.float64]) -> Matrix:
-    """1 - cosine of the angle between rows [n, n]; a row of zeros gives NaN. No mask: every value counts."""
+    """1 - cosine between all rows of `x`, [n, n]; NaN for a row of zeros. Every value counts, observed or not."""
     length = np.linalg.norm(x, axis=1, keepdims=True)
     unit = np.divide(x, length, out=np.full_like(x, np.nan), where=length > 0).astype(precision(len(x)))
     answer = unit @ unit.T
@@ -35,7 +35,7 @@ def cosine(x: NDArray[np.float64]) -> Matrix:
 
 
 def hamming(x: NDArray[np.float64]) -> Matrix:
-    """Share of the features in which two rows of zeros and ones differ [n, n]."""
+    """Share of the features in which rows of `x` (zeros and ones) differ, [n, n]."""
     x = x.astype(precision(len(x)))
     ones = x.sum(axis=1)
     answer = x @ x.T
@@ -47,7 +47,7 @@ def hamming(x: NDArray[np.float64]) -> Matrix:
 
 
 def masked_cosine(x: NDArray[np.float64], m: NDArray[np.bool_], o: Counts, least: int) -> Matrix:
-    """1 - cosine over the features observed for both [n, n]."""
+    """1 - cosine over the features observed for both rows, [n, n]; NaN where fewer than `least` are shared."""
     kind = precision(len(x))
     x, mask = np.where(m, x, 0.0).astype(kind), m.astype(kind)
     squares = x * x
@@ -60,7 +60,10 @@ def masked_cosine(x: NDArray[np.float64], m: NDArray[np.bool_], o: Counts, least
 
 
 def masked_mismatch(states: NDArray[np.intp], m: NDArray[np.bool_], o: Counts, least: int) -> Matrix:
-    """Share of differing states among the features observed for both [n, n] (Gower 1971, nominal)."""
+    """Share of differing `states` among the features observed for both rows (Gower 1971, nominal), [n, n].
+
+    NaN where fewer than `least` are shared.
+    """
     kind = precision(len(states))
     coded = [(states == state) & m for state in range(int(states.max(initial=0)) + 1)]
     x = np.concatenate(coded, axis=1).astype(kind)  # (n, d · states), a one for each observed state
@@ -73,9 +76,10 @@ def masked_mismatch(states: NDArray[np.intp], m: NDArray[np.bool_], o: Counts, l
 
 
 def overlap(m: NDArray[np.bool_], sources: Sequence[str]) -> Counts:
-    """Number of features observed for both languages [n, n]; on the diagonal for one.
+    """Number of features observed for both languages [n, n], from the mask `m`; for one language on the diagonal.
 
-    0 for two languages that are read from the same row: that row says nothing of how they differ.
+    0 for two languages with the same row in `sources` (the code of the row read, [n]): it does not tell how they
+    differ.
     """
     mask = m.astype(np.float32)
     _, source = np.unique(np.array(sources, dtype=object).astype(str), return_inverse=True)
@@ -87,9 +91,10 @@ def overlap(m: NDArray[np.bool_], sources: Sequence[str]) -> Counts:
 
 
 def complete(matrix: Matrix, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill a matrix in place; returns which pairs nothing tells of [n, n].
+    """Fill `matrix` in place and return the pairs that nothing is known about, [n, n].
 
-    Zero diagonal, values within 0 and 1, and the mean of the compared pairs where one is NaN or a language unknown.
+    Afterwards the diagonal is zero and values are within 0 and 1. A pair that is NaN, or has a language that is not
+    `known` [n], gets the mean of the compared pairs.
     """
     matrix[~known] = np.nan
     matrix[:, ~known] = np.nan
@@ -104,7 +109,7 @@ def complete(matrix: Matrix, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _symmetric(matrix: Matrix) -> Matrix:
-    """The upper triangle copied to the lower, in place: rounding may differ between blocks."""
+    """Copy the upper triangle to the lower, in place: rounding may differ between blocks."""
     for rows in _blocks(len(matrix)):
         matrix[rows.stop :, rows] = matrix[rows, rows.stop :].T
         square = matrix[rows, rows]

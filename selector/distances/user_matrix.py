@@ -40,9 +40,9 @@ _TOLERANCE = 1e-6  # of symmetry and of the zero diagonal, in the unit of the fi
 
 
 def read_matrix(path: str) -> tuple[tuple[str, ...], Matrix]:
-    """Codes [n] and symmetric distances [n, n] of a file.
+    """Codes [n] and symmetric distances [n, n] of the file at `path`.
 
-    Raises InputError for the first thing wrong, with its line number in a CSV file.
+    InputError for the first fault, with its line number in a CSV file.
     """
     if path.lower().endswith(".npz"):
         (listed, matrix), lines = _arrays(path, ("codes", "matrix"), _SQUARE), None
@@ -56,9 +56,9 @@ def read_matrix(path: str) -> tuple[tuple[str, ...], Matrix]:
 
 
 def read_transfer(path: str) -> tuple[tuple[str, ...], tuple[str, ...], Matrix]:
-    """Donor codes [d], target codes [t] and what each donor gives to each target [d, t], in the unit of the file.
+    """Measured transfer of the file at `path`: donor codes [d], target codes [t] and values [d, t] in the file's unit.
 
-    Raises InputError for the first thing wrong, with its line number in a CSV file.
+    InputError for the first fault, with its line number in a CSV file.
     """
     if path.lower().endswith(".npz"):
         donors_, targets_, matrix = _arrays(path, ("donors", "targets", "matrix"), _TRANSFER)
@@ -80,7 +80,11 @@ def read_transfer(path: str) -> tuple[tuple[str, ...], tuple[str, ...], Matrix]:
 
 
 def read_rows(path: str, what: str, hint: str) -> list[Row]:
-    """Non-empty rows of a CSV file with their line numbers; at least one. Raises InputError."""
+    """Non-empty rows of the CSV file at `path` with their line numbers; at least one.
+
+    `what` names the file in messages. InputError: it cannot be read, is empty, or its cells are not separated by
+    commas; `hint` then says what the file should be.
+    """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)
@@ -97,7 +101,7 @@ def read_rows(path: str, what: str, hint: str) -> list[Row]:
 
 
 def other_separator(rows: Sequence[Row]) -> str | None:
-    """The separator of a file without commas, as spreadsheets of many countries write it; None for another file."""
+    """Separator in the `rows` of a file without commas (spreadsheets of many countries write one), or None."""
     for mark, name in ((";", "semicolons"), ("\t", "TABs")):
         if all(mark in (cells[0] if cells else "") for _, cells in rows):
             return name
@@ -105,7 +109,7 @@ def other_separator(rows: Sequence[Row]) -> str | None:
 
 
 def code_of(path: str, line: int | None, cell: str) -> str:
-    """The individual language that a cell names. Raises InputError with the place."""
+    """ISO 639-3 code of the language that `cell` names. InputError, with `path` and `line`: it names none."""
     try:
         return parse(cell).code
     except InputError as problem:

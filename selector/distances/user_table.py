@@ -25,9 +25,9 @@ _log = logging.getLogger("realingo.languages")
 
 
 def numbers(path: Path, what: str) -> dict[Language, float]:
-    """A number for each language from a CSV file: `code,number` a line, a header optional.
+    """Number of each language in the CSV file at `path`: `code,number` on every line, a header is optional.
 
-    Raises InputError with the line of the first thing wrong.
+    `what` (such as "cost") names the number in messages. InputError: the first fault, with its line.
     """
     hint = f"each line is a code, a comma and a {what}, for example deu,2.5"
     rows = read_rows(str(path), f"{what}s", hint)
@@ -53,7 +53,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Whether a first row names its columns: words, none of them a number that is written in another way."""
+    """True if a first row names its columns: words, and none of them is a number in another notation."""
     last = cells[-1].strip()
     return last not in _NOTHING and not _is_number(last) and not any(map(str.isdigit, last))
 
@@ -67,20 +67,20 @@ _NOTHING = frozenset(("", "?", "--", "NA", "na", "NaN", "nan"))
 
 @dataclass(frozen=True)
 class Columns:
-    """Cells of a table by language and column; None where the table is silent."""
+    """Cells of a table by language and column; None where the table says nothing."""
 
     path: str
     names: tuple[str, ...]  # [c], without the code's
     cells: Mapping[str, tuple[str | None, ...]]  # code → [c]
 
     def label(self, column: str, language: Coded) -> str | None:
-        """The text of the table in a language's row. Raises InputError for an unknown column."""
+        """Text in `column` for `language`, or None. InputError: there is no such column."""
         row = self.cells.get(language.code)
         place = self._place(column)
         return row[place] if row is not None else None
 
     def number(self, column: str, language: Coded) -> float:
-        """A finite number. Raises InputError for an unknown column, or where the table has no number."""
+        """Finite number in `column` for `language`. InputError: there is no such column, or no number."""
         text = self.label(column, language)
         try:
             value = float(text) if text is not None else math.nan
@@ -101,7 +101,7 @@ class Columns:
 
 
 def _languages(path: str, rows: Sequence[Row]) -> list[Row]:
-    """Rows that are languages: of rows with Glottocodes, those of ISO 639-3, each once; a warning counts the others."""
+    """Rows that are languages; of several Glottocodes of one language the first. A warning counts the others."""
     kept: dict[str, Row] = {}  # by code
     others = []
     for row in rows:
@@ -121,7 +121,7 @@ def _lect(row: Row) -> str:
 
 
 def read(path: str) -> Columns:
-    """The table of a file. Raises InputError with the line number of the first thing wrong."""
+    """Table in the CSV file at `path`. InputError: the first fault, with its line."""
     rows = read_rows(path, "table", _HINT)
     line, header = rows[0]
     names = tuple(cell.strip() for cell in header[1:])
@@ -144,10 +144,10 @@ def read(path: str) -> Columns:
 
 
 def check_states(table: Columns, codes: Iterable[str]) -> None:
-    """Look at the columns as features, whose values are the same or not.
+    """Check that the columns of `table` can serve as features, whose values are either equal or different.
 
-    A warning names columns of quantities: 0.51 and 0.52 are as different as 0.51 and 9. InputError: values of one
-    column that differ by case alone.
+    A warning names columns of quantities: 0.51 and 0.52 would be as different as 0.51 and 9. InputError: two values of
+    one column, among the rows of `codes`, differ only in upper and lower case.
     """
     rows = [table.cells[code] for code in codes if code in table.cells]
     quantities = []

@@ -19,7 +19,10 @@ _ENOUGH = 2  # languages of the table that make a node a landmark
 
 
 def landmarks(genera: Mapping[str, str]) -> dict[str, str]:
-    """Node → genus, from the genera of known languages by code (point 1). A root counts only under its own name."""
+    """Genus of each landmark node of the family tree (point 1 above), from `genera`: code of a language → genus.
+
+    A root counts only under its own name.
+    """
     below: dict[str, Counter[str]] = {}
     too_wide: set[str] = set()
     for code, genus in genera.items():
@@ -35,7 +38,7 @@ def landmarks(genera: Mapping[str, str]) -> dict[str, str]:
 
 
 def genus(path: tuple[str, ...], known: Mapping[str, str]) -> str:
-    """The genus of a language by its path (not empty) and the landmarks."""
+    """Genus of a language, from its `path` in the family tree (not empty) and the landmarks `known`."""
     mark = next((known[node] for node in reversed(path) if node in known), None)
     sizes = uriel.node_sizes()
     small = next((node for node in path[1:] if sizes.get(node, 0) <= _LARGEST), None)

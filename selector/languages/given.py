@@ -13,7 +13,10 @@ Languages = str | Iterable[str | Language]
 
 
 def as_language(given: str | Language) -> Language:
-    """The language itself, or what its code or name says; InputError where that is no language."""
+    """Return `given` if it is a Language, else the language that this code or name stands for.
+
+    InputError: it stands for none.
+    """
     if isinstance(given, Language):
         return given
     if not isinstance(given, str):
@@ -22,9 +25,9 @@ def as_language(given: str | Language) -> Language:
 
 
 def as_pool(given: Languages) -> Pool:
-    """A pool, sorted by code: from languages, codes, names, a named pool, or a file of codes.
+    """Pool sorted by code. `given`: languages, codes, names, a named pool, or a file of codes.
 
-    Raises InputError as `parse_pool` does.
+    InputError as in `parse_pool`.
     """
     if isinstance(given, str):
         return parse_pool(given)
@@ -32,7 +35,10 @@ def as_pool(given: Languages) -> Pool:
 
 
 def as_ordered_pool(given: Languages) -> Pool:
-    """`as_pool`, but languages of ours stay in their order: what is aligned with them, and signatures, rest on it."""
+    """Pool of `given` as in `as_pool`, but Language values stay in their order.
+
+    Data aligned with them, and signatures, depend on that order.
+    """
     if isinstance(given, str):
         return parse_pool(given)
     each = tuple(given)
@@ -40,10 +46,13 @@ def as_ordered_pool(given: Languages) -> Pool:
 
 
 def as_languages(given: Languages) -> Pool:
-    """The same where there may be none: "" and an empty list are no languages."""
+    """Pool of `given` as in `as_pool`, except that "" and an empty list give an empty pool."""
     return as_pool(given) if given else ()
 
 
 def by_language(given: Mapping[str, Value] | Mapping[Language, Value]) -> dict[Language, Value]:
-    """A mapping whose keys are languages, codes or names, by language."""
+    """Copy of the mapping `given` with languages as keys instead of codes or names.
+
+    InputError: a key is no language.
+    """
     return {as_language(key): value for key, value in given.items()}

@@ -40,44 +40,44 @@ _GUESSES = 3
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A language with what a user should hear of how it was read: a sentence, or nothing."""
+class ParsedLanguage:
+    """A language and a remark for the user on how its code was read; the remark is empty where there is no doubt."""
 
     language: Language
     remark: str = ""
 
 
 def parse(text: str) -> Language:
-    """The individual language that `text` names: a code of ISO 639, BCP-47, FLORES, Wikipedia, Glottolog or Universal
-    Dependencies, or an English name of four letters or more, in any case.
+    """Individual language that `text` names, by a code or by an English name of four letters or more, in any case.
 
-    Macrolanguage codes answer with their usual individual language (`zho` is `cmn`); a script or region that makes it
-    another one is followed (`pa-Arab` is `pnb`). What is not the only possible reading is logged as a warning, once.
-    Raises InputError with the nearest guesses where no one language is named.
+    Codes may be of ISO 639, BCP-47, FLORES, Wikipedia, Glottolog or Universal Dependencies. A macrolanguage code gives
+    its usual individual language (`zho` is `cmn`), unless a script or region makes it another one (`pa-Arab` is `pnb`).
+    Where this is not the only possible reading, a warning is logged once. InputError, with the nearest guesses: no
+    single language has this name.
     """
-    found = reading(text)
+    found = parse_with_remark(text)
     if found.remark:
         _say(found.remark)
     return found.language
 
 
 @cache
-def reading(text: str) -> Reading:
-    """Parse a code as `parse` does, with its remark returned instead of a warning. Raises InputError as it does."""
+def parse_with_remark(text: str) -> ParsedLanguage:
+    """Parse `text` as `parse` does, and return its remark instead of logging it. InputError as there."""
     given = text.strip()
-    found = tags.read(given)
+    found = tags.parse_tag(given)
     if found is not None:
-        return Reading(_language(found.code), _remark(given, found))
+        return ParsedLanguage(_language(found.code), _remark(given, found))
     code = _from_name(given)
     if code is None:
         raise InputError(*_unknown(given))
-    return Reading(_language(code))
+    return ParsedLanguage(_language(code))
 
 
 def parse_pool(given: str | Iterable[str]) -> Pool:
-    """A sampling frame from codes, from a file with one code per line (`#` comments), or from a named pool.
+    """Pool, sorted by code. `given`: codes, a file with one code per line (`#` comments), or a named pool.
 
-    Raises InputError for an unknown language (with the line number of a file), a missing file or an empty pool.
+    InputError: a language is unknown (with the line number of a file), the file is missing, or the pool is empty.
     """
     if not isinstance(given, str):
         found = _once(parse(item) for item in given)
@@ -86,16 +86,16 @@ def parse_pool(given: str | Iterable[str]) -> Pool:
     elif given == "uriel":
         found = _uriel()
     elif _is_path(given):
-        found = _read(Path(given))
+        found = _read_pool_file(Path(given))
     else:
-        found = _once(_parse_listed(item) for item in given.split(",") if item.strip())
+        found = _once(_parse_item(item) for item in given.split(",") if item.strip())
     if not found:
         raise InputError("the pool is empty", f"give codes, a file of codes, or a named pool: {', '.join(pools.NAMES)}")
     return found
 
 
 def scripts(language: Language) -> tuple[str, ...]:
-    """Every script the language is written in (ISO 15924, Unicode CLDR), its main one first; () where unknown."""
+    """Scripts that `language` is written in (ISO 15924, from Unicode CLDR), its main one first; () where unknown."""
     main = () if language.script == NO_SCRIPT else (language.script,)
     return tuple(dict.fromkeys((*main, *_scripts().get(language.code, ()))))
 
@@ -106,7 +106,7 @@ def all_languages() -> Pool:
 
 
 def two_letter(code: str) -> str | None:
-    """ISO 639-1 of an individual language: its own code, else the one of a macrolanguage it stands for."""
+    """ISO 639-1 code of the individual language `code`, or of a macrolanguage that it stands for; None without one."""
     return _by_individual().get(code) or (None if code in _table() else iso639.two_letter(code))
 
 
@@ -133,16 +133,19 @@ def _names() -> dict[str, str]:
 
 
 def _from_name(name: str) -> str | None:
-    """A name of three letters is never taken: it looks like a code, and is that of an unrelated language."""
+    """Code of the language with this name, or None.
+
+    Names of three letters are not accepted: they look like codes, and most are the code of an unrelated language.
+    """
     code = None if len(name) < iso639.SHORTEST_NAME else _names().get(name.casefold()) or iso639.code_of_name(name)
     return None if code is None else code_tables.PREFERRED.get(code, code)
 
 
-def _remark(given: str, found: tags.Reading) -> str:
+def _remark(given: str, found: tags.ParsedTag) -> str:
     if not found.why:
         return ""
-    why = found.why.format(_introduced(found.other)) if found.other else found.why
-    return f"'{given}' is read as {_introduced(found.code)}{why}"
+    why = found.why.format(_introduce(found.other)) if found.other else found.why
+    return f"'{given}' is read as {_introduce(found.code)}{why}"
 
 
 @cache
@@ -153,7 +156,7 @@ def _say(remark: str) -> None:
 
 
 def _unknown(given: str) -> tuple[str, str]:
-    """Message and hint for what names no one language."""
+    """Message and hint for a text that names no single language."""
     tag = given.casefold().replace("_", "-")
     near, why = ", ".join(_guesses(tag)), ""
     if schemes.is_glottocode(tag):
@@ -167,12 +170,12 @@ def _unknown(given: str) -> tuple[str, str]:
 
 
 def _guesses(tag: str) -> list[str]:
-    """Languages that may have been meant: the parts of what was split or of a group, else what is written alike."""
+    """Languages that may have been meant: parts of a split language, members of a group, or similar codes and names."""
     found = _parts(tag) or _members(tag) or [code for code in map(tags.individual, tag.split("-")) if code]
     namesake = tags.individual(iso639.names().get(tag, ""))
     found += [namesake] if namesake else []
     alike = found or ([] if subtags.group(tag) or schemes.is_glottocode(tag) else _alike(tag))
-    return [_introduced(code) for code in dict.fromkeys(alike)][:_GUESSES]
+    return [_introduce(code) for code in dict.fromkeys(alike)][:_GUESSES]
 
 
 def _parts(code: str) -> list[str]:
@@ -201,7 +204,7 @@ def _alike(tag: str) -> list[str]:
     return list(found)
 
 
-def _introduced(code: str) -> str:
+def _introduce(code: str) -> str:
     return f"{code} ({_language(code).name})"
 
 
@@ -257,10 +260,10 @@ def _once(languages: Iterable[Language]) -> Pool:
 def _is_path(text: str) -> bool:
     if "/" in text or "\\" in text or re.search(r"\.[a-z]{1,4}$", text, re.IGNORECASE):
         return True
-    return "," not in text and tags.read(text.strip()) is None and os.path.isfile(text)
+    return "," not in text and tags.parse_tag(text.strip()) is None and os.path.isfile(text)
 
 
-def _parse_listed(item: str) -> Language:
+def _parse_item(item: str) -> Language:
     try:
         return parse(item)
     except InputError as problem:
@@ -272,7 +275,7 @@ def _parse_listed(item: str) -> Language:
         raise InputError(problem.message, f"{problem.hint} (the nearest named pool is {near[0]})") from None
 
 
-def _read(path: Path) -> Pool:
+def _read_pool_file(path: Path) -> Pool:
     try:
         lines = small(path).splitlines()
     except (OSError, ValueError) as problem:  # ValueError: bytes that are not UTF-8, or an impossible name

@@ -10,11 +10,10 @@ from selector.sources.code_tables import PREFERRED
 
 
 def resource_class(language: Language) -> int | None:
-    """5 (the most) to 1; None where the language is not in the table, which lacks class 0.
+    """Resource class of `language` from 5 (the most) to 1; None where it is not in the table, which lacks class 0.
 
-    The data file names its source and its gaps.
-
-    A class published for a macrolanguage is its usual individual language's.
+    A class published for a macrolanguage counts for its usual individual language. The data file names its source and
+    its gaps.
     """
     return _classes().get(language.code)
 

@@ -25,19 +25,19 @@ class Subset:
         object.__setattr__(self, "languages", tuple(unique[code] for code in sorted(unique)))
 
     def __hash__(self) -> int:
-        """Kept, since a search looks thousands of subsets up at every step."""
+        """Hash, computed once: a search looks up thousands of subsets at every step."""
         known: int | None = self.__dict__.get("_hash")
         if known is None:
             object.__setattr__(self, "_hash", known := hash(self.languages))
         return known
 
     def __reduce__(self) -> tuple[type[Subset], tuple[tuple[Language, ...]]]:
-        """Without the kept hash: another process hashes strings differently."""
+        """Pickle without the stored hash: another process hashes strings differently."""
         return Subset, (self.languages,)
 
     @classmethod
     def of(cls, languages: Languages) -> Subset:
-        """From languages, codes or names. InputError for what is no language."""
+        """Subset of `languages`, given as languages, codes or names. InputError: one of them is no language."""
         given = (languages,) if isinstance(languages, str) else tuple(languages)
         if str in map(type, given):  # a search makes thousands at every step: a generator would cost more
             return cls(as_languages(languages if isinstance(languages, str) else given))

@@ -14,33 +14,33 @@ from selector.sources import code_tables, iso639, schemes, subtags, tables
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a code was read as, and what a user should hear of it where that is not the only possible reading."""
+class ParsedTag:
+    """The language that a code stands for, with a remark for the user where another reading is possible."""
 
     code: str  # ISO 639-3, individual
     why: str = ""  # what follows "'kur_Arab' is read as ckb (Central Kurdish)"
     other: str = ""  # the language that it might have been, in the place of {} in `why`
 
 
-def read(text: str) -> Reading | None:
-    """Meaning of a code or tag, in any case, with hyphens or underscores; None if it stands for no single language."""
+def parse_tag(text: str) -> ParsedTag | None:
+    """Language of the code or tag `text`, in any case, with hyphens or underscores; None if it is not one language."""
     tag = text.casefold().replace("_", "-").removeprefix("other-")  # other-bat-smg: WikiANN's exceptions
     whole = code_tables.WHOLE.get(tag)
     if whole is not None:
-        return Reading(whole, code_tables.WHOLE_REMARKS.get(tag, ""))
+        return ParsedTag(whole, code_tables.WHOLE_REMARKS.get(tag, ""))
     if schemes.is_glottocode(tag):
         return _reading(schemes.glottolog(tag))
     return _by_subtags(tag) or _reading(schemes.treebank(tag) if "-" in tag else None)
 
 
 def individual(code: str) -> str | None:
-    """The individual language of a plain code; a macrolanguage answers with its usual member."""
+    """Individual language of the plain code `code`; for a macrolanguage its usual member."""
     base = standard(code)
     return None if base is None else code_tables.PREFERRED.get(base, base)
 
 
 def standard(code: str) -> str | None:
-    """Today's code in ISO 639-3, of an individual language or a macrolanguage; None for all others."""
+    """Today's ISO 639-3 code of `code`, an individual language or a macrolanguage; None for anything else."""
     code = code_tables.RETIRED.get(code, code)
     code = two_letter().get(code, code)
     return code if code in own() or code in code_tables.PREFERRED else iso639.standard(code)
@@ -48,22 +48,22 @@ def standard(code: str) -> str | None:
 
 @cache
 def own() -> frozenset[str]:
-    """Codes of the package's own table."""
+    """Codes of the languages in the package's own table."""
     return frozenset(row[0] for row in tables.rows("languages.tsv"))
 
 
 @cache
 def two_letter() -> dict[str, str]:
-    """ISO 639-1 → ISO 639-3, for the package's own languages and for macrolanguages."""
+    """ISO 639-1 code → ISO 639-3 code, for the package's own languages and for macrolanguages."""
     return code_tables.TWO_LETTER | {row[5]: row[0] for row in tables.rows("languages.tsv") if row[5] != "-"}
 
 
-def _reading(code: str | None) -> Reading | None:
+def _reading(code: str | None) -> ParsedTag | None:
     known = None if code is None else individual(code)
-    return None if known is None else Reading(known)
+    return None if known is None else ParsedTag(known)
 
 
-def _by_subtags(tag: str) -> Reading | None:
+def _by_subtags(tag: str) -> ParsedTag | None:
     """Language, extended language, script, region, variants: each once, in this order, and all of them registered."""
     primary, *rest = tag.split("-")
     base = standard(primary) if re.fullmatch("[a-z]{2,3}", primary) else None
@@ -78,27 +78,30 @@ def _by_subtags(tag: str) -> Reading | None:
     usual = code_tables.PREFERRED.get(base, base)
     if not all(subtags.is_variant(base, part) or schemes.glottolog(part) == usual for part in rest):
         return None
-    return _shifted(base, usual, script, region)
+    return _shift(base, usual, script, region)
 
 
-def _plain(primary: str, base: str) -> Reading:
+def _plain(primary: str, base: str) -> ParsedTag:
     usual = code_tables.PREFERRED.get(base, base)
     if primary in code_tables.WIKIPEDIA:
         why = f", as in ISO 639-3; for the {primary} of Wikipedia and WikiANN write {{}}"
-        return Reading(usual, why, code_tables.WIKIPEDIA[primary])
-    return Reading(usual, code_tables.WHOLE_REMARKS.get(primary, ""))
+        return ParsedTag(usual, why, code_tables.WIKIPEDIA[primary])
+    return ParsedTag(usual, code_tables.WHOLE_REMARKS.get(primary, ""))
 
 
-def _shifted(base: str, usual: str, script: str, region: str) -> Reading:
-    """A script or a region may make it another member of the macrolanguage; where it only might, that is said."""
+def _shift(base: str, usual: str, script: str, region: str) -> ParsedTag:
+    """Reading of a macrolanguage code with a script or region, which may make it another member of the macrolanguage.
+
+    Where it only may do so, the remark says it.
+    """
     by_script = code_tables.SHIFTED.get(f"{base}-{script}")
     by_region = code_tables.SHIFTED.get(f"{base}-{region}")
     decided = bool(script) and by_region in _by_scripts(base)  # pa-Guru-PK: the script says which one
     for code, what in ((by_script, "script"), (None if decided else by_region, "region")):
         if code is not None:
-            return Reading(code, f" because of its {what}; without it, it is {{}}", usual)
+            return ParsedTag(code, f" because of its {what}; without it, it is {{}}", usual)
     spoken = code_tables.SPOKEN.get(f"{base}-{region}", "")
-    return Reading(usual, "; for the language spoken in that region write {}" if spoken else "", spoken)
+    return ParsedTag(usual, "; for the language spoken in that region write {}" if spoken else "", spoken)
 
 
 def _by_scripts(base: str) -> set[str]:

@@ -26,26 +26,26 @@ class SetFunction(ABC):
 
     @abstractmethod
     def value(self, chosen: Chosen) -> float:
-        """The function at S."""
+        """Value of the function at the set `chosen`."""
 
     @abstractmethod
     def second(self, chosen: Chosen) -> float:
-        """Second value, which decides between sets of equal value; greater is better."""
+        """Second value of `chosen`, which decides between sets of equal value; greater is better."""
 
     @abstractmethod
     def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
         """For every i of `among` (default: the frame), `value` and `second` at S∪{i}, two of [len(among)]."""
 
     def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
-        """For every member out [k] and every language in [n], `value` and `second` of the set so changed, two [k, n].
+        """`value` and `second` after each exchange of a member of `chosen` for a language of the frame, [k, n] each.
 
-        Columns of members themselves mean nothing.
+        Columns of languages that are members themselves mean nothing.
         """
         pairs = [self.with_each([i for i in chosen if i != out]) for out in chosen]
         return np.stack([values for values, _ in pairs]), np.stack([ties for _, ties in pairs])
 
     def work(self, k: int) -> float:
-        """About how many nanoseconds a pass of exchanges takes with k members: it decides how many starts are tried."""
+        """Estimated nanoseconds of one pass of exchanges with `k` members. It decides how many starts are tried."""
         return 1e6 + 70.0 * k * self.size
 
     def everyone(self, among: Index | None) -> Index:
@@ -53,14 +53,14 @@ class SetFunction(ABC):
 
 
 def bits(share: Vector) -> Vector:
-    """Binary entropy of shares in [0, 1], elementwise."""
+    """Binary entropy in bits of each `share` in [0, 1]."""
     inside = np.clip(share, 1e-300, 1.0)
     outside = np.clip(1.0 - share, 1e-300, 1.0)
     return np.asarray(-(share * np.log2(inside) + (1.0 - share) * np.log2(outside)))
 
 
 def two_least(rows: Matrix) -> tuple[Vector, Index, Vector]:
-    """In every column of [k, m]: the least, the row it is in, and the second least (infinite where k is 1)."""
+    """Least value of every column of `rows` [k, m], the row it is in, and the second least (infinite where k is 1)."""
     where = rows.argmin(axis=0)
     column = np.arange(rows.shape[1])
     rest = rows.astype(np.float64)
@@ -70,6 +70,6 @@ def two_least(rows: Matrix) -> tuple[Vector, Index, Vector]:
 
 
 def blocks(among: Index) -> Iterator[Index]:
-    """Parts of an index, so that what is computed for each stays small."""
+    """Parts of the index `among`, so small that what is computed for each part fits in memory."""
     for start in range(0, len(among), _BLOCK):
         yield among[start : start + _BLOCK]

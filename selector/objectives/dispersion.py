@@ -88,7 +88,7 @@ class MaxMin(SetFunction):
         return _finite(values), self.sum.exchanges(chosen)[0]
 
     def _without_each(self, chosen: Chosen) -> Vector:
-        """The smallest distance that stays when each member goes [k]."""
+        """Smallest distance that remains after each member is removed [k]."""
         least, where, next_least = two_least(self._among(chosen))
         places = np.arange(len(least))
         stays = np.where(where == places[:, None], next_least, least)  # (gone, other): the nearest left to the other
@@ -130,7 +130,9 @@ class LogDet(SetFunction):
         return 2e6 + (100.0 + k) * k * self.size
 
     def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
-        """By the Schur complement: each adds the log of what the chosen leave unexplained of it."""
+        """As in `SetFunction`, by the Schur complement: a language adds the log of what `chosen` leaves unexplained of
+        it.
+        """
         index = self.everyone(among)
         left = np.full(len(index), 1.0 + _NUGGET)
         if len(chosen):
@@ -139,7 +141,10 @@ class LogDet(SetFunction):
         return self.value(chosen) + np.log(np.maximum(left, _NUGGET)), self.second(chosen) + self.total[index]
 
     def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
-        """By the inverse P of the kernel of S: without i its determinant is P_ii times as large, and more is left."""
+        """As in `SetFunction`, by the inverse P of the kernel of `chosen`.
+
+        Without member i the determinant is P_ii times as large.
+        """
         members = list(chosen)
         inverse = np.linalg.inv(self._kernel(members, members))
         across = self._kernel(members, np.arange(self.size))  # (k, n)
@@ -181,13 +186,13 @@ class Entropy(SetFunction):
         return 1e6 + 0.7 * k * self.x.size
 
     def _with_one_more(self, count: Vector, size: int) -> Vector:
-        """Mean entropy when each language joins those counted [(k,) f]: its level picks the entropy of a feature."""
+        """Mean entropy after each language joins a set with the feature counts `count` [(k,) f]."""
         parts = [has @ bits((count + level) / size).T for level, has in self._has]  # each (n,) or (n, k)
         return np.asarray(sum(parts) / self.x.shape[1])
 
 
 class Nearness(SetFunction):
-    """How near the average chosen language is to the source, the targets or the middle of the frame."""
+    """Mean nearness of the chosen languages to the source, the targets or the middle of the frame."""
 
     modular = True
 

@@ -12,7 +12,7 @@ from selector.objectives.base import Chosen, Index, Matrix, SetFunction, Vector,
 
 
 class Facility(SetFunction):
-    """How near the average target is to its nearest chosen language, weighted."""
+    """Mean nearness of the targets to their nearest chosen language, weighted."""
 
     submodular = True
 
@@ -26,7 +26,7 @@ class Facility(SetFunction):
         self.total = self.reach @ self.weights  # [n]
 
     def nearest(self, chosen: Chosen) -> Vector:
-        """Distance of every target to S [m]."""
+        """Distance of every target to `chosen`, [m]."""
         return np.minimum(self.base, self.reach[list(chosen)].min(axis=0, initial=np.inf))
 
     def value(self, chosen: Chosen) -> float:
@@ -41,7 +41,10 @@ class Facility(SetFunction):
         return 1.0 - np.concatenate(parts), self.second(chosen) - self.total[index]
 
     def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
-        """All at once, from the nearest and the second nearest of every target (Schubert and Rousseeuw 2021)."""
+        """As in `SetFunction`, from the nearest and second nearest member of `chosen` for every target.
+
+        All exchanges at once (Schubert and Rousseeuw 2021).
+        """
         members = list(chosen)
         nearest, owner, following = self.owners(members)
         owned = (owner == np.arange(len(members))[:, None]).T * self.weights[:, None]  # (m, k)
@@ -56,13 +59,15 @@ class Facility(SetFunction):
         return 1e6 + (0.4 * k + 6.0) * self.reach.size
 
     def owners(self, chosen: Chosen) -> tuple[Vector, Index, Vector]:
-        """For every target: distance to S, which member is the nearest (k where the source is), and to the rest [m]."""
+        """Distance of every target to `chosen`, number of its nearest member (k for the source), distance to the rest;
+        [m] each.
+        """
         rows = np.concatenate([self.reach[list(chosen)], self.base[None, :]])  # (k + 1, m)
         return two_least(rows)
 
 
 class KCenter(Facility):
-    """How near the worst-off target is to its nearest chosen language. Equal: the better average."""
+    """Nearness of the worst-off target to its nearest chosen language. Of equal sets: the better average."""
 
     submodular = False
 
@@ -89,7 +94,9 @@ class KCenter(Facility):
         return 3 * super().work(k)
 
     def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
-        """The worst-off if nobody leaves, over the targets that others own, against those that lose their owner."""
+        """As in `SetFunction`: the worst-off target if no member of `chosen` leaves, against those that lose their
+        nearest one.
+        """
         members = list(chosen)
         nearest, owner, following = self.owners(members)
         order = np.flatnonzero(self.counted)[np.argsort(owner[self.counted], kind="stable")]

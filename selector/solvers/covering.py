@@ -1,10 +1,12 @@
-"""k-center and maximum coverage proven best: covering programs, the first by bisection over the distances that occur.
+"""Exact k-center and maximum coverage by covering programs; k-center by bisection over the distances that occur.
 
 Notations
+
     B  [m, c] whether candidate i covers target t: their distance is at most the radius
 
-A target whose coverers hold all coverers of another needs no row; a candidate whose targets are all another's needs no
-column, as long as no limit tells the two apart (Toregas and ReVelle 1973). LP first, integers where LP is unsure.
+A target needs no row if every candidate that covers some other target covers it too. A candidate needs no column if
+another one covers all its targets, as long as no limit tells the two apart (Toregas and ReVelle 1973). Linear
+programming first, integers only where it does not decide.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from selector.solvers.program import Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, Solution, Vector
 
 Table = NDArray[np.bool_]
 
@@ -28,12 +30,15 @@ class Center(Method):
         self.radii = np.unique(self.far)
 
     def upper(self, start: NDArray[np.intp]) -> float:
-        return 1.0 - float(self.radii[self._relaxed(self._place(start))])
+        return 1.0 - float(self.radii[self._relax(self._place(start))])
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
-        """Bisection between the LP's radius and the start's; undecided radii count as possible for the bound."""
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
+        """Bisect between the radius that linear programming allows and that of `start`.
+
+        Radii that `clock` leaves no effort to decide count as possible in the bound.
+        """
         high = self._place(start)
-        low = impossible = self._relaxed(high)  # every radius before `impossible` is proven impossible
+        low = impossible = self._relax(high)  # every radius before `impossible` is proven impossible
         best, done = start, True
         while low < high:
             middle = (low + high) // 2
@@ -47,18 +52,18 @@ class Center(Method):
                 low = middle + 1
                 done = done and possible is False
                 impossible = low if done else impossible
-        return Found(best, 1.0 - float(self.radii[impossible]), done)
+        return Solution(best, 1.0 - float(self.radii[impossible]), done)
 
     def _place(self, chosen: NDArray[np.intp]) -> int:
-        """Which of the radii a set needs."""
+        """Index of the radius that the set `chosen` needs."""
         return int(np.searchsorted(self.radii, self.far[:, chosen].min(axis=1).max()))
 
-    def _relaxed(self, high: int) -> int:
-        """The first radius that linear programming cannot exclude."""
+    def _relax(self, high: int) -> int:
+        """Index of the first radius that linear programming cannot exclude."""
         low = 0
         while low < high:
             middle = (low + high) // 2
-            if Cover(self.far <= self.radii[middle], self.candidates).excluded():
+            if Cover(self.far <= self.radii[middle], self.candidates).is_infeasible():
                 low = middle + 1
             else:
                 high = middle
@@ -66,10 +71,10 @@ class Center(Method):
 
 
 class Cover:
-    """Whether k candidates cover every target."""
+    """Search for k candidates that cover every target."""
 
     def __init__(self, covers: Table, candidates: Candidates) -> None:
-        """`covers` [m, c]. The pinned are taken first; without limits, useless candidates are left out."""
+        """`covers` [m, c]. Pinned candidates are taken first; without limits, useless candidates are left out."""
         self.all = candidates
         pinned = candidates.pinned
         rows = covers[~covers[:, pinned].any(axis=1)]
@@ -77,28 +82,28 @@ class Cover:
         if not candidates.limits:
             keep = ~pinned
         for _ in range(3):  # each reduction may allow another
-            rows = _needed_rows(rows)
+            rows = _reduce_rows(rows)
             if candidates.limits or len(rows) == 0:
                 break
-            keep[np.flatnonzero(keep)] = _needed_columns(rows[:, keep])
+            keep[np.flatnonzero(keep)] = _reduce_columns(rows[:, keep])
         self.rows, self.keep = rows[:, keep], keep
         left = candidates.k if candidates.limits else candidates.k - int(pinned.sum())
         self.wanted = min(left, int(keep.sum()))
 
-    def excluded(self) -> bool:
-        """Linear programming proves that there are none."""
+    def is_infeasible(self) -> bool:
+        """True if linear programming proves that no such candidates exist."""
         trivial = self._trivial()
         return not trivial if trivial is not None else self._program().relax().bound == -np.inf
 
-    def decide(self, clock: Clock) -> tuple[bool | None, NDArray[np.intp] | None]:
-        """Decide if such k candidates exist (None: undecided), and return them."""
+    def decide(self, clock: EffortMeter) -> tuple[bool | None, NDArray[np.intp] | None]:
+        """Decide if such candidates exist (None: undecided within the effort of `clock`), and return them."""
         trivial = self._trivial()
         if trivial is not None:
-            return trivial, self._filled(np.zeros(0, dtype=np.intp)) if trivial else None
+            return trivial, self._fill(np.zeros(0, dtype=np.intp)) if trivial else None
         answer = self._program().solve(clock.remaining())
         clock.spend(answer.nodes)
         if answer.chosen is not None:
-            return True, self._filled(np.flatnonzero(self.keep)[answer.chosen])
+            return True, self._fill(np.flatnonzero(self.keep)[answer.chosen])
         return (False if answer.optimal else None), None
 
     def _trivial(self) -> bool | None:
@@ -117,15 +122,15 @@ class Cover:
         program.rows(csr_array(self.rows.astype(np.float64)), np.arange(self.rows.shape[1]), 1.0, np.inf)
         return program
 
-    def _filled(self, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
-        """With the pinned, and with the first others up to k: covering more does no harm."""
+    def _fill(self, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+        """`chosen`, the pinned, and the first others up to k: to cover more does no harm."""
         first = np.zeros(len(self.all))
         first[chosen] = 1.0
         return self.all.most(first)
 
 
-def _needed_rows(covers: Table) -> Table:
-    """Targets whose coverers do not hold all coverers of another."""
+def _reduce_rows(covers: Table) -> Table:
+    """Rows of `covers` that are needed: the others are covered by every candidate that covers some other row."""
     rows = np.unique(covers, axis=0)
     shared = rows.astype(np.float32) @ rows.T.astype(np.float32)
     holds = shared >= rows.sum(axis=1)[None, :]  # [a, b]: a holds b
@@ -133,8 +138,8 @@ def _needed_rows(covers: Table) -> Table:
     return rows[~holds.any(axis=1)]
 
 
-def _needed_columns(covers: Table) -> Table:
-    """[c] Candidates whose targets are not all another's; of equals the first."""
+def _reduce_columns(covers: Table) -> Table:
+    """Mask [c] of the needed columns: no other one covers at least the same targets; of equal columns the first."""
     shared = covers.T.astype(np.float32) @ covers.astype(np.float32)
     within = shared >= covers.sum(axis=0)[:, None]  # [a, b]: a is within b
     place = np.arange(len(within))
@@ -144,7 +149,7 @@ def _needed_columns(covers: Table) -> Table:
 
 
 class MaximumCoverage(Method):
-    """The weight of the targets within the radius of the chosen (Church and ReVelle 1974)."""
+    """Weight of the targets within the radius of the chosen (Church and ReVelle 1974)."""
 
     def __init__(self, candidates: Candidates, covers: Table, weights: Vector, by_source: Table) -> None:
         """`covers` [m, c], weights [m], and which targets the source covers [m]."""
@@ -159,13 +164,13 @@ class MaximumCoverage(Method):
     def upper(self, start: NDArray[np.intp]) -> float:
         return self.sure + self._program().relax().bound if len(self.rows) else self.sure
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         if not len(self.rows):
-            return Found(start, self.sure, True)
+            return Solution(start, self.sure, True)
         answer = self._program().solve(clock.remaining())
         clock.spend(answer.nodes)
         chosen = start if answer.chosen is None else answer.chosen
-        return Found(chosen, self.sure + min(answer.bound, float(self.weights.sum())), answer.optimal)
+        return Solution(chosen, self.sure + min(answer.bound, float(self.weights.sum())), answer.optimal)
 
     def _program(self) -> Program:
         program = Program(self.candidates)

@@ -1,4 +1,4 @@
-"""The graph view: languages are nodes, an edge joins two within a radius; who covers all targets dominates it."""
+"""Dominating sets of the threshold graph: languages are nodes, an edge joins two languages within a radius."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRECISION = 1e-4  # of the largest distance: where bisection of a radius ends
 
 
 def threshold_graph(d: Matrix, radius: float) -> nx.Graph:
-    """Nodes 0..n-1; an edge where d ≤ radius, weighted with the distance."""
+    """Graph with nodes 0 to n - 1 and an edge where `d` [n, n] is at most `radius`; its weight is the distance."""
     import networkx as nx
 
     graph: nx.Graph = nx.Graph()
@@ -34,10 +34,10 @@ def threshold_graph(d: Matrix, radius: float) -> nx.Graph:
 def dominate(
     covers: NDArray[np.bool_], k: int, pinned: Sequence[int], free: Sequence[int], limits: Limits
 ) -> list[int] | None:
-    """At most k candidates that together cover every target, `pinned` among them; None where greedy finds none.
+    """At most `k` candidates that together cover every target, `pinned` among them; None where greedy finds none.
 
-    `covers` [n, m] is the threshold graph from candidates to targets. Greedy, the most uncovered targets first (at most
-    ln m times the smallest set: Chvátal 1979), ties to the first.
+    `covers` [n, m] holds the edges of the threshold graph from candidates to targets. Greedy: the candidate with the
+    most uncovered targets first (at most ln m times the smallest set: Chvátal 1979); of equals the first.
     """
     chosen = list(pinned)
     bare = ~covers[chosen].any(axis=0)  # (m,), not yet covered
@@ -79,7 +79,10 @@ def smallest_radius(
 
 
 def usual_radius(far: Matrix) -> float:
-    """The distance within which a tenth of all pairs of target and candidate lie [m, n], no language with itself."""
+    """Distance that a tenth of all pairs of target and candidate do not exceed; `far` [m, n] are their distances.
+
+    A language is not paired with itself.
+    """
     m, n = far.shape
     rows = np.arange(0, m, -(-m * n // _PAIRS))
     pairs = far[rows]

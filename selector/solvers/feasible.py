@@ -1,4 +1,4 @@
-"""Whether a partial choice can still be completed within the limits, and how: counting, then greed, then HiGHS."""
+"""Feasibility: complete a partial choice within the limits by counting, then greedily, then by HiGHS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def complete(chosen: Sequence[int], k: int, free: Sequence[int], limits: Limits)
         return sorted([*chosen, *rest[:wanted].tolist()])
     if _short(chosen, wanted, rest, limits):
         return None
-    return _cheapest(chosen, k, rest, limits) or _solved(chosen, k, rest, limits)
+    return _cheapest(chosen, k, rest, limits) or _solve_program(chosen, k, rest, limits)
 
 
 def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) -> list[int]:
@@ -38,13 +38,13 @@ def fill(chosen: Sequence[int], k: int, order: Sequence[int], limits: Limits) ->
 
 
 def _short(chosen: Sequence[int], wanted: int, rest: np.ndarray, limits: Limits) -> bool:
-    """Even the least that `wanted` languages take of some limit is too much."""
+    """True if even the cheapest `wanted` languages exceed some limit."""
     least = np.sort(limits.weights[:, rest], axis=1)[:, :wanted].sum(axis=1)  # (m,)
     return bool((least > limits.remainder(chosen) + ROUNDING).any())
 
 
 def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
-    """Those that take least first, each where it still has room. Shares of what a limit allows are comparable."""
+    """Choice of the cheapest languages first, where they have room, by the sum of their shares in all limits."""
     share = (limits.weights / np.maximum(limits.most, 1e-12)[:, None])[:, rest].sum(axis=0)
     taken = list(chosen)
     left = limits.remainder(taken)
@@ -57,8 +57,8 @@ def _cheapest(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -
     return sorted(taken) if len(taken) == k else None
 
 
-def _solved(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
-    """The same question as an integer program, for which any feasible point is an answer."""
+def _solve_program(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limits) -> list[int] | None:
+    """Same question as an integer program, for which any feasible point is an answer."""
     from selector.solvers import program  # SciPy's optimizer takes a third of a second to import
 
     candidates = program.Candidates.of(k, chosen, rest.tolist(), limits)

@@ -28,7 +28,10 @@ Key = tuple[float, float]  # a value and what decides between equal ones
 def search(
     function: SetFunction, k: int, pinned: Sequence[int], free: Sequence[int], limits: Limits | None = None
 ) -> list[int]:
-    """The best of greedy and swaps from greedy's own first language and, as far as size allows, from other starts."""
+    """Best of greedy and swaps for `function`: `k` members, `pinned` among them, the others from `free`.
+
+    They start from greedy's own first language and, as far as size allows, from other starts.
+    """
     bounds = Limits.none(function.size) if limits is None else limits
     first = greedy(function, k, pinned, free, bounds)
     if function.modular and not bounds:
@@ -65,14 +68,15 @@ def greedy(
     limits: Limits | None = None,
     lazy: bool = True,
 ) -> list[int]:
-    """`pinned` and then, one at a time, the language of `free` that helps most, up to k. In order of choice: `ranked`.
+    """`pinned` and then, one at a time, the language of `free` that helps most, up to `k`; sorted.
 
-    Submodular functions are evaluated lazily (Minoux 1978), which gives the same answer.
+    `rank` gives them in the order of choice. Submodular functions are evaluated lazily (Minoux 1978), with the same
+    answer.
     """
-    return sorted(ranked(function, k, pinned, free, limits, lazy))
+    return sorted(rank(function, k, pinned, free, limits, lazy))
 
 
-def ranked(
+def rank(
     function: SetFunction,
     k: int,
     pinned: Sequence[int],
@@ -80,7 +84,7 @@ def ranked(
     limits: Limits | None = None,
     lazy: bool = True,
 ) -> list[int]:
-    """Candidates that `greedy` chooses, in its order."""
+    """Members that `greedy` chooses, in the order of choice: `pinned` first, `k` in all."""
     bounds = Limits.none(function.size) if limits is None else limits
     chosen = list(pinned)
     gains = np.full(function.size, np.inf) if lazy and function.submodular else None
@@ -122,7 +126,7 @@ def swap(
     free: Sequence[int],
     limits: Limits | None = None,
 ) -> list[int]:
-    """Exchanges of one member for one outsider while one helps. Never worse than `start`."""
+    """Exchange one member of `start` for one of `free`, again and again while that helps. Never worse than `start`."""
     bounds = Limits.none(function.size) if limits is None else limits
     chosen = sorted(start)
     for _ in range(max(1, min(_PASSES, int(_PATIENCE / function.work(len(chosen)))))):

@@ -1,8 +1,9 @@
-"""What a subset may cost: linear limits on its members. A budget, a quota per family or script are all of this form.
+"""Limits of a subset: linear limits on its members, such as a budget or a quota for each family or script.
 
 Notations
+
     S  the chosen set, indices into the frame of n languages
-    A  weights [m, n], not negative: what language i takes of limit l
+    A  weights [m, n], not negative: the amount of limit l that language i takes
     b  limits [m]:  Σ_{i ∈ S} A_li ≤ b_l
 """
 
@@ -19,7 +20,7 @@ ROUNDING = 1e-9  # a budget met to the last digit is met
 
 @dataclass(frozen=True)
 class Limits:
-    """m limits over a frame of n languages; none is the usual case."""
+    """m limits over a frame of n languages; usually there is none."""
 
     weights: NDArray[np.float64]  # [m, n]
     most: NDArray[np.float64]  # [m]
@@ -33,21 +34,21 @@ class Limits:
         return len(self.most) > 0
 
     def hold(self, chosen: Sequence[int]) -> bool:
-        """True if a set keeps every limit."""
+        """True if the set `chosen` keeps every limit."""
         return bool((self.remainder(chosen) >= -ROUNDING).all())
 
     def remainder(self, chosen: Sequence[int]) -> NDArray[np.float64]:
-        """Amounts that a set leaves of each limit [m]."""
+        """Amount of each limit [m] that the set `chosen` leaves."""
         return np.asarray(self.most - self.weights[:, list(chosen)].sum(axis=1))
 
     def room(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
-        """For every language of the frame [n], whether adding it to the chosen keeps every limit."""
+        """Mask [n] of the languages that can be added to `chosen` within every limit."""
         if not self:
             return np.ones(self.weights.shape[1], dtype=bool)
         return np.asarray((self.weights <= self.remainder(chosen)[:, None] + ROUNDING).all(axis=0))
 
     def exchangeable(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
-        """For every member [k] and every language of the frame [n], whether the exchange keeps every limit."""
+        """Mask [k, n] of the exchanges of a member of `chosen` for a language of the frame that keep every limit."""
         allowed = np.ones((len(chosen), self.weights.shape[1]), dtype=bool)
         left = self.remainder(chosen)  # (m,)
         for limit in np.flatnonzero(left < self.weights.max(axis=1, initial=0.0)):  # the others cannot be broken

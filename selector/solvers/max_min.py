@@ -1,11 +1,13 @@
-"""max-min proven best: independent sets by bisection over the distances that occur.
+"""Exact max-min: independent sets by bisection over the distances that occur.
 
 Notations
+
     r       a radius; possible where k candidates are pairwise at least r apart, and from the source
     edge    two candidates nearer than r: they exclude each other
     clique  candidates all joined by edges: at most one is chosen
 
-A row for a clique is far tighter than rows for its edges (Padberg 1973). LP first, integers where LP is unsure.
+A row for a clique is far tighter than rows for its edges (Padberg 1973). Linear programming first, integers only where
+it does not decide.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from selector.solvers.program import Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, Solution, Vector
 
 _LARGEST = 400  # candidates up to which programs are built; beyond, cliques are only counted
 _NEAR = 0.02  # a cheap bound this near, relative, is left as it is
@@ -41,28 +43,34 @@ class Packing(Method):
         return float(smallest) if np.isfinite(smallest) else 0.0
 
     def upper(self, start: NDArray[np.intp]) -> float:
-        """Counting cliques, and linear programs only where that leaves much open: SciPy's optimizer is slow to load."""
+        """Upper bound from counting cliques, and from linear programs only where that leaves much open.
+
+        SciPy's optimizer is slow to load. `start` [k] is a good set.
+        """
         if self.pairless:
             return 0.0
         low = self._place(start)
         counted = self._last_possible_radius(low)
         if self.radii[counted] - self.radii[low] <= _NEAR * self.radii[counted]:
             return float(self.radii[counted])
-        return float(self.radii[self._relaxed(low, counted, every_edge=False)])
+        return float(self.radii[self._relax(low, counted, every_edge=False)])
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
-        """Bisection between the start's radius and the LP's; undecided radii count as possible for the bound."""
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
+        """Bisect between the radius of `start` and the one that linear programming allows.
+
+        Radii that `clock` leaves no effort to decide count as possible in the bound.
+        """
         if self.pairless:
-            return Found(start, 0.0, True)
+            return Solution(start, 0.0, True)
         low = self._place(start)
-        possible = self._relaxed(
+        possible = self._relax(
             low, self._last_possible_radius(low), every_edge=True
         )  # every radius beyond is proven impossible
         high = possible
         best, done = start, True
         while low < high and len(self.candidates) <= _LARGEST:
             if clock.over:
-                return Found(best, float(self.radii[possible]), False)
+                return Solution(best, float(self.radii[possible]), False)
             middle = (low + high + 1) // 2
             found, decided = _Apart(self, middle).decide(clock)
             if found is not None:
@@ -71,25 +79,25 @@ class Packing(Method):
                 high = middle - 1
                 done = done and decided
                 possible = high if done else possible
-        return Found(best, float(self.radii[possible]), done)
+        return Solution(best, float(self.radii[possible]), done)
 
     def _place(self, chosen: NDArray[np.intp]) -> int:
-        """Which of the radii a set reaches."""
+        """Index of the radius that the set `chosen` reaches."""
         return int(np.searchsorted(self.radii, self.value(chosen)))
 
     def _last_possible_radius(self, low: int) -> int:
         """The last radius that counting cliques cannot exclude, from a possible one."""
         return _last(low, len(self.radii) - 1, lambda middle: _Apart(self, middle).too_few())
 
-    def _relaxed(self, low: int, high: int, every_edge: bool) -> int:
+    def _relax(self, low: int, high: int, every_edge: bool) -> int:
         """The last radius between two that linear programming cannot exclude either."""
         if len(self.candidates) > _LARGEST:
             return high
-        return _last(low, high, lambda middle: _Apart(self, middle).excluded(every_edge))
+        return _last(low, high, lambda middle: _Apart(self, middle).is_infeasible(every_edge))
 
 
 def _last(low: int, high: int, impossible: Callable[[int], bool]) -> int:
-    """Bisection: the last place that is not known to be impossible."""
+    """Last index not known to be `impossible`, by bisection."""
     while low < high:
         middle = (low + high + 1) // 2
         if impossible(middle):
@@ -100,7 +108,7 @@ def _last(low: int, high: int, impossible: Callable[[int], bool]) -> int:
 
 
 class _Apart:
-    """Whether k candidates are pairwise at least a radius apart."""
+    """Search for k candidates that are pairwise at least a radius apart."""
 
     def __init__(self, packing: Packing, place: int) -> None:
         radius, everyone = packing.radii[place], packing.candidates
@@ -112,15 +120,18 @@ class _Apart:
         self.candidates = everyone.without(~self.keep)
 
     def too_few(self) -> bool:
-        """The candidates fall into fewer than k cliques."""
+        """True if the candidates fall into fewer than k cliques."""
         return self.hopeless or len(cliques(self.near, None)) < self.candidates.k
 
-    def excluded(self, every_edge: bool) -> bool:
-        """Linear programming proves that there are none; with fewer cliques than edges need, sooner but less often."""
+    def is_infeasible(self, every_edge: bool) -> bool:
+        """True if linear programming proves that no such candidates exist.
+
+        With `every_edge` the cliques contain all edges: slower, and it excludes more.
+        """
         return self.hopeless or self._program(every_edge).relax().bound == -np.inf
 
-    def decide(self, clock: Clock) -> tuple[NDArray[np.intp] | None, bool]:
-        """Such k candidates or None, and whether that is certain."""
+    def decide(self, clock: EffortMeter) -> tuple[NDArray[np.intp] | None, bool]:
+        """Such k candidates or None, and whether that is certain, within the effort of `clock`."""
         if self.hopeless:
             return None, True
         answer = self._program(every_edge=True).solve(clock.remaining())
@@ -136,9 +147,9 @@ class _Apart:
 
 
 def cliques(near: Table, every_edge: bool | None) -> Table:
-    """Cliques [q, c] of a graph [c, c], grown greedily, the most connected first.
+    """Cliques [q, c] of the graph `near` [c, c], grown greedily from the best connected nodes.
 
-    True: until every edge is in one; False: until every node is in one; None: without sharing a node.
+    `every_edge` True: until every edge is in one; False: until every node is in one; None: no node is in two.
     """
     left = near.copy() if every_edge else np.ones((len(near), 1), dtype=bool)  # what is still to be covered, by node
     found = []
@@ -151,7 +162,7 @@ def cliques(near: Table, every_edge: bool | None) -> Table:
 
 
 def _grow(near: Table, left: Table, node: int, disjoint: bool) -> list[int]:
-    """A clique around a node: always the common neighbour that covers most anew, then the best connected."""
+    """Clique around a node: add the common neighbour that covers most that is new, of equals the best connected."""
     members = [node]
     among = near[node] & left.any(axis=1) if disjoint else near[node].copy()
     by_node = left.shape[1] == 1

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, hstack
 
-from selector.solvers.program import Answer, Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, ProgramAnswer, Solution, Vector
 
 _STEPS = 3000  # of Frank-Wolfe
 _EQUAL = 1e-9  # gradients nearer than this are equal: the continuous optimum is found
@@ -53,25 +53,27 @@ class Dispersion(Method):
     def upper(self, start: NDArray[np.intp]) -> float:
         return self._continuous()[1]
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
-        """Rounds of HiGHS; each adds tangents where its answer lies, until value and bound meet."""
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
+        """Solve by HiGHS in rounds, each with new tangents at the last answer, until value and bound meet or `clock` is
+        over.
+        """
         y, bound = self._continuous()
         best, value = start, self.value(start)
         if self.v.size > _LARGEST or clock.enough(value, bound):
-            return Found(best, bound, True)
+            return Solution(best, bound, True)
         touched = [step * np.sqrt(self.candidates.k / len(y)) * np.ones(len(self.bend)) for step in _TANGENTS]
         touched.append(self.v.T @ (_indicator(best, len(y)) - y))
         for _ in range(_ROUNDS):
             answer = self._answer(y, touched, value, clock)
             if answer.chosen is None:
-                return Found(best, max(value, min(bound, answer.bound)), answer.optimal)
+                return Solution(best, max(value, min(bound, answer.bound)), answer.optimal)
             bound = max(value, min(bound, answer.bound))
             if (rival := self.value(answer.chosen)) > value:
                 best, value = answer.chosen, rival
             if clock.enough(value, bound) or clock.over or not answer.optimal:
                 break
             touched.append(self.v.T @ (_indicator(answer.chosen, len(y)) - y))
-        return Found(best, max(value, bound), answer.optimal and not clock.over)
+        return Solution(best, max(value, bound), answer.optimal and not clock.over)
 
     def _continuous(self) -> tuple[Vector, float]:
         """The continuous optimum ȳ as far as pairwise steps reach it, and the least upper bound on the way."""
@@ -92,9 +94,9 @@ class Dispersion(Method):
         return y, bound
 
     def _pair(self, y: Vector, slope: Vector) -> tuple[int, int, float]:
-        """The steepest candidate with room to grow, the flattest with something to give, and the rise from it.
+        """Steepest candidate with room to grow, flattest one that can shrink, and the rise between the two.
 
-        Minus infinity where nothing can move, as when all that are chosen are pinned.
+        Minus infinity where nothing can move, for example when all chosen candidates are pinned.
         """
         free = ~self.candidates.pinned
         growing = np.where(free & (y < 1.0 - _EQUAL), slope, -np.inf)
@@ -102,8 +104,8 @@ class Dispersion(Method):
         into, out = int(np.argmax(growing)), int(np.argmin(giving))
         return into, out, float(growing[into] - giving[out])
 
-    def _answer(self, y: Vector, touched: list[Vector], value: float, clock: Clock) -> Answer:
-        """HiGHS on the linear part and, for every coordinate, what lies below all its tangents."""
+    def _answer(self, y: Vector, touched: list[Vector], value: float, clock: EffortMeter) -> ProgramAnswer:
+        """Answer of HiGHS for the linear part, with every coordinate below all its tangents."""
         slope = self.curved @ y + self.linear
         constant = float(y @ (slope + self.linear) / 2 - slope @ y)
         program = Program(self.candidates, slope)
@@ -117,7 +119,7 @@ class Dispersion(Method):
         program.fix(program.relax(clock.remaining().seconds), value - constant, chosen)
         answer = program.solve(clock.remaining())
         clock.spend(answer.nodes)
-        return Answer(answer.chosen, answer.bound + constant, answer.optimal, answer.nodes)
+        return ProgramAnswer(answer.chosen, answer.bound + constant, answer.optimal, answer.nodes)
 
 
 def _keeping_sum(size: int) -> Matrix:

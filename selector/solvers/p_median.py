@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from selector.solvers.program import Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, Solution, Vector
 
 _QUICK = 200  # steps of the bound alone
 _LARGEST = 20_000  # levels of all targets together up to which HiGHS is worth its time
@@ -48,14 +48,14 @@ class Median(Method):
     def upper(self, start: NDArray[np.intp]) -> float:
         return 1.0 - relax(self.cost, self.candidates, start, _QUICK).bound
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         dual = relax(self.cost, self.candidates, start)
-        out, inside = fixed(dual, self.candidates, dual.cost)
+        out, inside = fix_candidates(dual, self.candidates, dual.cost)
         core = self.candidates.without(out, inside)
         cost = self.cost[:, ~out]
         levels = _Levels(cost, core)
         if levels.count > _LARGEST:
-            return Found(dual.best, 1.0 - dual.bound, True)
+            return Solution(dual.best, 1.0 - dual.bound, True)
         answer = levels.program().solve(clock.remaining())
         clock.spend(answer.nodes)
         bound = max(
@@ -64,8 +64,8 @@ class Median(Method):
         best = dual.best
         if answer.chosen is not None:
             rival = np.flatnonzero(~out)[answer.chosen]
-            best = min(best, rival, key=lambda chosen: served(self.cost, chosen))
-        return Found(best, 1.0 - bound, answer.optimal)
+            best = min(best, rival, key=lambda chosen: service_cost(self.cost, chosen))
+        return Solution(best, 1.0 - bound, answer.optimal)
 
 
 class _Levels:
@@ -118,7 +118,7 @@ _EXACT = 1e-9  # relative gap at which bound and value are one
 
 @dataclass(frozen=True)
 class Dual:
-    """What the relaxation proved and found."""
+    """Results of the Lagrangian relaxation."""
 
     bound: float  # no allowed set costs less
     reduced: Vector  # [c], ρ at that bound
@@ -126,18 +126,18 @@ class Dual:
     cost: float  # of that set
 
 
-def served(cost: Matrix, chosen: Sequence[int] | NDArray[np.intp]) -> float:
-    """Cost of a set: every target is served by its cheapest member."""
+def service_cost(cost: Matrix, chosen: Sequence[int] | NDArray[np.intp]) -> float:
+    """Cost of the set `chosen`: every target is served by its cheapest member. `cost` is [m, c]."""
     return float(cost[:, chosen].min(axis=1).sum())
 
 
 def relax(cost: Matrix, candidates: Candidates, start: NDArray[np.intp], steps: int = _STEPS) -> Dual:
     """Subgradient ascent of L from the multipliers that `start` [k] suggests."""
-    near = _Nearest.of(cost, candidates.k)
+    near = _NearestCandidates.of(cost, candidates.k)
     limits = candidates.limits
     u = np.minimum(_first_multipliers(cost, start), near.last)
     v = np.zeros(len(limits.most))
-    best, value = start, served(cost, start)
+    best, value = start, service_cost(cost, start)
     top = -np.inf
     kept = np.zeros(len(candidates.index))
     share, since = 1.0, 0
@@ -151,7 +151,7 @@ def relax(cost: Matrix, candidates: Candidates, start: NDArray[np.intp], steps: 
             since += 1
         if bound > top:
             top, kept = bound, reduced
-        if limits.hold(chosen.tolist()) and (rival := served(cost, chosen)) < value:
+        if limits.hold(chosen.tolist()) and (rival := service_cost(cost, chosen)) < value:
             best, value = chosen, rival
         if since > _PATIENCE:
             share, since = share / 2, 0
@@ -166,8 +166,8 @@ def relax(cost: Matrix, candidates: Candidates, start: NDArray[np.intp], steps: 
     return Dual(top, kept, best, value)
 
 
-def fixed(dual: Dual, candidates: Candidates, cost: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Candidates that no set cheaper than `cost` has [c], and candidates that every such set has [c].
+def fix_candidates(dual: Dual, candidates: Candidates, cost: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Candidates [c] that no set cheaper than `cost` has, and candidates [c] that every such set has.
 
     Exchanging the last of the k cheapest for an outsider, or the first outsider for a member, raises the bound by the
     difference of their reduced costs.
@@ -182,8 +182,8 @@ def fixed(dual: Dual, candidates: Candidates, cost: float) -> tuple[NDArray[np.b
 
 
 @dataclass(frozen=True)
-class _Nearest:
-    """The q nearest candidates of every target: all that multipliers below the cost of the last can see."""
+class _NearestCandidates:
+    """The q nearest candidates of every target; multipliers below the cost of the last one depend on no others."""
 
     place: NDArray[np.intp]  # [m, q]
     cost: Matrix  # [m, q]
@@ -191,7 +191,7 @@ class _Nearest:
     width: int  # c
 
     @classmethod
-    def of(cls, cost: Matrix, k: int) -> _Nearest:
+    def of(cls, cost: Matrix, k: int) -> _NearestCandidates:
         c = cost.shape[1]
         q = min(c, max(_FEWEST, _KEPT * c // k))
         place = np.argpartition(cost, q - 1, axis=1)[:, :q] if q < c else np.broadcast_to(np.arange(c), cost.shape)
@@ -199,13 +199,13 @@ class _Nearest:
         return cls(place, near, near.max(axis=1), c)
 
     def reduced(self, u: Vector) -> Vector:
-        """Σ_t min(0, C_ti - u_t) for every candidate [c]."""
+        """Reduced costs Σ_t min(0, C_ti - u_t) of all candidates [c], for multipliers `u` [m]."""
         less = np.minimum(self.cost - u[:, None], 0.0)
         return np.asarray(np.bincount(self.place.ravel(), less.ravel(), self.width), dtype=np.float64)
 
 
 def _first_multipliers(cost: Matrix, start: NDArray[np.intp]) -> Vector:
-    """Between the nearest and the second nearest member of a good set, where the best multipliers usually are."""
+    """Multipliers between the nearest and second nearest member of a good set, where the best ones usually are."""
     if len(start) < 2:
         return cost[:, start].min(axis=1)
     two = np.partition(cost[:, start], 1, axis=1)[:, :2]

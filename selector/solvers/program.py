@@ -1,11 +1,12 @@
-"""Mixed-integer linear programs through SciPy's HiGHS: what may be chosen as rows, and a standard output kept clean.
+"""Mixed-integer linear programs through SciPy's HiGHS, with its output to the terminal silenced.
 
 Notations
+
     y  [c] 0 or 1: whether each of the c candidates is chosen; the first variables of every program
     z  whatever else a formulation needs; continuous, and whole by itself where y is
 
-All programs are maximized. HiGHS (Huangfu and Hall 2018) is deterministic: a gap or a number of nodes stops it at the
-same place everywhere, seconds do not.
+All programs are maximized. HiGHS (Huangfu and Hall 2018) is deterministic: a limit on the gap or on nodes stops it at
+the same place on every machine; a limit on seconds does not.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ _INFEASIBLE = 2  # status of scipy.optimize.milp
 _STDOUT = threading.RLock()  # descriptor 1 belongs to the whole process
 
 
-def met(value: float, bound: float) -> bool:
-    """True if a value reaches its bound within HiGHS's tolerances."""
+def reaches_bound(value: float, bound: float) -> bool:
+    """True if `value` reaches `bound` within HiGHS's tolerances."""
     return bound - value <= PROVEN * abs(value) + _ROUNDING
 
 
@@ -51,7 +52,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Which sets may be chosen: exactly k, every pinned one, none outside, within the limits."""
+    """The sets that may be chosen: exactly k members, every pinned one among them, within the limits."""
 
     index: NDArray[np.intp]  # [c], ascending places in the frame
     pinned: NDArray[np.bool_]  # [c]
@@ -60,7 +61,7 @@ class Candidates:
 
     @classmethod
     def of(cls, k: int, pinned: Sequence[int], free: Sequence[int], limits: Limits) -> Candidates:
-        """From places in a frame; limits are over that frame."""
+        """Candidates from indices into a frame: `pinned` and `free` ones; `limits` are over that frame."""
         index = np.array(sorted({*pinned, *free}), dtype=np.intp)
         own = Limits(limits.weights[:, index], limits.most, limits.names)
         return cls(index, np.isin(index, list(pinned)), k, own)
@@ -69,20 +70,22 @@ class Candidates:
         return len(self.index)
 
     def without(self, out: NDArray[np.bool_], pinned: NDArray[np.bool_] | None = None) -> Candidates:
-        """Fewer candidates [c], and more of them pinned [c]; the index stays that of the frame."""
+        """Copy without the candidates `out` [c], and with `pinned` [c] as the pinned ones. Indices stay those of the
+        frame.
+        """
         more = self.pinned if pinned is None else self.pinned | pinned
         limits = Limits(self.limits.weights[:, ~out], self.limits.most, self.limits.names)
         return Candidates(self.index[~out], more[~out], self.k, limits)
 
     def most(self, gain: Vector) -> NDArray[np.intp]:
-        """The pinned and the candidates of most gain, k in all, whatever the limits; ties to the first."""
+        """Pinned candidates and those of most `gain` [c], k in all, whatever the limits; of equals the first."""
         order = np.argsort(np.where(self.pinned, -np.inf, -gain), kind="stable")
         return np.sort(order[: self.k])
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What HiGHS found: places of the chosen candidates (None: none found) and an upper bound on the objective."""
+class ProgramAnswer:
+    """Answer of HiGHS: indices of the chosen candidates (None: none found) and an upper bound on the objective."""
 
     chosen: NDArray[np.intp] | None  # [k], among the candidates
     bound: float  # minus infinity: proven infeasible; infinity: nothing is known
@@ -92,7 +95,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """A linear relaxation: its value, and what moving each variable by 1 from its bound costs at least [v]."""
+    """Linear relaxation: its value, and the least cost of moving each variable by 1 from its bound [v]."""
 
     bound: float  # minus infinity: infeasible; infinity: not solved in time
     raising: Vector  # from the lower bound, not negative
@@ -100,8 +103,8 @@ class Relaxed:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a method found: places among the candidates, and a value that no allowed set exceeds."""
+class Solution:
+    """Answer of a method: indices among the candidates, and a value that no allowed set exceeds."""
 
     chosen: NDArray[np.intp]  # [k]
     bound: float
@@ -109,19 +112,19 @@ class Found:
 
 
 class Method(ABC):
-    """One objective as a mathematical program: how it is proven, and what bounds it cheaply. Maximized."""
+    """One objective as a mathematical program, with an exact solution and a cheap bound. Maximized."""
 
     @abstractmethod
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
-        """The best set, or the best that the effort finds, from a good one [k]."""
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
+        """Best set, or the best that the effort of `clock` finds, from a good set `start` [k]."""
 
     @abstractmethod
     def upper(self, start: NDArray[np.intp]) -> float:
-        """A bound for a second's work."""
+        """Upper bound that takes about a second, with the help of a good set `start` [k]."""
 
 
-class Clock:
-    """What is left of an effort while one solver calls another."""
+class EffortMeter:
+    """The rest of an effort, while one solver calls another."""
 
     def __init__(self, effort: Effort) -> None:
         self.effort = effort
@@ -136,17 +139,17 @@ class Clock:
         return self.nodes >= self.effort.nodes or time.monotonic() >= self._end
 
     def enough(self, value: float, bound: float) -> bool:
-        """True if the gap asked for is proven."""
-        return met(value, bound) or bound - value <= self.effort.gap * abs(bound)
+        """True if `value` and `bound` prove the gap that was asked for."""
+        return reaches_bound(value, bound) or bound - value <= self.effort.gap * abs(bound)
 
     def remaining(self) -> Effort:
-        """The effort that remains, at least one node and a moment."""
+        """Effort that remains, at least one node and a moment."""
         seconds = max(0.05, self._end - time.monotonic())
         return Effort(self.effort.gap, max(1, self.effort.nodes - self.nodes), seconds)
 
 
 class Program:
-    """A program under construction: candidates first, then `variables` and `rows` as a formulation adds them."""
+    """A program under construction: candidates first, then the `variables` and `rows` that a formulation adds."""
 
     def __init__(self, candidates: Candidates, gain: Vector | None = None) -> None:
         """`gain` [c] is what each candidate adds to the objective by itself."""
@@ -165,7 +168,7 @@ class Program:
             self.rows(candidates.limits.weights, y, -np.inf, candidates.limits.most)
 
     def variables(self, gain: Vector, lower: float | Vector = 0.0, upper: float | Vector = 1.0) -> NDArray[np.intp]:
-        """More variables with their gains [v] and ranges; their column numbers."""
+        """Add variables with gains `gain` [v] between `lower` and `upper`, and return their column numbers [v]."""
         self._gain.append(np.asarray(gain, dtype=np.float64))
         self._lower.append(np.broadcast_to(lower, len(gain)))
         self._upper.append(np.broadcast_to(upper, len(gain)))
@@ -175,7 +178,7 @@ class Program:
     def rows(
         self, matrix: Matrix | csr_array, columns: NDArray[np.intp], least: float | Vector, most: float | Vector
     ) -> None:
-        """More rows: least ≤ matrix [r, v] · (the variables of those columns) ≤ most."""
+        """Add rows `least` ≤ `matrix` [r, v] · (the variables of `columns`) ≤ `most`."""
         block = coo_array(matrix)
         row, column = block.coords
         self._entries.append((block.data, row + self.height, columns[column]))
@@ -183,8 +186,8 @@ class Program:
         self._most.append(np.broadcast_to(most, block.shape[0]))
         self.height += block.shape[0]
 
-    def solve(self, effort: Effort) -> Answer:
-        """The best candidates and an upper bound."""
+    def solve(self, effort: Effort) -> ProgramAnswer:
+        """Best candidates and an upper bound, within `effort`."""
         from scipy.optimize import Bounds, LinearConstraint, milp  # a quarter of a second: only who solves pays for it
 
         gain, scale = self._objective()
@@ -199,14 +202,14 @@ class Program:
             )
         nodes = int(found.get("mip_node_count") or 0)
         if found.status == _INFEASIBLE:
-            return Answer(None, -np.inf, True, nodes)
+            return ProgramAnswer(None, -np.inf, True, nodes)
         below = found.get("mip_dual_bound")
         bound = np.inf if below is None else -float(below) / scale
         chosen = None if found.x is None else np.flatnonzero(found.x[:c] > 0.5)
-        return Answer(chosen, bound, found.status == 0, nodes)
+        return ProgramAnswer(chosen, bound, found.status == 0, nodes)
 
     def relax(self, seconds: float = 60.0) -> Relaxed:
-        """The linear relaxation: every variable continuous."""
+        """Linear relaxation, in which every variable is continuous, within `seconds`."""
         from scipy.optimize import linprog
 
         gain, scale = self._objective()
@@ -230,9 +233,10 @@ class Program:
         return Relaxed(-found.fun / scale, found.lower.marginals / scale, -found.upper.marginals / scale)
 
     def fix(self, relaxed: Relaxed, value: float, columns: NDArray[np.intp]) -> None:
-        """Fix every variable that no better solution than `value` moves from its bound, by its reduced cost.
+        """Fix each variable whose reduced cost shows that no solution better than `value` moves it from its bound.
 
-        Only columns that are 0 or 1 in a best solution: candidates, and what is whole where they are.
+        `columns` are those that are 0 or 1 in a best solution: candidates, and variables that are whole where
+        candidates are.
         """
         lower, upper = self._ranges()
         spare = relaxed.bound - value + PROVEN * abs(value)  # a tolerance, since rounding must not fix one too many
@@ -255,7 +259,10 @@ class Program:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Descriptor 1 leads nowhere: HiGHS prints to it from C++ even when told not to. One thread at a time."""
+    """Silence descriptor 1 inside the block: HiGHS prints to it from C++ even when told not to.
+
+    One thread at a time.
+    """
     with _STDOUT:
         if sys.stdout is not None:
             sys.stdout.flush()

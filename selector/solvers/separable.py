@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
-from selector.solvers.program import Candidates, Clock, Found, Matrix, Method, Program, Vector
+from selector.solvers.program import Candidates, EffortMeter, Matrix, Method, Program, Solution, Vector
 
 
 class Counts(Method):
@@ -44,18 +44,18 @@ class Counts(Method):
         program, constant = self._program()
         return constant + program.relax().bound
 
-    def solve(self, start: NDArray[np.intp], clock: Clock) -> Found:
+    def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         program, constant = self._program()
         relaxed = program.relax()
         value = self.value(start)
         if clock.enough(value, constant + relaxed.bound):
-            return Found(start, constant + relaxed.bound, True)
+            return Solution(start, constant + relaxed.bound, True)
         program.fix(relaxed, value - constant, np.arange(program.width))
         answer = program.solve(clock.remaining())
         clock.spend(answer.nodes)
         chosen = start if answer.chosen is None else answer.chosen
         bound = max(value, constant + min(relaxed.bound, answer.bound))  # what was fixed out is worse than the start
-        return Found(chosen, bound, answer.optimal)
+        return Solution(chosen, bound, answer.optimal)
 
     def _program(self) -> tuple[Program, float]:
         """Pieces of every feature as far as k candidates can fill them; and the value of no candidate at all."""

@@ -25,15 +25,15 @@ _BETTER = 2  # a stand-in replaces the own row when it observes at least this ma
 
 
 class Coded(Protocol):
-    """Anything with an ISO 639-3 code; a `Language`."""
+    """Any value with an ISO 639-3 code, such as a `Language`."""
 
     @property
     def code(self) -> str: ...
 
 
 @dataclass(frozen=True)
-class Table:
-    """Features of n languages: values, which of them were observed, and whose row was read."""
+class FeatureTable:
+    """Features of n languages: values, which of them were observed, and which row was read."""
 
     values: NDArray[np.float64]  # [n, d], 0 or 1 if completed (0.5 where not known); 0 where a single source is silent
     observed: NDArray[np.bool_]  # [n, d]
@@ -42,7 +42,7 @@ class Table:
     names: tuple[str, ...]  # [d]
 
 
-def table(languages: Sequence[Coded], group: str, source: str = KNN) -> Table:
+def table(languages: Sequence[Coded], group: str, source: str = KNN) -> FeatureTable:
     """Features of one group (`syntactic`, `phonological`, `inventory`) for `languages`, from one source.
 
     Raises InputError for an unknown source, or one that has no features of this group.
@@ -53,13 +53,13 @@ def table(languages: Sequence[Coded], group: str, source: str = KNN) -> Table:
     known = index >= 0
     neutral = 0.5 if source == KNN else 0.0
     values = np.where(known[:, None], sheet.values[index], neutral).astype(np.float64)  # (n, d)
-    return Table(values, sheet.observed[index] & known[:, None], used, known, sheet.names)
+    return FeatureTable(values, sheet.observed[index] & known[:, None], used, known, sheet.names)
 
 
 def feature(language: Coded, name: str) -> float:
-    """One typological feature of a language, completed by kNN where no source has it: 0.0 or 1.0.
+    """Typological feature `name` of `language`, 0.0 or 1.0, completed by kNN where no source has it.
 
-    Raises InputError for a feature that URIEL does not have.
+    InputError: URIEL does not have this feature.
     """
     group = next((group for group, prefix in PREFIXES.items() if name.startswith(prefix)), None)
     if group is None or name not in _columns(group):
@@ -68,22 +68,22 @@ def feature(language: Coded, name: str) -> float:
 
 
 def observed_share(language: Coded) -> float:
-    """Share of the 289 typological features that some source observed for this language (stand-ins included)."""
+    """Share of the 289 typological features of `language` that some source observed (stand-ins included)."""
     masks = [table([language], group).observed.ravel() for group in PREFIXES]
     return float(np.concatenate(masks).mean())
 
 
 def family_path(language: Coded) -> tuple[str, ...]:
-    """Nodes of the family tree from the root down to the language's own branch; () where nothing is known.
+    """Nodes of the family tree from the root down to the branch of `language`; () where nothing is known.
 
-    A true isolate answers with itself alone.
+    The path of a true isolate is the isolate alone.
     """
     return branch(language.code)
 
 
 @cache
 def branch(code: str) -> tuple[str, ...]:
-    """`family_path` by code: the language's own path, or that of the first stand-in with one."""
+    """Family path of the language `code`, or of its first stand-in that has one."""
     paths = uriel.paths()
     if code in ISOLATES and not paths.get(code):
         return (f"{code} (isolate)",)
@@ -91,7 +91,7 @@ def branch(code: str) -> tuple[str, ...]:
 
 
 def coordinates(languages: Sequence[Coded]) -> NDArray[np.float64]:
-    """Position of each language as a unit vector from the centre of the earth [n, 3]; NaN where unknown."""
+    """Positions of `languages` as unit vectors from the centre of the earth [n, 3]; NaN where unknown."""
     rows, places = uriel.positions()
     found = np.full((len(languages), 3), np.nan)
     for i, language in enumerate(languages):
@@ -103,13 +103,16 @@ def coordinates(languages: Sequence[Coded]) -> NDArray[np.float64]:
 
 
 def degrees(languages: Sequence[Coded]) -> NDArray[np.float64]:
-    """Latitude and longitude of each language in degrees, north and east positive [n, 2]; NaN where unknown."""
+    """Latitude and longitude of `languages` in degrees, north and east positive [n, 2]; NaN where unknown."""
     x, y, z = coordinates(languages).T
     return np.degrees(np.stack([np.arcsin(np.clip(z, -1.0, 1.0)), np.arctan2(y, x)], axis=1))
 
 
 def translation_vectors(languages: Sequence[Coded]) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.bool_]]:
-    """Vectors learned from translation [n, 512], the row used [n], and whether there is one [n] (0 where not)."""
+    """Vectors of `languages` learned from translation [n, 512], the rows read [n], and True where there is one [n].
+
+    A language without one has zeros.
+    """
     rows, vectors = uriel.translation_vectors()
     near = [(item.code, *stand_ins(item.code), *LEARNED.get(item.code, ())) for item in languages]
     used = tuple(next((code for code in codes if code in rows), codes[0]) for codes in near)
@@ -130,7 +133,7 @@ def _own() -> frozenset[str]:
 
 @cache
 def stand_ins(code: str) -> tuple[str, ...]:
-    """Rows that may be read in place of a language's own: those declared, else that of its macrolanguage."""
+    """Rows that may be read in place of the row of `code`: declared ones, else that of its macrolanguage."""
     if code in STAND_INS or code in _own():
         return STAND_INS.get(code, ())
     macro = iso639.macrolanguage(code)
@@ -139,7 +142,7 @@ def stand_ins(code: str) -> tuple[str, ...]:
 
 @cache
 def _row_of(code: str, group: str, source: str) -> str:
-    """The row to read: the own one, unless a stand-in observes at least twice as many features of this group."""
+    """Code of the row to read: the own one, unless a stand-in observes twice as many features of this group."""
     sheet = uriel.sheet(group, source)
     seen = {row: int(sheet.seen[sheet.row[row]]) for row in (code, *stand_ins(code)) if row in sheet.row}
     own = seen.get(code, 0)

@@ -1,4 +1,4 @@
-"""What ISO 639-3 itself says of codes and names; the only reader of iso639-lang."""
+"""Codes and names of ISO 639-3; the only reader of iso639-lang."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SHORTEST_NAME = 4  # shorter ones look like codes, and many are the code of an u
 
 @cache
 def standard(code: str) -> str | None:
-    """Today's code of an individual language or a macrolanguage, from a two- or three-letter code of ISO 639.
+    """Today's code of the individual language or macrolanguage `code`, given with two or three letters.
 
-    None for a code that names a group of languages, none at all, or a language that was split.
+    None for a code of a group of languages, of a language that was split, or of nothing.
     """
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
@@ -31,7 +31,7 @@ def standard(code: str) -> str | None:
 
 @cache
 def code_of_name(name: str) -> str | None:
-    """Today's code of the language with exactly this English name, in any case; a name has four letters or more."""
+    """Today's code of the language with the English name `name` (four letters or more), in any case."""
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
 
@@ -50,7 +50,7 @@ def code_of_name(name: str) -> str | None:
 
 @cache
 def successors(code: str) -> tuple[str, ...]:
-    """Today's codes for the parts of a language whose code was split; () for any other code."""
+    """Today's codes of the parts into which the language `code` was split; () for any other code."""
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
 
@@ -65,7 +65,7 @@ def successors(code: str) -> tuple[str, ...]:
 
 @cache
 def name(code: str) -> str:
-    """The reference name of an ISO 639-3 code."""
+    """Reference name of the ISO 639-3 code `code`."""
     import iso639
 
     return str(iso639.Lang(code).name)
@@ -73,7 +73,7 @@ def name(code: str) -> str:
 
 @cache
 def two_letter(code: str) -> str | None:
-    """The code in ISO 639-1 of an individual language by its code in ISO 639-3; None where there is none."""
+    """ISO 639-1 code of the individual language `code` (ISO 639-3); None where there is none."""
     import iso639
     from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
 
@@ -85,7 +85,7 @@ def two_letter(code: str) -> str | None:
 
 @cache
 def macrolanguage(code: str) -> str | None:
-    """The macrolanguage that an individual language belongs to; None where there is none, or no iso639-lang to ask."""
+    """Macrolanguage of the individual language `code`; None where there is none, or iso639-lang is not installed."""
     try:
         import iso639
         from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue

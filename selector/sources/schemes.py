@@ -16,17 +16,17 @@ def is_glottocode(text: str) -> bool:
 
 
 def glottolog(glottocode: str) -> str | None:
-    """The language (ISO 639-3) of a Glottocode; None for a family, and for what has no code in ISO 639-3."""
+    """ISO 639-3 code of `glottocode`; None for a family, and for a language without a code in ISO 639-3."""
     return _glottocodes().get(glottocode)
 
 
 def glottocode(code: str) -> str | None:
-    """The Glottocode of the language itself (ISO 639-3), not of one of its dialects; None where there is none."""
+    """Glottocode of the language `code` (ISO 639-3) itself, not of one of its dialects; None where there is none."""
     return _own_glottocodes().get(code)
 
 
 def treebank(tag: str) -> str | None:
-    """The language (ISO 639-3) of a treebank: `de-gsd` or `ud-german-gsd`, in small letters with hyphens.
+    """ISO 639-3 code of the treebank `tag`: `de-gsd` or `ud-german-gsd`, in small letters with hyphens.
 
     A private code (`qtd`) where the treebank mixes two languages. None where Universal Dependencies has no such
     treebank; in the long form the name of the language is enough, if it is always the same one.
@@ -40,7 +40,7 @@ def treebank(tag: str) -> str | None:
 
 
 def treebanks() -> tuple[str, ...]:
-    """Every treebank in the short form, as `de-gsd`."""
+    """Codes of all treebanks in the short form, such as `de-gsd`."""
     return tuple(_treebanks()[0])
 
 

@@ -10,7 +10,7 @@ _DATA = Path(__file__).parents[1] / "data"  # importlib.resources would double t
 
 @cache
 def rows(name: str) -> tuple[tuple[str, ...], ...]:
-    """The cells of every line below the header."""
+    """Cells of every line below the header of the file `name` in `selector/data`."""
     text = (_DATA / name).read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return tuple(tuple(line.split("\t")) for line in lines[1:])

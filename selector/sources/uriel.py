@@ -47,9 +47,9 @@ class _Layer:
 
 @cache
 def sheet(group: str, source: str = KNN) -> Sheet:
-    """One feature group from one source: `knn` (completed), `average` (of all sources), or a single one (`wals`).
+    """Features of one `group` from one `source`: `knn` (completed), `average` (of all sources), or a single one.
 
-    Raises InputError for a source that URIEL does not have, or that says nothing of this group.
+    InputError: URIEL has no such source, or the source has no features of this group.
     """
     layer = _layer(source)
     keep = [i for i, name in enumerate(layer.names) if name.startswith(PREFIXES[group])]
@@ -61,14 +61,14 @@ def sheet(group: str, source: str = KNN) -> Sheet:
 
 
 def sources() -> tuple[str, ...]:
-    """`knn`, `average` and the names of URIEL's single sources."""
+    """Names of all sources: `knn`, `average` and URIEL's single sources."""
     ours = {label: name for name, label in _SOURCES.items()}
     labels = [str(label) for label in _array("features.npz", "sources")]
     return (KNN, AVERAGE, *(ours.get(label, label.lower()) for label in labels))
 
 
 def _having(group: str) -> str:
-    """A hint: which sources do have features of the group."""
+    """Hint that lists the sources with features of the group."""
     data, prefix = _array("features.npz", "data"), PREFIXES[group]
     keep = [i for i, name in enumerate(_array("features.npz", "feats")) if str(name).startswith(prefix)]
     single = [
@@ -82,7 +82,7 @@ def _layer(source: str) -> _Layer:
     if source not in sources():
         raise InputError(f"URIEL has no source '{source}'", f"sources are {', '.join(sources())}")
     if source == KNN:
-        return _completed()
+        return _complete_layer()
     if source == AVERAGE:
         row, names, values = _values("feature_averages.npz", 0)
     else:
@@ -91,8 +91,8 @@ def _layer(source: str) -> _Layer:
     return _Layer(row, names, np.where(observed, values, np.float32(0.0)), observed)
 
 
-def _completed() -> _Layer:
-    """kNN-completed values; observed is what any source gives, its rows and columns brought into the same order."""
+def _complete_layer() -> _Layer:
+    """kNN-completed values; observed is what any source gives, with rows and columns in the same order."""
     row, names, values = _values("feature_predictions.npz", 0)
     seen = _layer(AVERAGE)
     order = [seen.row[code] for code in row]
@@ -124,7 +124,7 @@ def paths() -> dict[str, tuple[str, ...]]:
 
 @cache
 def node_sizes() -> dict[str, int]:
-    """Node of the family tree → how many rows of URIEL are below it."""
+    """Node of the family tree → number of rows of URIEL below it."""
     sizes: dict[str, int] = {}
     for path in paths().values():
         for node in path:
@@ -167,7 +167,7 @@ def translation_vectors() -> tuple[dict[str, int], NDArray[np.float64]]:
 
 
 class _Arrays(pickle.Unpickler):
-    """Admits arrays, their types, and the containers of the pickle format itself: no other name can be called."""
+    """Unpickler that admits arrays, their types, and containers: no other name in the file can be called."""
 
     _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {  # noqa: RUF012
         ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
@@ -200,8 +200,11 @@ def _array(name: str, key: str) -> NDArray[Any]:
 
 
 def _find(name: str) -> Path:
-    """A file of lang2vec by its distribution: its wheel also puts a *script* lang2vec.py beside ours, which hides the
-    package from every import made by an installed command."""
+    """Path of a file of lang2vec, found by its distribution.
+
+    Its wheel also installs a *script* lang2vec.py next to ours, which hides the package from every import made by an
+    installed command.
+    """
     try:
         path = Path(str(metadata.distribution("lang2vec").locate_file(f"lang2vec/data/{name}")))
     except metadata.PackageNotFoundError:

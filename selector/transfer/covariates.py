@@ -1,6 +1,7 @@
-"""What a subset has to do with a target, as numbers: the columns of the transfer model.
+"""Covariates of the transfer model: numbers that describe how a subset relates to a target.
 
 Notations
+
     B, k, T, q   subsets of equal size, their size, targets, columns
     S            a subset, indices into the languages [B, k]
     d, c         distances under one metric [n, n] and the usual distance between languages; similarity exp(-2 d / c)
@@ -39,7 +40,7 @@ GROUPS = (
 
 
 class Affinity:
-    """The languages of a question and everything the model asks about them."""
+    """All facts about the languages of one question that the model uses."""
 
     def __init__(self, languages: Sequence[Language], source: Language, pretrained: Collection[str]) -> None:
         """`pretrained` are the codes of the languages the encoder has seen."""
@@ -59,7 +60,7 @@ class Affinity:
         return np.array([self.place[language.code] for language in languages], dtype=np.intp)
 
     def columns(self, S: Index, targets: Index) -> Array:
-        """The columns of B subsets towards T targets, [B, T, q]; their groups are `GROUPS`."""
+        """Columns [B, T, q] that relate subsets `S` [B, k] to `targets` [T]; their groups are `GROUPS`."""
         is_member = targets[None, :, None] == S[:, None, :]  # (B, T, k)
         member = is_member.any(axis=2)
         size = np.full((len(S), 1), np.log(S.shape[1] / USUAL_SIZE))
@@ -79,7 +80,7 @@ class Affinity:
         return np.stack([np.asarray(block, dtype=np.float64) for block in blocks], axis=2)
 
     def membership(self, S: Index) -> Array:
-        """Indicators of the members over √k, [B, n]: with it the kernel between subsets grows with what they share."""
+        """Indicators of the members of `S` [B, k] over √k, [B, n]: their products grow with what subsets share."""
         found = np.zeros((len(S), len(self.languages)))
         np.put_along_axis(found, S, 1.0 / np.sqrt(S.shape[1]), axis=1)
         return found

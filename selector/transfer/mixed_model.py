@@ -32,8 +32,8 @@ _STEPS = 60
 
 
 @dataclass(frozen=True)
-class Data:
-    """What a model is fitted to; shapes as in the Notations."""
+class Measurements:
+    """Measured gains with their design; shapes as in the Notations."""
 
     y: Array
     X: Array
@@ -69,15 +69,15 @@ class Posterior:
         return np.asarray(np.einsum("tlm,tm->tl", self.precision, self.y - self.X @ self.mean))
 
 
-def fit(data: Data, scales: Scales | None = None) -> Posterior:
-    """The posterior under given scales; under those that maximize the marginal likelihood where none are given."""
+def fit(data: Measurements, scales: Scales | None = None) -> Posterior:
+    """Posterior for `data` under `scales`; where None, under those that maximize the marginal likelihood."""
     chosen = maximize(data) if scales is None else scales
     parts = _solve(data, chosen)
     return Posterior(chosen, parts.mean, parts.covariance, parts.precision, data.X, parts.y)
 
 
-def maximize(data: Data, start: Scales | None = None) -> Scales:
-    """The scales of greatest marginal likelihood (times their prior) by L-BFGS. Deterministic."""
+def maximize(data: Measurements, start: Scales | None = None) -> Scales:
+    """Scales of greatest marginal likelihood of `data` (times their prior), by L-BFGS from `start`. Deterministic."""
     count = int(data.groups.max()) + 1 + len(data.M)
     begin = np.append(np.full(count, -2.0), 0.0) if start is None else _logarithms(start)
 
@@ -93,10 +93,10 @@ def maximize(data: Data, start: Scales | None = None) -> Scales:
     return _scales(found.x, len(data.M))
 
 
-def evidence(data: Data, scales: Scales) -> tuple[float, Array]:
-    """Logarithm of the marginal likelihood up to a constant, and its gradient by the logarithm of each scale.
+def evidence(data: Measurements, scales: Scales) -> tuple[float, Array]:
+    """Log marginal likelihood of `data` up to a constant, and its gradient by the logarithms of `scales`.
 
-    The gradient [G + J + 1] stands in the order: columns, kernels, noise.
+    The gradient [G + J + 1] is in the order columns, kernels, noise.
     """
     parts = _solve(data, scales)
     spread = np.square(parts.mean) + np.diag(parts.covariance)  # (p,)
@@ -115,7 +115,7 @@ def evidence(data: Data, scales: Scales) -> tuple[float, Array]:
 
 
 @dataclass(frozen=True)
-class _Solved:
+class _Solution:
     value: float
     mean: Array
     covariance: Array
@@ -123,7 +123,7 @@ class _Solved:
     y: Array
 
 
-def _solve(data: Data, scales: Scales) -> _Solved:
+def _solve(data: Measurements, scales: Scales) -> _Solution:
     """β by weighted least squares with its prior, after whitening each target by its own covariance."""
     missing = np.isnan(data.y)
     y = np.where(missing, 0.0, data.y)
@@ -143,7 +143,7 @@ def _solve(data: Data, scales: Scales) -> _Solved:
     log_inner = float(np.linalg.slogdet(inner)[1])
     value = -0.5 * (log_sigma + log_inner + white @ white - (X.T @ white) @ mean)
     precision = inverse_root.transpose(0, 2, 1) @ inverse_root
-    return _Solved(float(value), mean, covariance, precision, y)
+    return _Solution(float(value), mean, covariance, precision, y)
 
 
 def _scales(theta: Array, kernels: int) -> Scales:

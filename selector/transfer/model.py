@@ -1,11 +1,9 @@
-"""The model of gains: what a target gains when an encoder is realigned on a subset, from what was measured.
+"""Model of transfer gains: how much a target gains when an encoder is realigned on a subset, fitted to measurements.
 
-The gain of target t from subset S is linear in the columns of `covariates` and in their products with how strongly t
-responds, plus what only t has (its level, its slopes by size and by the share of new languages, and whom it learns
-from: kernels on shared and on similar members), plus a deviation of the subset, plus noise. `mixed_model` finds the
-scales.
-
-How strongly a target responds to realignment at all, measured or expected.
+The gain of target t from subset S is linear in the columns of `covariates` and in their products with the response of t
+to realignment (how strongly its gains vary), measured or expected. Added to it are effects of t alone (its level, its
+slopes by size and by the share of new languages, and kernels on shared and on similar members), a deviation of the
+subset, and noise. `mixed_model` finds the scales.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ class Observations:
     baseline: Array  # [T], the targets' scores without realignment; NaN where unknown
 
     @classmethod
-    def of(cls, results: published.Results) -> Observations:
+    def of(cls, results: published.PublishedResults) -> Observations:
         return cls(results.lists, results.targets, results.gain, results.variance, results.baseline)
 
 
@@ -52,14 +50,14 @@ class Prediction:
     covariance: Array  # [B, T, T]
 
     def average(self, weights: Array | None = None) -> tuple[Array, Array]:
-        """Mean over the targets [B] and its standard deviation [B]; equal weights [T] unless given."""
+        """Mean over the targets [B] and its standard deviation [B]; `weights` [T] are equal unless given."""
         count = self.mean.shape[1]
         share = np.full(count, 1.0 / count) if weights is None else weights / weights.sum()
         return self.mean @ share, np.sqrt(np.einsum("t,btu,u->b", share, self.covariance, share))
 
 
 class TransferModel:
-    """`fit` to what was measured, then `predict`. Shapes as in `mixed_model`."""
+    """Gains predicted from measured ones. Shapes as in `mixed_model`."""
 
     def __init__(
         self, observations: Observations, affinity: Affinity, scales: mixed_model.Scales | None = None
@@ -87,7 +85,7 @@ class TransferModel:
         X = np.concatenate([design, deviations.reshape(count, len(targets), -1)], axis=2).transpose(1, 0, 2)
         groups = np.concatenate([self._groups(), np.tile([len(COLUMNS) - 2, len(COLUMNS) - 1], count)])
         M = self._kernels(self.members, self.members)
-        data = mixed_model.Data(observations.gain.T, X, groups, M, self.response, observations.variance.T)
+        data = mixed_model.Measurements(observations.gain.T, X, groups, M, self.response, observations.variance.T)
         self.posterior = mixed_model.fit(data, scales)
         self.width = design.shape[2]
 
@@ -100,7 +98,7 @@ class TransferModel:
         return self.posterior.scales
 
     def mean(self, S: Index, targets: Sequence[Language]) -> Array:
-        """Expected gains of B subsets of equal size [B, k] on T targets, [B, T]."""
+        """Expected gains [B, T] of subsets `S` [B, k], which have equal size, on `targets` [T]."""
         response = self.trait.of(targets)
         design = self._design(self.affinity.columns(S, self.affinity.index(targets)), response)
         profile = self._profiles(S)
@@ -110,7 +108,7 @@ class TransferModel:
         return design @ self.posterior.mean[: self.width] + (kernel @ weights.T) * response**2
 
     def predict(self, subsets: Sequence[Draws], targets: Sequence[Language]) -> Prediction:
-        """Expected gains with the covariance of a new measurement's errors."""
+        """Expected gains of `subsets` [B] on `targets` [T], with the covariance of a new measurement's errors."""
         found = [self._one([self.affinity.index(draw) for draw in draws], targets) for draws in subsets]
         return Prediction(np.stack([mean for mean, _ in found]), np.stack([cov for _, cov in found]))
 
@@ -135,7 +133,7 @@ class TransferModel:
         return mean, covariance * self.inflation
 
     def _own(self, targets: Sequence[Language]) -> Index:
-        """Where each target stands among the measured ones; -1 where it was not measured."""
+        """Index of each target among the measured ones; -1 where it was not measured."""
         return np.array([self.known.get(language.code, -1) for language in targets], dtype=np.intp)
 
     def _columns_of(self, draws: Sequence[Index], targets: Index) -> Array:
@@ -145,7 +143,7 @@ class TransferModel:
         return np.mean([self._profiles(S[None])[0] for S in draws], axis=0)
 
     def _profiles(self, S: Index) -> Array:
-        """What the kernels compare, [B, 2 + n]: size, share of new languages, and who is a member."""
+        """Inputs of the kernels, [B, 2 + n]: size, share of new languages, and membership."""
         size = np.full(len(S), np.log(S.shape[1] / USUAL_SIZE))
         new = (~self.affinity.seen[S]).mean(axis=1) - 0.5
         return np.concatenate([size[:, None], 3.0 * new[:, None], self.affinity.membership(S)], axis=1)
@@ -172,10 +170,10 @@ class TransferModel:
 
 
 def _inflation(posterior: mixed_model.Posterior) -> float:
-    """By how much the variance of a subset's mean gain is understated, from leaving out each subset in turn.
+    """Factor by which the variance of a subset's mean gain is too small, from leaving out each subset in turn.
 
-    The errors of block h of an exact leave-one-out are (K⁻¹)_hh⁻¹ (K⁻¹ y)_h, with covariance (K⁻¹)_hh⁻¹
-    (Rasmussen & Williams 2006, section 5.4.2, for blocks). At least 1.
+    The errors of block h of an exact leave-one-out are (K⁻¹)_hh⁻¹ (K⁻¹ y)_h, with covariance (K⁻¹)_hh⁻¹ (Rasmussen &
+    Williams 2006, section 5.4.2, for blocks). At least 1.
     """
     alpha = posterior.weights  # (T, L)
     across = posterior.precision @ posterior.X  # (T, L, p)
@@ -192,7 +190,7 @@ _FEW = 3  # subsets' worth of belief that a target responds as the average one d
 
 @dataclass(frozen=True)
 class Response:
-    """The spread of a target's gains over subsets, 1 on average; of a new target by regression."""
+    """Spread of a target's gains over subsets, 1 on average; for a new target by regression."""
 
     measured: Mapping[str, float]
     base: Mapping[str, float]  # standardized baseline
@@ -205,7 +203,7 @@ class Response:
     def fit(
         cls, targets: Sequence[Language], gain: Array, variance: Array, baseline: Array, affinity: Affinity
     ) -> Response:
-        """From gains and their variances [L, T] and the scores without realignment [T]; NaN where unknown.
+        """Responses from measured `gain` with its `variance` [L, T] and `baseline` scores [T]; NaN where unknown.
 
         With fewer than two subsets of any target all respond alike.
         """
@@ -230,15 +228,15 @@ class Response:
         return cls(*pairs, coefficients, unsure, affinity, usual)
 
     def of(self, targets: Sequence[Language]) -> Array:
-        """[T]"""
-        return np.array([self.measured.get(x.code, self._expected(x)) for x in targets])
+        """Responses of `targets`, [T]."""
+        return np.array([self.measured.get(x.code, self._expected_response(x)) for x in targets])
 
     def square(self, targets: Sequence[Language]) -> Array:
-        """Expected square [T], which is more where the response is only expected."""
+        """Expected squares of the responses of `targets` [T]; larger where the response is only expected."""
         widening = np.array([1.0 if x.code in self.measured else np.exp(self.unsure) for x in targets])
         return np.asarray(self.of(targets) ** 2 * widening)
 
-    def _expected(self, language: Language) -> float:
+    def _expected_response(self, language: Language) -> float:
         seen = bool(self.affinity.seen[self.affinity.place[language.code]])
         base = self.base.get(language.code, float(self.usual[int(seen)]))
         return float(np.exp(self.coefficients @ np.array([1.0, base, seen])))

@@ -29,7 +29,7 @@ from selector.transfer import mixed_model, published
 from selector.transfer.covariates import Affinity
 from selector.transfer.model import COLUMNS, KERNELS, Observations, Prediction, TransferModel
 
-__all__ = ["Gain", "Observations", "Prediction", "TransferModel", "explain", "predicted", "prior"]
+__all__ = ["Gain", "Observations", "Prediction", "TransferModel", "choose_by_prediction", "explain", "prior"]
 
 SOURCE = "eng"  # what the published models are fine-tuned on
 PRETRAINED = frozenset(NAMED["xlmr-100"])
@@ -47,8 +47,8 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """What one task is predicted to gain from a subset."""
+class PredictedGain:
+    """Predicted gain of one task from realigning on a subset."""
 
     task: str
     average: Gain  # over the targets
@@ -56,10 +56,10 @@ class Explanation:
     measured: frozenset[str]  # targets with published results; the others rest on distances alone
 
 
-def predicted(problem: Problem, rng: Generator) -> list[int]:
-    """The k languages with the greatest predicted mean gain over the targets, by greedy and swaps. Deterministic.
+def choose_by_prediction(problem: Problem, rng: Generator) -> list[int]:
+    """The k languages of `problem` with the greatest predicted mean gain over its targets, by greedy and swaps.
 
-    Raises InputError for a source other than English and for more languages than `LARGEST`.
+    Deterministic: `rng` is not used. InputError: the source is not English, or there are more languages than `LARGEST`.
     """
     if problem.source is not None and problem.source.code != SOURCE:
         raise InputError(
@@ -82,10 +82,11 @@ def explain(
     tasks: Sequence[str] = published.TASKS,
     weights: NDArray[np.float64] | None = None,
     level: float = 0.90,
-) -> list[Explanation]:
-    """Predict the gain of each task from realigning on a subset: on average and per target, with intervals.
+) -> list[PredictedGain]:
+    """Predict the gain of each of `tasks` from realigning on `subset`: on average and for each target, with intervals.
 
-    Raises InputError for no members or no targets.
+    `weights` [T] of the targets are equal unless given; `level` is the probability of the intervals. InputError: there
+    are no members or no targets.
     """
     members = tuple(sorted(set(subset)))
     if not members or not targets:
@@ -98,12 +99,12 @@ def explain(
         each = np.sqrt(np.diag(forecast.covariance[0]))
         per_target = {x.code: _gain(m, half * s) for x, m, s in zip(targets, forecast.mean[0], each, strict=True)}
         measured = frozenset(x.code for x in targets if x.code in model.known)
-        found.append(Explanation(task, _gain(mean[0], half * deviation[0]), per_target, measured))
+        found.append(PredictedGain(task, _gain(mean[0], half * deviation[0]), per_target, measured))
     return found
 
 
 def prior(task: str, languages: Iterable[Language]) -> TransferModel:
-    """The model of a published task, ready for subsets and targets among `languages`."""
+    """Model of the published `task`, ready for subsets and targets among `languages`."""
     return _models(languages, (task,))[0][1]
 
 
@@ -143,7 +144,7 @@ class MeanGain(SetFunction):
         return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances, both tasks
 
     def values(self, sets: Index) -> Vector:
-        """Predicted values of B sets of one size [B, k], [B]."""
+        """Predicted values [B] of `sets` of one size [B, k]."""
         S = np.sort(self.index[sets], axis=1)
         return np.mean([model.mean(S, self.targets) @ self.weights for model in self.models], axis=0)
 
@@ -152,33 +153,36 @@ def _models(languages: Iterable[Language], tasks: Sequence[str]) -> list[tuple[s
     """The models of some tasks over the same languages, so that indices agree."""
     everyone = set(languages)
     for task in tasks:
-        results = published.shipped(task)
+        results = published.load_published(task)
         everyone |= {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
-    return _fitted(tuple(sorted(everyone)), tuple(tasks))
+    return _fit_models(tuple(sorted(everyone)), tuple(tasks))
 
 
 @lru_cache(maxsize=4)
-def _fitted(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
+def _fit_models(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
     affinity = Affinity(languages, parse(SOURCE), PRETRAINED)
-    scales = shipped_scales()
-    return [(task, TransferModel(Observations.of(published.shipped(task)), affinity, scales[task])) for task in tasks]
+    scales = load_scales()
+    return [
+        (task, TransferModel(Observations.of(published.load_published(task)), affinity, scales[task])) for task in tasks
+    ]
 
 
 @cache
-def shipped_scales() -> dict[str, mixed_model.Scales]:
-    """The scales that fit the published results best, by task; made by `studies/paper-subsets/scales.py`."""
+def load_scales() -> dict[str, mixed_model.Scales]:
+    """Scales that fit the published results best, by task; `studies/paper-subsets/scales.py` makes the file."""
     text = (resources.files("selector") / "data" / "published-scales.json").read_text(encoding="utf-8")
     return {task: scales_from(found) for task, found in json.loads(text).items() if task in published.TASKS}
 
 
 def scales_from(document: dict[str, dict[str, float]]) -> mixed_model.Scales:
+    """Scales from their stored form, `document` (see `scales_document`)."""
     columns = np.array([document["columns"][name] for name in COLUMNS])
     kernels = np.array([document["kernels"][name] for name in KERNELS])
     return mixed_model.Scales(columns, kernels, document["noise"]["variance"])
 
 
 def scales_document(scales: mixed_model.Scales) -> dict[str, dict[str, float]]:
-    """The form in which scales are stored, to four digits."""
+    """Stored form of `scales`, with four digits."""
     return {
         "columns": {name: float(f"{value:.4g}") for name, value in zip(COLUMNS, scales.columns, strict=True)},
         "kernels": {name: float(f"{value:.4g}") for name, value in zip(KERNELS, scales.kernels, strict=True)},

@@ -29,7 +29,7 @@ _FORM = "the table has the columns strategy, language, mean, std, with one row '
 
 
 @dataclass(frozen=True)
-class Results:
+class PublishedResults:
     """Scores of L lists on T targets, in percent."""
 
     names: tuple[tuple[str, ...], ...]  # [L], every name of a list that was published under several
@@ -49,15 +49,15 @@ class Results:
         """Number of languages of each list, [L]."""
         return np.array([len(draws[0]) for draws in self.lists])
 
-    def only(self, keep: NDArray[np.intp]) -> Results:
-        """The lists of those indices."""
+    def only(self, keep: NDArray[np.intp]) -> PublishedResults:
+        """Results of the lists with the indices `keep`."""
         names, lists = tuple(self.names[i] for i in keep), tuple(self.lists[i] for i in keep)
-        return Results(names, lists, self.targets, self.gain[keep], self.variance[keep], self.baseline)
+        return PublishedResults(names, lists, self.targets, self.gain[keep], self.variance[keep], self.baseline)
 
 
 @cache
-def shipped(task: str, source: str = "eng") -> Results:
-    """The published results of XLM-R-base on one of `TASKS`; the source language is no target."""
+def load_published(task: str, source: str = "eng") -> PublishedResults:
+    """Published results of XLM-R-base on `task`, one of `TASKS`; the language `source` is no target."""
     rows = list(csv.reader(_lines(f"published-{task}.csv")))
     codes, cells = rows[0][1:], {row[0]: [cell.split("±") for cell in row[1:]] for row in rows[1:]}
     scores = {
@@ -67,9 +67,9 @@ def shipped(task: str, source: str = "eng") -> Results:
     return _merge_equal(scores, stds, _published_lists(), source)
 
 
-def unmeasured() -> dict[tuple[str, ...], Draws]:
-    """The published lists without results, in the form of `Results`: names → draws."""
-    measured = {name for names in shipped("pos").names for name in names}
+def lists_without_results() -> dict[tuple[str, ...], Draws]:
+    """Published lists without results, in the form of `PublishedResults`: names → draws."""
+    measured = {name for names in load_published("pos").names for name in names}
     return {(name,): draws for name, draws in _published_lists().items() if name not in measured}
 
 
@@ -81,11 +81,11 @@ def _published_lists() -> dict[str, Draws]:
     }
 
 
-def read(results: str, subsets: str, codes: str | None = None, source: str = "eng") -> Results:
-    """A user's table (CSV: strategy, language, mean, std), its lists (JSON: strategy → languages) and, where they are
-    no usual codes, what the printed names stand for (JSON: name → code).
+def read(results: str, subsets: str, codes: str | None = None, source: str = "eng") -> PublishedResults:
+    """Results of a user. `results`: CSV with strategy, language, mean, std; `subsets`: JSON with strategy → languages.
 
-    Strategies without a list are left out. Raises InputError for what cannot be read, with the line where it has one.
+    `codes`: JSON with printed name → code, where the printed names are no usual codes. Strategies without a list are
+    left out. InputError: a file cannot be read, with the line where it has one.
     """
     known = {} if codes is None else _object(codes)
 
@@ -115,8 +115,11 @@ def _merge_equal(
     stds: Mapping[str, Mapping[str, float]],
     lists: Mapping[str, Draws],
     source: str,
-) -> Results:
-    """Equal lists as one: the mean of what was measured. Equal rows are one measurement, printed twice."""
+) -> PublishedResults:
+    """Results with equal lists merged: the mean of their measurements.
+
+    Equal rows are one measurement that was printed twice.
+    """
     targets = tuple(sorted(parse(code) for code in scores[BASELINE] if code != source))
     if not targets:
         raise InputError("the table has no language besides the source", "score at least one target")
@@ -131,7 +134,7 @@ def _merge_equal(
         gain[i] = runs.mean(axis=0) - base
         variance[i] = typical / SEEDS / len(runs)
     floor = 0.3 * float(np.median(variance)) or 1e-4  # four seeds that happen to agree are not certain
-    return Results(
+    return PublishedResults(
         tuple(tuple(names) for names in same.values()), tuple(same), targets, gain, np.maximum(variance, floor), base
     )
 

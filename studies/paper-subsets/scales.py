@@ -18,7 +18,7 @@ FILE = Path(__file__).parents[2] / "selector" / "data" / "published-scales.json"
 def main() -> None:
     document: dict[str, object] = {"made_by": "studies/paper-subsets/scales.py"}
     for task in published.TASKS:
-        results = published.shipped(task)
+        results = published.load_published(task)
         everyone = {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
         affinity = Affinity(sorted(everyone), parse(transfer.SOURCE), transfer.PRETRAINED)
         model = TransferModel(Observations.of(results), affinity)

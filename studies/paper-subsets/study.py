@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from search.bench.transfer import ranking
-from selector.diversity import Yardstick
+from selector.diversity import SubsetMeasures
 from selector.exact import Effort
 from selector.languages.language import parse, parse_pool
 from selector.problem import pose
@@ -32,10 +32,10 @@ SECONDS = 20.0  # for each exact answer
 
 def lists() -> dict[str, list[int]]:
     """Every list of the paper that is one subset, by its name: indices into the pool. Equal lists share a row."""
-    results = published.shipped("pos")
+    results = published.load_published("pos")
     place = {language: i for i, language in enumerate(POOL)}
     found = zip(results.names, results.lists, strict=True)
-    unmeasured = {", ".join(names): draws[0] for names, draws in published.unmeasured().items()}
+    unmeasured = {", ".join(names): draws[0] for names, draws in published.lists_without_results().items()}
     named = {", ".join(names): draws[0] for names, draws in found if len(draws) == 1} | unmeasured
     return {name: sorted(place[language] for language in members) for name, members in named.items()}
 
@@ -45,7 +45,7 @@ def measures(members: dict[str, list[int]]) -> tuple[dict[str, dict[str, float]]
     values: dict[str, dict[str, float]] = {name: {} for name in members}
     ranks: dict[str, dict[str, float]] = {name: {} for name in members}
     for metric in METRICS:
-        stick = Yardstick(pose(POOL, 1, metric, ENG))
+        stick = SubsetMeasures(pose(POOL, 1, metric, ENG))
         wanted = BY_METRIC if metric != METRICS[0] else (*BY_METRIC, *OF_A_SET, *OF_FEATURES)
         for name, chosen in members.items():
             found, percent = stick.measures(chosen), stick.percentiles(chosen)
@@ -59,7 +59,7 @@ def correlations(values: dict[str, dict[str, float]]) -> dict[str, dict[str, dic
     """Rank correlation of every measure with the published mean gain, by task and size, with its 90 % interval."""
     found: dict[str, dict[str, dict[str, object]]] = {}
     for task in published.TASKS:
-        results = published.shipped(task)
+        results = published.load_published(task)
         rows = np.flatnonzero(results.single)
         gain, sizes = results.gain[rows].mean(axis=1), results.sizes[rows]
         names = [", ".join(results.names[i]) for i in rows]

@@ -13,7 +13,7 @@ import pytest
 from selector.distances import user_table
 from selector.errors import InputError
 from selector.languages import tags
-from selector.languages.language import all_languages, parse, reading, two_letter
+from selector.languages.language import all_languages, parse, parse_with_remark, two_letter
 from selector.sources import code_tables, schemes, subtags
 from selector.sources.iso639 import macrolanguage
 
@@ -32,7 +32,7 @@ def rows(name: str) -> list[list[str]]:
 def code_of(text: str) -> str:
     """The code that a text is read as, - where it is an error."""
     try:
-        return reading(text).language.code
+        return parse_with_remark(text).language.code
     except InputError:
         return "-"
 
@@ -83,7 +83,7 @@ def test_every_code_of_two_or_three_letters_is_what_iso_says_or_an_error():
     right, wrong = 0, []
     for letters in itertools.chain(*(itertools.product(string.ascii_lowercase, repeat=n) for n in (2, 3))):
         code = "".join(letters)
-        found, due = tags.read(code), (WITHDRAWN | OURS).get(code) or today(code)
+        found, due = tags.parse_tag(code), (WITHDRAWN | OURS).get(code) or today(code)
         members = {each.pt3 for each in iso639.Lang(due).individuals()} if due else set()
         fits = found is None if due is None else found is not None and found.code in {due, *members}
         right += due is not None and fits
@@ -94,7 +94,7 @@ def test_every_code_of_two_or_three_letters_is_what_iso_says_or_an_error():
 
 @pytest.mark.parametrize("name", ["Bai", "bai", "Bih", "Vao", "Gao", "Ngo", "Bwa"])
 def test_three_letters_never_match_a_name(name):
-    found = tags.read(name.lower())
+    found = tags.parse_tag(name.lower())
     assert code_of(name) == ("-" if found is None else found.code)
 
 
@@ -103,7 +103,7 @@ def test_an_extended_language_counts_only_behind_its_own_prefix():
     for prefix in two:
         base = tags.standard(prefix)
         for code in ("yue", "arz", "zaw", "rom", "smg", "swc", "lvs", "ase", "deu", "ind"):
-            found = tags.read(f"{prefix}-{code}")
+            found = tags.parse_tag(f"{prefix}-{code}")
             spelled = f"{prefix}-{code}" in {"bn-rom", "hi-rom", "ta-rom", "te-rom", "ur-rom", "my-zaw"}
             assert (found is not None) == (subtags.is_extended(base, code) or spelled), f"{prefix}-{code}"
             assert found is None or spelled or found.code == code
@@ -134,7 +134,7 @@ def test_an_extended_language_counts_only_behind_its_own_prefix():
 )
 def test_what_is_no_language_is_an_error_with_guesses(text, guess):
     with pytest.raises(InputError) as caught:
-        reading(text)
+        parse_with_remark(text)
     assert f"'{text}'" in caught.value.message
     assert guess in caught.value.hint
 
@@ -166,9 +166,9 @@ def test_what_is_no_one_language_is_an_error(text):
     ],
 )
 def test_a_script_or_region_that_changes_the_language(text, code):
-    found = reading(text)
+    found = parse_with_remark(text)
     assert found.language.code == code
-    usual = tags.read(text.replace("_", "-").split("-")[0]).code
+    usual = tags.parse_tag(text.replace("_", "-").split("-")[0]).code
     assert (f"'{text}' is read as {code} (" in found.remark) == (code != usual)
     assert (f"without it, it is {usual} (" in found.remark) == (code != usual)
 
@@ -184,7 +184,7 @@ def test_a_script_or_region_that_changes_the_language(text, code):
     ],
 )  # fmt: skip
 def test_a_script_or_region_of_the_same_language(text, code):
-    assert (reading(text).language.code, reading(text).remark) == (code, "")
+    assert (parse_with_remark(text).language.code, parse_with_remark(text).remark) == (code, "")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_script_or_region_of_the_same_language(text, code):
     ],
 )
 def test_a_second_reading_is_said(text, code, other):
-    found = reading(text)
+    found = parse_with_remark(text)
     assert found.language.code == code
     assert found.remark.startswith(f"'{text}' is read as {code} (")
     assert other in found.remark
@@ -214,7 +214,7 @@ def test_parse_logs_a_remark_once(caplog):
     with caplog.at_level(logging.WARNING):
         assert parse("ar-LB").code == parse("ar-LB").code == "arb"
         parse("deu")
-    assert [record.message for record in caplog.records] == [reading("ar-LB").remark]
+    assert [record.message for record in caplog.records] == [parse_with_remark("ar-LB").remark]
 
 
 def test_every_treebank_and_its_folder_are_the_same_language():
@@ -267,7 +267,7 @@ def test_remarks_reach_stderr_and_leave_stdout_alone():
     command = [sys.executable, "-m", "search.cli", "languages", "kur_Arab", "als", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [entry["code"] for entry in json.loads(done.stdout)["languages"]] == ["ckb", "als"]
-    assert done.stderr.splitlines() == [reading("kur_Arab").remark, reading("als").remark]
+    assert done.stderr.splitlines() == [parse_with_remark("kur_Arab").remark, parse_with_remark("als").remark]
 
 
 @pytest.mark.parametrize("table", [code_tables.SHIFTED, code_tables.SPOKEN])

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector.diversity import Yardstick, diversity
+from selector.diversity import SubsetMeasures, diversity
 from selector.languages.language import parse, parse_pool
 from selector.problem import pose
 from selector.strategy import feature_matrix
 
 PROBLEM = pose(parse_pool("world"), 4, "syntactic", parse("eng"))
-YARDSTICK = Yardstick(PROBLEM)
+YARDSTICK = SubsetMeasures(PROBLEM)
 N = len(PROBLEM.frame)
 subsets = st.lists(st.integers(0, N - 1), min_size=2, max_size=9, unique=True)
 
@@ -70,7 +70,7 @@ def test_order_of_the_chosen_never_matters(chosen, random):
 def test_overlap_does_not_depend_on_the_order_of_features():
     """The running average of typdiv-sampling's evaluator does."""
     whole = YARDSTICK.measures([0, 5, 9])["feature_overlap"]
-    turned = Yardstick(PROBLEM)
+    turned = SubsetMeasures(PROBLEM)
     turned.__dict__["_features"] = YARDSTICK._features[:, ::-1]
     assert turned.measures([0, 5, 9])["feature_overlap"] == pytest.approx(whole)
 
@@ -79,7 +79,7 @@ def test_one_language_has_no_pair_and_without_a_source_there_is_no_distance_to_i
     alone = diversity(PROBLEM, [3])
     assert (alone["mean_pairwise"], alone["min_pairwise"], alone["feature_overlap"]) == (None, None, None)
     assert (alone["family_entropy"], alone["entropy"]) == (0.0, 0.0)
-    orphan = Yardstick(pose(parse_pool("deu,tur,jpn"), 2))
+    orphan = SubsetMeasures(pose(parse_pool("deu,tur,jpn"), 2))
     assert orphan.measures([0, 1])["source_distance"] is None
     assert orphan.percentiles([0, 1])["source_distance"] is None
 
@@ -95,8 +95,8 @@ def test_random_subsets_are_uniform_seeded_and_of_the_size():
     assert all(len(set(row)) == 4 for row in drawn.tolist())
     share = np.bincount(drawn.ravel(), minlength=N) / 1000
     assert np.abs(share - 4 / N).max() < 0.05  # more than four standard errors
-    assert (Yardstick(PROBLEM, 0)._draw(4) == drawn).all()
-    assert (Yardstick(PROBLEM, 1)._draw(4) != drawn).any()
+    assert (SubsetMeasures(PROBLEM, 0)._draw(4) == drawn).all()
+    assert (SubsetMeasures(PROBLEM, 1)._draw(4) != drawn).any()
 
 
 def test_percentiles_rank_among_random_subsets():

@@ -21,8 +21,8 @@ from selector.solvers.feasible import complete
 from selector.solvers.limits import Limits
 from selector.solvers.max_min import Packing, cliques
 from selector.solvers.max_sum import Dispersion
-from selector.solvers.p_median import Median, fixed, relax, served
-from selector.solvers.program import Candidates, Clock, Effort, Program
+from selector.solvers.p_median import Median, fix_candidates, relax, service_cost
+from selector.solvers.program import Candidates, Effort, EffortMeter, Program
 from selector.solvers.separable import Counts
 
 ENG = parse("eng")
@@ -60,7 +60,7 @@ def check(method, value, case):
     best = max(map(value, allowed))
     start = allowed[rng.integers(len(allowed))]
     assert method.upper(start) >= best - 1e-6
-    found = method.solve(start, Clock(Effort()))
+    found = method.solve(start, EffortMeter(Effort()))
     assert found.bound >= best - 1e-6
     assert value(found.chosen) == pytest.approx(best, abs=1e-6)
     assert any(np.array_equal(found.chosen, chosen) for chosen in allowed)
@@ -229,10 +229,10 @@ def test_fixing_keeps_every_best_set(seed):
     rng = np.random.default_rng(seed)
     cost = rng.integers(1, 20, (8, 8)).astype(float)
     candidates = Candidates.of(3, (), range(8), Limits.none(8))
-    costs = {chosen: served(cost, list(chosen)) for chosen in combinations(range(8), 3)}
+    costs = {chosen: service_cost(cost, list(chosen)) for chosen in combinations(range(8), 3)}
     dual = relax(cost, candidates, np.array([0, 1, 2]))
     assert dual.bound <= min(costs.values()) + 1e-9
-    out, inside = fixed(dual, candidates, dual.cost)
+    out, inside = fix_candidates(dual, candidates, dual.cost)
     for chosen, value in costs.items():
         if value <= min(costs.values()):
             assert not out[list(chosen)].any()

@@ -116,8 +116,8 @@ def test_lazy_greedy_is_naive_greedy(k, weights, source, count):
         )
         for name in ("facility", "coverage"):
             function = objective_of(name, problem)
-            lazy = greedy.ranked(function, k, [3], problem.free)
-            assert lazy == greedy.ranked(function, k, [3], problem.free, lazy=False)
+            lazy = greedy.rank(function, k, [3], problem.free)
+            assert lazy == greedy.rank(function, k, [3], problem.free, lazy=False)
 
 
 @given(st.lists(st.integers(0, 23), min_size=1, max_size=6, unique=True), SOURCES, st.booleans())

@@ -17,7 +17,7 @@ from selector.languages.subset import Subset
 from selector.problem import pose
 from selector.solvers import dominating
 from selector.solvers import greedy as maximize
-from selector.strategy import STRATEGIES, choose, feature_matrix, objective_of, solve, strategy_named
+from selector.strategy import STRATEGIES, choose, feature_matrix, make_strategy, objective_of, solve
 
 WORLD = parse_pool("world")
 ENG = parse("eng")
@@ -219,7 +219,7 @@ def test_language_of_unknown_place_is_the_last_resort():
 
 
 def test_strategy_signature_is_pure():
-    strategy = strategy_named("random", source=ENG)
+    strategy = make_strategy("random", source=ENG)
     first = strategy(WORLD, 4, {}, np.random.default_rng(7))
     assert first == strategy(WORLD, 4, {Subset(): 0.5}, np.random.default_rng(7))
 

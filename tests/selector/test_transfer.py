@@ -36,7 +36,7 @@ def data(rng, T=4, L=6, p=5, missing=False):
     if missing:
         y[0, 2] = np.nan
     groups = np.array([0, 0, 1, 1, 2])
-    return mixed_model.Data(
+    return mixed_model.Measurements(
         y, rng.normal(size=(T, L, p)), groups, M, rng.uniform(0.5, 2, T), rng.uniform(0.5, 1.5, (T, L))
     )
 
@@ -81,7 +81,7 @@ def test_gradient_is_the_slope_of_the_evidence(missing):
 def test_what_is_missing_changes_nothing():
     rng = np.random.default_rng(5)
     found = data(rng, missing=True)
-    other = mixed_model.Data(
+    other = mixed_model.Measurements(
         found.y, found.X, found.groups, found.M, found.r, np.where(np.isnan(found.y), 99.0, found.v)
     )
     np.testing.assert_allclose(mixed_model.fit(found, SCALES).mean, mixed_model.fit(other, SCALES).mean, atol=1e-6)
@@ -202,15 +202,15 @@ def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
 
 def test_predicted_refuses_another_source_and_too_many_languages():
     with pytest.raises(InputError, match="not fra"):
-        transfer.predicted(pose(SMALL, 2, source=parse("fra")), np.random.default_rng(0))
+        transfer.choose_by_prediction(pose(SMALL, 2, source=parse("fra")), np.random.default_rng(0))
 
 
 def test_shipped_scales_are_the_best_for_the_shipped_facts():
     """Made by studies/paper-subsets/scales.py; a change of the columns must be followed by running it again."""
-    scales = transfer.shipped_scales()
+    scales = transfer.load_scales()
     assert set(scales) == set(published.TASKS)
     assert all(len(found.columns) == len(COLUMNS) for found in scales.values())
-    results = published.shipped("americasnli")
+    results = published.load_published("americasnli")
     model = transfer.prior("americasnli", ())
     assert TransferModel(Observations.of(results), model.affinity).scales.noise == pytest.approx(
         scales["americasnli"].noise, rel=0.02
@@ -220,7 +220,7 @@ def test_shipped_scales_are_the_best_for_the_shipped_facts():
 @pytest.mark.parametrize(("task", "targets"), [("pos", 53), ("ner", 63), ("americasnli", 10)])
 def test_shipped_facts(task, targets):
     """Counts as in arXiv 2511.06497: 49 fixed lists, three of them the same, and 12 that draw by seed."""
-    results = published.shipped(task)
+    results = published.load_published(task)
     assert (results.single.sum(), len(results.lists), len(results.targets)) == (47, 59, targets)
     assert (results.sizes[results.single] == 10).sum() == 26
     assert ENG not in results.targets
