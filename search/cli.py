@@ -15,6 +15,7 @@ from search.terminal import adjust, command_line, complain, emit, remark
 from selector.errors import InputError, RealingoError, StopError
 
 if TYPE_CHECKING:
+    from search.results.confirmation import Confirmation
     from search.results.trials import SearchStatus
 
 app = typer.Typer(
@@ -310,11 +311,19 @@ def confirm(
     from search.backends.registry import usual_backend
     from search.confirmation import confirm as confirmation
     from search.confirmation import confirm_table
+    from search.confirmation.recommend import Recommender
+    from search.confirmation.verdict import verdict
+    from search.study.study import open_study
 
     config = _study(study, overrides)
     answer = confirmation.confirm(config, top, seeds, workers, backend or usual_backend(workers), address)
     then = _next("report", study, overrides=overrides)
-    emit(answer, as_json, lambda found: confirm_table.render(config, found), then)
+
+    def table(found: Confirmation) -> Any:
+        recommender = Recommender(open_study(config, create=False))
+        return confirm_table.render(found, verdict(recommender, found))
+
+    emit(answer, as_json, table, then)
 
 
 @app.command()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from realign.score import SourceScore, mean_source_score
 from search.config.study_config import StudyConfig
-from search.confirmation import confirm_file, recommend, verdict
+from search.confirmation.confirm_file import ConfirmationFile
+from search.confirmation.recommend import Recommender
+from search.confirmation.verdict import Verdict, verdict
 from search.effort import cost as work
 from search.effort import fidelities
 from search.results.trials import SearchStatus, TrialRecord
@@ -22,55 +24,58 @@ log = logging.getLogger("realingo.study")
 
 
 def status(config: StudyConfig) -> SearchStatus:
-    """How a study stands, with every trial in `history`; InputError if the study was never started."""
+    """The state of a study, with every trial in `history`. InputError if the study was never started."""
     study = open_study(config, create=False)
     history = tuple(record_of(trial) for trial in study.trials())
-    return replace(status_of(config, study), history=history)
+    return replace(status_of(study), history=history)
 
 
-def status_of(config: StudyConfig, study: Study, explain: bool = False) -> SearchStatus:
-    """How a study stands: what was tried, the best so far, and what of it is confirmed."""
-    trials, reading = study.trials(), recommend.Reading(config, study)
+def status_of(study: Study, explain: bool = False) -> SearchStatus:
+    """The state of an open study: the trials, the best so far, and what of it is confirmed.
+
+    With `explain` also which languages and pairs matter.
+    """
+    config, trials, recommender = study.config, study.trials(), Recommender(study)
     states = [trial.state for trial in trials]
-    best = study.best(len(trials))
+    best = recommender.best
     ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
-    _tell_outside(config, trials)
-    found = _verdict(config, best, reading)
+    _warn_of_forbidden(study, trials)
+    found = _verdict(recommender)
     return SearchStatus(
         study=config.name,
         storage=shown(config.storage),
         trials={state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
-        levels=_by_level(config, ended) if config.search.fidelity == "ladder" else None,
+        levels=_by_level(fidelities.levels(config), ended) if config.search.fidelity == "ladder" else None,
         best=_in_short(best[0]) if best else None,
-        recommended=reading.recommended() if config.search.strategy == "surrogate" else None,
+        recommended=recommender.recommendation() if config.search.strategy == "surrogate" else None,
         front=tuple(map(_in_short, study.front())) if config.search.objectives else None,
         full_equivalents=work.price_of(config).of_trials(ended),
         seconds=sum(trial.seconds for trial in ended),
         source_score=_source_score(study, ended),
-        explain=reading.effects() if explain else None,
+        explain=recommender.effects() if explain else None,
         confirmed=found.row,
         verdict=found.sentence,
     )
 
 
-def _tell_outside(config: StudyConfig, trials: Sequence[Trial]) -> None:
+def _warn_of_forbidden(study: Study, trials: Sequence[Trial]) -> None:
     """Warn of finished trials of subsets that the study file forbids by now."""
-    outside = sum(trial.state == "complete" and not config.space.allows(trial.subset) for trial in trials)
+    outside = sum(trial.state == "complete" and not study.config.space.allows(trial.subset) for trial in trials)
     if outside:
         message = (
             "study '%s': %d of its finished trials are of subsets that the study file does not allow: none is the best"
         )
-        log.warning(message, config.name, outside)
+        log.warning(message, study.name, outside)
 
 
-def _verdict(config: StudyConfig, best: Sequence[Trial], reading: recommend.Reading) -> verdict.Verdict:
-    """What to say of the study; a confirmation that cannot be read is no reason to hide how the search stands."""
+def _verdict(recommender: Recommender) -> Verdict:
+    """The conclusion from the study. An unreadable confirmation is no reason to hide how the search stands."""
     try:
-        confirmation = confirm_file.load(config)
+        confirmation = ConfirmationFile(recommender.config).load()
     except InputError as problem:
         remark(f"{problem.message}: {problem.hint}")
         confirmation = None
-    return verdict.of_trials(config, best, reading.top(), confirmation)
+    return verdict(recommender, confirmation)
 
 
 def record_of(trial: Trial) -> TrialRecord:
@@ -99,12 +104,12 @@ def _in_short(trial: Trial) -> TrialRecord:
 
 
 def _source_score(study: Study, ended: Sequence[Trial]) -> SourceScore | None:
-    """What fine-tuning reached on the source, the mean over the trials that count; None where it is not known."""
+    """The source language's score after fine-tuning, the mean over the trials that count; None where unknown."""
     counted = [trial for trial in ended if trial.state == "complete" and study.counts(trial)]
     return mean_source_score(trial.source_score for trial in counted)
 
 
-def _by_level(config: StudyConfig, ended: Sequence[Trial]) -> dict[str, int]:
-    """Measured trials at each fidelity of the ladder."""
+def _by_level(names: Iterable[str], ended: Sequence[Trial]) -> dict[str, int]:
+    """Number of measured trials at each fidelity of the ladder, cheap ones first."""
     levels = [trial.level for trial in ended]
-    return {level: levels.count(level) for level in fidelities.levels(config)}
+    return {name: levels.count(name) for name in names}

@@ -43,7 +43,7 @@ def search(
 
     As `run`, with the signals of a terminal. `trackers` name programs that get each ended trial as well.
     """
-    return status_of(config, run(config, trials, workers, backend, address, trackers=trackers))
+    return status_of(run(config, trials, workers, backend, address, trackers=trackers))
 
 
 def run(
@@ -109,8 +109,8 @@ def _listeners(config: StudyConfig, study: Study, callbacks: Sequence[Callback],
 
 
 def status(config: StudyConfig, explain: bool = False) -> SearchStatus:
-    """How a study stands, and with `explain` which languages matter; InputError if it was never started."""
-    return status_of(config, open_study(config, create=False), explain)
+    """The state of a study, and with `explain` which languages matter. InputError if it was never started."""
+    return status_of(open_study(config, create=False), explain)
 
 
 def _warn(config: StudyConfig, wanted: int) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from realign.score import Score
 from search.backends.batch import Wanted
-from search.config.study_config import StudyConfig
 from search.confirmation import significance
 from search.confirmation.measured import Measured, measure, regressions
 from search.results.confirmation import ConfirmedRow
 from search.results.estimates import Difference, Estimate, Interval, Noise
+from search.space import Space
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
@@ -21,7 +21,7 @@ BASELINES = ("all", "none", "random-k")
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured under one name: a subset on every seed, or another subset on every seed (random draws)."""
+    """One name in the table of a confirmation: the same subset on every seed, or another one on each (random draws)."""
 
     name: str
     subsets: tuple[tuple[Subset, ...], ...]  # [n_seeds][replicates]
@@ -31,14 +31,14 @@ class Row:
         """The one subset of the row; None for random draws."""
         return self.subsets[0][0] if len({subset for each in self.subsets for subset in each}) == 1 else None
 
-    def wanted(self, fresh: Sequence[int]) -> list[list[Wanted]]:
-        """What to measure, [n_seeds][replicates]."""
+    def pairs(self, fresh: Sequence[int]) -> list[list[Wanted]]:
+        """Subsets and seeds to measure, [n_seeds][replicates]."""
         pairs = zip(fresh, self.subsets, strict=True)
         return [[(subset, seed) for subset in subsets] for seed, subsets in pairs]
 
 
 def method(seeds: int) -> str:
-    """How the intervals and p-values are made, in words for reports."""
+    """The method of intervals and p-values, in words for reports."""
     if seeds == 1:
         return "Student's t over sentences alone, as there is one seed; 95 % intervals, p after Holm"
     return (
@@ -47,31 +47,100 @@ def method(seeds: int) -> str:
     )
 
 
-def table(
-    config: StudyConfig, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
-) -> tuple[ConfirmedRow, ...]:
-    """The rows as they are confirmed; `scores` holds those of each row, [n_seeds][replicates]."""
-    measured = {row.name: measure(scores[row.name]) for row in rows}
-    differences = {
-        (row.name, baseline): measured[row.name] - measured[_rival(row, baseline, measured)]
-        for row in rows
-        for baseline in BASELINES
-        if row.name != baseline
-    }
-    tune, by_name = _codes(config.tune), {row.name: row for row in rows}
-    single = {pair: difference.estimate(tune).p for pair, difference in differences.items()}
-    corrected = _corrected(single)
-    versus = {
-        pair: _versus(config, by_name[pair[0]], difference, single[pair], corrected[pair])
-        for pair, difference in differences.items()
-    }
-    return tuple(_confirmed(config, row, measured, scores[row.name], versus) for row in rows)
+@dataclass(frozen=True)
+class RowComparison:
+    """Compares rows with each other and with the baselines, on the targets of a study."""
+
+    tune: tuple[str, ...]  # codes of the tuning targets
+    held_out: tuple[str, ...]  # codes of the languages that the search never saw
+    space: Space  # knows what a subset costs
+
+    def confirmed_rows(
+        self, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
+    ) -> tuple[ConfirmedRow, ...]:
+        """The rows with means, intervals and p-values; `scores` holds those of each row, [n_seeds][replicates]."""
+        measured = {row.name: measure(scores[row.name]) for row in rows}
+        differences = {
+            (row.name, baseline): measured[row.name] - measured[_rival(row, baseline, measured)]
+            for row in rows
+            for baseline in BASELINES
+            if row.name != baseline
+        }
+        by_name = {row.name: row for row in rows}
+        single = {pair: difference.estimate(self.tune).p for pair, difference in differences.items()}
+        corrected = _correct(single)
+        versus = {
+            pair: self._versus(by_name[pair[0]], difference, single[pair], corrected[pair])
+            for pair, difference in differences.items()
+        }
+        return tuple(self._row(row, measured, scores[row.name], versus) for row in rows)
+
+    def _row(
+        self,
+        row: Row,
+        measured: Mapping[str, Measured],
+        scores: Sequence[Sequence[Score]],
+        versus: Mapping[tuple[str, str], Difference],
+    ) -> ConfirmedRow:
+        """One row; `scores` are its own, `versus` the differences of every row to each baseline."""
+        mine, subset = measured[row.name], row.subset
+        signatures = "+".join(score.signature for each in scores for score in each)
+        mean, inside = mean_of(mine, self.tune), subset.codes if subset is not None else ()
+        return ConfirmedRow(
+            name=row.name,
+            languages=inside,
+            draws=None if subset is not None else tuple(each.codes for drawn in row.subsets for each in drawn),
+            mean=mean.mean,
+            ci95=mean.ci95,
+            std=mine.std(self.tune),
+            seeds=len(row.subsets),
+            cost=None if subset is None else self.space.cost(subset),
+            per_language=mine.per_language,
+            signature=hashlib.sha256(signatures.encode()).hexdigest()[:24],
+            held_out=_part_mean(mine, self.held_out),
+            members=_part_mean(mine, [code for code in self.tune if code in inside]),
+            non_members=None
+            if subset is None
+            else _part_mean(mine, [code for code in self.tune if code not in inside]),
+            vs_all=versus.get((row.name, "all")),
+            vs_none=versus.get((row.name, "none")),
+            vs_random=versus.get((row.name, "random-k")),
+            regressions=tuple(regressions(mine, measured["none"])) if row.name != "none" else (),
+            per_language_ci95={code: _interval(mine, [code], 0.0) for code in mine.codes},
+            per_language_gain=None if row.name == "none" else _gains(mine - measured["none"]),
+        )
+
+    def _versus(self, row: Row, difference: Measured, p: float, corrected: float) -> Difference:
+        """Difference to a baseline: over the targets, and apart for languages inside, outside, and held out.
+
+        Standard errors are given for each source of noise, so that other tests can be made of them. `p` is that of this
+        difference alone, `corrected` that of it among all.
+        """
+        inside = row.subset.codes if row.subset is not None else ()
+        outside = [code for code in self.tune if code not in inside] if inside else []
+        whole = difference_of(difference, self.tune)
+        return Difference(
+            whole.difference,
+            whole.ci95,
+            p=corrected,
+            p_before_holm=p,
+            noise_of_seeds=_noise(difference.noise_of_seeds(self.tune)),
+            noise_of_sentences=_noise(difference.noise_of_sentences(self.tune)),
+            members=_part_difference(difference, [code for code in self.tune if code in inside]),
+            non_members=_part_difference(difference, outside),
+            held_out=_part_difference(difference, self.held_out),
+        )
 
 
 def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
     """The row that stands for a baseline: of random subsets those of the row's own size, where they were drawn."""
     own = f"random-{len(row.subset)}" if row.subset is not None else baseline
     return own if baseline == "random-k" and own in names else baseline
+
+
+def codes_of(languages: Pool) -> tuple[str, ...]:
+    """The codes of languages, in their order."""
+    return tuple(language.code for language in languages)
 
 
 def mean_of(measured: Measured, codes: Sequence[str]) -> Estimate:
@@ -89,47 +158,13 @@ def _interval(measured: Measured, codes: Sequence[str], least: float) -> Interva
     return Interval(max(least, low), min(1.0, high))
 
 
-def _confirmed(
-    config: StudyConfig,
-    row: Row,
-    measured: Mapping[str, Measured],
-    scores: Sequence[Sequence[Score]],
-    versus: Mapping[tuple[str, str], Difference],
-) -> ConfirmedRow:
-    """One row; `scores` are its own, `versus` the differences of every row to each baseline."""
-    mine, subset, tune = measured[row.name], row.subset, _codes(config.tune)
-    signatures = "+".join(score.signature for each in scores for score in each)
-    mean, inside = mean_of(mine, tune), subset.codes if subset is not None else ()
-    return ConfirmedRow(
-        name=row.name,
-        languages=inside,
-        draws=None if subset is not None else tuple(each.codes for drawn in row.subsets for each in drawn),
-        mean=mean.mean,
-        ci95=mean.ci95,
-        std=mine.std(tune),
-        seeds=len(row.subsets),
-        cost=None if subset is None else config.space.cost(subset),
-        per_language=mine.per_language,
-        signature=hashlib.sha256(signatures.encode()).hexdigest()[:24],
-        held_out=_part_mean(mine, _codes(config.held_out)),
-        members=_part_mean(mine, [code for code in tune if code in inside]),
-        non_members=None if subset is None else _part_mean(mine, [code for code in tune if code not in inside]),
-        vs_all=versus.get((row.name, "all")),
-        vs_none=versus.get((row.name, "none")),
-        vs_random=versus.get((row.name, "random-k")),
-        regressions=tuple(regressions(mine, measured["none"])) if row.name != "none" else (),
-        per_language_ci95={code: _interval(mine, [code], 0.0) for code in mine.codes},
-        per_language_gain=None if row.name == "none" else _gains(mine - measured["none"]),
-    )
-
-
 def _gains(difference: Measured) -> dict[str, Difference]:
     """Language by language. Intervals hold for each alone: among many, some leave out zero by chance."""
     return {code: difference_of(difference, [code]) for code in difference.codes}
 
 
 def _part_mean(measured: Measured, codes: Sequence[str]) -> Estimate | None:
-    """Of some of the languages; None where there is none of them."""
+    """Mean over some of the languages; None where there is none of them."""
     return mean_of(measured, codes) if codes else None
 
 
@@ -137,41 +172,14 @@ def _part_difference(difference: Measured, codes: Sequence[str]) -> Difference |
     return difference_of(difference, codes) if codes else None
 
 
-def _versus(config: StudyConfig, row: Row, difference: Measured, p: float, corrected: float) -> Difference:
-    """Difference to a baseline: over the targets, and apart for languages inside, outside, and held out.
-
-    Standard errors are said for each source of noise, so that other tests can be made of them. `p` is that of this
-    difference alone, `corrected` that of it among all.
-    """
-    tune = _codes(config.tune)
-    inside = row.subset.codes if row.subset is not None else ()
-    outside = [code for code in tune if code not in inside] if inside else []
-    whole = difference_of(difference, tune)
-    return Difference(
-        whole.difference,
-        whole.ci95,
-        p=corrected,
-        p_before_holm=p,
-        noise_of_seeds=_noise(difference.noise_of_seeds(tune)),
-        noise_of_sentences=_noise(difference.noise_of_sentences(tune)),
-        members=_part_difference(difference, [code for code in tune if code in inside]),
-        non_members=_part_difference(difference, outside),
-        held_out=_part_difference(difference, _codes(config.held_out)),
-    )
-
-
 def _noise(found: Sequence[significance.Noise]) -> Noise | None:
     return Noise(found[0].variance ** 0.5, found[0].degrees) if found else None
 
 
-def _corrected(p: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """p of each row against each baseline. Holm over what is claimed (chosen rows), and apart over the baselines."""
+def _correct(p: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """p-values after Holm, by row and baseline: over what is claimed (chosen rows), and apart over the baselines."""
     families: list[dict[str, float]] = [{}, {}]
     for (name, baseline), value in p.items():
         families[name in BASELINES or name.startswith("random-")][f"{name}|{baseline}"] = value
     corrected = {**significance.holm(families[0]), **significance.holm(families[1])}
     return {pair: corrected["|".join(pair)] for pair in p}
-
-
-def _codes(languages: Pool) -> list[str]:
-    return [language.code for language in languages]

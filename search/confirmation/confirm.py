@@ -20,16 +20,18 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
 from search.config.study_config import StudyConfig
-from search.confirmation import confirm_file, race, recommend
-from search.confirmation.comparison import Row, method, table
+from search.confirmation.comparison import Row, RowComparison, codes_of, method
+from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.price import effort_of
+from search.confirmation.race import RaceResult, RaceRun
+from search.confirmation.recommend import Recommender
 from search.effort import fidelities
 from search.interrupts import Interrupts
 from search.planner import model_free_subset
-from search.results.confirmation import Confirmation, ConfirmedRow, Luck
+from search.results.confirmation import Confirmation, Luck
 from search.results.convergence import convergence_remark
 from search.study.provenance import versions
-from search.study.study import Study, open_study
+from search.study.study import open_study
 from search.study.trial import Trial
 from selector.errors import InputError, whole_number
 from selector.languages.subset import Subset
@@ -72,85 +74,148 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
     study.measured_by(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
-    reading = recommend.Reading(config, study)
-    found = reading.top(top)
+    recommender = Recommender(study)
+    found = recommender.top(top)
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     bench = replace(bench, check=study.check)
-    raced = race.run(config, bench, reading, top, count) if config.confirm.race else None
+    raced = RaceRun(recommender, bench).run(top, count) if config.confirm.race else None
     found = found if raced is None else [raced.trial]
-    fresh = [config.seed + FRESH + i for i in range(count)]
-    rows = _rows(config, study, found, count)
-    terminal.remark(_price(config, study, rows, count, bench.workers))
-    scores = _measure(config, bench, rows, fresh, found[0].subset)
-    again = bench.measure("winner's luck", backends.search_view(config), [(found[0].subset, seed) for seed in fresh])
-    confirmation = replace(
-        _confirmation(config, fresh, _luck(config, found[0], again), table(config, rows, scores)),
-        source_score=_source_score(config, scores),
-        race=None if raced is None else raced.summary,
-        effort=effort_of(config, bench, [*_different(rows, fresh, scores), *again.values()], raced),
-    )
-    confirm_file.save(config, confirmation)
+    confirmation = ConfirmationRun(recommender, bench, count).confirm(found, raced)
+    ConfirmationFile(config).save(confirmation)
     return confirmation
 
 
-def _rows(config: StudyConfig, study: Study, best: Sequence[Trial], seeds: int) -> list[Row]:
-    """The found subsets, all, none, random ones of the sizes of the found, and the best choice without measuring.
+class ConfirmationRun:
+    """One confirmation of a study, on fresh seeds."""
 
-    `random-k` has the size of "best", `random-3` that of others.
-    """
-    k = len(best[0].subset)
-    found = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(best, start=1)]
-    free = _model_free(config, study, k)
-    fixed = [
-        Row(name, ((subset,),) * seeds) for name, subset in (*found, ("all", Subset(config.pool)), ("none", Subset()))
-    ]
-    sizes = dict.fromkeys(len(subset) for _, subset in (*found, free))
-    drawn = [Row("random-k" if size == k else f"random-{size}", _draws(config, size, seeds)) for size in sizes]
-    return [*fixed, *drawn, Row(free[0], ((free[1],),) * seeds)]
+    def __init__(self, recommender: Recommender, bench: Bench, seeds: int) -> None:
+        """`bench` measures; `seeds` is the number of fresh seeds."""
+        self.config, self.study, self.bench = recommender.config, recommender.study, bench
+        self.best = recommender.best
+        self.seeds = [self.config.seed + FRESH + i for i in range(seeds)]
 
+    def confirm(self, found: Sequence[Trial], raced: RaceResult | None = None) -> Confirmation:
+        """Measure the subsets of `found`, best first, and what they are compared with. RunError if a row fails.
 
-def _draws(config: StudyConfig, k: int, seeds: int) -> tuple[tuple[Subset, ...], ...]:
-    """Random subsets of k languages, [n_seeds][replicates]: others on each seed, at least `LEAST_DRAWS` in all."""
-    replicates = math.ceil(LEAST_DRAWS / seeds)
-    draws = [_random(config, k, index) for index in range(seeds * replicates)]
-    return tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
+        `raced` is the race that chose them, if there was one.
+        """
+        config = self.config
+        rows = self._rows(found)
+        terminal.remark(self._price(rows))
+        scores = self._measure(rows, found[0].subset)
+        again = self._measure_on_dev(found[0].subset)
+        comparison = RowComparison(codes_of(config.tune), codes_of(config.held_out), config.space)
+        return Confirmation(
+            study=config.name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            objective=config.search.score,
+            targets=comparison.tune,
+            held_out=comparison.held_out,
+            split="test",
+            task=config.core.task.kind,
+            metric=config.core.task.metric,
+            seeds=tuple(self.seeds),
+            fidelity=fidelities.full(config).facts,
+            versions=versions(),
+            method=method(len(self.seeds)),
+            luck=self._luck(found[0], again),
+            rows=comparison.confirmed_rows(rows, scores),
+            source_score=self._source_score(scores),
+            race=None if raced is None else raced.summary,
+            effort=effort_of(config.core, self.bench, [*self._different(rows, scores), *again.values()], raced),
+        )
 
+    def _rows(self, found: Sequence[Trial]) -> list[Row]:
+        """The found subsets, all, none, random ones of the sizes of the found, and the best choice without measuring.
 
-def _model_free(config: StudyConfig, study: Study, k: int) -> tuple[str, Subset]:
-    """The subset chosen without measuring that did best in the search; max-sum where none was tried."""
-    tried = [t for t in study.best(len(study.trials())) if t.origin.startswith(("warm:", "diversity:"))]
-    if tried:
-        return tried[0].origin.partition(":")[2], tried[0].subset
-    return "max-sum", model_free_subset(config, "max-sum", k, config.seed)
+        `random-k` has the size of "best", `random-3` that of others.
+        """
+        k = len(found[0].subset)
+        named = [(f"best-{rank}" if rank > 1 else "best", trial.subset) for rank, trial in enumerate(found, start=1)]
+        free = self._model_free(k)
+        sizes = dict.fromkeys(len(subset) for _, subset in (*named, free))
+        drawn = [Row("random-k" if size == k else f"random-{size}", self._draws(size)) for size in sizes]
+        fixed = (*named, ("all", Subset(self.config.pool)), ("none", Subset()))
+        return [*map(self._same_on_each_seed, fixed), *drawn, self._same_on_each_seed(free)]
 
+    def _same_on_each_seed(self, named: tuple[str, Subset]) -> Row:
+        return Row(named[0], ((named[1],),) * len(self.seeds))
 
-def _random(config: StudyConfig, k: int, index: int) -> Subset:
-    """A random subset of k languages that the study could have chosen."""
-    drawn = config.space.completed(Subset(), k, default_rng([config.seed, FRESH, index]))
-    assert drawn is not None  # the best subset has this size
-    return drawn
+    def _draws(self, k: int) -> tuple[tuple[Subset, ...], ...]:
+        """Random subsets of k languages, [n_seeds][replicates]: others on each seed, at least `LEAST_DRAWS` in all."""
+        seeds = len(self.seeds)
+        replicates = math.ceil(LEAST_DRAWS / seeds)
+        draws = [self._random(k, index) for index in range(seeds * replicates)]
+        return tuple(tuple(draws[i * replicates : (i + 1) * replicates]) for i in range(seeds))
 
+    def _random(self, k: int, index: int) -> Subset:
+        """A random subset of k languages that the study could have chosen."""
+        drawn = self.config.space.completed(Subset(), k, default_rng([self.config.seed, FRESH, index]))
+        assert drawn is not None  # the best subset has this size
+        return drawn
 
-def _measure(
-    config: StudyConfig, bench: Bench, rows: Sequence[Row], fresh: Sequence[int], winner: Subset
-) -> dict[str, list[list[Score]]]:
-    """The scores of each row, [n_seeds][replicates]; the winner's on the development split are in the cache then."""
-    view = backends.View(config.core, config.scope, config.scope.everyone, "test", winner)
-    wanted = {row.name: row.wanted(fresh) for row in rows}
-    scores = bench.measure("confirm", view, [pair for row in wanted.values() for pairs in row for pair in pairs])
-    return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
+    def _model_free(self, k: int) -> tuple[str, Subset]:
+        """The subset chosen without measuring that did best in the search; max-sum where none was tried."""
+        tried = [trial for trial in self.best if trial.origin.startswith(("warm:", "diversity:"))]
+        if tried:
+            return tried[0].origin.partition(":")[2], tried[0].subset
+        return "max-sum", model_free_subset(self.config, "max-sum", k, self.config.seed)
 
+    def _measure(self, rows: Sequence[Row], winner: Subset) -> dict[str, list[list[Score]]]:
+        """The scores of each row, [n_seeds][replicates]; caches the winner's on the development split too."""
+        core, scope = self.config.core, self.config.scope
+        view = backends.View(core, scope, scope.everyone, "test", winner)
+        wanted = {row.name: row.pairs(self.seeds) for row in rows}
+        every = [pair for row in wanted.values() for pairs in row for pair in pairs]
+        scores = self.bench.measure("confirm", view, every)
+        return {name: [[scores[pair] for pair in pairs] for pairs in row] for name, row in wanted.items()}
 
-def _price(config: StudyConfig, study: Study, rows: Sequence[Row], seeds: int, workers: int) -> str:
-    """What is measured and about how long that takes, judged by the study's trials at full fidelity."""
-    number = sum(len({subset for row in rows for subset in row.subsets[seed]}) for seed in range(seeds))
-    # fewer where two rows hold the same subset, more where few seeds need several random draws each
-    works_out = "=" if number == len(rows) * seeds else "come to"
-    seconds = [t.seconds / t.begun(config.search.seeds) for t in study.trials() if t.level == "full" and t.seconds > 0]
-    time = f", about {_duration(number * median(seconds) / workers)}" if seconds else ""
-    text = f"confirm: {len(rows)} rows × {seeds} seeds {works_out} {number} evaluations{time}"
-    return f"{text}; what the cache holds is not measured again"
+    def _price(self, rows: Sequence[Row]) -> str:
+        """The number of evaluations and about how long they take, judged by the study's trials at full fidelity."""
+        seeds, each = len(self.seeds), self.config.search.seeds
+        number = sum(len({subset for row in rows for subset in row.subsets[seed]}) for seed in range(seeds))
+        # fewer where two rows hold the same subset, more where few seeds need several random draws each
+        works_out = "=" if number == len(rows) * seeds else "come to"
+        seconds = [t.seconds / t.begun(each) for t in self.study.trials() if t.level == "full" and t.seconds > 0]
+        time = f", about {_duration(number * median(seconds) / self.bench.workers)}" if seconds else ""
+        text = f"confirm: {len(rows)} rows × {seeds} seeds {works_out} {number} evaluations{time}"
+        return f"{text}; what the cache holds is not measured again"
+
+    def _measure_on_dev(self, subset: Subset) -> dict[Wanted, Score]:
+        """The scores of a subset as the search measures them, on every fresh seed."""
+        view = backends.search_view(self.config)
+        return self.bench.measure("winner's luck", view, [(subset, seed) for seed in self.seeds])
+
+    def _different(self, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]) -> list[Score]:
+        """The scores of all rows; rows that hold the same subset on the same seed have one between them."""
+        every = {
+            pair: score
+            for row in rows
+            for pairs, found in zip(row.pairs(self.seeds), scores[row.name], strict=True)
+            for pair, score in zip(pairs, found, strict=True)
+        }
+        return list(every.values())
+
+    def _luck(self, best: Trial, scores: Mapping[Wanted, Score]) -> Luck:
+        """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
+
+        The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
+        """
+        means = {
+            code: sum(score.per_language[code] for score in scores.values()) / len(scores)
+            for code in codes_of(self.config.tune)
+        }
+        again = self.config.value(means)
+        value = best.value or 0.0
+        return Luck(value, again, value - again, LUCK)
+
+    def _source_score(self, scores: Mapping[str, Sequence[Sequence[Score]]]) -> SourceScore | None:
+        """The source language's score after fine-tuning, the mean over all rows; warn where it has not converged."""
+        found = mean_source_score(score.source_score for row in scores.values() for seed in row for score in seed)
+        if text := convergence_remark(found, self.config.core.task.length_key):
+            terminal.remark(text)
+        return found
 
 
 def _duration(seconds: float) -> str:
@@ -158,57 +223,3 @@ def _duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{math.ceil(seconds)} s"
-
-
-def _source_score(config: StudyConfig, scores: Mapping[str, Sequence[Sequence[Score]]]) -> SourceScore | None:
-    """What fine-tuning reached on the source, the mean over all rows; says so where it has not converged."""
-    found = mean_source_score(score.source_score for row in scores.values() for seed in row for score in seed)
-    if text := convergence_remark(found, config.core.task.length_key):
-        terminal.remark(text)
-    return found
-
-
-def _different(
-    rows: Sequence[Row], fresh: Sequence[int], scores: Mapping[str, Sequence[Sequence[Score]]]
-) -> list[Score]:
-    """The scores of all rows; rows that hold the same subset on the same seed have one between them."""
-    every = {
-        pair: score
-        for row in rows
-        for wanted, found in zip(row.wanted(fresh), scores[row.name], strict=True)
-        for pair, score in zip(wanted, found, strict=True)
-    }
-    return list(every.values())
-
-
-def _luck(config: StudyConfig, best: Trial, scores: Mapping[Wanted, Score]) -> Luck:
-    """Winner's luck: the search value of the best less its value on fresh seeds, same sentences and languages.
-
-    The best of many noisy values overstates itself; this is by how much, and says nothing about the split.
-    """
-    codes = [language.code for language in config.tune]
-    means = {code: sum(score.per_language[code] for score in scores.values()) / len(scores) for code in codes}
-    again = config.value(means)
-    value = best.value or 0.0
-    return Luck(value, again, value - again, LUCK)
-
-
-def _confirmation(
-    config: StudyConfig, fresh: Sequence[int], luck: Luck, rows: tuple[ConfirmedRow, ...]
-) -> Confirmation:
-    return Confirmation(
-        study=config.name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        objective=config.search.score,
-        targets=tuple(language.code for language in config.tune),
-        held_out=tuple(language.code for language in config.held_out),
-        split="test",
-        task=config.core.task.kind,
-        metric=config.core.task.metric,
-        seeds=tuple(fresh),
-        fidelity=fidelities.full(config).facts,
-        versions=versions(),
-        method=method(len(fresh)),
-        luck=luck,
-        rows=rows,
-    )

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from search import terminal
-from search.config.study_config import StudyConfig
 from search.confirmation.significance import format_p
-from search.confirmation.verdict import luck_in_words, verdict
+from search.confirmation.verdict import Verdict, luck_in_words
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.estimates import Difference
 from search.results.words import percent, short_list, signed
-from search.study.study import open_study
 
 COLUMNS = ["subset", "languages", "mean", "95 %", "held out", "vs none", "vs all", "vs random", "worse than none"]
 NUMBERS = ("mean", "95 %", "held out", "vs none", "vs all", "vs random")
 
 
-def render(config: StudyConfig, confirmation: Confirmation) -> terminal.RenderableType:
-    """The rows as a table in percent, each subset once; then the winner's luck and what the study found."""
+def render(confirmation: Confirmation, found: Verdict) -> terminal.RenderableType:
+    """The rows as a table in percent, each subset once; then the winner's luck and `found`, what the study says."""
     metric = confirmation.metric or "score"
     title = f"{metric}, {len(confirmation.seeds)} fresh seeds, test split"
     rows = [_cells(row, confirmation.other_names(row)) for row in confirmation.distinct]
     table = terminal.table(title, COLUMNS, rows, right=NUMBERS)
-    found = verdict(config, open_study(config, create=False), confirmation)
     return terminal.stack(table, luck_in_words(confirmation.luck), found.sentence)
 
 

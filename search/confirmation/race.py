@@ -1,4 +1,4 @@
-"""Which of several promising subsets is confirmed: fresh seeds go to those still in the running.
+"""A race for which of several promising subsets is confirmed: fresh seeds go to those still in the running.
 
 The candidates are the best by expectation and the best by score. After every round the one with the lowest mean leaves
 (successive rejects: Audibert, Bubeck and Munos 2010), so those that are hard to tell apart get most of the seeds. The
@@ -18,8 +18,7 @@ from realign.score import Score
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
-from search.config.study_config import StudyConfig
-from search.confirmation.recommend import Reading
+from search.confirmation.recommend import Recommender
 from search.results.confirmation import Race
 from search.study.trial import Trial
 from selector.languages.subset import Subset
@@ -30,33 +29,9 @@ Measure = Callable[[Sequence[Candidate], Sequence[int]], Mapping[tuple[Candidate
 RACING = 2_000  # the seeds of the race start this far above the study's; those of the report at 1,000
 
 
-def candidates(reading: Reading, top: int) -> list[Trial]:
-    """The `top` subsets by expectation, then those of the `top` by score that are not among them."""
-    scored = reading.study.best(len(reading.study.trials()))
-    found: dict[Subset, Trial] = {}
-    by_score: dict[Subset, Trial] = {}
-    for trial in scored:
-        by_score.setdefault(trial.subset, trial)
-    for trial in (*reading.top(top), *list(by_score.values())[:top]):
-        found.setdefault(trial.subset, trial)
-    return list(found.values())
-
-
-def run(config: StudyConfig, bench: Bench, reading: Reading, top: int, seeds: int) -> RaceResult:
-    """Who wins, at the cost of confirming `top` subsets on so many seeds instead of one; says how it goes."""
-    trials, evaluations = candidates(reading, top), max(1, top - 1) * seeds
-    racing = min(len(trials), evaluations)
-    left_out = f" ({len(trials) - racing} of lower rank are left out)" if racing < len(trials) else ""
-    text = f"race: {racing} candidates{left_out}, at most {evaluations} evaluations on the development split"
-    terminal.remark(text)
-    found = winner(config, bench, trials, evaluations)
-    terminal.remark(f"race: {found.trial.subset.key} is left and is confirmed on seeds that the race did not see")
-    return found
-
-
 @dataclass(frozen=True)
 class RaceResult:
-    """Who won, of how many, and everything that was measured for it."""
+    """The winner of a race, the number of its candidates, and everything that was measured for it."""
 
     trial: Trial
     candidates: int
@@ -67,23 +42,49 @@ class RaceResult:
         return Race(self.candidates, len(self.scores))
 
 
-def winner(config: StudyConfig, bench: Bench, trials: Sequence[Trial], evaluations: int) -> RaceResult:
-    """The candidate that is left of these after at most so many evaluations; of more candidates the first."""
-    view, every = backends.search_view(config), dict[Wanted, Score]()
+@dataclass(frozen=True)
+class RaceRun:
+    """The race between the most promising subsets of a study, measured by `bench`."""
 
-    def measure(subsets: Sequence[Subset], rounds: Sequence[int]) -> Mapping[tuple[Subset, int], float]:
-        seeds = {config.seed + RACING + each: each for each in rounds}
-        scores = bench.measure("the race", view, [(subset, seed) for subset in subsets for seed in seeds])
-        every.update(scores)
-        return {(subset, seeds[seed]): config.value(score.per_language) for (subset, seed), score in scores.items()}
+    recommender: Recommender
+    bench: Bench
 
-    by_subset = {trial.subset: trial for trial in trials[: max(evaluations, 1)]}
-    left = last_one(list(by_subset), measure, evaluations)
-    return RaceResult(by_subset[left], len(by_subset), every)
+    def run(self, top: int, seeds: int) -> RaceResult:
+        """The result, at the cost of confirming `top` subsets on so many seeds instead of one; says how it goes."""
+        trials, evaluations = self.candidates(top), max(1, top - 1) * seeds
+        racing = min(len(trials), evaluations)
+        left_out = f" ({len(trials) - racing} of lower rank are left out)" if racing < len(trials) else ""
+        text = f"race: {racing} candidates{left_out}, at most {evaluations} evaluations on the development split"
+        terminal.remark(text)
+        found = self.winner(trials, evaluations)
+        terminal.remark(f"race: {found.trial.subset.key} is left and is confirmed on seeds that the race did not see")
+        return found
+
+    def candidates(self, top: int) -> list[Trial]:
+        """The `top` subsets by expectation, then those of the `top` by score that are not among them."""
+        by_subset: dict[Subset, Trial] = {}
+        for trial in (*self.recommender.top(top), *self.recommender.best[:top]):
+            by_subset.setdefault(trial.subset, trial)
+        return list(by_subset.values())
+
+    def winner(self, trials: Sequence[Trial], evaluations: int) -> RaceResult:
+        """The candidate that is left of these after at most so many evaluations; of more candidates the first."""
+        config = self.recommender.config
+        view, every = backends.search_view(config), dict[Wanted, Score]()
+
+        def measure(subsets: Sequence[Subset], rounds: Sequence[int]) -> Mapping[tuple[Subset, int], float]:
+            seeds = {config.seed + RACING + each: each for each in rounds}
+            scores = self.bench.measure("the race", view, [(subset, seed) for subset in subsets for seed in seeds])
+            every.update(scores)
+            return {(subset, seeds[seed]): config.value(score.per_language) for (subset, seed), score in scores.items()}
+
+        by_subset = {trial.subset: trial for trial in trials[: max(evaluations, 1)]}
+        left = last_one(list(by_subset), measure, evaluations)
+        return RaceResult(by_subset[left], len(by_subset), every)
 
 
 def last_one(rivals: Sequence[Candidate], measure: Measure[Candidate], evaluations: int) -> Candidate:
-    """Who is left when the lowest mean has left after each round; of equal means the earlier one stays."""
+    """The rival that is left when the lowest mean has left after each round; of equal means the earlier one stays."""
     left, known, done = list(rivals), dict[tuple[Candidate, int], float](), 0
     for until in lengths(len(rivals), evaluations):
         if until > done:

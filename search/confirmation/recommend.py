@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from search.config.study_config import StudyConfig
 from search.results.effects import Explanation
 from search.results.trials import Recommendation
 from search.strategies.base import Past, Seen
@@ -31,11 +30,11 @@ def seen_of(trial: Trial, seeds: int) -> list[Seen]:
     return [Seen(trial.subset, value, trial.per_language, trial.level, trial.begun(seeds))]
 
 
-class Reading:
-    """A study as the surrogate reads it: built once, whatever is asked of it."""
+class Recommender:
+    """Ranks the subsets of a study, with the surrogate where that searched. The study is read once."""
 
-    def __init__(self, config: StudyConfig, study: Study) -> None:
-        self.config, self.study = config, study
+    def __init__(self, study: Study) -> None:
+        self.config, self.study = study.config, study
 
     @cached_property
     def surrogate(self) -> Surrogate:
@@ -46,31 +45,37 @@ class Reading:
         return past_of(self.study.trials(), self.config.search.seeds, self.config.level)
 
     @cached_property
-    def _ranked(self) -> list[tuple[Subset, float, float]]:
+    def best(self) -> list[Trial]:
+        """The finished trials that count, one for each subset, the highest score first."""
+        return self.study.best(len(self.study.trials()))
+
+    @cached_property
+    def _ranking(self) -> list[tuple[Subset, float, float]]:
         """The measured subsets by expectation, with mean and standard deviation: one fit, however often it is asked."""
         return self.surrogate.recommend(self.config.space, self.past)
 
     def top(self, count: int = 1) -> list[Trial]:
-        """The subsets to take, best first: the highest of a Pareto front; by expectation where the surrogate searched;
-        else by value. Empty before the first answer."""
+        """The `count` subsets to take, best first; empty before the first answer.
+
+        They are the highest of a Pareto front, by expectation where the surrogate searched, else by value.
+        """
         if self.config.search.objectives:
             return self.study.front()[: -count - 1 : -1]
-        best = self.study.best(len(self.study.trials()))
-        if self.config.search.strategy != "surrogate" or not best:
-            return best[:count]
-        by_subset = {trial.subset: trial for trial in reversed(best)}
-        return [by_subset[subset] for subset, _, _ in self._ranked if subset in by_subset][:count]
+        if self.config.search.strategy != "surrogate" or not self.best:
+            return self.best[:count]
+        by_subset = {trial.subset: trial for trial in reversed(self.best)}
+        return [by_subset[subset] for subset, _, _ in self._ranking if subset in by_subset][:count]
 
-    def recommended(self) -> Recommendation | None:
+    def recommendation(self) -> Recommendation | None:
         """The subset whose true value is expected to be highest, with mean and standard deviation of that value,
         and how many runs measured it."""
-        if not self._ranked:
+        if not self._ranking:
             return None
-        subset, mean, deviation = self._ranked[0]
+        subset, mean, deviation = self._ranking[0]
         runs = next(each.seeds for each in self.past.means if each.subset == subset)
         return Recommendation(subset.codes, mean, deviation, runs)
 
     def effects(self) -> Explanation:
-        """Which languages and pairs matter, whatever strategy measured; empty after too few trials."""
+        """The languages and pairs that matter, whatever strategy measured; empty after too few trials."""
         single, pairs = importance.explained(self.config.space, self.surrogate, self.past)
         return Explanation(tuple(single), tuple(pairs))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search.config.study_config import StudyConfig
-from search.confirmation import choice, recommend
+from search.confirmation import choice
+from search.confirmation.recommend import Recommender
 from search.confirmation.significance import LEVEL, format_p
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference
 from search.results.words import joined, percent, points, signed
-from search.study.study import Study
-from search.study.trial import Trial
 
 AGAINST = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random languages of the same size"}
 
@@ -47,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to say of a study: which trial scored highest, which was expected to, which was confirmed, and its gain."""
+    """The conclusion from a study: the trial that scored highest, the one expected to, the one confirmed, its gain."""
 
     highest: int | None = None  # number of the trial with the highest score in the search; None before the first
     expected: int | None = None  # that of which the model expects most; None where no model searched
@@ -73,7 +71,7 @@ class Verdict:
 
     @property
     def trials(self) -> str:
-        """Which trial scored highest, which the model prefers, and which was confirmed."""
+        """One sentence on the trials: the highest score, the preference of the model, the confirmation."""
         if self.highest is None:
             return "No trial has finished yet."
         tense = "expected" if self.row is not None else "expects"
@@ -85,7 +83,7 @@ class Verdict:
 
     @property
     def gains(self) -> str:
-        """What the confirmed subset gains over what, and over what there is no evidence of a gain."""
+        """The gains of the confirmed subset in words, and the alternatives over which there is no evidence of one."""
         kinds: dict[str, list[Comparison]] = {"better": [], "worse": [], "not separated": []}
         for each in self.comparisons:
             kinds[each.verdict].append(each)
@@ -120,30 +118,24 @@ class Verdict:
         return f"; trial {self.ahead} is ahead since then and is not confirmed" if self.ahead is not None else ""
 
 
-def verdict(config: StudyConfig, study: Study, confirmation: Confirmation | None, name: str | None = None) -> Verdict:
-    """What to say of a study and of its confirmation, if there is one. `name` is the candidate that was asked for."""
-    reading = recommend.Reading(config, study)
-    return of_trials(config, study.best(len(study.trials())), reading.top(), confirmation, name)
+def verdict(recommender: Recommender, confirmation: Confirmation | None, name: str | None = None) -> Verdict:
+    """The conclusion from a study and its confirmation, if there is one.
 
-
-def of_trials(
-    config: StudyConfig,
-    best: Sequence[Trial],
-    top: Sequence[Trial],
-    confirmation: Confirmation | None,
-    name: str | None = None,
-) -> Verdict:
-    """The same, of the finished trials by score and of those to take; both empty before the first."""
+    `name` is the confirmed candidate that was asked for; None: the one with the highest mean. InputError where it is
+    none that may be chosen.
+    """
+    config, best = recommender.config, recommender.best
     if not best:
         return Verdict()
+    top = next(iter(recommender.top()), None)
     by_model = config.search.strategy == "surrogate" and not config.search.objectives
-    expected = top[0].number if by_model and top else None
+    expected = top.number if by_model and top is not None else None
     if confirmation is None:
         return Verdict(best[0].number, expected, best[0].value, best[0].subset.codes)
-    left = choice.allowed_candidates(config, confirmation) or [confirmation.best]
-    row = choice.choose(config, confirmation, name) if name is not None else choice.highest(left)
+    left = choice.allowed_candidates(config.space, confirmation) or [confirmation.best]
+    row = choice.choose(config.space, confirmation, name) if name is not None else choice.highest(left)
     number = next((trial.number for trial in best if set(trial.subset.codes) == set(row.languages)), None)
-    ahead = choice.trial_ahead(confirmation, top[0] if top else None)
+    ahead = choice.trial_ahead(confirmation, top)
     since = None if ahead is None else ahead.number
     race = confirmation.race if row.languages == confirmation.best.languages else None
     return Verdict(best[0].number, expected, best[0].value, row.languages, row, number, since, race)

@@ -14,7 +14,9 @@ import tomli_w
 
 from realign.cache import write_text
 from search.config.study_config import StudyConfig
-from search.confirmation import choice, confirm_file, recommend
+from search.confirmation import choice
+from search.confirmation.confirm_file import ConfirmationFile
+from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import verdict
 from search.export import export_card
 from search.output_folder import vacant
@@ -37,7 +39,7 @@ def export(config: StudyConfig, output: Path, row: str | None = None) -> Export:
     folder is in use.
     """
     output = vacant(Path(output))
-    confirmation = confirm_file.require(config)
+    confirmation = ConfirmationFile(config).require()
     subset = _subset(config, open_study(config, create=False), confirmation, row)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -61,10 +63,11 @@ def export(config: StudyConfig, output: Path, row: str | None = None) -> Export:
 
 def _subset(config: StudyConfig, study: Study, confirmation: Confirmation, name: str | None) -> ExportedSubset:
     """The candidate of that name, else that with the highest confirmed mean, with all that is known of it."""
-    best = choice.choose(config, confirmation, name)
-    top = recommend.Reading(config, study).top()
+    best = choice.choose(config.space, confirmation, name)
+    recommender = Recommender(study)
+    top = recommender.top()
     others = [row for row in confirmation.rows if not row.was_found and row.name != best.name]
-    reason = _reason(best, choice.allowed_candidates(config, confirmation))
+    reason = _reason(best, choice.allowed_candidates(config.space, confirmation))
     return ExportedSubset(
         name=config.name,
         source=config.core.source.code,
@@ -73,8 +76,8 @@ def _subset(config: StudyConfig, study: Study, confirmation: Confirmation, name:
         study=config.path.name,
         baselines={row.name: Baseline(row.languages, row.mean, row.ci95, row.held_out) for row in others},
         reason=reason if name is None else "it was asked for by its name",
-        verdict=verdict(config, study, confirmation, name).sentence,
-        stale=tuple(choice.stale_parts(config, confirmation, top[0] if top else None)),
+        verdict=verdict(recommender, confirmation, name).sentence,
+        stale=tuple(choice.stale_parts(config.space, config.held_out, confirmation, top[0] if top else None)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={**confirmation.versions, **versions()},
     )

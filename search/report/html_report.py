@@ -17,8 +17,9 @@ from markupsafe import Markup
 from realign.cache import write_text
 from realign.score import mean_source_score
 from search.config.study_config import StudyConfig
-from search.confirmation import confirm_file, recommend
-from search.confirmation.verdict import Verdict, luck_in_words, of_trials
+from search.confirmation.confirm_file import ConfirmationFile
+from search.confirmation.recommend import Recommender
+from search.confirmation.verdict import Verdict, luck_in_words, verdict
 from search.pages import atlas, canvas, map_html
 from search.pages.canvas import Plot
 from search.pages.templates import fill
@@ -98,8 +99,8 @@ def gather(config: StudyConfig, study: Study) -> Story:
     done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
     shots = [Shot(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.core.source)}
-    confirmation, reading = confirm_file.load(config), recommend.Reading(config, study)
-    found = of_trials(config, study.best(len(done)), reading.top(), confirmation)
+    confirmation, recommender = ConfirmationFile(config).load(), Recommender(study)
+    found = verdict(recommender, confirmation)
     labels = _labels(confirmation, len(found.languages)) if confirmation is not None else {}
     return Story(
         config=config,
@@ -109,7 +110,7 @@ def gather(config: StudyConfig, study: Study) -> Story:
         confirmation=confirmation,
         labels=labels,
         plots={
-            plot.name: plot for plot in _plots(config, shots, confirmation, found, names, labels, reading.effects())
+            plot.name: plot for plot in _plots(config, shots, confirmation, found, names, labels, recommender.effects())
         },
         table=[(trial, joined([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
         facts=_facts(config, study, confirmation),

@@ -11,9 +11,11 @@ import rehearsal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.backends.batch import Bench
 from search.commands import search as run
 from search.confirmation import confirm, race
-from search.confirmation.recommend import Reading
+from search.confirmation.recommend import Recommender
+from search.interrupts import Interrupts
 from search.study.study import open_study
 
 
@@ -55,9 +57,10 @@ def test_a_race_sees_neither_the_seeds_nor_the_sentences_of_the_report(
     capsys.readouterr()
     document = confirm.confirm(config, top=2, seeds=3)
     said = capsys.readouterr().err
-    reading = Reading(config, open_study(config, create=False))
-    running = race.candidates(reading, 2)
-    assert [trial.subset for trial in running[:2]] == [trial.subset for trial in reading.top(2)]
+    bench = Bench("inline", 1, lambda *_: None, Interrupts(handlers=False))
+    recommender = Recommender(open_study(config, create=False))
+    running = race.RaceRun(recommender, bench).candidates(2)
+    assert [trial.subset for trial in running[:2]] == [trial.subset for trial in recommender.top(2)]
     assert f"race: {min(len(running), 3)} candidates" in said
     found = [row for row in document.rows if row.name.startswith("best")]
     assert [row.name for row in found] == ["best"]
@@ -69,5 +72,5 @@ def test_a_race_sees_neither_the_seeds_nor_the_sentences_of_the_report(
     assert document.race.candidates <= document.race.evaluations <= 3
     assert document.effort is not None
     scores = list((tmp_path / "cache" / "scores").rglob("*.json"))
-    assert document.effort.evaluations == len(scores) - len(reading.study.trials())
+    assert document.effort.evaluations == len(scores) - len(recommender.study.trials())
     assert document == replace(confirm.confirm(config, top=2, seeds=3), created=document.created)

@@ -173,7 +173,7 @@ def test_status_tells_means_and_how_many_trials_they_are_of(tmp_path: Path, caps
     assert document["best"]["value"] == pytest.approx(np.mean([trial.value for trial in own]))
     taken = [t for t in history(config) if list(t[1].codes) == document["recommended"]["languages"]]
     assert document["recommended"]["runs"] == len(taken)
-    top = recommend.Reading(config, open_study(config, create=False)).top(30)
+    top = recommend.Recommender(open_study(config, create=False)).top(30)
     assert len({trial.subset for trial in top}) == len(top) == len({subset for _, subset, _, _ in history(config)})
 
 

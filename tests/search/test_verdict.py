@@ -11,13 +11,16 @@ import rehearsal
 
 from realign.score import Score
 from search.commands import search as run
-from search.confirmation import confirm, confirm_file, confirm_table
-from search.confirmation.verdict import Verdict, luck_in_words, of_trials, verdict
+from search.confirmation import confirm, confirm_table
+from search.confirmation.confirm_file import ConfirmationFile
+from search.confirmation.recommend import Recommender
+from search.confirmation.verdict import Verdict, luck_in_words, verdict
 from search.dashboard import server as dashboard
 from search.report import html_report
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference, Interval
 from search.study.study import Study, open_study
+from search.study.trial import Trial
 from search.terminal import out
 from selector.languages.subset import Subset
 
@@ -54,27 +57,37 @@ def searched(folder: Path, *values: float, strategy: str = "swap") -> Study:
     return study
 
 
+class Preference(Recommender):
+    """A recommender that prefers one trial, whatever was measured."""
+
+    def __init__(self, study: Study, number: int) -> None:
+        super().__init__(study)
+        self.number = number
+
+    def top(self, count: int = 1) -> list[Trial]:
+        return [self.study.trials()[self.number]]
+
+
 def codes(study: Study, number: int) -> tuple[str, ...]:
     return study.trials()[number].subset.codes
 
 
 def test_before_the_confirmation_nothing_is_confirmed(tmp_path: Path) -> None:
     study = searched(tmp_path, 0.4, 0.6, 0.5)
-    found = verdict(study.config, study, None)
+    found = verdict(Recommender(study), None)
     assert found.sentence == "Trial 1 scored highest in the search; nothing is confirmed on fresh seeds yet."
     assert Verdict().sentence == "No trial has finished yet."
 
 
 def test_the_trial_that_the_model_prefers_is_told_apart(tmp_path: Path) -> None:
     study = searched(tmp_path, 0.4, 0.6, 0.5, strategy="surrogate")
-    best, trials = study.best(3), study.trials()
     taken = confirmation(row("best", 0.5, *codes(study, 2)))
-    found = of_trials(study.config, best, [trials[2]], taken)
+    found = verdict(Preference(study, 2), taken)
     assert found.trials == (
         "Trial 1 scored highest in the search; the model expected more of trial 2; confirmed on fresh seeds: trial 2."
     )
-    assert "the model expects more of trial 2" in of_trials(study.config, best, [trials[2]], None).sentence
-    since = of_trials(study.config, best, [trials[0]], taken)
+    assert "the model expects more of trial 2" in verdict(Preference(study, 2), None).sentence
+    since = verdict(Preference(study, 0), taken)
     assert since.trials.endswith("fresh seeds: trial 2; trial 0 is ahead since then and is not confirmed.")
 
 
@@ -83,17 +96,17 @@ def test_a_race_before_the_confirmation_is_told_of_its_winner_alone(tmp_path: Pa
     raced = replace(
         confirmation(row("best", 0.5, *codes(study, 1)), row("max-sum", 0.4, *codes(study, 0))), race=Race(4, 10)
     )
-    found = verdict(study.config, study, raced)
+    found = verdict(Recommender(study), raced)
     told = "and was confirmed on fresh seeds, the winner of a race of 4 candidates on other seeds."
     assert found.trials == f"Trial 1 scored highest in the search {told}"
-    assert "race" not in verdict(study.config, study, raced, "max-sum").sentence
+    assert "race" not in verdict(Recommender(study), raced, "max-sum").sentence
 
 
 def test_a_subset_that_nobody_measured_in_the_search_has_no_number(tmp_path: Path) -> None:
     study = searched(tmp_path, 0.4)
     far = tuple(language.code for language in study.config.pool[-3:])
     taken = confirmation(row("best", 0.4, *codes(study, 0)), row("max-sum", 0.5, *far))
-    found = verdict(study.config, study, taken)
+    found = verdict(Recommender(study), taken)
     assert found.row is not None
     assert found.row.name == "max-sum"
     assert found.trials.endswith("confirmed on fresh seeds: the subset that max-sum chose without measuring.")
@@ -113,7 +126,7 @@ def test_a_subset_that_nobody_measured_in_the_search_has_no_number(tmp_path: Pat
 )
 def test_what_is_no_gain_is_said_in_the_title(tmp_path: Path, p: tuple[float, float, float], says: str) -> None:
     study = searched(tmp_path, 0.4)
-    found = verdict(study.config, study, confirmation(row("best", 0.4, *codes(study, 0), p=p)))
+    found = verdict(Recommender(study), confirmation(row("best", 0.4, *codes(study, 0), p=p)))
     assert says.lower() in found.title({}).lower()
     assert says in found.sentence
 
@@ -175,7 +188,7 @@ def test_the_same_subset_under_two_names_is_one_row(tmp_path: Path) -> None:
     assert twice.other_names(twice.best) == ("family",)
     assert len(twice.to_json()["rows"]) == 6
     with out.capture() as shown:
-        out.print(confirm_table.render(study.config, twice))
+        out.print(confirm_table.render(twice, Verdict()))
     assert "best = family" in shown.get()
     assert html_report._labels(twice, 3)["best"] == "Best of the search (also family)"
 
@@ -222,7 +235,7 @@ def test_a_damaged_confirmation_does_not_hide_how_the_search_stands(
 def test_what_confirm_answers_is_what_its_file_says(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
-    assert confirm_file.load(config) is None
+    assert ConfirmationFile(config).load() is None
     made = confirm.confirm(config, top=1, seeds=2)
-    assert confirm_file.load(config) == made
+    assert ConfirmationFile(config).load() == made
     assert Confirmation.from_json(made.to_json()) == made
