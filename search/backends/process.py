@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from types import ModuleType
+from typing import Protocol
 
 from realign.score import Advance, Evaluator
 from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.worker_pool import Crew, LostError
 
 Make = Callable[[Advance], Evaluator]
+PATIENCE = 10.0  # seconds that another fork server may take to answer
 STAGE_SECONDS = 0.5  # between two words of a worker on how far it is
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
 NEEDED = ("realign.evaluate", "realign.tasks.tagging", "realign.build.evaluator")  # by every evaluator of an encoder
@@ -50,7 +52,7 @@ class Process:
         self.process = context.Process(target=_work, args=(theirs, make, seating, travelling()), daemon=True)
         try:
             with _without_main():
-                self.process.start()
+                start(self.process)
         except (OSError, EOFError) as problem:  # no memory, no more processes
             self._problem = _format_problem(problem)
         theirs.close()
@@ -85,6 +87,29 @@ class Process:
         if code == -signal.SIGKILL:
             return "killed by SIGKILL, as the kernel does when memory runs out"
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+
+
+class Startable(Protocol):
+    """What `start` needs of a process."""
+
+    def start(self) -> None: ...
+
+
+def start(process: Startable, patience: float = PATIENCE) -> None:
+    """Start a process. Where the fork server was killed a moment ago, try again until another one answers.
+
+    A killed process closes its connections before the system counts it as ended, so at first no new server is started
+    and the old one refuses. ConnectionError or EOFError after `patience` seconds; OSError at once where memory or
+    processes are lacking.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return process.start()
+        except (ConnectionError, EOFError):
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.05)
 
 
 @contextmanager

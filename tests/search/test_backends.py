@@ -28,7 +28,7 @@ from search import driver
 from search.backends import ray_actors, ray_tune
 from search.backends import registry as backend
 from search.backends.base import Backend, Job, keep_to, share_of
-from search.backends.process import processes
+from search.backends.process import processes, start
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.interrupts import Interrupts
@@ -137,6 +137,34 @@ def test_each_worker_tells_what_it_does_and_changes_nothing(tmp_path: Path) -> N
         ends = [before for before, after in itertools.pairwise(own) if before[0] != after[0]]
         assert all(done == total for _, done, total in (*ends, own[-1]))  # nothing that has ended is under way
         assert len(own) > 8
+
+
+class Refused:
+    """A process whose fork server refuses so many times to start it."""
+
+    def __init__(self, refusals: int, problem: type[Exception] = ConnectionRefusedError) -> None:
+        self.refusals, self.problem, self.tries = refusals, problem, 0
+
+    def start(self) -> None:
+        self.tries += 1
+        if self.tries <= self.refusals:
+            raise self.problem
+
+
+@pytest.mark.parametrize("problem", [ConnectionRefusedError, ConnectionResetError, EOFError])
+def test_a_worker_waits_for_another_fork_server(problem: type[Exception]) -> None:
+    process = Refused(2, problem)
+    start(process)
+    assert process.tries == 3
+
+
+def test_a_worker_does_not_wait_for_ever_nor_where_there_is_no_memory() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        start(Refused(10**9), patience=0.2)
+    starved = Refused(1, BlockingIOError)
+    with pytest.raises(BlockingIOError):
+        start(starved)
+    assert starved.tries == 1
 
 
 def test_a_stopped_process_is_ended_by_the_time_limit(tmp_path: Path) -> None:
