@@ -2,7 +2,8 @@
 
 What was loaded once loads again offline, at the same commit. `datasets` alone does not promise that: offline it looks
 folders up under another name than online, and takes the newest of several revisions. So where each configuration lies
-in its cache is written down beside it. No code of a repository is run. Large parquet files are read by blocks.
+in its cache is written down beside it. No code of a repository is run. Large parquet files are read by blocks, large
+line files by lines.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any
 from realign.cache import write_text
 from realign.hub import remote
 from realign.hub.blocks import LARGE, BlockRows, local_part
+from realign.hub.line_rows import open_rows
 from realign.hub.problems import Request, UnreachableError
-from realign.hub.rows import FileRows, Rows, TableRows, read
+from realign.hub.rows import Rows, TableRows
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
 
@@ -51,8 +53,8 @@ def file(spec: Spec, name: str, language: str) -> Rows:
 
 
 @cache
-def _whole(path: Path, origin: str) -> FileRows:
-    return read(path, origin)
+def _whole(path: Path, origin: str) -> Rows:
+    return open_rows(path, origin)
 
 
 @cache
@@ -64,7 +66,7 @@ def _local(path: Path, stamp: tuple[int, int]) -> Rows:
         raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
     if path.suffix == ".parquet" and stamp[1] >= LARGE:
         return BlockRows((local_part(path),), origin, partial(_damaged, path))
-    return read(path, origin)
+    return open_rows(path, origin)
 
 
 def _damaged(path: Path, problem: Exception) -> InputError:

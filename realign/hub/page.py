@@ -54,8 +54,9 @@ Language codes of a study are ISO 639-3; each set's own spelling stands below. `
 [arXiv 2511.06497](https://arxiv.org/abs/2511.06497).
 
 Of large parquet files only as many parts are fetched as the study's sample of pairs needs (`data.pairs`). JSON
-Lines and tables are read whole: where such a set is large, take the hub's own conversion to parquet (`revision =
-"refs/convert/parquet", folders = true`). What was read once is read again offline (`HF_HUB_OFFLINE=1`).
+Lines and tables are downloaded whole and read line by line, in little memory: to fetch less of such a set, take the
+hub's own conversion to parquet (`revision = "refs/convert/parquet", folders = true`). What was read once is read
+again offline (`HF_HUB_OFFLINE=1`).
 
 **The table follows public material: dataset pages, loaders, and code that reads the sets; no set was downloaded
 for it. What that material did not establish is named under *Not established*, with the month.** Programs of a

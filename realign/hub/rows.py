@@ -146,27 +146,42 @@ def _parquet(path: Path, origin: str) -> FileRows:
 
 
 def _objects(path: Path) -> Iterator[Mapping[str, Any]]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as problem:
-            _bad(path, number, f"no JSON ({problem})", "one object a line")
-        if not isinstance(row, dict):
-            _bad(path, number, "no JSON object", "one object a line")
-        yield row
+    return (as_object(path, number, line) for number, line in _lines(path) if line.strip())
+
+
+def as_object(path: Path, number: int, line: str) -> Mapping[str, Any]:
+    """The JSON object that a line is."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        bad(path, number, f"no JSON ({problem})", "one object a line")
+    if not isinstance(row, dict):
+        bad(path, number, "no JSON object", "one object a line")
+    return row
 
 
 def _cells(path: Path) -> Iterator[Mapping[str, Any]]:
     lines = [(number, line.split("\t")) for number, line in _lines(path) if line]
     if not lines:
-        _bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
+        bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
     (_, header), *rows = _unquoted(lines)
     for number, cells in rows:
-        if len(cells) != len(header):
-            _bad(path, number, f"{len(cells)} columns instead of {len(header)}", "columns are separated by TABs")
+        check_cells(path, number, cells, len(header))
         yield dict(zip(header, cells, strict=True))
+
+
+def as_cells(path: Path, number: int, line: str, columns: int | None) -> list[str]:
+    """The cells that a line has, as they stand there; None: of any number."""
+    cells = line.split("\t")
+    if columns is not None:
+        check_cells(path, number, cells, columns)
+    return cells
+
+
+def check_cells(path: Path, number: int, cells: Sequence[str], columns: int) -> None:
+    """InputError for a line that has not so many."""
+    if len(cells) != columns:
+        bad(path, number, f"{len(cells)} columns instead of {columns}", "columns are separated by TABs")
 
 
 def _unquoted(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
@@ -176,18 +191,20 @@ def _unquoted(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]
     files written without quoting, must not swallow the rows up to the next.
     """
     marked = [cell for _, cells in lines for cell in cells if '"' in cell]
-    if not marked or not all(_quoted(cell) for cell in marked):
+    if not marked or not all(is_quoted(cell) for cell in marked):
         return lines
-    return [(number, [_plain(cell) for cell in cells]) for number, cells in lines]
+    return [(number, unquoted(cells)) for number, cells in lines]
 
 
-def _quoted(cell: str) -> bool:
+def is_quoted(cell: str) -> bool:
+    """Whether a cell with quotation marks has them as in CSV: around it, and twice inside."""
     whole = len(cell) >= 2 and cell[0] == cell[-1] == '"'
     return whole and '"' not in cell[1:-1].replace('""', "")
 
 
-def _plain(cell: str) -> str:
-    return cell[1:-1].replace('""', '"') if '"' in cell else cell
+def unquoted(cells: Sequence[str]) -> list[str]:
+    """Cells without the marks of CSV."""
+    return [cell[1:-1].replace('""', '"') if '"' in cell else cell for cell in cells]
 
 
 def _tagged(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -201,7 +218,7 @@ def _tagged(path: Path) -> Iterator[Mapping[str, Any]]:
             words, tags = [], []
         elif len(cells) < 2:
             if words or cells[0] != "#":
-                _bad(path, number, f"'{line}' has no tag", "a word and, last, its tag")
+                bad(path, number, f"'{line}' has no tag", "a word and, last, its tag")
         elif words or cells[0] != "#" or len(cells) == 2:  # "# text = …" before a sentence is a comment
             words.append(cells[0])
             tags.append(cells[-1])
@@ -217,7 +234,7 @@ def _treebank(path: Path) -> Iterator[Mapping[str, Any]]:
         elif line and not line.startswith("#"):
             cells = line.split("\t")
             if len(cells) != 10:
-                _bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns")
+                bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns")
             if cells[0].isdigit():  # no multiword token, no empty node
                 words.append(cells[1])
                 tags.append(cells[3])
@@ -225,20 +242,32 @@ def _treebank(path: Path) -> Iterator[Mapping[str, Any]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without their end; only a line feed ends a line."""
+    return ((number, as_line(path, number, raw)) for number, raw in raw_lines(path))
+
+
+def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines as they are in the file, or in what it holds packed."""
     number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
-                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as problem:
-        _bad(path, number, f"not UTF-8 ({problem.reason})", "save the file as UTF-8")
+                yield number, raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-        _bad(path, number + 1, f"damaged gzip file ({problem})", "get the file again")
+        bad(path, number + 1, f"damaged gzip file ({problem})", "get the file again")
     except OSError as problem:
         raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
 
 
-def _bad(path: Path, number: int, problem: str, hint: str) -> NoReturn:
+def as_line(path: Path, number: int, raw: bytes) -> str:
+    """The text of a line without its end, and of the first without a byte order mark."""
+    try:
+        return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as problem:
+        bad(path, number, f"not UTF-8 ({problem.reason})", "save the file as UTF-8")
+
+
+def bad(path: Path, number: int, problem: str, hint: str) -> NoReturn:
+    """Raise an InputError that names the line."""
     raise InputError(f"{path}, line {number}: {problem}", hint)
 
 

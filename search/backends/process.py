@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,11 +23,11 @@ from typing import Protocol
 
 from realign.score import Advance, Evaluator
 from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
+from search.backends.stages import Teller
 from search.backends.worker_pool import Crew, LostError
 
 Make = Callable[[Advance], Evaluator]
 PATIENCE = 10.0  # seconds that another fork server may take to answer
-STAGE_SECONDS = 0.5  # between two words of a worker on how far it is
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
 NEEDED = ("realign.evaluate", "realign.tasks.tagging", "realign.build.evaluator")  # by every evaluator of an encoder
 
@@ -177,7 +176,7 @@ def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str,
     try:
         _leave_no_semaphores()
         keep_to(seating.share)
-        evaluator = make(Teller(pipe))
+        evaluator = make(Teller(pipe.send))
     except Exception as problem:
         pipe.send(LostError(f"it could not start: {_format_problem(problem)}"))
         return
@@ -193,19 +192,6 @@ def _leave_no_semaphores() -> None:
         from tqdm import tqdm
 
         tqdm.set_lock(threading.RLock())
-
-
-class Teller:
-    """In a worker: tells the driver now and then how far it is."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._last = pipe, 0.0
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last >= STAGE_SECONDS:
-            self._last = now
-            self._pipe.send(Stage(what, done, total))
 
 
 def _end_with_driver() -> None:

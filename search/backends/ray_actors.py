@@ -10,8 +10,10 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, TypeVar, cast
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # who asked for no GPU sees what the machine has
@@ -21,15 +23,17 @@ os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # a cluster starts here, 
 import ray
 import ray._private.worker as ray_worker
 from ray._private import ray_constants
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
-from realign.score import Evaluator
+from realign.score import Advance, Evaluator
 from search import terminal
-from search.backends.base import Job, Outcome, _format_problem, keep_to, measure, share_of, travelling
+from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
+from search.backends.stages import Teller
 from search.backends.worker_pool import Crew, LostError
 from selector.errors import InputError
 
-Make = Callable[[], Evaluator]
+Make = Callable[[Advance], Evaluator]
+Told = TypeVar("Told")
 ray_worker.print_to_stdstream = lambda data, ignore_prefix: None  # nodes that die: told by us; stdout is for results
 SILENCE_SECONDS = 60.0  # without any worker, until the user is told what is waited for
 
@@ -78,46 +82,62 @@ class Connection:
 
 
 class Bench:
-    """What an actor is: an evaluator that is made once, and stays."""
+    """What an actor is: an evaluator that is made once, and stays. It works in a thread, so that stages can be told."""
 
     def __init__(self, make: Make, environment: dict[str, str], share: float) -> None:
         os.environ.update(environment)
         keep_to(share)
-        self._evaluator = make()
+        self._thread = ThreadPoolExecutor(1)  # always the same one: threads of the libraries stay with it
+        self._words: SimpleQueue[object] = SimpleQueue()  # stages, and last the result
+        self._make = make
 
-    def ready(self) -> None:
-        """Answered once the evaluator stands."""
+    def stand(self) -> Iterator[Stage | None]:
+        """Make the evaluator: stages of that, and None once it stands."""
+        yield from self._told(self._stand)
 
-    def measure(self, job: Job) -> Outcome:
-        return measure(self._evaluator, job)
+    def measure(self, job: Job) -> Iterator[Stage | Outcome | None]:
+        """Stages of the job, and last what became of it."""
+        yield from self._told(lambda: measure(self._evaluator, job))
+
+    def _stand(self) -> None:
+        self._evaluator = self._make(Teller(self._words.put))
+
+    def _told(self, work: Callable[[], Told]) -> Iterator[Stage | Told]:
+        """Do some work in the thread: its stages as they come, then its result."""
+        result = self._thread.submit(work)
+        result.add_done_callback(self._words.put)
+        while isinstance(word := self._words.get(), Stage):
+            yield word
+        yield result.result()
 
 
 class Actor:
-    """An actor and the answer it owes; `answer` is None while it has nothing to do."""
+    """An actor and what it has to say; `answer` is None while it has nothing to do."""
 
     def __init__(self, make: Make, cpus: float, gpus: float) -> None:
         kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Bench)
         self._actor = cast(Any, kind.remote(make, travelling(), gpus))
         self._job: Job | None = None
-        self.answer = self._actor.ready.remote()
+        self.answer = self._actor.stand.remote()
 
     def begin(self, job: Job) -> None:
         self._job = job
         self.answer = self._actor.measure.remote(job)
 
-    def hear(self) -> Outcome | None:
-        answer, self.answer = self.answer, None
+    def hear(self) -> Outcome | Stage | None:
         try:
-            outcome: Outcome | None = ray.get(answer)
+            word: Outcome | Stage | None = ray.get(next(self.answer))
         except RayTaskError as problem:  # the actor lives: it could not read the job, or write its outcome
+            self.answer = None
             if self._job is None:
                 raise LostError(last_words(problem)) from None
             return Outcome(self._job.number, error=last_words(problem))
-        except RayActorError as problem:  # ended, or out of reach with its node, which is the same to us
+        except RayError as problem:  # ended, or out of reach with its node, which is the same to us
+            self.answer = None
             raise LostError(last_words(problem)) from None
-        except RayError as problem:  # the answer was lost on its way
-            raise LostError(last_words(problem)) from None
-        return outcome
+        if not isinstance(word, Stage):
+            self.answer = None
+        return word
 
     def end(self) -> None:
         ray.kill(self._actor, no_restart=True)
@@ -148,6 +168,6 @@ class Cluster:
         self._connection.close()
 
 
-def actors(make: Make, workers: int, address: str) -> Crew[Actor]:
-    """A backend of Ray actors that each make their evaluator once."""
-    return Crew(Cluster(make, workers, address), workers)
+def actors(make: Make, workers: int, address: str, advance: Advance | None = None) -> Crew[Actor]:
+    """A backend of Ray actors that each make their evaluator once. `advance` hears how far each of them is."""
+    return Crew(Cluster(make, workers, address), workers, advance)

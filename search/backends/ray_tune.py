@@ -19,25 +19,41 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # the study is the log
 os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one writes to stdout even when it is to be silent
 
+import ray
 from ray import tune
+from ray.exceptions import RayError
 from ray.tune.schedulers import AsyncHyperBandScheduler
+from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from realign.score import Evaluator
-from search.backends.base import Job, Outcome, _format_problem, keep_to, measure, overdue, travelling
+from realign.score import Advance, Evaluator
+from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, overdue, travelling
 from search.backends.ray_actors import Connection
+from search.backends.stages import Board, Teller
 from selector.errors import RunError
 
-Make = Callable[[], Evaluator]
+Make = Callable[[Advance], Evaluator]
 Value = Callable[[Mapping[str, float]], float]  # what the study maximizes, of scores per language
 KEPT_OF_A_RUNG = 3  # one in so many goes on to the next seed
 GRACE_SECONDS = 5.0  # for Tune to end when it is asked to
+EAR_SECONDS = 0.5  # until it is looked again whether stages are still listened to
+
+
+@dataclass(frozen=True)
+class Word:
+    """A stage as an actor tells it."""
+
+    actor: str
+    trial: int
+    stage: Stage
 
 
 class Measured(tune.Trainable):
@@ -46,9 +62,15 @@ class Measured(tune.Trainable):
     def setup(self, config: dict[str, Any], **known: Any) -> None:
         os.environ.update(known["environment"])
         keep_to(known["share"])
-        self._evaluator: Evaluator = known["make"]()
-        self._value: Value = known["value"]
         self.reset_config(config)
+        self._ear: Queue = known["ear"]
+        self._actor = str(ray.get_runtime_context().get_actor_id())
+        self._evaluator: Evaluator = known["make"](Teller(self._tell))
+        self._value: Value = known["value"]
+
+    def _tell(self, stage: Stage) -> None:
+        with suppress(RayError):  # the driver is closing: nobody listens any more
+            self._ear.put_nowait(Word(self._actor, self._job.number, stage))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._job: Job = new_config["job"]
@@ -75,7 +97,7 @@ class Measured(tune.Trainable):
 class Line(tune.search.Searcher):
     """Tune's search algorithm: the jobs of the driver, in its order."""
 
-    def __init__(self, ended: queue.SimpleQueue[Outcome | None]) -> None:
+    def __init__(self, ended: queue.SimpleQueue[Outcome | Word | None]) -> None:
         super().__init__(metric="value", mode="max")
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.closed = threading.Event()
@@ -143,17 +165,86 @@ class Closing(tune.Stopper):
         return self._closed.is_set()
 
 
+class Ear:
+    """Where trials tell their stages, on any machine of the cluster: a queue of Ray beside this process."""
+
+    def __init__(self, words: queue.SimpleQueue[Outcome | Word | None]) -> None:
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        self._words, self._closed = words, threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with suppress(RayError):  # without it there are no stages, and the trials go on
+            while not self._closed.is_set():
+                with suppress(queue.Empty):
+                    self._words.put(self.queue.get(timeout=EAR_SECONDS))
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join(GRACE_SECONDS)
+        self.queue.shutdown(force=True)
+
+
+class Places:
+    """Numbers of the workers, which Tune does not tell: an actor has one from when it is first heard of.
+
+    Tune may replace actors without a word: where no number is free, the one that was silent longest gives up its own.
+    """
+
+    def __init__(self, workers: int, advance: Advance | None = None) -> None:
+        self._board = Board(advance)
+        self._under_way: set[int] = set()  # numbers of trials
+        self._free = list(range(workers))
+        self._actors: dict[str, tuple[int, int]] = {}  # place and last trial; the actor heard of last comes last
+
+    def begin(self, trial: int) -> None:
+        self._under_way.add(trial)
+
+    def show(self, word: Word) -> None:
+        """Tell a stage; what comes after the outcome of its trial is dropped."""
+        if word.trial not in self._under_way:
+            return
+        if word.actor in self._actors:
+            place, _ = self._actors.pop(word.actor)
+        elif self._free:
+            place = self._free.pop(0)
+        else:
+            place, _ = self._actors.pop(next(iter(self._actors)))
+            self._board.show(place, None)
+        self._actors[word.actor] = place, word.trial
+        self._board.show(place, word.stage)
+
+    def end(self, trial: int) -> None:
+        self._under_way.discard(trial)
+        for place, own in self._actors.values():
+            if own == trial:
+                self._board.show(place, None)
+
+
 class TuneTrials:
     """The backend: Tune runs in a thread of its own, between two queues."""
 
-    def __init__(self, make: Make, value: Value, workers: int, address: str, seeds: int = 1) -> None:
+    def __init__(
+        self,
+        make: Make,
+        value: Value,
+        workers: int,
+        address: str,
+        seeds: int = 1,
+        advance: Advance | None = None,
+    ) -> None:
+        """`advance` hears how far each trial is, in the thread that collects."""
         self.workers = workers
         self._connection = Connection(address)
-        self._ended: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        self._line = Line(self._ended)
+        self._words: queue.SimpleQueue[Outcome | Word | None] = queue.SimpleQueue()
+        self._line = Line(self._words)
+        self._places = Places(workers, advance)
+        self._ear = Ear(self._words)
         self._problem = "it ended by itself"
         cpus, gpus = self._connection.shares(workers)
-        known = {"make": make, "value": value, "environment": travelling(), "share": gpus}
+        known = {"make": make, "value": value, "environment": travelling(), "share": gpus, "ear": self._ear.queue}
         trainable = tune.with_resources(tune.with_parameters(Measured, **known), {"cpu": cpus, "gpu": gpus})
         scheduler = AsyncHyperBandScheduler(
             time_attr="training_iteration", max_t=seeds, grace_period=1, reduction_factor=KEPT_OF_A_RUNG
@@ -163,17 +254,21 @@ class TuneTrials:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
+        self._places.begin(job.number)
         self._line.jobs.put(job)
 
     def collect(self) -> list[Outcome]:
-        outcome = self._ended.get()
-        if outcome is None:
+        while isinstance(word := self._words.get(), Word):
+            self._places.show(word)
+        if word is None:
             raise RunError(f"Ray Tune stopped: {self._problem}", "run the same command again: it goes on")
-        return [outcome]
+        self._places.end(word.number)
+        return [word]
 
     def close(self) -> None:
         self._line.closed.set()
         self._thread.join(GRACE_SECONDS)
+        self._ear.close()
         self._connection.close()
 
     def _run(self, trainable: Any, scheduler: Any) -> None:
@@ -196,4 +291,4 @@ class TuneTrials:
             except Exception as problem:
                 self._problem = _format_problem(problem)
             finally:
-                self._ended.put(None)
+                self._words.put(None)

@@ -101,7 +101,7 @@ class Place:
     def backend(self, view: View, evaluator: Evaluator, advance: Advance | None = None) -> Backend:
         """`evaluator` is that of `view` in this process; workers elsewhere build their own.
 
-        `advance` hears how far worker processes of this machine are; the evaluator of this process has its own.
+        `advance` hears how far each worker is; the evaluator of this process has its own.
         """
         if self.name == "inline":
             return Inline(evaluator)
@@ -111,10 +111,10 @@ class Place:
         from search.backends import ray_actors
 
         if self.name == "ray":
-            return ray_actors.actors(view.evaluator, self.workers, self.address)
+            return ray_actors.actors(view.evaluator, self.workers, self.address, advance)
         from search.backends import ray_tune
 
-        return ray_tune.TuneTrials(view.evaluator, view.value, self.workers, self.address, view.seeds)
+        return ray_tune.TuneTrials(view.evaluator, view.value, self.workers, self.address, view.seeds, advance)
 
 
 class Inline:

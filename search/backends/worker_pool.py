@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from realign.score import Advance
 from search.backends.base import Job, Outcome, Stage, overdue
+from search.backends.stages import Board
 
 
 class LostError(Exception):
@@ -61,7 +62,6 @@ class _Seat(Generic[Hired]):
     ready: bool = False
     job: Job | None = None
     until: float = math.inf  # the time.monotonic() at which the job must have ended
-    stage: Stage | None = None  # the last that was heard of
 
 
 class Crew(Generic[Hired]):
@@ -70,7 +70,7 @@ class Crew(Generic[Hired]):
     def __init__(self, site: Site[Hired], workers: int, advance: Advance | None = None) -> None:
         """`advance` hears how far each worker is, under labels such as "worker 2: realigning"."""
         self.workers = workers
-        self._advance: Advance = advance or (lambda what, done, total: None)
+        self._board = Board(advance)
         self._site = site
         self._jobs: deque[Job] = deque()
         self._seats: list[_Seat[Hired]] = []
@@ -118,20 +118,11 @@ class Crew(Generic[Hired]):
         except LostError as death:
             return self._bury(seat, str(death))
         if isinstance(said, Stage):
-            self._show(seat, said)
+            self._board.show(seat.place, said)
             return []
-        self._show(seat, None)
+        self._board.show(seat.place, None)
         seat.ready, seat.job, seat.until = True, None, math.inf
         return [] if said is None else [said]
-
-    def _show(self, seat: _Seat[Hired], stage: Stage | None) -> None:
-        """Tell what a worker does now; what it did before has ended, whether it said so or not."""
-        before, seat.stage = seat.stage, stage
-        label = f"worker {seat.place + 1}: "
-        if before is not None and before.done < before.total and (stage is None or stage.what != before.what):
-            self._advance(label + before.what, before.total, before.total)
-        if stage is not None:
-            self._advance(label + stage.what, stage.done, stage.total)
 
     def _bury(self, seat: _Seat[Hired], how: str) -> list[Outcome]:
         """Its job is lost. A worker that never got ready costs the job that waits longest, so that it is heard of."""
@@ -145,6 +136,6 @@ class Crew(Generic[Hired]):
         return overdue(seat.job)
 
     def _dismiss(self, seat: _Seat[Hired]) -> None:
-        self._show(seat, None)
+        self._board.show(seat.place, None)
         seat.worker.end()
         self._seats.remove(seat)
