@@ -79,13 +79,14 @@ def page(sets: Mapping[str, Spec]) -> str:
 def _overview(sets: Mapping[str, Spec], paper: list[str]) -> Iterator[str]:
     yield "## All sets"
     yield ""
-    yield "| set | for | languages | of paper-65 | splits | checked | all established |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| set | for | languages | of paper-65 | splits | licence | checked | all established |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name, spec in sets.items():
         use = ", ".join(TASKS[task].lower() for task in spec.tasks)
         sure = "no" if spec.unsure else "yes"
         counts = f"{_count(spec)} | {_coverage(spec, paper)}"
-        yield f"| [{name}](#{name}) | {use} | {counts} | {', '.join(spec.splits)} | {spec.checked} | {sure} |"
+        splits, licence = ", ".join(spec.splits), spec.licence.partition(";")[0]
+        yield f"| [{name}](#{name}) | {use} | {counts} | {splits} | {licence} | {spec.checked} | {sure} |"
     yield ""
 
 

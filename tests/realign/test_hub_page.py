@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def test_languages_are_counted_against_those_of_the_paper() -> None:
 def test_what_stands_on_one_text_stands_in_one_row() -> None:
     assert "| flores | flores, sib-200 |  |" in page(known())
     assert "| tatoeba | tatoeba, xtreme-tatoeba | opus-100 |" in page(known())
+
+
+@pytest.mark.parametrize("name", known())
+def test_every_known_set_has_a_licence_or_the_date_on_which_none_was_established(name: str) -> None:
+    licence = known()[name].licence
+    assert re.fullmatch(r"not established \(20\d\d-\d\d-\d\d\)|[^()]+", licence)
+    assert f"- Licence: {licence}\n" in section(name)
 
 
 def test_a_licence_is_named_where_the_table_has_it() -> None:
