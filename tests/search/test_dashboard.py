@@ -18,7 +18,9 @@ import rehearsal
 
 from realign.score import Score
 from search.config.study_config import StudyConfig
+from search.dashboard import guard, notes
 from search.dashboard import server as dashboard
+from search.dashboard.view import StudyView
 from search.report import html_report
 from search.study.study import Study, open_study
 from selector.errors import InputError
@@ -39,6 +41,11 @@ def filled(folder: Path) -> tuple[StudyConfig, Study]:
     return config, study
 
 
+def viewed(config: StudyConfig, study: Study) -> StudyView:
+    about = notes.about(html_report.gather(config, study))
+    return StudyView(study.storage, study.storage.get_study_id_from_name(study.name), about)
+
+
 def attributes(study: Study) -> dict[str, Any]:
     return dict(study.storage.get_study_system_attrs(study.storage.get_study_id_from_name(study.name)))
 
@@ -54,7 +61,7 @@ def noted(study: Study, number: int) -> dict[str, Any]:
 def test_every_finished_trial_gets_a_note_with_its_languages(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
     before = [trial.state for trial in study.trials()]
-    dashboard.annotate(study, html_report.gather(config, study))
+    notes.annotate(study, html_report.gather(config, study))
     for trial in study.trials():
         note = "".join(noted(study, trial.number).values())
         assert bool(note) == (trial.state == "complete")
@@ -65,7 +72,7 @@ def test_every_finished_trial_gets_a_note_with_its_languages(tmp_path: Path) -> 
 
 def test_the_best_trials_get_their_notes_before_the_page_is_there(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    dashboard.annotate(study, html_report.gather(config, study), most=2)
+    notes.annotate(study, html_report.gather(config, study), most=2)
     trials = [trial for trial in study.trials() if trial.state == "complete"]
     best = sorted(trials, key=lambda trial: -(trial.value or 0.0))[:2]
     assert [bool(noted(study, trial.number)) for trial in trials] == [trial in best for trial in trials]
@@ -73,11 +80,11 @@ def test_the_best_trials_get_their_notes_before_the_page_is_there(tmp_path: Path
 
 def test_the_other_trials_get_theirs_while_it_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, study = filled(tmp_path)
-    monkeypatch.setattr(dashboard, "AT_FIRST", 1)
-    dashboard.annotate(study, html_report.gather(config, study), most=1)
+    monkeypatch.setattr(notes, "AT_FIRST", 1)
+    notes.annotate(study, html_report.gather(config, study), most=1)
     trials = [trial for trial in study.trials() if trial.state == "complete"]
     until = time.monotonic() + 60
-    with dashboard._refreshing(config, study):
+    with dashboard.refreshing(config, study, viewed(config, study)):
         while not all(noted(study, trial.number) for trial in trials) and time.monotonic() < until:
             time.sleep(0.05)
     assert all(noted(study, trial.number) for trial in trials)
@@ -86,26 +93,26 @@ def test_the_other_trials_get_theirs_while_it_is_served(tmp_path: Path, monkeypa
 def test_annotating_tells_how_far_it_is(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
     told: list[tuple[str, int, int]] = []
-    dashboard.annotate(study, html_report.gather(config, study), lambda *each: told.append(each))
+    notes.annotate(study, html_report.gather(config, study), lambda *each: told.append(each))
     assert told == [("notes", done, 3) for done in range(4)]
 
 
 def test_annotating_twice_writes_nothing_new(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    dashboard.annotate(study, html_report.gather(config, study))
+    notes.annotate(study, html_report.gather(config, study))
     once = attributes(study)
-    dashboard.annotate(study, html_report.gather(config, study))
+    notes.annotate(study, html_report.gather(config, study))
     assert attributes(study) == once
 
 
 def test_what_a_reader_writes_is_kept(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    dashboard.annotate(study, html_report.gather(config, study))
+    notes.annotate(study, html_report.gather(config, study))
     study_id = study.storage.get_study_id_from_name(study.name)
     ((first, text), (second, _), _) = [next(iter(noted(study, number).items())) for number in range(3)]
     study.storage.set_study_system_attr(study_id, first, text.replace("max", "MAX") + "\n\nlooks odd")
     study.storage.set_study_system_attr(study_id, second, "mine alone")
-    dashboard.annotate(study, html_report.gather(config, study))
+    notes.annotate(study, html_report.gather(config, study))
     assert noted(study, 0)[first] == text + "\n\nlooks odd", "our part is renewed, theirs kept"
     assert noted(study, 1)[second] == "mine alone"
 
@@ -114,19 +121,19 @@ def test_notes_say_what_was_measured(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
     trial = study.trials()[2]
     names = {each.code: each.name for each in config.pool}
-    note = dashboard.trial_note(trial, names)
+    note = notes.trial_note(trial, names)
     assert "70.0 %" in note
     assert f"**Best transfer, %:** {config.pool[-1].name} 49.0" in note
     assert f"**Worst transfer, %:** {names['arb']} 40.0" in note
     assert trial.signature in note
     story = html_report.gather(config, study)
-    assert "Not confirmed yet" in dashboard.study_note(story)
-    assert all(language.name in dashboard.study_note(story) for language in trial.subset)
+    assert "Not confirmed yet" in notes.study_note(story)
+    assert all(language.name in notes.study_note(story) for language in trial.subset)
 
 
 def test_markup_in_names_is_told_as_text(tmp_path: Path) -> None:
     config, study = filled(tmp_path)
-    note = dashboard.trial_note(study.trials()[0], dict.fromkeys((each.code for each in config.pool), "<b>[x](y)"))
+    note = notes.trial_note(study.trials()[0], dict.fromkeys((each.code for each in config.pool), "<b>[x](y)"))
     assert "<b>" not in note
     assert r"\<b\>\[x\](y)" in note
 
@@ -152,7 +159,7 @@ def test_only_reading_and_notes_pass(method: str, path: str, allowed: bool) -> N
         return [b"inner"]
 
     statuses: list[str] = []
-    answer = dashboard.read_only(inner)(
+    answer = guard.read_only(inner)(
         {"REQUEST_METHOD": method, "PATH_INFO": path}, lambda status, headers: statuses.append(status)
     )
     assert bool(reached) == allowed
@@ -175,7 +182,7 @@ def test_a_page_under_another_name_reads_nothing(header: str, allowed: bool) -> 
         return []
 
     statuses: list[str] = []
-    dashboard.for_this_machine(inner)({"HTTP_HOST": header}, lambda status, headers: statuses.append(status))
+    guard.for_this_machine(inner)({"HTTP_HOST": header}, lambda status, headers: statuses.append(status))
     assert (bool(reached), statuses[0][:3]) == ((True, "200") if allowed else (False, "421"))
 
 
@@ -183,7 +190,7 @@ def test_a_page_under_another_name_reads_nothing(header: str, allowed: bool) -> 
     ("host", "inside"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False)]
 )
 def test_loopback(host: str, inside: bool) -> None:
-    assert dashboard.loopback(host) is inside
+    assert guard.loopback(host) is inside
 
 
 def test_a_busy_port_is_an_input_error_and_nothing_is_written(tmp_path: Path) -> None:
@@ -239,7 +246,7 @@ def test_serves_the_study_on_loopback_until_interrupted(tmp_path: Path, number: 
         detail = json.loads(body)
         assert status == 200
         assert detail["note"]["body"].startswith("## The best score so far, 70.0 %")
-        assert {each["id"] for each in detail["plotly_graph_objects"]} == {"progress", "world", "typology"}
+        assert {each["id"] for each in detail["plotly_graph_objects"]} == {"world", "typology"}
         assert [bool(trial["note"]["body"]) for trial in detail["trials"]] == [True, True, True, False]
         assert fetch(f"{root}/api/studies/{key}/param_importances")[0] == 200
         assert fetch(f"{root}/api/studies/{key}", "DELETE")[0] == 403

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from realign.score import Score
 from search.config.study_config import StudyConfig, load
 from search.confirmation.verdict import Verdict
-from search.dashboard import server as dashboard
+from search.dashboard import notes
 from search.export import export, export_card, model_card
 from search.pages import atlas, canvas, map_html
 from search.pages.atlas import Atlas
@@ -184,7 +184,7 @@ def told(text: str) -> Story:
 def noted(_: Path, text: str) -> str:
     ((trial, _names),) = told(text).table
     names = dict.fromkeys((each.code for each in story().config.pool), text)
-    return f"{dashboard.trial_note(trial, names)}\n\n{dashboard.study_note(told(text))}"
+    return f"{notes.trial_note(trial, names)}\n\n{notes.study_note(told(text))}"
 
 
 @pytest.mark.parametrize("write", [exported, carded, noted])

@@ -15,7 +15,7 @@ from search.confirmation import confirm, confirm_table
 from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict, luck_in_words, verdict
-from search.dashboard import server as dashboard
+from search.dashboard import notes
 from search.report import html_report
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference, Interval
@@ -167,7 +167,7 @@ def test_all_places_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[s
     story = html_report.gather(config, open_study(config, create=False))
     assert sentence.startswith(story.verdict.trials)
     assert story.verdict.trials in html_report.render(story)
-    assert story.verdict.trials in dashboard.study_note(story)
+    assert story.verdict.trials in notes.study_note(story)
     assert story.verdict.gains in story.headline
 
 
