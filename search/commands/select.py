@@ -139,7 +139,7 @@ def measure(request: Request) -> tuple[Document, Problem]:
 
 
 def draw(problem: Problem, answer: Json, preferred: str, path: Path, view: str) -> None:
-    """A map of the pool with the chosen marked, as PNG or interactive HTML by the file's name, written in one step.
+    """A map of the pool with the chosen marked, as PNG or HTML by the file's name, written in one step.
 
     Of a comparison the row of the preferred strategy is drawn.
     Raises InputError where matplotlib is missing for a PNG, or where the file cannot be written.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from numpy.random import default_rng
+
 from search.results.effects import Explanation
 from search.results.trials import Recommendation
 from search.strategies.base import Past, Seen
@@ -74,6 +76,16 @@ class Recommender:
         subset, mean, deviation = self._ranking[0]
         runs = next(each.seeds for each in self.past.means if each.subset == subset)
         return Recommendation(subset.codes, mean, deviation, runs)
+
+    def improvement(self) -> float | None:
+        """What one more trial is expected to add to the best expected score, by the surrogate, whoever searched.
+
+        In [0, 1]. None where it cannot be computed: two objectives, too few trials, no model, nothing left to measure.
+        """
+        if self.config.search.objectives or len(self.past.here) < importance.LEAST_TRIALS:
+            return None
+        rng = default_rng([self.config.seed, 0])
+        return self.surrogate.expected_improvement(self.config.space, self.past, rng)
 
     def effects(self) -> Explanation:
         """The languages and pairs that matter, whatever strategy measured; empty after too few trials."""

@@ -10,7 +10,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from search.results.words import percent, points, short_list, span
+from search.results.words import percent, points, short_list, signed, span
 
 
 @cache
@@ -24,7 +24,14 @@ def pages() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, points=points, span=span, short_list=short_list, plain=plain, quoted=quoted
+        percent=percent,
+        points=points,
+        signed=signed,
+        span=span,
+        unbroken=unbroken,
+        short_list=short_list,
+        plain=plain,
+        quoted=quoted,
     )
     return environment
 
@@ -42,6 +49,11 @@ def plain(text: object) -> str:
 def quoted(text: object) -> str:
     """As a code span, where no backslash escapes: a backtick becomes an apostrophe. Not for cells of tables."""
     return f"`{_line(text).replace('`', chr(39))}`"
+
+
+def unbroken(text: str) -> str:
+    """The same text, in which no line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=%|points)", "\u00a0", text)
 
 
 def _line(text: object) -> str:

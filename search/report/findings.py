@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.objective import front
+from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
-from search.results.effects import Effect
+from search.results.effects import Effect, Pair
 from search.results.estimates import Difference
 from search.results.words import joined, percent, points
 
@@ -68,10 +69,26 @@ def spill_finding(known: Mapping[str, Difference], chosen: str) -> str:
     return f"The gain over no realignment: {joined(parts)}" if parts else "The gain over no realignment"
 
 
-def gains_finding(gain: Mapping[str, float]) -> str:
-    worse = sum(value < 0 for value in gain.values())
-    less = f"{worse} score less" if worse else "none scores less"
-    return f"{len(gain) - worse} of {len(gain)} languages gain from realigning on the chosen subset; {less}"
+def gains_finding(rows: Sequence[LanguageRow]) -> str:
+    """How many languages score more than without realignment, and how many less, beyond noise or within it."""
+    worse, less = sum(row.worse for row in rows), sum(row.gain < 0 for row in rows)
+    shy = sum(row.gain < 0 and not row.worse for row in rows)
+    found = f"{len(rows) - less} of {len(rows)} languages score as much or more than without realignment"
+    if not less:
+        return found
+    beyond = f"{worse} less beyond noise" if worse else "none less beyond noise"
+    return f"{found}, {beyond}{f', {shy} less within noise' if shy else ''}"
+
+
+def pairs_finding(pairs: Sequence[Pair], names: Mapping[str, str]) -> str:
+    """Whether two languages are worth more, or less, together than the sum of both."""
+    clear = [pair for pair in pairs if pair.low > 0 or pair.high < 0]
+    if not clear:
+        return "No pair is known to work better or worse together than alone: every interval holds zero"
+    first = clear[0]
+    who = joined([names.get(code, code) for code in first.codes])
+    size, more = f"{100 * abs(first.effect):.1f} points", "more" if first.effect > 0 else "less"
+    return f"{who} together are worth {size} {more} than the sum of both"
 
 
 def front_finding(shots: Sequence[Shot]) -> str:

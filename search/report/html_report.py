@@ -1,18 +1,16 @@
 """The report: one self-contained HTML file that a newcomer can read and nobody needs a network for.
 
-study + confirm.json → `gather` → `Story` → template → file. The dashboard tells the same story.
+study + confirm.json → `gather` → `Story` → template → file. The dashboard tells the same story. No script: figures are
+drawn here, and the table of languages is saved from a link that holds it.
 """
 
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from markupsafe import Markup
 
 from realign.cache import write_text
 from realign.score import mean_source_score
@@ -20,15 +18,17 @@ from search.config.study_config import StudyConfig
 from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict, luck_in_words, verdict
-from search.pages import atlas, canvas, map_html
+from search.pages import atlas, map_html
 from search.pages.canvas import Plot
 from search.pages.templates import fill
-from search.report import plots
+from search.report import costs, findings, plots
+from search.report.costs import Step
 from search.report.findings import Shot
+from search.report.language_table import LanguageRow, as_csv, as_link, language_rows, losses
 from search.report.plots import Names
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.convergence import convergence_remark
-from search.results.effects import Explanation
+from search.results.effects import Explanation, Pair
 from search.results.words import joined
 from search.study.provenance import versions
 from search.study.storage import shown
@@ -39,7 +39,6 @@ from selector.languages.language import Language
 from selector.problem import pose
 
 TOP = 20  # subsets in the table
-MAP_HEIGHT = 520  # pixels
 RENAMED = {"best": "Best of the search", "all": "All languages", "none": "No realignment"}
 
 
@@ -57,11 +56,33 @@ class Story:
     table: Sequence[tuple[Trial, str]]  # the best trials with the names of their languages
     facts: Sequence[tuple[str, str]]
     unlearned: str = ""  # where fine-tuning has not converged: that, in one sentence
+    languages: Sequence[LanguageRow] = ()  # language by language; empty before the confirmation
+    pairs: Sequence[tuple[str, Pair]] = ()  # with the names of both
+    pairs_finding: str = ""
+    cost_finding: str = ""
+    costs: Sequence[tuple[str, str]] = ()
+    outlook: str = ""  # whether more trials would help; "" where that was not asked
+    steps: Sequence[Step] = ()  # what to do next
 
     @property
     def rows(self) -> Sequence[ConfirmedRow]:
         """The confirmed rows, each subset once; empty before the confirmation."""
         return self.confirmation.distinct if self.confirmation is not None else ()
+
+    @property
+    def losses(self) -> Sequence[str]:
+        """Which languages score less than without realignment, beyond noise and within it."""
+        return losses(self.languages)
+
+    @property
+    def csv(self) -> str:
+        """The table of languages, as an address that a browser saves."""
+        return as_link(as_csv(self.languages))
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the confirmation holds an interval for each language."""
+        return any(each.gain_ci95 is not None for each in self.languages)
 
     @property
     def luck(self) -> str:
@@ -87,21 +108,32 @@ def write(config: StudyConfig, output: Path | None) -> str:
 
 def page(config: StudyConfig) -> str:
     """The report of a study as HTML. InputError where the study does not exist or has no finished trial."""
-    story = gather(config, open_study(config, create=False))
+    story = gather(config, open_study(config, create=False), with_outlook=True)
     if not story.table:
         message = f"study '{config.name}' has no finished trial to report"
         raise InputError(message, "run 'realingo search STUDY.toml' first")
     return render(story)
 
 
-def gather(config: StudyConfig, study: Study) -> Story:
-    """Read the study and its confirmation, if there is one, and work out what they say."""
+def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Story:
+    """Read the study and its confirmation, if there is one, and work out what they say.
+
+    `with_outlook`: also whether more trials would help, which takes a moment in a large pool.
+    """
     done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
     shots = [Shot(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.core.source)}
     confirmation, recommender = ConfirmationFile(config).load(), Recommender(study)
     found = verdict(recommender, confirmation)
     labels = _labels(confirmation, len(found.languages)) if confirmation is not None else {}
+    effects = recommender.effects()
+    drawn, rows = _searched(config, shots, names, effects), list[LanguageRow]()
+    if confirmation is not None and found.row is not None:
+        rows = language_rows(config, confirmation, found.row)
+        drawn += _confirmed(confirmation, found.row, labels, rows)
+    drawn += _maps(config, found.languages) if found.languages else []
+    unlearned = convergence_remark(mean_source_score(t.source_score for t in done), config.core.task.length_key)
+    answer, left = costs.outlook(config, recommender) if with_outlook else ("", None)
     return Story(
         config=config,
         verdict=found,
@@ -109,53 +141,44 @@ def gather(config: StudyConfig, study: Study) -> Story:
         chosen=tuple(each for each in config.pool if each.code in found.languages),
         confirmation=confirmation,
         labels=labels,
-        plots={
-            plot.name: plot for plot in _plots(config, shots, confirmation, found, names, labels, recommender.effects())
-        },
+        plots={plot.name: plot for plot in drawn},
         table=[(trial, joined([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
         facts=_facts(config, study, confirmation),
-        unlearned=convergence_remark(mean_source_score(t.source_score for t in done), config.core.task.length_key),
+        unlearned=unlearned,
+        languages=rows,
+        pairs=[(" + ".join(names.get(code, code) for code in pair.codes), pair) for pair in effects.pairs],
+        pairs_finding=findings.pairs_finding(effects.pairs, names),
+        cost_finding=costs.cost_finding(study.trials(), confirmation),
+        costs=costs.cost_facts(config, study.trials(), confirmation),
+        outlook=answer,
+        steps=costs.next_steps(config, found, confirmation, len(done), left, unlearned),
     )
 
 
 def render(story: Story) -> str:
     """The whole page. Everything but our own figures is escaped."""
-    drawn = {name: (plot, Markup(plot.fragment())) for name, plot in story.plots.items()}
-    return fill("report.html.j2", story=story, plots=drawn, library=Markup(canvas.library()))
+    drawn = {name: (plot, plot.fragment()) for name, plot in story.plots.items()}
+    return fill("report.html.j2", story=story, plots=drawn)
 
 
-def _plots(
-    config: StudyConfig,
-    shots: Sequence[Shot],
-    confirmation: Confirmation | None,
-    found: Verdict,
-    names: Names,
-    labels: Names,
-    effects: Explanation,
-) -> list[Plot]:
-    """The figures there is data for."""
+def _searched(config: StudyConfig, shots: Sequence[Shot], names: Names, effects: Explanation) -> list[Plot]:
+    """The figures of the search that there is data for."""
     if not shots:
         return []
     drawn = [plots.progress(shots, names)]
     if config.search.objectives:
         drawn.append(plots.front(shots, names, "languages" if config.costs is None else "unit of the costs file"))
-    if confirmation is not None and (chosen := found.row) is not None:
-        drawn.append(plots.confirmed(confirmation.distinct, labels, chosen.name))
-        if chosen.vs_none is not None and chosen.vs_none.non_members is not None:
-            drawn.append(plots.spill(confirmation.distinct, labels, chosen.name))
-        drawn.append(_gains(config, confirmation, chosen, names))
-    if effects.languages:
-        drawn.append(plots.importance(effects.languages, names))
-    return drawn + (_maps(config, found.languages) if found.languages else [])
+    return [*drawn, plots.importance(effects.languages, names)] if effects.languages else drawn
 
 
-def _gains(config: StudyConfig, confirmation: Confirmation, chosen: ConfirmedRow, names: Names) -> Plot:
-    """Language by language: the chosen subset, no realignment, and all languages."""
-    wanted = {each.code for each in (*config.tune, *config.held_out)}
-    rows = (chosen, confirmation["none"], confirmation["all"])
-    mine, none, every = ({code: row.per_language[code] for code in row.per_language if code in wanted} for row in rows)
-    apart = {each.code: f"{each.name} (held out)" for each in config.held_out}
-    return plots.gains(mine, none, every, {**names, **apart}, chosen.languages)
+def _confirmed(
+    confirmation: Confirmation, chosen: ConfirmedRow, labels: Names, languages: Sequence[LanguageRow]
+) -> list[Plot]:
+    """The figures of the confirmation."""
+    drawn = [plots.confirmed(confirmation.distinct, labels, chosen.name)]
+    if chosen.vs_none is not None and chosen.vs_none.non_members is not None:
+        drawn.append(plots.spill(confirmation.distinct, labels, chosen.name))
+    return [*drawn, plots.gains(languages)] if languages else drawn
 
 
 def _maps(config: StudyConfig, chosen: Sequence[str]) -> list[Plot]:
@@ -168,7 +191,7 @@ def _maps(config: StudyConfig, chosen: Sequence[str]) -> list[Plot]:
         "typology": "How the chosen languages spread over the grammars of the pool",
     }
     drawn = [atlas.atlas(problem, places, view, title, config.held_out) for view, title in titles.items()]
-    return [map_html.figure(each, each.view, MAP_HEIGHT) for each in drawn]
+    return [map_html.figure(each, each.view, map_html.WIDTH["report"]) for each in drawn]
 
 
 def _labels(confirmation: Confirmation, k: int) -> dict[str, str]:
@@ -192,8 +215,7 @@ def _called(name: str, k: int) -> str:
 
 def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None) -> list[tuple[str, str]]:
     """What it takes to know which study this was, and to repeat it."""
-    trials, best = study.trials(), study.best()
-    states = Counter(trial.state for trial in trials)
+    best = study.best()
     low, high = config.sizes
     base = config.core.model.base
     installed = versions() if confirmation is None else confirmation.versions
@@ -202,8 +224,6 @@ def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None)
     return [
         ("Study file", config.path.name),
         ("Storage", shown(config.search.storage or f"sqlite:///{config.name}.db")),
-        ("Trials", ", ".join(f"{states[state]} {state}" for state in ("complete", "failed", "running"))),
-        ("Time in trials", f"{sum(trial.seconds for trial in trials):.0f} s"),
         ("Pool", f"{len(config.pool)} languages; subsets of {low}" + (f" to {high}" if high > low else "")),
         ("Source language", config.core.source.name),
         ("Held out", joined([each.name for each in config.held_out], most=100) if config.held_out else "none"),

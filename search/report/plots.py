@@ -1,23 +1,25 @@
-"""What is drawn: plain numbers in, one picture out, each under a sentence that states its finding. How: `canvas`."""
+"""What is drawn: plain numbers in, one figure out, each under a sentence that states its finding."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TypeVar
 
 from search.objective import front as front_of
-from search.pages.canvas import BLUE, GREY, HEAD, INK, LIGHT, LINE, ORANGE, RED, Canvas, Plot, plain
+from search.pages.canvas import Plot
+from search.pages.charts import Look, Mark, Plane, Row, Rows
 from search.report import findings
 from search.report.findings import Shot
+from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
-from search.results.words import joined
+from search.results.words import joined, percent, points, signed
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
-MOST_CODES = 60  # languages on one plane before only the chosen are written out
 Names = Mapping[str, str]  # code → name
+Item = TypeVar("Item")
 
 GROUPS = {"members": "Inside", "non_members": "Outside", "held_out": "Held out"}
 
@@ -26,166 +28,166 @@ def progress(shots: Sequence[Shot], names: Names) -> Plot:
     """Score against trial, with the best so far as a line and the model-free starts told apart."""
     top = findings.best(shots)
     assert top is not None
-    canvas = Canvas()
-    so_far = [round(value, 2) for value in accumulate((100 * shot.value for shot in shots), max)]
-    canvas.line([shot.number for shot in shots], so_far, {"color": GREY, "width": 1.5, "shape": "hv"}, "best so far")
-    proposed = {"color": BLUE, "size": 8, "line": {"color": "white", "width": 0.8}}
-    started = {"color": ORANGE, "size": 11, "symbol": "diamond", "line": {"color": "white", "width": 0.8}}
-    for label, free, look in (("proposed by the search", False, proposed), ("chosen without measuring", True, started)):
-        if part := [shot for shot in shots if shot.model_free is free]:
-            x, y = [shot.number for shot in part], [round(100 * shot.value, 2) for shot in part]
-            told = [plain(f"{joined([names.get(c, c) for c in shot.codes])} · {shot.origin}") for shot in part]
-            canvas.dots(x, y, label, look, "trial %{x}: %{y:.1f} %<br>%{text}", told)
-    ring = {"color": "rgba(0,0,0,0)", "size": 18, "line": {"color": INK, "width": 1.5}}
-    canvas.dots([top.number], [100 * top.value], "best", ring)
-    canvas.heading("Trial", y="Search score, %")
+    so_far = accumulate((100 * shot.value for shot in shots), max)
+    looks = {
+        False: Look("proposed by the search", "blue", size=8),
+        True: Look("chosen without measuring", "orange", "diamond", 12),
+    }
+    ring = Look("best", "ink", size=18, hollow=True)
+    marks = [Mark(ring, top.number, 100 * top.value)]
+    marks += [
+        Mark(looks[free], shot.number, 100 * shot.value, _told(shot, names, f"trial {shot.number}"))
+        for free in (False, True)
+        for shot in shots
+        if shot.model_free is free
+    ]
+    steps = tuple(zip((float(shot.number) for shot in shots), so_far, strict=True))
     reading = (
         "Each mark is one realigned and fine-tuned encoder, scored on the languages the search may see. "
         "Single scores are noisy, so the best of many is a little lucky: what counts is the confirmation."
     )
-    return canvas.plot("progress", findings.progress_finding(shots), reading, 400)
+    chart = Plane("Trial", "Search score, %", tuple(marks), steps, Look("best so far", "grey"))
+    return Plot("progress", findings.progress_finding(shots), reading, chart)
 
 
 def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
     """Score against cost, with the Pareto front as steps."""
     kept = front_of(shots)
-    canvas = Canvas()
-    rest = [shot for shot in shots if shot not in kept]
-    looks = {"color": LIGHT, "size": 8}, {"color": BLUE, "size": 11, "symbol": "square"}
-    canvas.line(
-        [shot.cost for shot in kept], [100 * shot.value for shot in kept], {"color": BLUE, "width": 1.5, "shape": "hv"}
-    )
-    for label, part, look in (("beaten", rest, looks[0]), ("on the front", kept, looks[1])):
-        told = [plain(joined([names.get(code, code) for code in shot.codes])) for shot in part]
-        x, y = [shot.cost for shot in part], [round(100 * shot.value, 2) for shot in part]
-        canvas.dots(x, y, label, look, "for %{x}: %{y:.1f} %<br>%{text}", told)
-    canvas.heading(f"Cost, {unit}", y="Search score, %")
+    beaten, best = Look("beaten", "light", size=8), Look("on the front", "blue", "square", 11)
+    marks = [
+        Mark(look, shot.cost, 100 * shot.value, _told(shot, names, f"for {shot.cost:g}"))
+        for look, part in ((beaten, [shot for shot in shots if shot not in kept]), (best, kept))
+        for shot in part
+    ]
     reading = (
         "No subset that was measured scores as much as one on the front for less. Single scores are noisy, and the "
         "front is made of lucky ones: confirm before choosing from it."
     )
-    return canvas.plot("front", findings.front_finding(shots), reading, 400)
+    steps = tuple((shot.cost, 100 * shot.value) for shot in kept)
+    chart = Plane(f"Cost, {unit}", "Search score, %", tuple(marks), steps, Look("", "blue"))
+    return Plot("front", findings.front_finding(shots), reading, chart)
+
+
+def _told(shot: Shot, names: Names, where: str) -> str:
+    who = joined([names.get(code, code) for code in shot.codes])
+    return f"{where}: {percent(shot.value)} %\n{who}\n{shot.origin}"
 
 
 def confirmed(rows: Sequence[ConfirmedRow], labels: Names, chosen: str) -> Plot:
     """Mean and interval of each confirmed row, over the target languages and over the held-out ones."""
-    panels = {"Target languages, %": {row.name: _span(row.mean, row.ci95) for row in rows}}
-    if held_out := {row.name: _span(row.held_out.mean, row.held_out.ci95) for row in rows if row.held_out}:
+    panels = {"Target languages, %": {row.name: (row.mean, row.ci95) for row in rows}}
+    if held_out := {row.name: (row.held_out.mean, row.held_out.ci95) for row in rows if row.held_out}:
         panels["Held-out languages, %"] = held_out
-    order = [row.name for row in sorted(rows, key=lambda row: row.mean)]
-    canvas = _panels(order, labels, panels, chosen)
+    order = [row.name for row in sorted(rows, key=lambda row: -row.mean)]
     reading = (
         "Means over fresh seeds on test splits that the search never saw; lines are 95 % intervals. "
         "Rows share their seeds and sentences, so a difference can be clear although two lines overlap."
     )
-    return canvas.plot("confirmed", findings.confirmed_finding(rows, labels, chosen), reading, HEAD + 34 * len(rows))
+    chart = _panels(order, labels, panels, chosen)
+    return Plot("confirmed", findings.confirmed_finding(rows, labels, chosen), reading, chart)
 
 
 def spill(rows: Sequence[ConfirmedRow], labels: Names, chosen: str) -> Plot:
     """Gain over no realignment, apart for languages inside the subset, outside it, and held out."""
     known = {row.name: row.vs_none for row in rows if row.vs_none is not None and row.vs_none.members is not None}
-    order = sorted(known, key=lambda name: known[name].difference)
+    order = sorted(known, key=lambda name: -known[name].difference)
     panels = {f"{head}, points": _parts(known, key) for key, head in GROUPS.items()}
     reading = (
-        "Languages inside a subset have seen parallel text of their own; those outside can only profit by transfer. "
-        "Each row has its own inside and outside."
+        "Gains over no realignment with 95 % intervals. Languages inside a subset have seen parallel text of their "
+        "own; those outside can only profit by transfer. Each row has its own inside and outside."
     )
-    canvas = _panels(order, labels, {head: spans for head, spans in panels.items() if spans}, chosen, zero=True)
-    return canvas.plot("spill", findings.spill_finding(known, chosen), reading, HEAD + 34 * len(order))
+    chart = _panels(order, labels, {head: spans for head, spans in panels.items() if spans}, chosen, zero=True)
+    return Plot("spill", findings.spill_finding(known, chosen), reading, chart)
 
 
-Spans = Mapping[str, tuple[float, float, float]]  # row → value, low, high in hundredths
+Spans = Mapping[str, tuple[float, Interval]]  # row → value and interval, in scores
 
 
 def _parts(known: Mapping[str, Difference], key: str) -> Spans:
     parts: dict[str, Difference | None] = {name: getattr(whole, key) for name, whole in known.items()}
-    return {name: _span(part.difference, part.ci95) for name, part in parts.items() if part is not None}
+    return {name: (part.difference, part.ci95) for name, part in parts.items() if part is not None}
 
 
-def _span(value: float, interval: Interval) -> tuple[float, float, float]:
-    return 100 * value, 100 * interval.low, 100 * interval.high
+def _panels(order: Sequence[str], labels: Names, panels: Mapping[str, Spans], chosen: str, zero: bool = False) -> Rows:
+    """Rows of values with their intervals, the chosen subset in colour, one panel for each heading."""
+    looks = {True: Look("", "blue", "square", 11), False: Look("", "grey", size=9)}
+    rows = [
+        Row(
+            labels.get(name, name),
+            tuple(
+                (_spanned(looks[name == chosen], *spans[name], zero),) if name in spans else ()
+                for spans in panels.values()
+            ),
+            strong=name == chosen,
+        )
+        for name in order
+    ]
+    return Rows(tuple(panels), tuple(rows), zero)
 
 
-def _panels(
-    order: Sequence[str], labels: Names, panels: Mapping[str, Spans], chosen: str, zero: bool = False
-) -> Canvas:
-    """Rows of whiskers, the chosen subset in colour, one panel for each heading."""
-    canvas = Canvas(len(panels))
-    called = {name: plain(labels.get(name, name)) + "  " for name in order}
-    called |= {name: f"<b>{called[name]}</b>" for name in order if name == chosen}
-    for panel, (heading, spans) in enumerate(panels.items(), start=1):
-        for taken, look in (
-            (False, {"color": GREY, "size": 9}),
-            (True, {"color": BLUE, "size": 12, "symbol": "square"}),
-        ):
-            if part := [(called[n], *spans[n]) for n in order if n in spans and (n == chosen) is taken]:
-                canvas.whiskers(part, "", look, panel)
-        canvas.heading(heading, panel)
-    canvas.rows([called[name] for name in order], zero)
-    return canvas
+def _spanned(look: Look, value: float, ends: Interval, difference: bool, more: str = "") -> Mark:
+    """A value with its interval, in hundredths; told with its sign where it is a difference."""
+    write = (lambda each: signed(100 * each)) if difference else percent
+    tip = f"{write(value)}{' points' if difference else ' %'} ({write(ends.low)} to {write(ends.high)}){more}"
+    return Mark(look, 100 * value, tip=tip, span=(100 * ends.low, 100 * ends.high))
 
 
-def gains(
-    chosen: Mapping[str, float],
-    none: Mapping[str, float],
-    every: Mapping[str, float],
-    names: Names,
-    members: Sequence[str],
-) -> Plot:
-    """Gain over no realignment per language: the chosen subset against all languages.
-
-    `chosen`, `none` and `every` are scores by language, without realignment and realigned on all; `every` may be empty.
-    """
-    gain = {code: 100 * (chosen[code] - none[code]) for code in chosen if code in none}
-    rival = {code: 100 * (every[code] - none[code]) for code in gain if code in every}
-    order = _ends(sorted(gain, key=lambda code: (gain[code], code)))
-    called = {code: _row_name(code, names, members) for code in order}
-    canvas = Canvas()
-    ends = [(called[code], round(gain[code], 2), round(rival.get(code, 0.0), 2)) for code in order]
-    x = [spot for _, left, right in ends for spot in (left, right, None)]
-    canvas.line(x, [spot for row, *_ in ends for spot in (row, row, None)], {"color": LIGHT, "width": 2})
-    hollow = {"symbol": "circle-open", "size": 9, "color": INK, "line": {"width": 1.6}}
-    better, worse = {"color": BLUE, "size": 9}, {"color": RED, "size": 10, "symbol": "x"}
-    for label, of, look, part in (
-        ("realigned on all languages", rival, hollow, [code for code in order if code in rival]),
-        ("chosen subset", gain, better, [code for code in order if gain[code] >= 0]),
-        ("chosen subset, worse than no realignment", gain, worse, [code for code in order if gain[code] < 0]),
-    ):
-        if part:
-            tip = "%{y}: %{x:+.1f} points, " + label
-            canvas.dots([round(of[code], 2) for code in part], [called[code] for code in part], label, look, tip)
-    canvas.heading("Gain over no realignment, points")
-    canvas.rows(list(called.values()), zero=True)
-    cut = f" The {MOST_LINES} with the largest losses and gains are shown." if len(gain) > MOST_LINES else ""
-    reading = f"Languages inside the subset are bold with a dot; the others profit only by transfer.{cut}"
-    return canvas.plot("gains", findings.gains_finding(gain), reading, HEAD + LINE * len(order))
+def gains(found: Sequence[LanguageRow]) -> Plot:
+    """Gain over no realignment per language, of the chosen subset and of all languages."""
+    order = _ends(sorted(found, key=lambda row: (-row.gain, row.code)))
+    rows = [Row(_row_name(each), (_gain_marks(each),), strong=each.inside) for each in order]
+    cut = f" The {MOST_LINES} with the largest gains and losses are shown." if len(found) > MOST_LINES else ""
+    some = any(each.gain_ci95 is not None for each in order)
+    lines = " Lines are 95 % intervals, each for its language alone." if some else ""
+    reading = (
+        f"Languages inside the subset are bold with a dot; the others profit only by transfer.{lines} A loss counts as "
+        f"beyond noise only where it stays clear after correction for the number of languages (Holm).{cut}"
+    )
+    return Plot(
+        "gains", findings.gains_finding(found), reading, Rows(("Gain over no realignment, points",), tuple(rows), True)
+    )
 
 
-def _row_name(code: str, names: Names, members: Sequence[str]) -> str:
-    name = plain(names.get(code, code))
-    return f"<b>{name}</b> ●" if code in members else name
+GAIN = Look("chosen subset", "blue")
+LOSS = Look("chosen subset, less but within noise", "blue", hollow=True)
+WORSE = Look("chosen subset, worse beyond noise", "red", "cross", 11)
+RIVAL = Look("realigned on all languages", "grey", "diamond", 8, hollow=True)
+
+
+def _gain_marks(row: LanguageRow) -> tuple[Mark, ...]:
+    look = WORSE if row.worse else GAIN if row.gain >= 0 else LOSS
+    if row.gain_ci95 is not None:
+        mine = _spanned(look, row.gain, row.gain_ci95, True, f", {look.label}")
+    else:
+        mine = Mark(look, 100 * row.gain, tip=f"{points(row.gain)}, {look.label}")
+    if row.all is None:
+        return (mine,)
+    rival = row.all - row.none
+    return (Mark(RIVAL, 100 * rival, tip=f"{points(rival)}, {RIVAL.label}"), mine)
+
+
+def _row_name(row: LanguageRow) -> str:
+    return f"{row.name}{' (held out)' if row.held_out else ''}{' ●' if row.inside else ''}"
 
 
 def importance(found: Sequence[Effect], names: Names) -> Plot:
     """What each language does to the score when it takes the place of an average one."""
-    order = _ends(sorted(found, key=lambda each: (each.effect, each.code)))
-    called = {each.code: plain(names.get(each.code, each.code)) for each in order}
-    canvas = Canvas()
-    shy = {"color": GREY, "size": 8, "symbol": "circle-open"}
-    for label, clear, look in (("clear of zero", True, {"color": BLUE, "size": 9}), ("not clear of zero", False, shy)):
-        if part := [each for each in order if each.clear is clear]:
-            spans = [(called[e.code], 100 * e.effect, 100 * e.low, 100 * e.high) for e in part]
-            tips = [f" points<br>in {e.share_top:.0%} of the best quarter, {e.share_all:.0%} of all" for e in part]
-            canvas.whiskers(spans, label, look, tips=tips)
-    canvas.heading("Effect of membership on the search score, points")
-    canvas.rows(list(called.values()), zero=True)
+    order = _ends(sorted(found, key=lambda each: (-each.effect, each.code)))
+    looks = {True: Look("clear of zero", "blue"), False: Look("not clear of zero", "grey", hollow=True)}
+    rows = [Row(names.get(each.code, each.code), ((_effect(each, looks[each.clear]),),)) for each in order]
     reading = (
         "What the surrogate expects of each language after all trials, with 90 % intervals of its posterior. Zero is "
         "an average language of the pool. Languages work together, so this ranks single ones only roughly."
     )
-    return canvas.plot("importance", findings.importance_finding(found, names), reading, HEAD + LINE * len(order))
+    chart = Rows(("Effect of membership on the search score, points",), tuple(rows), True)
+    return Plot("importance", findings.importance_finding(found, names), reading, chart)
 
 
-def _ends(order: list[Any]) -> list[Any]:
+def _effect(each: Effect, look: Look) -> Mark:
+    often = f"\nin {each.share_top:.0%} of the best quarter, {each.share_all:.0%} of all"
+    return _spanned(look, each.effect, Interval(each.low, each.high), True, often)
+
+
+def _ends(order: list[Item]) -> list[Item]:
     """A sorted list, cut to its two ends where it is too long to read."""
     return order if len(order) <= MOST_LINES else order[: MOST_LINES // 2] + order[-MOST_LINES // 2 :]

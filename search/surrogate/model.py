@@ -31,6 +31,7 @@ from search.strategies import base as proposal
 from search.strategies import ladder, local
 from search.strategies.base import Past, Seen
 from search.surrogate import acquisition, gaussian_process, repeats
+from search.surrogate.acquisition import Score
 from search.surrogate.gaussian_process import Posterior, Weights
 from search.surrogate.kernels import Kernels, Points, Side, masks
 from search.surrogate.repeats import Repeats
@@ -149,6 +150,28 @@ class Surrogate:
     def _best(self, space: Space, past: Past, rng: Generator) -> Subset | None:
         optimistic = space.count() > ENUMERABLE and past.count % 2 == 0
         fit = self.fit(space, past, optimistic)
+        x, _ = self._most_improving(fit, space, past, rng)
+        if (again := self._again(space, past, fit, x)) is not None:
+            return again
+        if x is None:
+            return proposal.random(space, past, rng)
+        return space.subset(tuple(np.flatnonzero(x).tolist()))
+
+    def expected_improvement(self, space: Space, past: Past, rng: Generator) -> float | None:
+        """What the best subset that is not measured yet is expected to add to the best expected value, at least 0.
+
+        In units of the objective. None where no model can be fitted, or no unmeasured subset was met.
+        """
+        past = _finite(past)
+        try:
+            fit = self.fit(space, replace(past, begun=()))
+            x, score = self._most_improving(fit, space, past, rng)
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            return None
+        return None if x is None else float(np.exp(score(x[None])[0]))
+
+    def _most_improving(self, fit: Fit, space: Space, past: Past, rng: Generator) -> tuple[Array | None, Score]:
+        """The unmeasured subset [n] of highest expected improvement, None if none was met, and that of any, as log."""
         X = masks(space, dict.fromkeys((*past.values, *past.pending)))
         mean, _ = fit(X)
         inside = acquisition.Moves(space).allowed(X)
@@ -160,12 +183,7 @@ class Surrogate:
         def score(X: Array) -> Array:
             return acquisition.log_improvement(*fit(X), best)
 
-        x = acquisition.best_unseen(space, score, starts, masks(space, past.taken), rng)
-        if (again := self._again(space, past, fit, x)) is not None:
-            return again
-        if x is None:
-            return proposal.random(space, past, rng)
-        return space.subset(tuple(np.flatnonzero(x).tolist()))
+        return acquisition.best_unseen(space, score, starts, masks(space, past.taken), rng), score
 
     def _again(self, space: Space, past: Past, fit: Fit, new: Array | None) -> Subset | None:
         """The measured subset to measure once more; None: rather the new one [n]."""

@@ -23,13 +23,16 @@ from search.config.study_config import StudyConfig, load
 from search.confirmation.verdict import Verdict
 from search.dashboard import notes
 from search.export import export, export_card, model_card
-from search.pages import atlas, canvas, map_html
+from search.pages import atlas, map_html
 from search.pages.atlas import Atlas
 from search.pages.templates import plain, quoted
 from search.report import html_report, plots
+from search.report.costs import Step
 from search.report.findings import Shot
 from search.report.html_report import Story
+from search.report.language_table import LanguageRow
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
+from search.results.effects import Effect, Pair
 from search.results.estimates import Difference, Interval
 from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts
 from search.results.subset import ExportedSubset
@@ -157,6 +160,9 @@ def carded(folder: Path, text: str) -> str:
     return model_card.render(config.core, config.pool, model)
 
 
+EFFECT = Effect("deu", 0.1, 0.05, 0.2, 0.5, 0.5)
+
+
 @cache
 def story() -> Story:
     """Of a study with one finished trial."""
@@ -177,7 +183,10 @@ def told(text: str) -> Story:
     verdict = Verdict(1, 2, 0.5, ("deu",), confirmed(text).best, 2)
     labels = {row.name: text for row in confirmed(text).rows}
     more = {"confirmation": confirmed(text), "verdict": verdict, "labels": labels, "facts": [(text, text)]}
-    plotted = {"progress": plot}
+    row = LanguageRow("deu", text, True, True, 0.2, 0.3, worse=True)
+    more |= {"languages": [row], "pairs": [(text, Pair(("deu", "fin"), 0.1, 0.0, 0.2))], "pairs_finding": text}
+    more |= {"costs": [(text, text)], "outlook": text, "steps": [Step(text, text.replace(" ", "_"))]}
+    plotted = {"progress": plot, "gains": plots.gains([row]), "importance": plots.importance([EFFECT], {"deu": text})}
     return dataclasses.replace(story(), config=config, headline=text, table=[(trial, text)], plots=plotted, **more)
 
 
@@ -201,7 +210,7 @@ def test_ordinary_values_stay_readable(tmp_path: Path) -> None:
 
 
 def reported(_: Path, text: str) -> str:
-    return html_report.render(told(text)).replace(canvas.library(), "")
+    return html_report.render(told(text))
 
 
 @cache
@@ -213,7 +222,7 @@ def drawing() -> Atlas:
 def mapped(_: Path, text: str) -> str:
     named = tuple(dataclasses.replace(each, name=text, family=text, genus=text) for each in drawing().languages)
     drawn = dataclasses.replace(drawing(), languages=named, title=text, note=text)
-    return map_html.html(drawn).replace(canvas.library(), "")
+    return map_html.html(drawn)
 
 
 @pytest.mark.parametrize("write", [reported, mapped])
