@@ -144,6 +144,7 @@ def select(
         bool | None,
         typer.Option("--count-source/--no-count-source", help="Whether the source counts as already chosen."),
     ] = None,
+    task: Annotated[str | None, typer.Option(help="Of predicted: pos, ner, xnli, americasnli, or another.")] = None,
     subset: Annotated[str | None, typer.Option(help="Measure these languages instead of choosing.")] = None,
     rank: Annotated[bool, typer.Option(help="What each language adds after those included, in greedy order.")] = False,
     compare: Annotated[bool, typer.Option(help="All strategies side by side.")] = False,

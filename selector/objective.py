@@ -63,7 +63,7 @@ def objective_of(name: str, problem: Problem) -> SetFunction:
             predict as transfer,  # loads published results and fits nothing, but takes a moment
         )
 
-        return transfer.MeanGain(problem.frame, problem.targets, problem.weights)
+        return transfer.MeanGain(problem.frame, problem.targets, problem.weights, problem.task)
     return Nearness(_nearness(problem))
 
 

@@ -36,6 +36,7 @@ class Demands(TypedDict, total=False):
     least_observed: float | None  # no candidates: languages with a smaller share of observed features, unless included
     radius: float | None  # what "covers" means; default: `dominating.usual_radius`
     count_source: bool | None  # the source counts as already chosen; default: `Problem.counts_source`
+    task: str | None  # what the transfer model predicts for; default: any task
 
 
 class Options(Demands, total=False):
@@ -67,6 +68,7 @@ class Problem:
     costs: Vector | None  # [n]
     radius: float | None
     count_source: bool | None
+    task: str | None = None
 
     @property
     def has_one_answer(self) -> bool:
@@ -134,6 +136,7 @@ def pose(
         costs=costs,
         radius=radius,
         count_source=asked.get("count_source"),
+        task=asked.get("task"),
     )
 
 

@@ -1,12 +1,17 @@
 """realingo bench transfer: does the transfer model rank lists that it has not seen better than simple rules do?
 
-Each list is left out with all its equals (they are one list here), and every rule predicts its mean gain over the
-targets from the others. The model's scales are found without the list too, though by folds and not anew for every list.
+Each list is left out with all its equals (they are one list here), in every task, and every rule predicts its mean gain
+over the targets from the others. The model's scales are found without the list too, though by folds and not anew for
+every list; what tasks take from each other and how wide intervals are is learned from the other lists alone.
 Strategies that drew another subset for each seed help to fit and are not predicted.
+
+Rows: "model" is what `select` uses, "alone" the same without the other tasks, "unknown" what a task without any results
+would get from the others, the rest are simple rules.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +25,13 @@ from search.bench.rank_correlation import spearman
 from search.results.json_reader import Json
 from selector.distances.distance import distances
 from selector.errors import InputError
-from selector.languages.language import parse
+from selector.languages.language import Language, parse
 from selector.transfer import predict as transfer
 from selector.transfer import published
 from selector.transfer.covariates import Affinity
 from selector.transfer.model import Observations, TransferModel
-from selector.transfer.published import PublishedResults
+from selector.transfer.pooled import Interval, PooledModel
+from selector.transfer.published import Draws, PublishedResults
 
 Array = NDArray[np.float64]
 Forecast = tuple[Array, Array]  # of each list's mean gain, and half the width of its 90 % interval
@@ -42,9 +48,8 @@ def shipped() -> Json:
     tables = {task: published.load_published(task, transfer.SOURCE) for task in published.TASKS}
     targets = {language for table in tables.values() for language in table.targets}
     with terminal.progress() as advance:
-        done = [
-            {"task": task, **row} for task, table in tables.items() for row in rows(table, advance, f"transfer, {task}")
-        ]
+        found = by_models(tables, advance)
+    done = [{"task": task, **row} for task, table in tables.items() for row in rows(table, found[task])]
     lists = max(int(table.single.sum()) for table in tables.values())
     return {"rows": done, "lists": lists, "languages": len(targets)}
 
@@ -57,16 +62,16 @@ def given(results: str, subsets: str, codes: str | None) -> Json:
             f"'{results}' has {len(table.lists)} different lists in '{subsets}'", f"give at least {FEWEST} lists"
         )
     with terminal.progress() as advance:
-        found = rows(table, advance, "transfer")
-    return {"rows": found, "lists": int(table.single.sum()), "languages": len(table.targets)}
+        found = by_models({"given": table}, advance)["given"]
+    return {"rows": rows(table, found), "lists": int(table.single.sum()), "languages": len(table.targets)}
 
 
-def rows(results: PublishedResults, advance: Advance, label: str) -> list[Json]:
-    """The model and every simple rule on one table."""
+def rows(results: PublishedResults, forecasts: Mapping[str, Forecast]) -> list[Json]:
+    """The forecasts of the models and of every simple rule on one table."""
     asked = np.flatnonzero(results.single)
     actual = results.gain[asked].mean(axis=1)
     tens = results.sizes[asked] == SIZE
-    found = [_row("model", *by_model(results, advance, label), actual, tens)]
+    found = [_row(name, *forecast, actual, tens) for name, forecast in forecasts.items()]
     rules = {"diversity": _diversity(results), "covered": _covered(results), "k": np.log(results.sizes[asked])}
     for name, rule in rules.items():
         found.append(_row(name, *_by_regression(rule, actual), actual, tens, rule))
@@ -76,23 +81,61 @@ def rows(results: PublishedResults, advance: Advance, label: str) -> list[Json]:
     return found
 
 
-def by_model(results: PublishedResults, advance: Advance, label: str) -> Forecast:
-    """The transfer model fitted to all lists but one, for each list that is one subset."""
-    everyone = {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
-    affinity = Affinity(sorted(everyone), parse(transfer.SOURCE), transfer.PRETRAINED)
-    every, asked = np.arange(len(results.lists)), np.flatnonzero(results.single)
-    fold = np.random.default_rng(0).permutation(len(asked)) % FOLDS
-    mean, deviation = np.zeros(len(asked)), np.zeros(len(asked))
+def by_models(tables: Mapping[str, PublishedResults], advance: Advance) -> dict[str, dict[str, Forecast]]:
+    """Forecasts of each task by name of the row: for each list that is one subset, by models that do not know it."""
+    languages = {x for table in tables.values() for draws in table.lists for draw in draws for x in draw}
+    everyone = sorted(languages.union(*(table.targets for table in tables.values())))
+    affinity = Affinity(everyone, parse(transfer.SOURCE), transfer.PRETRAINED)
+    lists = list(dict.fromkeys(draws for table in tables.values() for draws in table.lists if len(draws) == 1))
+    fold = np.random.default_rng(0).permutation(len(lists)) % FOLDS
+    found: dict[Draws, dict[tuple[str, str], Interval]] = {}
     for number in range(FOLDS):
-        away = asked[fold == number]
-        scales = TransferModel(Observations.of(results.only(np.setdiff1d(every, away))), affinity).scales
-        for at in np.flatnonzero(fold == number):
-            rest = results.only(np.setdiff1d(every, asked[at]))
-            model = TransferModel(Observations.of(rest), affinity, scales)
-            average, error = model.predict([results.lists[asked[at]]], results.targets).average()
-            mean[at], deviation[at] = average[0], error[0]
-        advance(label, number + 1, FOLDS)
-    return mean, float(ndtri((1 + LEVEL) / 2)) * deviation
+        away = [draws for draws, its in zip(lists, fold, strict=True) if its == number]
+        scales = {
+            task: TransferModel(Observations.of(_without(table, away)), affinity).scales
+            for task, table in tables.items()
+        }
+        for draws in away:
+            rest = {task: Observations.of(_without(table, [draws])) for task, table in tables.items()}
+            models = {task: TransferModel(seen, affinity, scales[task]) for task, seen in rest.items()}
+            found[draws] = _forecasts(models, draws[0])
+        advance("transfer", number + 1, FOLDS)
+    return {task: _collected(task, table, found) for task, table in tables.items()}
+
+
+def _without(table: PublishedResults, away: Sequence[Draws]) -> PublishedResults:
+    return table.only(np.array([i for i, draws in enumerate(table.lists) if draws not in away], dtype=np.intp))
+
+
+def _forecasts(models: Mapping[str, TransferModel], members: Sequence[Language]) -> dict[tuple[str, str], Interval]:
+    """What the models predict of one subset, by task and name of the row."""
+    everybody, found = PooledModel(models), {}
+    for task, model in models.items():
+        equal = np.full(len(model.targets), 1.0 / len(model.targets))
+        one = PooledModel({task: model}).forecast(task, members, model.targets, equal, LEVEL)
+        if len(models) == 1:
+            return {(task, "model"): one.average}
+        found[task, "model"] = everybody.forecast(task, members, model.targets, equal, LEVEL).average
+        found[task, "alone"] = one.average
+        others = PooledModel({name: each for name, each in models.items() if name != task})
+        told = {name: others.forecast(name, members, model.targets, equal, LEVEL) for name in others.models}
+        found[task, "unknown"] = others.unknown(told, LEVEL)
+    return found
+
+
+def _collected(
+    task: str, table: PublishedResults, found: Mapping[Draws, Mapping[tuple[str, str], Interval]]
+) -> dict[str, Forecast]:
+    """The intervals of one task in the order of its lists, by name of the row."""
+    lists = [draws for draws in table.lists if len(draws) == 1]
+    names = [name for of, name in found[lists[0]] if of == task]
+    return {
+        name: (
+            np.array([found[draws][task, name].mean for draws in lists]),
+            np.array([found[draws][task, name].half for draws in lists]),
+        )
+        for name in names
+    }
 
 
 def _diversity(results: PublishedResults) -> Array:

@@ -27,6 +27,7 @@ from realign.core import Core, FakeModel, Scope
 from realign.score import Advance, SourceScore
 from search import planner, terminal
 from search.config.study_config import StudyConfig
+from search.effort import trust
 from search.results.convergence import convergence_remark, source_to_json
 from search.study.storage import check_storage, shown
 from search.study.study import open_study
@@ -42,12 +43,13 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass
 class Report:
-    """What was found. `languages` and `model` are rows of the JSON document."""
+    """What was found. `languages`, `model` and `levels` are rows of the JSON document."""
 
     problems: list[RealingoError] = field(default_factory=list)
     model: dict[str, Any] | None = None
     subsets: int = 0
     languages: list[dict[str, Any]] = field(default_factory=list)
+    levels: list[dict[str, Any]] = field(default_factory=list)
 
     def attempt(self, work: Callable[..., Answer], *given: Any) -> Answer | None:
         """What it answers; None where it cannot be done, which is then one of the problems."""
@@ -66,6 +68,7 @@ class Report:
             "model": self.model,
             "subsets": self.subsets,
             "languages": self.languages,
+            **({"cheap_levels": self.levels} if self.levels else {}),
             "estimate": None,
         }
 
@@ -74,6 +77,8 @@ def check(config: StudyConfig, time: bool = False) -> dict[str, Any]:
     """The document of the command. `time`: also measure one short trial, where nothing is wrong."""
     from search.commands import estimate
 
+    if text := trust.sentence(config):
+        terminal.remark(text)
     with terminal.progress() as advance:
         report = examine(config, advance)
         document = report.document
@@ -109,7 +114,7 @@ def require(config: StudyConfig, advance: Advance) -> None:
 
 def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Report:
     """Look at everything. Without `counting`, what costs time and can only yield a number is left out."""
-    report = Report(subsets=config.space.count())
+    report = Report(subsets=config.space.count(), levels=trust.to_json(config))
     report.attempt(_storage, config)
     report.attempt(planner.proposer, config)
     report.attempt(check_overlap, config.core)

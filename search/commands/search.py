@@ -17,6 +17,7 @@ from search.commands import check as checking
 from search.config.study_config import StudyConfig
 from search.driver import Driver
 from search.effort import cost as work
+from search.effort import trust
 from search.interrupts import Interrupts
 from search.planner import planner, warm_start
 from search.results.effects import Explanation
@@ -125,6 +126,8 @@ def _warn(config: StudyConfig, wanted: int) -> None:
             f"merging trains on every language that it meets once, the work of up to {paid:.0f} full evaluations for "
             f"all {len(config.pool)}: with {wanted} trials, fidelity = 'full' may find as much for less"
         )
+    if text := trust.sentence(config):
+        terminal.remark(text)
 
 
 def most_needed(config: StudyConfig) -> int:

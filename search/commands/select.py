@@ -45,6 +45,8 @@ def mode(request: Request, compare_all: bool, rank_all: bool) -> Mode:
     asked_for = [name for name, value in wanted.items() if value]
     if len(asked_for) > 1:
         raise InputError(f"{' and '.join(asked_for)} exclude each other", f"give {' or '.join(asked_for)}")
+    if request.task is not None and request.strategy != "predicted" and not asked_for:
+        raise InputError(f"--task has no meaning with strategy {request.strategy}", "add --strategy predicted")
     if compare_all:
         return Mode(compare, select_tables.comparison)
     if rank_all:
@@ -73,15 +75,19 @@ def choose(request: Request) -> tuple[Document, Problem]:
     choice = _solved(request, request.strategy, problem, request.seconds)
     document = _answer(request, request.strategy, choice, problem, SubsetMeasures(problem, request.seed))
     if request.strategy == "predicted":
-        document["prediction"] = _prediction(choice.subset, problem)
+        document.update(_prediction(choice.subset, problem))
     return document, problem
 
 
-def _prediction(subset: Subset, problem: Problem) -> list[Document]:
-    """What the transfer model expects of each published task: points gained over no realignment."""
+def _prediction(subset: Subset, problem: Problem) -> Document:
+    """What the transfer model expects of each published task: points gained over no realignment.
+
+    Where the task asked for is none of these, or none is asked for, also what it expects of any other task.
+    """
     from selector.transfer import predict as transfer
 
-    return [
+    found = transfer.explain(subset.languages, problem.targets, problem.weights)
+    rows = [
         {
             "task": each.task,
             "gain": each.average.mean,
@@ -89,8 +95,12 @@ def _prediction(subset: Subset, problem: Problem) -> list[Document]:
             "per_target": {code: [gain.mean, gain.low, gain.high] for code, gain in each.targets.items()},
             "published": sorted(each.measured),
         }
-        for each in transfer.explain(subset.languages, problem.targets, weights=problem.weights)
+        for each in found.tasks
     ]
+    if problem.task in [each.task for each in found.tasks]:
+        return {"prediction": rows}
+    pooled = {"task": problem.task, "gain": found.unknown.mean, "ci90": [found.unknown.low, found.unknown.high]}
+    return {"prediction": rows, "pooled": pooled}
 
 
 def compare(request: Request) -> tuple[Document, Problem]:

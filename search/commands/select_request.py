@@ -36,6 +36,7 @@ class Request:
     least_observed: float | None = None
     radius: float | None = None
     count_source: bool | None = None
+    task: str | None = None
     subset: str | None = None
     seed: int = 0
     seconds: float = 20.0  # of an exact strategy
@@ -76,6 +77,7 @@ def problem(request: Request, everyone: bool = False) -> Problem:
         least_observed=request.least_observed,
         radius=request.radius,
         count_source=request.count_source,
+        task=request.task,
     )
 
 

@@ -35,7 +35,7 @@ _UNITS = {  # objective → what its value is
     "entropy": "mean bits of a feature over the chosen",
     "log-det": "log of the volume that the chosen span",
     "nearest": "1 - mean distance of the chosen to those that they are to be near",
-    "predicted": "mean predicted gain of the targets for pos and ner, in points",
+    "predicted": "predicted gain in points, mean of the targets",
 }
 _COMPARED = {  # measure → heading, short: eighty columns
     "mean_pairwise": "mean",
@@ -152,13 +152,31 @@ def _prediction(document: Document) -> list[RenderableType]:
         ]
         for each in document["prediction"]
     ]
+    pooled = document.get("pooled")
+    if pooled:
+        span = f"{pooled['ci90'][0]:+.1f} to {pooled['ci90'][1]:+.1f}"
+        rows.append([pooled["task"] or "another task", f"{pooled['gain']:+.1f}", span, "–"])
     title = "predicted gain over no realignment, in points: mean of the targets"
     known = "targets with published results"
     limits = (
         "Predicted from published results of XLM-R-base (arXiv 2511.06497): another encoder, data budget or task may"
         " rank subsets differently, and the best of many predictions promises too much. A study measures it."
     )
-    return [table(title, ["task", "gain", "90 %", known], rows, right=("gain", known)), Prose(limits)]
+    remarks = [*_no_results(pooled), Prose(limits)]
+    return [table(title, ["task", "gain", "90 %", known], rows, right=("gain", known)), *remarks]
+
+
+def _no_results(pooled: Json | None) -> list[RenderableType]:
+    """Where the row of a task without results comes from."""
+    if pooled is None:
+        return []
+    name = "no task is named (--task)" if pooled["task"] is None else f"'{pooled['task']}' has no published results"
+    return [
+        Prose(
+            f"{name}: chosen for the mean of the tasks, each weighted by 1 / the spread of its gains; the last row is"
+            " that mean, and its interval that of one more task like these"
+        )
+    ]
 
 
 def _ranked(percentile: float | None) -> list[str]:

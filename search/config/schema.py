@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 
 from realign.core import Model, Task
 from realign.data_sets import Data
@@ -42,8 +42,19 @@ def _front(names: tuple[str, ...]) -> tuple[str, ...]:
     return (objective.checked(names[0]), "cost") if names else ()
 
 
+def _no_alignment(name: Any) -> Any:
+    """SettingError where subsets are to be ranked by how well languages are aligned."""
+    if isinstance(name, str) and name in ("retrieval", "alignment", "similarity", "cka"):
+        raise SettingError(
+            f"'{name}' is no fidelity: whether scores of alignment rank subsets as a task does was not measured, and "
+            "published findings disagree; take short, merge or ladder, or search for retrieval itself by task.kind"
+        )
+    return name
+
+
 StrategyName = Annotated[str, AfterValidator(_known)]
 ObjectiveName = Annotated[str, AfterValidator(objective.checked)]
+FidelityName = Annotated[Literal["full", "short", "merge", "ladder"], BeforeValidator(_no_alignment)]
 Front = Annotated[tuple[str, ...], AfterValidator(_front)]
 
 
@@ -93,7 +104,7 @@ class SearchSection(Section):
         (), 'A score and the cost, as ["mean", "cost"], for a Pareto front instead of one objective.'
     )
     trials: Count = setting(40, "Trials that end the search, over all runs of it.")
-    fidelity: Literal["full", "short", "merge", "ladder"] = setting(
+    fidelity: FidelityName = setting(
         "full", "How thoroughly a trial measures, see [fidelity]; what is confirmed is always full."
     )
     storage: str = setting(

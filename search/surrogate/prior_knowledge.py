@@ -58,9 +58,7 @@ def has_precedent(core: Core, scope: Scope) -> bool:
 
 def _gain(core: Core, pool: Pool, targets: tuple[Language, ...], weights: Array) -> Given:
     """The mean gain that the transfer model expects of the targets, as a feature of subsets [B, 1]."""
-    kind = core.task.kind
-    tasks = (kind,) if kind in transfer.RANKED_BY else transfer.RANKED_BY
-    expected = transfer.MeanGain(pool, targets, weights / weights.sum(), tasks)
+    expected = transfer.MeanGain(pool, targets, weights / weights.sum(), core.task.kind, alone=True)
 
     def given(X: Array) -> Array:
         found, sizes = np.zeros((len(X), 1)), X.sum(axis=1).astype(np.intp)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from selector.languages.language import Language
 from selector.transfer import mixed_model, published
 from selector.transfer.covariates import GROUPS, USUAL_SIZE, Affinity
+from selector.transfer.left_out import LeftOut
 from selector.transfer.published import Draws
 
 Array = NDArray[np.float64]
@@ -64,6 +65,7 @@ class TransferModel:
     ) -> None:
         """Scales are found by marginal likelihood unless given."""
         self.affinity = affinity
+        self.lists, self.targets, self.gain = observations.lists, observations.targets, observations.gain.T  # (T, L)
         self.trait = Response.fit(
             observations.targets, observations.gain, observations.variance, observations.baseline, affinity
         )
@@ -85,13 +87,23 @@ class TransferModel:
         X = np.concatenate([design, deviations.reshape(count, len(targets), -1)], axis=2).transpose(1, 0, 2)
         groups = np.concatenate([self._groups(), np.tile([len(COLUMNS) - 2, len(COLUMNS) - 1], count)])
         M = self._kernels(self.members, self.members)
-        data = mixed_model.Measurements(observations.gain.T, X, groups, M, self.response, observations.variance.T)
+        data = mixed_model.Measurements(self.gain, X, groups, M, self.response, observations.variance.T)
         self.posterior = mixed_model.fit(data, scales)
         self.width = design.shape[2]
 
     @cached_property
-    def inflation(self) -> float:
-        return _inflation(self.posterior)
+    def single(self) -> dict[tuple[str, ...], int]:
+        """Lists that are one subset: codes of the members → index of the list."""
+        return {tuple(x.code for x in draws[0]): i for i, draws in enumerate(self.lists) if len(draws) == 1}
+
+    @cached_property
+    def left_out(self) -> LeftOut:
+        """Errors on the lists that are one subset, in the order of `single`, each predicted from all other lists."""
+        return LeftOut.of(self.posterior, ~np.isnan(self.gain), list(self.single.values()))
+
+    def general(self, S: Index) -> Array:
+        """Mean gain [B] of subsets `S` [B, k] over all measured targets."""
+        return np.asarray(self.mean(S, self.targets).mean(axis=1))
 
     @property
     def scales(self) -> mixed_model.Scales:
@@ -130,7 +142,7 @@ class TransferModel:
         c = self._covariates(response)
         covariance = open_ @ self.posterior.covariance @ open_.T
         covariance += (c * self.scales.columns[-2:]) @ c.T + np.diag(alone + self.scales.noise * typical)
-        return mean, covariance * self.inflation
+        return mean, covariance
 
     def _own(self, targets: Sequence[Language]) -> Index:
         """Index of each target among the measured ones; -1 where it was not measured."""
@@ -167,22 +179,6 @@ class TransferModel:
     def _groups(self) -> Index:
         one = [COLUMNS.index(name) for name in (*GROUPS, "level")]
         return np.array([*one, *one], dtype=np.intp)
-
-
-def _inflation(posterior: mixed_model.Posterior) -> float:
-    """Factor by which the variance of a subset's mean gain is too small, from leaving out each subset in turn.
-
-    The errors of block h of an exact leave-one-out are (K⁻¹)_hh⁻¹ (K⁻¹ y)_h, with covariance (K⁻¹)_hh⁻¹ (Rasmussen &
-    Williams 2006, section 5.4.2, for blocks). At least 1.
-    """
-    alpha = posterior.weights  # (T, L)
-    across = posterior.precision @ posterior.X  # (T, L, p)
-    squares = []
-    for h in range(alpha.shape[1]):
-        own = np.diag(posterior.precision[:, h, h]) - across[:, h] @ posterior.covariance @ across[:, h].T
-        covariance = np.linalg.inv(own)  # (T, T)
-        squares.append((covariance @ alpha[:, h]).sum() ** 2 / covariance.sum())
-    return max(1.0, float(np.mean(squares)))
 
 
 _FEW = 3  # subsets' worth of belief that a target responds as the average one does

@@ -1,9 +1,10 @@
 """Choosing by the transfer model: predicted gains before anything was measured, from published results.
 
 Limits: the shipped facts (arXiv 2511.06497) are XLM-R-base, realigned with about 390,000 sentence pairs in total
-whatever the size of the subset and fine-tuned on English, on POS tagging, NER and NLI. Other encoders, budgets, sources
-and tasks may rank subsets differently; a study measures that. Targets without published results are predicted from
-their distances alone, and their intervals are wider.
+whatever the size of the subset and fine-tuned on English, on POS tagging, NER and NLI (XNLI with AfriXNLI;
+AmericasNLI). Other encoders, budgets, sources and tasks may rank subsets differently; a study measures that. A task
+without published results gets what all of them say together, targets without results are predicted from their
+distances alone; both have wider intervals.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from importlib import resources
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse
@@ -28,12 +28,21 @@ from selector.solvers import greedy
 from selector.transfer import mixed_model, published
 from selector.transfer.covariates import Affinity
 from selector.transfer.model import COLUMNS, KERNELS, Observations, Prediction, TransferModel
+from selector.transfer.pooled import PooledModel
 
-__all__ = ["Gain", "Observations", "Prediction", "TransferModel", "choose_by_prediction", "explain", "prior"]
+__all__ = [
+    "Gain",
+    "Observations",
+    "Prediction",
+    "TaskGains",
+    "TransferModel",
+    "choose_by_prediction",
+    "explain",
+    "prior",
+]
 
 SOURCE = "eng"  # what the published models are fine-tuned on
 PRETRAINED = frozenset(NAMED["xlmr-100"])
-RANKED_BY = ("pos", "ner")  # the tasks whose mean gain is maximized: those with many targets
 LARGEST = 500  # languages of pool and targets together
 
 
@@ -56,6 +65,14 @@ class PredictedGain:
     measured: frozenset[str]  # targets with published results; the others rest on distances alone
 
 
+@dataclass(frozen=True)
+class TaskGains:
+    """What a subset is predicted to gain, by task, and what to expect of a task without published results."""
+
+    tasks: tuple[PredictedGain, ...]
+    unknown: Gain  # mean over the targets
+
+
 def choose_by_prediction(problem: Problem, rng: Generator) -> list[int]:
     """The k languages of `problem` with the greatest predicted mean gain over its targets, by greedy and swaps.
 
@@ -72,18 +89,17 @@ def choose_by_prediction(problem: Problem, rng: Generator) -> list[int]:
             f"the transfer model takes at most {LARGEST} languages, and pool and targets have {count}",
             "name a smaller pool, or use the strategy facility",
         )
-    function = MeanGain(problem.frame, problem.targets, problem.weights)
+    function = MeanGain(problem.frame, problem.targets, problem.weights, problem.task)
     return greedy.search(function, problem.k, problem.pinned, problem.free, problem.limits)
 
 
 def explain(
     subset: Iterable[Language],
     targets: Sequence[Language],
-    tasks: Sequence[str] = published.TASKS,
     weights: NDArray[np.float64] | None = None,
     level: float = 0.90,
-) -> list[PredictedGain]:
-    """Predict the gain of each of `tasks` from realigning on `subset`: on average and for each target, with intervals.
+) -> TaskGains:
+    """Predict the gain of each published task, and of an unknown one, from realigning on `subset`, with intervals.
 
     `weights` [T] of the targets are equal unless given; `level` is the probability of the intervals. InputError: there
     are no members or no targets.
@@ -91,38 +107,48 @@ def explain(
     members = tuple(sorted(set(subset)))
     if not members or not targets:
         raise InputError("nothing to predict", "name at least one language to realign on and one target")
-    half = float(ndtri((1.0 + level) / 2.0))
-    found = []
-    for task, model in _models((*members, *targets), tasks):
-        forecast = model.predict([(members,)], targets)
-        mean, deviation = forecast.average(weights)
-        each = np.sqrt(np.diag(forecast.covariance[0]))
-        per_target = {x.code: _gain(m, half * s) for x, m, s in zip(targets, forecast.mean[0], each, strict=True)}
-        measured = frozenset(x.code for x in targets if x.code in model.known)
-        found.append(PredictedGain(task, _gain(mean[0], half * deviation[0]), per_target, measured))
-    return found
+    given = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
+    share = given / given.sum()
+    pooled = _pooled_model((*members, *targets))
+    found = {task: pooled.forecast(task, members, targets, share, level) for task in published.TASKS}
+    gains = []
+    for task, each in found.items():
+        per_target = {x.code: _gain(m, h) for x, m, h in zip(targets, each.means, each.halves, strict=True)}
+        measured = frozenset(x.code for x in targets if x.code in pooled.models[task].known)
+        gains.append(PredictedGain(task, _gain(each.average.mean, each.average.half), per_target, measured))
+    unknown = pooled.unknown(found, level)
+    return TaskGains(tuple(gains), _gain(unknown.mean, unknown.half))
 
 
 def prior(task: str, languages: Iterable[Language]) -> TransferModel:
-    """Model of the published `task`, ready for subsets and targets among `languages`."""
-    return _models(languages, (task,))[0][1]
+    """Model of the published `task` alone, ready for subsets and targets among `languages`."""
+    return _pooled_model(languages).models[task]
 
 
 class MeanGain(SetFunction):
-    """Predicted gain, averaged over targets (weighted) and over published tasks; 0 for the empty set."""
+    """Predicted gain of a task in points, averaged over targets (weighted); 0 for the empty set.
+
+    A task without published results, or none, gets the mean over those that have, each weighted by 1 / the spread of
+    its gains: in points the task that moves most would decide alone.
+    """
 
     def __init__(
         self,
         frame: Sequence[Language],
         targets: Sequence[Language],
         weights: Vector,
-        tasks: Sequence[str] = RANKED_BY,
+        task: str | None = None,
+        alone: bool = False,
     ) -> None:
+        """`alone` leaves out what other tasks say of the same subset: quicker, where somebody learns from it anyway."""
         self.size = len(frame)
         self.targets = tuple(targets)
         self.weights = weights
-        self.models = [model for _, model in _models((*frame, *targets), tasks)]
-        self.index = self.models[0].affinity.index(frame)  # the models share one affinity
+        self.pooled = _pooled_model((*frame, *targets))
+        self.shares = {task: 1.0} if task in published.TASKS else self.pooled.weights()
+        self.alone = alone or task not in published.TASKS
+        affinity = self.pooled.models[published.TASKS[0]].affinity  # the models share it
+        self.index = affinity.index(frame)
 
     def value(self, chosen: Chosen) -> float:
         return float(self.values(np.array([chosen], dtype=np.intp))[0]) if len(chosen) else 0.0
@@ -141,30 +167,38 @@ class MeanGain(SetFunction):
         return values, np.zeros(len(candidates))
 
     def work(self, k: int) -> float:
-        return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances, both tasks
+        return float(k * self.size) * k * (len(self.targets) + 60) * 100  # every set anew, on all distances and tasks
 
     def values(self, sets: Index) -> Vector:
         """Predicted values [B] of `sets` of one size [B, k]."""
         S = np.sort(self.index[sets], axis=1)
-        return np.mean([model.mean(S, self.targets) @ self.weights for model in self.models], axis=0)
+        total = np.zeros(len(S))
+        for task, share in self.shares.items():
+            model = self.pooled.models[task]
+            gain = model.mean(S, self.targets) if self.alone else self.pooled.mean(task, S, self.targets)
+            total += share * (gain @ self.weights)
+        return total
 
 
-def _models(languages: Iterable[Language], tasks: Sequence[str]) -> list[tuple[str, TransferModel]]:
-    """The models of some tasks over the same languages, so that indices agree."""
+def _pooled_model(languages: Iterable[Language]) -> PooledModel:
+    """The models of all published tasks over the same languages, so that indices agree."""
     everyone = set(languages)
-    for task in tasks:
+    for task in published.TASKS:
         results = published.load_published(task)
         everyone |= {*results.targets, *(x for draws in results.lists for draw in draws for x in draw)}
-    return _fit_models(tuple(sorted(everyone)), tuple(tasks))
+    return _fit_models(tuple(sorted(everyone)))
 
 
 @lru_cache(maxsize=4)
-def _fit_models(languages: Pool, tasks: tuple[str, ...]) -> list[tuple[str, TransferModel]]:
+def _fit_models(languages: Pool) -> PooledModel:
     affinity = Affinity(languages, parse(SOURCE), PRETRAINED)
     scales = load_scales()
-    return [
-        (task, TransferModel(Observations.of(published.load_published(task)), affinity, scales[task])) for task in tasks
-    ]
+    return PooledModel(
+        {
+            task: TransferModel(Observations.of(published.load_published(task)), affinity, scales[task])
+            for task in published.TASKS
+        }
+    )
 
 
 @cache

@@ -22,7 +22,7 @@ from selector.languages.language import Language, parse
 Array = NDArray[np.float64]
 Draws = tuple[tuple[Language, ...], ...]  # the subset that each seed used; one where all used the same
 
-TASKS = ("pos", "ner", "americasnli")
+TASKS = ("pos", "ner", "xnli", "americasnli")
 SEEDS = 4  # behind every published mean
 BASELINE = "baseline"  # the strategy that realigns on nothing
 _FORM = "the table has the columns strategy, language, mean, std, with one row 'baseline' per language"

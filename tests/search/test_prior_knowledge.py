@@ -49,7 +49,7 @@ def test_the_feature_is_the_expected_mean_gain_whatever_the_sizes() -> None:
     subsets = [config.space.random(rng) for _ in range(20)]
     assert len({len(subset) for subset in subsets}) > 1
     X = np.concatenate([masks(config.space, subsets), np.zeros((1, len(config.pool)))])
-    expected = MeanGain(config.pool, config.tune, np.full(len(config.tune), 1 / len(config.tune)), ("pos",))
+    expected = MeanGain(config.pool, config.tune, np.full(len(config.tune), 1 / len(config.tune)), "pos", alone=True)
     alone = [expected.value(list(config.space.indices(subset))) for subset in subsets]
     np.testing.assert_allclose(side_of(config).given["published"](X)[:, 0], [*alone, 0.0], rtol=1e-9)
 

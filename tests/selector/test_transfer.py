@@ -20,7 +20,9 @@ from selector.strategy import solve
 from selector.transfer import mixed_model, published
 from selector.transfer import predict as transfer
 from selector.transfer.covariates import GROUPS, Affinity
+from selector.transfer.left_out import LeftOut
 from selector.transfer.model import COLUMNS, Observations, TransferModel
+from selector.transfer.pooled import MOST, PooledModel
 
 ENG = parse("eng")
 SMALL = parse_pool("deu,nld,fra,spa,rus,hin,tur,fin,swh,yor,vie,cmn")
@@ -153,7 +155,7 @@ def test_columns_ignore_the_order_of_members(order, target):
 
 def test_intervals_are_wider_for_languages_without_published_results():
     subset = parse_pool("yor,deu,cmn")
-    told = {e.task: e for e in transfer.explain(subset, parse_pool("wol,ibo,xmv,tat"), ("pos",))}["pos"]
+    told = transfer.explain(subset, parse_pool("wol,ibo,xmv,tat")).tasks[0]
     width = {code: gain.high - gain.low for code, gain in told.targets.items()}
     assert told.measured == {"wol", "ibo"}
     assert told.average.low < told.average.mean < told.average.high
@@ -190,6 +192,7 @@ def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
     assert cli._status([*given, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [each["task"] for each in answer["prediction"]] == list(published.TASKS)
+    assert answer["pooled"]["task"] is None
     for each in answer["prediction"]:
         assert each["ci90"][0] < each["gain"] < each["ci90"][1]
         assert each["gain"] == pytest.approx(np.mean([gain for gain, _, _ in each["per_target"].values()]))
@@ -198,6 +201,27 @@ def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
     assert "spa" in pos["published"]
     assert cli._status(given) == 0
     assert "A study measures it" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_task_is_asked_for_and_an_unknown_one_is_answered_by_all(capsys):
+    given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--targets", "hau,fao,spa"]
+    assert cli._status([*given, "--task", "ner", "--json"]) == 0
+    known = json.loads(capsys.readouterr().out)
+    assert "pooled" not in known
+    ner = next(each for each in known["prediction"] if each["task"] == "ner")
+    assert known["objective"]["value"] == pytest.approx(ner["gain"])
+    assert cli._status([*given, "--task", "parsing", "--json"]) == 0
+    unknown = json.loads(capsys.readouterr().out)["pooled"]
+    assert unknown["task"] == "parsing"
+    widths = [each["ci90"][1] - each["ci90"][0] for each in known["prediction"]]
+    assert unknown["ci90"][1] - unknown["ci90"][0] > np.mean(widths)
+    assert cli._status([*given, "--task", "parsing"]) == 0
+    assert "'parsing' has no published results" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_task_means_nothing_to_other_strategies(capsys):
+    assert cli._status(["select", "--pool", "deu,tur,hin", "-k2", "--task", "pos"]) == 2
+    assert "--task has no meaning with strategy facility" in capsys.readouterr().err
 
 
 def test_predicted_refuses_another_source_and_too_many_languages():
@@ -217,7 +241,7 @@ def test_shipped_scales_are_the_best_for_the_shipped_facts():
     )
 
 
-@pytest.mark.parametrize(("task", "targets"), [("pos", 53), ("ner", 63), ("americasnli", 10)])
+@pytest.mark.parametrize(("task", "targets"), [("pos", 53), ("ner", 63), ("xnli", 31), ("americasnli", 10)])
 def test_shipped_facts(task, targets):
     """Counts as in arXiv 2511.06497: 49 fixed lists, three of them the same, and 12 that draw by seed."""
     results = published.load_published(task)
@@ -307,6 +331,86 @@ def test_rank_correlation_equals_scipys():
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, 5, 30).astype(float), rng.normal(size=30)
     assert bench_transfer.ranking(one, other)[0] == pytest.approx(spearmanr(one, other).statistic)
+
+
+def test_left_out_errors_are_those_of_a_fit_without_the_list():
+    a, full = observed(np.random.default_rng(6))
+    gain = full.gain.copy()
+    gain[3, 2] = np.nan
+    full = Observations(full.lists, full.targets, gain, full.variance, full.baseline)
+    scales = TransferModel(full, a).scales
+    model = TransferModel(full, a, scales)
+    for h in (0, 3, 17):
+        y = model.posterior.y.copy()
+        X, M = model.posterior.X, model._kernels(model.members, model.members)
+        keep = np.delete(np.arange(len(full.lists)), h)
+        rest = np.where(np.isnan(model.gain), np.nan, y)[:, keep]
+        groups = np.concatenate([model._groups(), np.tile([len(COLUMNS) - 2, len(COLUMNS) - 1], len(full.lists))])
+        data = mixed_model.Measurements(
+            rest, X[:, keep], groups, M[:, keep][:, :, keep], model.response, full.variance.T[:, keep]
+        )
+        fitted = mixed_model.fit(data, scales)
+        to_lists = np.einsum("j,jl->l", scales.kernels, M[:, h][:, keep])
+        own = np.einsum("t,l,tl->t", model.response**2, to_lists, fitted.weights)
+        expected = X[:, h] @ fitted.mean + own
+        has = ~np.isnan(gain[h])
+        error = model.left_out.error[list(model.single.values()).index(h)]
+        np.testing.assert_allclose(error[has], (gain[h] - expected)[has], atol=1e-6)
+        assert (error[~has] == 0).all()
+
+
+def test_intervals_reach_as_far_as_left_out_errors_did():
+    covariance = np.tile(np.eye(2), (19, 1, 1))
+    error = np.stack([np.arange(1.0, 20.0), -np.arange(1.0, 20.0)], axis=1)
+    errors = LeftOut(error, covariance)
+    assert errors.reach(0.9, np.array([1.0, 0.0])) == pytest.approx(18.0)  # the 18th of 19: 90 % of 20
+    assert errors.reach(0.9, np.array([0.5, 0.5])) == pytest.approx(1.6448536)  # they cancel: what a normal one wants
+    assert errors.without(error).reach_each(0.9) == pytest.approx(1.6448536)
+
+
+def two_tasks(noise):
+    """Two tasks that gain from the same thing, known well in one and with that much noise in the other."""
+    a, clear = observed(np.random.default_rng(8))
+    quality = np.random.default_rng(9).normal(0, 1.0, (len(clear.lists), 1))
+    rng = np.random.default_rng(10)
+    blurred = clear.gain + quality + rng.normal(0, noise, clear.gain.shape)
+    variance = np.full(clear.gain.shape, noise**2)
+    other = Observations(clear.lists, clear.targets, blurred, variance, clear.baseline)
+    return a, {"clear": TransferModel(clear, a), "blurred": TransferModel(other, a)}
+
+
+def test_tasks_take_from_each_other_what_the_left_out_lists_say_helps():
+    _, models = two_tasks(2.0)
+    pooled = PooledModel(models)
+    for task in models:
+        level = pooled.levels[task]
+        step = pooled._step(task, {each: found.expected for each, found in pooled.levels.items()})
+        losses = [np.square(level.actual - level.expected - share * step).sum() for share in np.linspace(0, MOST, 51)]
+        best = np.square(level.actual - level.expected - pooled.share[task] * step).sum()
+        assert best <= min(losses) + 1e-9
+        assert 0.0 <= pooled.share[task] <= MOST
+
+
+def test_one_task_is_left_as_it_is():
+    a, models = two_tasks(0.5)
+    alone = PooledModel({"clear": models["clear"]})
+    members = parse_pool("cmn,vie")
+    S = a.index(members)[None]
+    np.testing.assert_array_equal(alone.mean("clear", S, SMALL), models["clear"].mean(S, SMALL))
+    assert alone.weights() == {"clear": 1.0}
+
+
+def test_the_quick_corrected_mean_is_that_of_the_forecast():
+    a, models = two_tasks(2.0)
+    pooled = PooledModel(models)
+    assert max(pooled.share.values()) > 0
+    members, equal = parse_pool("deu,swh"), np.full(len(SMALL), 1 / len(SMALL))
+    for task in models:
+        found = pooled.forecast(task, members, SMALL, equal, 0.9)
+        np.testing.assert_allclose(pooled.mean(task, a.index(members)[None], SMALL)[0], found.means, rtol=1e-8)
+        assert found.average.mean == pytest.approx(found.means.mean())
+        wider = pooled.forecast(task, members, SMALL, equal, 0.95)
+        assert wider.average.half > found.average.half
 
 
 def test_transfer_loads_no_heavy_library():
