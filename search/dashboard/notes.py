@@ -59,8 +59,7 @@ def _fitted(plot: Plot) -> str:
     figure.update_layout(width=None, autosize=True, margin_r=45)
     figure.update_layout(title={"y": 0.97, "yref": "container", "pad": {"t": 0}, "automargin": False})
     figure.update_xaxes(title_font_size=11, tickfont_size=11, tickangle=0, nticks=4)
-    if plot.name in MAPS:  # plotly pushes a title out of the figure where a scale of colours has one
-        figure.update_traces(marker_colorbar_title_text="", selector={"name": "pool"})
+    if plot.name in MAPS:
         figure.update_layout(title_text=f"{figure.layout.title.text}<br>the darker, the farther from the chosen")
     return str(figure.to_json())
 

@@ -13,6 +13,7 @@ from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict
 from search.effort import cost as work
 from search.results.confirmation import Confirmation
+from search.results.words import points
 from search.study.trial import Trial
 from search.surrogate.importance import LEAST_TRIALS
 from selector.errors import InputError, RunError
@@ -107,8 +108,11 @@ def outlook(config: StudyConfig, recommender: Recommender) -> tuple[str, float |
         "subsets unlike those measured, and it speaks of the next trial alone."
     )
     if left < WORTH:
-        return f"Hardly: the next trial is expected to add less than 0.1 points to the best score. {limits}", left
-    return f"Perhaps: the next trial is expected to add {100 * left:.1f} points to the best score. {limits}", left
+        return (
+            f"Hardly: the next trial is expected to gain less than 0.1 points over the best subset so far. {limits}",
+            left,
+        )
+    return f"Perhaps: the next trial is expected to gain {points(left)} over the best subset so far. {limits}", left
 
 
 def next_steps(

@@ -101,6 +101,7 @@ def test_headline_is_what_was_confirmed(finished: StudyConfig, page: str) -> Non
     rows = json.loads((finished.folder / "confirm.json").read_text())["rows"]
     best = next(row for row in rows if row["name"] == "best")
     headline = Page(page).headings["h1"]
+    assert Page(page).headings["title"].startswith(headline)
     assert f"{100 * best['mean']:.1f} %" in headline
     assert points(best["vs_none"]["difference"]) in headline
     for language in finished.pool:

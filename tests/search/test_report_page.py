@@ -123,3 +123,16 @@ def test_the_table_is_saved_without_a_network(report: Path, tab: Browser) -> Non
     lines = saved.splitlines()
     assert lines[0].startswith("code,language,role,mean")
     assert {line.partition(",")[0] for line in lines[1:]} == {*POOL, "tel", "kaz"}
+
+
+def test_on_paper_it_is_light_and_no_wider_than_a_page(report: Path, tab: Browser) -> None:
+    tab.open(report.as_uri(), 700, dark=True)  # A4 with usual margins
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    tab.ask("Emulation.setEmulatedMedia", media="print", features=[dark])
+    try:
+        assert tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert tab.value("document.scrollingElement.scrollWidth <= innerWidth")
+        found = faults(tab)
+        assert (found["pale"], found["cut"], found["crowded"]) == ([], [], [])
+    finally:
+        tab.ask("Emulation.setEmulatedMedia", media="", features=[])

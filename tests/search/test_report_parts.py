@@ -7,6 +7,8 @@ import dataclasses
 import io
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -129,7 +131,8 @@ def test_what_more_trials_would_bring(tmp_path: Path) -> None:
     answer, left = costs.outlook(config, Recommender(study))
     assert left is not None
     assert 0.0 <= left < 0.3
-    assert "points to the best score" in answer
+    assert "over the best subset so far" in answer
+    assert answer.startswith("Hardly" if left < costs.WORTH else "Perhaps")
     config, study = searched(tmp_path / "all", 10, pool=("deu", "fin", "fra", "hin", "tur"))
     assert costs.outlook(config, Recommender(study)) == ("No: every subset that the study allows is measured.", 0.0)
 
@@ -231,3 +234,10 @@ def test_marks_stand_where_their_values_are() -> None:
     assert zero == {places[1]}
     assert (places[2] - places[1]) / (places[1] - places[0]) == pytest.approx(2.0, abs=0.01)
     assert all(0 <= place <= 100 for place in places)
+
+
+def test_the_report_does_without_plotly() -> None:
+    """It draws for itself: only Optuna's dashboard needs the library, which takes a while to load."""
+    code = "import sys, search.report.html_report, search.pages.map_html; print('plotly' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "False"
