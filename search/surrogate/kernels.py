@@ -36,7 +36,7 @@ USUAL = {
     "member": 0.5,
     "like": 0.03,
     "pairs": 0.15,
-    "own": 0.1,
+    "own": 0.08,
     "covered": 0.05,
     "spread": 0.02,
     "size": 0.1,
