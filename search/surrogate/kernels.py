@@ -7,10 +7,12 @@ Notations
     A            how alike the languages of the pool are, averaged over metrics [n, n], positive semidefinite
     R            how alike target and language are under one metric [t, n], 1 where they are the same
     F            features [B, q], centred and scaled over random subsets of the space: F Fᵀ has a mean diagonal of 1
-Kernels: "member" z zᵀ;  "like" z A zᵀ, with which languages share what was seen of those alike;  "pairs" (z zᵀ)²; and
-F Fᵀ of features, which are regressors whose coefficients have the kernel's weight as prior variance: "covered" (how
-near the nearest member is to the targets, on average, under each metric: facility location with a learned mix of
-distances), "spread" (how alike the members are, and how near the source), "size" where it varies, and what is `given`.
+Kernels: "member" z zᵀ;  "like" z A zᵀ, with which languages share what was seen of those alike;  "pairs" (z zᵀ)²;
+"own", 1 between a subset and itself: what no sum over members and pairs explains, and what would be taken for noise
+without it; and F Fᵀ of features, which are regressors whose coefficients have the kernel's weight as prior variance:
+"covered" (how near the nearest member is to the targets, on average, under each metric: facility location with a
+learned mix of distances), "spread" (how alike the members are, and how near the source), "size" where it varies, and
+what is `given`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,15 @@ Given = Callable[[Array], Array]  # X [B, n] → features [B, q]
 
 SHARPNESS = 16.0  # p of the soft maximum over members, log(Σ exp(p · similarity)) / p
 REFERENCE = 256  # random subsets over which features are centred and scaled
-USUAL = {"member": 0.5, "like": 0.03, "pairs": 0.15, "covered": 0.05, "spread": 0.02, "size": 0.1}  # prior weights
+USUAL = {
+    "member": 0.5,
+    "like": 0.03,
+    "pairs": 0.15,
+    "own": 0.08,
+    "covered": 0.05,
+    "spread": 0.02,
+    "size": 0.1,
+}  # prior weights
 GIVEN = 0.3
 
 
@@ -67,6 +77,7 @@ class Points:
     """Subsets as the kernels see them."""
 
     z: Array  # [B, n]
+    keys: NDArray[np.int64]  # [B], equal for equal subsets
     features: tuple[Array, ...]  # each [B, q]
 
 
@@ -84,7 +95,8 @@ class Kernels:
         self.centre = {name: F.mean(axis=0) for name, F in raw.items()}
         spread = {name: float(np.sqrt(F.var(axis=0).sum())) for name, F in raw.items()}
         self.scale = {name: size for name, size in spread.items() if size > 1e-9}  # a constant tells nothing
-        plain = ("member", "like", "pairs") if self.alike is not None else ("member", "pairs")
+        plain = ("member", "like", "pairs", "own") if self.alike is not None else ("member", "pairs", "own")
+        self.codes = np.random.default_rng(0).integers(2**62, size=len(space.pool))  # a language's part of a key
         self.names = (*plain, *self.scale)
         self.usual = np.array([USUAL.get(name, GIVEN) for name in self.names])
         self.unit = np.ones(len(self.names))
@@ -95,12 +107,14 @@ class Kernels:
         makers = self._makers()
         sizes = X.sum(axis=1, keepdims=True)
         z = (X - sizes / X.shape[1]) / np.sqrt(np.maximum(sizes, 1.0))
-        return Points(z, tuple((makers[name](X) - self.centre[name]) / size for name, size in self.scale.items()))
+        keys = X.astype(np.int64) @ self.codes  # exact: sums of integers wrap around
+        return Points(z, keys, tuple((makers[name](X) - self.centre[name]) / size for name, size in self.scale.items()))
 
     def each(self, a: Points, b: Points) -> Array:
         """Every kernel apart, [J, B, C], with a variance of 1 over random subsets."""
         shared = a.z @ b.z.T
-        plain = [shared, shared**2] if self.alike is None else [shared, a.z @ self.alike @ b.z.T, shared**2]
+        linear = [shared] if self.alike is None else [shared, a.z @ self.alike @ b.z.T]
+        plain = [*linear, shared**2, np.equal.outer(a.keys, b.keys)]
         more = [F @ G.T for F, G in zip(a.features, b.features, strict=True)]
         return np.stack([*plain, *more]) / self.unit[:, None, None]
 
@@ -113,6 +127,7 @@ class Kernels:
         def mixed(a: Points) -> Array:
             shared = a.z @ b.z.T
             found = w["pairs"] * shared**2 + w["member"] * (shared if self.alike is None else a.z @ known)
+            found += w["own"] * np.equal.outer(a.keys, b.keys)
             for F, G in zip(a.features, sides, strict=True):
                 found += F @ G
             return np.asarray(found)
@@ -123,7 +138,7 @@ class Kernels:
         """The diagonal of `towards(weights, a)(a)`, [B]."""
         w = dict(zip(self.names, weights / self.unit, strict=True))
         shared = np.einsum("bn,bn->b", a.z, a.z)
-        found = shared * (w["member"] + w["pairs"] * shared)
+        found = w["own"] + shared * (w["member"] + w["pairs"] * shared)
         if self.alike is not None:
             found += w["like"] * np.einsum("bn,bn->b", a.z @ self.alike, a.z)
         for name, F in zip(self.scale, a.features, strict=True):
