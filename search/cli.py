@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from search.terminal import adjust, command_line, complain, emit, remark
+from search.terminal import adjust, command_line, complain, complain_of_a_bug, emit, remark
 from selector.errors import InputError, RealingoError, StopError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def options(
         bool, typer.Option("--quiet", help="No progress and no remarks: warnings and errors alone.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Also what the parts of Realingo log, with times.")
+        bool, typer.Option("--verbose", help="Also what the parts of Realingo log, and tracebacks.")
     ] = False,
     no_color: Annotated[
         bool, typer.Option("--no-color", help="No colours, as with NO_COLOR in the environment.")
@@ -226,7 +226,7 @@ def check(
         document = checking.unreadable(problem)
     else:
         document = checking.check(config, time)
-    emit(document, as_json, check_table.render)
+    emit(document, as_json, check_table.render, _next("search", study, overrides=overrides) if document["ok"] else "")
     for each in document["problems"]:
         complain(each["error"], each["hint"])
     if not document["ok"]:
@@ -491,8 +491,13 @@ def _study(path: Path, overrides: list[str] | None) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of the command line: every failure ends in its exit status, never in a traceback."""
-    sys.exit(_status(arguments))
+    """Entry point of the command line: every failure ends in its exit status; a traceback is for --verbose alone."""
+    try:
+        status = _status(arguments)
+    except Exception as problem:
+        status = 1
+        complain_of_a_bug(problem)
+    sys.exit(status)
 
 
 def _forward(given: list[str]) -> list[str]:

@@ -35,13 +35,14 @@ def table(
 
 @dataclass(frozen=True)
 class Prose:
-    """A sentence or two, broken between words where the terminal ends."""
+    """Sentences, one or more lines of them, broken between words where the terminal ends."""
 
     text: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = textwrap.wrap(self.text, options.max_width, break_long_words=False, break_on_hyphens=False)
-        yield Text("\n".join(lines), no_wrap=True)
+        wrap = textwrap.TextWrapper(options.max_width, break_long_words=False, break_on_hyphens=False).wrap
+        lines = [wrap(line) or [""] for line in self.text.splitlines()]
+        yield Text("\n".join(part for line in lines for part in line), no_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ class Fitted:
         """Each row as lines of a name and a value; empty values are left out."""
         label = max(map(cell_len, self.columns[1:]))
         lines = [Text(self.title, style="bold")] if self.title else []
-        for row in self.rows:
+        for number, row in enumerate(self.rows):
+            lines += [Text("")] if number else []
             lines.append(Text(str(row[0]), style="bold"))
             for name, cell in zip(self.columns[1:], row[1:], strict=True):
                 wrapped = textwrap.wrap(str(cell), max(20, width - label - 4), break_long_words=False)

@@ -8,6 +8,7 @@ import shlex
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,6 +46,7 @@ MOST_WORKERS = 8  # in a line
 
 _plain_out = out.no_color  # NO_COLOR is set
 _quiet = False  # asked for by the user: no progress and no remarks, only warnings and errors
+_verbose = False  # asked for: what is logged, and tracebacks
 _listener: ContextVar[Advance | None] = ContextVar("listener", default=None)
 _log = logging.getLogger("realingo")
 
@@ -71,7 +73,7 @@ def emit(result: Result, as_json: bool, render: Callable[[Result], RenderableTyp
         document = result if isinstance(result, Mapping) else result.to_json()
         sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    out.print(render(result))
+    out.print(_readable(render(result)))
     if then:
         remark(f"next: {then}")
 
@@ -84,8 +86,8 @@ def command_line(*words: str | Path, overrides: Sequence[str] | None = None) -> 
 
 def adjust(quiet: bool = False, verbose: bool = False, color: bool = True) -> None:
     """What the user wants to see on stderr, and whether in colours; for the rest of this process."""
-    global _quiet
-    _quiet = quiet
+    global _quiet, _verbose
+    _quiet, _verbose = quiet, verbose
     out.no_color, err.no_color = not color or _plain_out, not color or _plain_out
     if verbose:
         handler = logging.StreamHandler(sys.stderr)
@@ -119,6 +121,16 @@ def complain(message: str, hint: str) -> None:
     """Exactly two lines on stderr, whatever the message came with."""
     for label, text in (("error", message), ("hint", hint)):
         sys.stderr.write(f"{label}: {' '.join(text.split())}\n")
+
+
+def complain_of_a_bug(problem: Exception) -> None:
+    """Two lines for an error that nobody foresaw, and with --verbose where it came from."""
+    if _verbose:
+        traceback.print_exception(problem)
+        hint = "this is an error in Realingo or in your own code: please report it with the lines above"
+    else:
+        hint = "this is an error in Realingo or in your own code: add --verbose to see where"
+    complain(f"{type(problem).__name__}: {problem}", hint)
 
 
 @contextmanager
@@ -253,4 +265,9 @@ def listing(title: str, columns: list[str], rows: list[list[str]], right: tuple[
 
 def stack(*parts: RenderableType) -> Group:
     """Several renderables, one under the other."""
-    return Group(*parts)
+    return Group(*map(_readable, parts))
+
+
+def _readable(part: RenderableType) -> RenderableType:
+    """On a terminal a sentence breaks between words; in a file it is one line."""
+    return Prose(part) if isinstance(part, str) and out.is_terminal else part

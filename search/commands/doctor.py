@@ -132,7 +132,7 @@ def _torch() -> Iterator[Finding]:
     import torch
 
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-    yield Finding("device", "processor", "ok", f"{cores} cores, {threads} threads for torch")
+    yield Finding("device", "processor", "ok", f"{cores} cores; torch takes {threads} of them")
     if not torch.cuda.is_available():
         hint = "small encoders do without; XLM-R needs one, and a torch that is built for it"
         yield Finding("device", "gpu", "missing", "none that torch can use", hint)
@@ -284,14 +284,16 @@ def needs(file: str, cost: Mapping[str, float], machine: Machine, disk: float) -
 
 
 def render(examination: Examination) -> terminal.RenderableType:
-    """A table by group, and a verdict."""
+    """A table by group, a way out of what does not work, and a verdict."""
     rows: list[list[str | terminal.Text]] = []
     last = ""
     for each in examination.findings:
         state = terminal.Text(each.state, style=COLOURS[each.state])
-        rows.append(["" if each.group == last else each.group, each.name, state, each.found, each.hint])
+        rows.append(["" if each.group == last else each.group, each.name, state, each.found])
         last = each.group
     states = [each.state for each in examination.findings]
     counted = ", ".join(f"{states.count(state)} {state}" for state in COLOURS if state in states)
     verdict = "Everything needed works" if examination.ok else "Something needed does not work: see the broken lines"
-    return terminal.stack(terminal.table("", ["", "what", "state", "found", "hint"], rows), f"{verdict} ({counted}).")
+    hints = [f"{each.name}: {each.hint}" for each in examination.findings if each.hint]
+    table = terminal.table("", ["", "what", "state", "found"], rows)
+    return terminal.stack(table, *hints, f"{verdict} ({counted}).")

@@ -17,12 +17,12 @@ _LEGEND = (  # what stands under the measures
     "↓ a smaller value is better: counted are the random subsets with a larger one",
     "mean and min pairwise: distance between two of the chosen languages, the mean and the smallest (0: equal)",
     "nearest: mean distance of a target to its nearest chosen language; coverage radius: the largest such distance",
-    "entropy, in bits: how evenly the chosen spread over families, genera, scripts, or over the values of a feature",
+    "entropy, in bits: how evenly the chosen spread over families, genera, scripts, or over URIEL's features",
     "feature inclusion: share of all feature values that the chosen have; feature overlap: share that two have alike",
     "source distance and observed are no diversity: how far from the source, how much observed and not imputed",
 )
 _COMPARED_LEGEND = (
-    "mean, min: distance between two of the chosen languages; fam, scr: families, scripts; bits: entropy of a feature",
+    "mean, min: distance between two of the chosen languages; fam, scr: families, scripts; bits: entropy of features",
     "near, radius: mean and largest distance of a target to its nearest chosen language; less is better",
     "gap: how far each may be from the best under its own objective; 0 is proven best, – not known",
 )
@@ -32,7 +32,7 @@ _UNITS = {  # objective → what its value is
     "coverage": "share of the targets within the radius of a chosen language",
     "max-sum": "sum of all distances between the chosen, the source included",
     "max-min": "smallest distance between two of the chosen, the source included",
-    "entropy": "mean bits of a feature over the chosen",
+    "entropy": "mean entropy of a feature of the metric over the chosen, in bits",
     "log-det": "log of the volume that the chosen span",
     "nearest": "1 - mean distance of the chosen to those that they are to be near",
     "predicted": "predicted gain in points, mean of the targets",

@@ -80,7 +80,8 @@ def _schema(file: Path) -> str:
 
 def render_init(document: Mapping[str, Any]) -> str:
     """What was written, what is missing, and the next command."""
-    lines = [f"{document['study']}: the best {document['k']} of {_count(document['languages'])}, {document['kind']}"]
+    asked = f"which {document['k']} of {_count(document['languages'])} are best for {document['kind']}"
+    lines = [f"{document['study']} is written; it asks {asked}"]
     return "\n".join([*lines, *document["remarks"], f"next: {document['next']}"])
 
 

@@ -134,3 +134,41 @@ def test_options_of_every_command_stand_before_or_behind_it(capsys: pytest.Captu
     assert terminal.out.no_color
     assert realingo("languages", "deu", "--quiet", "--verbose") == 2
     assert "exclude each other" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("as_before")
+@pytest.mark.parametrize("option", ["--no-color", "--verbose"])
+def test_an_error_that_nobody_foresaw_is_two_lines_and_a_traceback_for_those_who_ask(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from search import cli
+    from search.commands import languages
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("nobody\nforesaw it")
+
+    monkeypatch.setattr(languages, "describe", fail)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["languages", "deu", option])
+    assert end.value.code == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2] == "error: ZeroDivisionError: nobody foresaw it"
+    assert said[-1].startswith("hint: ")
+    assert (len(said) > 2) == (option == "--verbose")
+    assert any("Traceback" in line for line in said) == (option == "--verbose")
+
+
+def test_sentences_break_between_words_on_a_terminal_and_not_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "one two three\nfour " + "five six seven eight nine ten " * 5
+    console = Console(width=40, force_terminal=True, soft_wrap=True)
+    monkeypatch.setattr(terminal, "out", console)
+    with console.capture() as capture:
+        terminal.emit({}, False, lambda _: terminal.stack(text, text))
+        terminal.emit({}, False, lambda _: text)
+    lines = capture.get().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert " ".join(" ".join(lines).split()) == " ".join((text * 3).replace("ten one", "ten  one").split())
+    monkeypatch.setattr(terminal, "out", Console(width=40, soft_wrap=True))
+    with terminal.out.capture() as capture:
+        terminal.emit({}, False, lambda _: terminal.stack(text))
+    assert capture.get().splitlines() == text.splitlines()
