@@ -121,11 +121,17 @@ def next_steps(
     confirmation: Confirmation | None,
     done: int,
     left: float | None,
-    unlearned: str,
+    learned: bool,
 ) -> list[Step]:
-    """What to do next, the most urgent first; `done` trials are complete, `left` is the expected improvement."""
+    """What to do next, the most urgent first.
+
+    done: complete trials
+    left: the expected improvement in [0, 1]; None where it is not known
+    learned: whether fine-tuning has converged, as far as is known
+    """
     file = shlex.quote(config.path.name)
-    steps = [Step(f"Fine-tuning is too short or too slow: {unlearned}. {NEW}")] if unlearned else []
+    longer = Step(f"Fine-tune longer, or with another task.lr, before anything else: see above. {NEW}")
+    steps = [] if learned else [longer]
     if left is not None and left >= WORTH:
         again = f"realingo search {file} --trials {2 * done}"
         steps.append(

@@ -151,7 +151,7 @@ def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Sto
         cost_finding=costs.cost_finding(study.trials(), confirmation),
         costs=costs.cost_facts(config, study.trials(), confirmation),
         outlook=answer,
-        steps=costs.next_steps(config, found, confirmation, len(done), left, unlearned),
+        steps=costs.next_steps(config, found, confirmation, len(done), left, not unlearned),
     )
 
 

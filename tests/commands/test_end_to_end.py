@@ -75,7 +75,8 @@ def test_the_main_job(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _status(["report", str(study)]) == 0
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     assert "http-equiv" in page
-    assert "plotly" in page
+    assert all(f'id="{name}"' in page for name in ("progress", "confirmed", "gains", "world"))
+    assert "<script" not in page
 
     target = study.parent / "chosen"
     answer("export", str(study), "-o", str(target))

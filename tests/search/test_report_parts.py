@@ -195,12 +195,13 @@ def test_next_steps_are_commands_that_exist(confirmed: tuple[StudyConfig, Confir
     verdicts = {each.verdict for each in story.verdict.comparisons}
     more = "realingo confirm study.toml --seeds 4"
     assert (more in commands) == ("not separated" in verdicts)
-    steps = costs.next_steps(config, story.verdict, found, 12, 0.01, "")
+    steps = costs.next_steps(config, story.verdict, found, 12, 0.01, True)
     assert steps[0].command == "realingo search study.toml --trials 24"
-    first = costs.next_steps(config, dataclasses.replace(story.verdict, row=None), None, 12, 0.0, "")
+    assert "task.lr" in costs.next_steps(config, story.verdict, found, 12, 0.01, False)[0].why
+    first = costs.next_steps(config, dataclasses.replace(story.verdict, row=None), None, 12, 0.0, True)
     assert [step.command for step in first] == ["realingo confirm study.toml"]
     odd = dataclasses.replace(config, path=Path("/x/my study.toml"))
-    assert costs.next_steps(odd, story.verdict, None, 12, 0.0, "")[0].command == "realingo confirm 'my study.toml'"
+    assert costs.next_steps(odd, story.verdict, None, 12, 0.0, True)[0].command == "realingo confirm 'my study.toml'"
 
 
 def test_a_pair_counts_only_where_its_interval_leaves_out_zero() -> None:
