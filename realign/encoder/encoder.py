@@ -278,7 +278,10 @@ def _with_head(model: Any, head: nn.Module, answers: Answers) -> Any:
 
 def publish(workshop: Path, output: Path) -> None:
     """Flush every file to disk, then put the whole folder in place; readable by others, as `mkdtemp` is not."""
-    for file in workshop.iterdir():
+    for file in workshop.rglob("*"):
+        if file.is_dir():
+            file.chmod(0o755)
+            continue
         file.chmod(0o644)
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
