@@ -414,12 +414,13 @@ def realign(
     """Realign at full fidelity: an encoder that transformers loads, with its model card."""
     _begin("realign", given)
     from search.commands import realign as production
+    from search.export import model_card
 
     then = command_line("evaluate", output, "--study", "STUDY.toml")
     place = _destination(push, public)
     where = place.repository if place else ""
     made = production.realign(given, output, resume, every, overrides or [], sentences, where)
-    emit(_push(made, place), as_json, production.render, then)
+    emit(_push(made, place), as_json, model_card.summary, then)
 
 
 @app.command()

@@ -55,6 +55,11 @@ class Encoder:
     _seen: dict[Stamps, str] = field(default_factory=dict, repr=False, compare=False)  # state of the files → signature
 
     @property
+    def depth(self) -> int:
+        """Number of its blocks."""
+        return int(self.model.config.num_hidden_layers)  # type: ignore
+
+    @property
     def width(self) -> int:
         return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
 

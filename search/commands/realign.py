@@ -109,7 +109,7 @@ def realign(
     with terminal.progress() as advance, Interrupts() as interrupts:
         with interrupts.welcome():
             start = _prepare(asked.core, asked.languages, advance)
-            sentences = _takes_sentences(asked.core, start.encoder, sentences)
+            sentences = sentence_folder.is_wanted(asked.core.task, start.encoder.depth, sentences)
         with _held(work):
             output_folder.vacant(target)  # another process may have been quicker
             job = _Job(asked, start, work, target, sentences, where)
@@ -131,19 +131,6 @@ def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
         advance("preparing parallel text", number, len(languages))
     task = tasks.data(core, languages).task(encoder) if core.realign.order == "during" else None
     return Start(encoder, {code: store.of(code) for code in counts}, counts, hashes, text.signature, task)
-
-
-def _takes_sentences(core: Core, encoder: Encoder, asked: bool) -> bool:
-    """Whether the files for sentence-transformers are written. InputError where they are asked for and would lie."""
-    wanted = asked or core.task.kind == "retrieval"
-    depth = int(encoder.model.config.num_hidden_layers)  # type: ignore
-    if wanted and not sentence_folder.reads_last_layer(core.task.layer, depth):
-        message = f"task.layer = {core.task.layer} is retrieved with, and sentence-transformers reads the last layer"
-        if asked:
-            raise InputError(message, "set task.layer = -1 and search anew, or leave --sentence-transformers out")
-        terminal.remark(f"{message}: the model gets no files for it")
-        return False
-    return wanted
 
 
 @contextmanager
@@ -260,9 +247,7 @@ class _Job:
         with self._writing(draft, Exception):  # a full disk is told by the libraries below in errors of every kind
             head = self._save(training, draft)
             if self.sentences:
-                encoder = self.start.encoder
-                longest = encoder.limit(self.asked.core.task.max_length)
-                sentence_folder.write(draft, encoder.tokenizer, encoder.width, longest)
+                sentence_folder.write(draft, self.start.encoder, self.asked.core.task.max_length)
         whole = replace(made, head=head, signature=load(str(draft)).signature)
         text = model_card.render(self.asked.core, self.asked.languages, whole, self.where)
         with self._writing(draft, OSError):
@@ -313,16 +298,3 @@ def _told(
             raise Stopped
 
     return told
-
-
-def render(made: RealignedModel) -> str:
-    """What was made and where it lies, in a few lines."""
-    lines = [
-        f"realigned on: {' '.join(made.languages)}",
-        f"{made.pairs:,} sentence pairs; {made.seconds:.0f} s since the last start",
-        f"weights: {made.signature}",
-        f"model card: {Path(made.path) / 'README.md'}",
-        f"model: {made.path}",
-    ]
-    lines += [f"pushed: {made.pushed}"] if made.pushed else []
-    return "\n".join(lines)

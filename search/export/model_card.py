@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 from huggingface_hub import ModelCardData
@@ -87,3 +88,16 @@ def _names(codes: tuple[str, ...]) -> str:
     from selector.languages.language import parse
 
     return ", ".join(parse(code).name for code in codes)
+
+
+def summary(model: RealignedModel) -> str:
+    """What was made and where it lies, in a few lines."""
+    lines = [
+        f"realigned on: {' '.join(model.languages)}",
+        f"{model.pairs:,} sentence pairs; {model.seconds:.0f} s since the last start",
+        f"weights: {model.signature}",
+        f"model card: {Path(model.path) / 'README.md'}",
+        f"model: {model.path}",
+    ]
+    lines += [f"pushed: {model.pushed}"] if model.pushed else []
+    return "\n".join(lines)
