@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +42,16 @@ Backend = Annotated[
     typer.Option(help="Where evaluations run: inline (the default for one), process, ray or tune.", show_default=False),
 ]
 Address = Annotated[str, typer.Option(help="A Ray cluster to run on; without it one is started on this machine.")]
+Push = Annotated[
+    str | None,
+    typer.Option(
+        "--push",
+        metavar="OWNER/NAME",
+        help="Push the folder to the hub as well: private where it is new, unless --public is given. Whether you may "
+        "(HF_TOKEN, or hf auth login) is looked at first.",
+    ),
+]
+Public = Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
 
 
@@ -367,6 +378,8 @@ def export(
     row: Annotated[
         str | None, typer.Option(help="The confirmed candidate to take, not the one that scored best.")
     ] = None,
+    push: Push = None,
+    public: Public = False,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
@@ -375,7 +388,9 @@ def export(
     from search.export import export as exporting
 
     then = command_line("realign", output, "-o", f"{output}-model")
-    emit(exporting.export(_study(study, overrides), output, row), as_json, exporting.render, then)
+    place = _destination(push, public)
+    made = _push(exporting.export(_study(study, overrides), output, row), place)
+    emit(made, as_json, exporting.render, then)
 
 
 @app.command()
@@ -384,15 +399,28 @@ def realign(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="A new or empty folder.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
     every: Annotated[float, typer.Option(metavar="MINUTES", help="Time between two checkpoints.")] = 10.0,
+    sentences: Annotated[
+        bool,
+        typer.Option(
+            "--sentence-transformers",
+            help="Also the files that sentence-transformers loads; always with a retrieval task.",
+        ),
+    ] = False,
+    push: Push = None,
+    public: Public = False,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
     """Realign at full fidelity: an encoder that transformers loads, with its model card."""
     _begin("realign", given)
     from search.commands import realign as production
+    from search.export import model_card
 
     then = command_line("evaluate", output, "--study", "STUDY.toml")
-    emit(production.realign(given, output, resume, every, overrides or []), as_json, production.render, then)
+    place = _destination(push, public)
+    where = place.repository if place else ""
+    made = production.realign(given, output, resume, every, overrides or [], sentences, where)
+    emit(_push(made, place), as_json, model_card.summary, then)
 
 
 @app.command()
@@ -470,6 +498,27 @@ def bench(
         emit(benches.run_table(name, results, subsets, codes), as_json, benches.render)
     else:
         emit(benches.run(name, seeds, workers), as_json, benches.render)
+
+
+def _destination(push: str | None, public: bool) -> Any:
+    """Where the result is pushed to; None where that is not asked for. Asked before anything is worked on."""
+    if push is None:
+        if public:
+            raise InputError("--public says how to push, and nothing is pushed", "add --push OWNER/NAME")
+        return None
+    from realign.hub import upload
+
+    return upload.check_rights(push, public)
+
+
+def _push(made: Any, place: Any) -> Any:
+    """What was made, with where on the hub it is."""
+    if place is None:
+        return made
+    from realign.hub import upload
+
+    remark(f"pushing {made.path} to {place.repository}")
+    return replace(made, pushed=upload.push(Path(made.path), place, "Made with realingo"))
 
 
 def _next(name: str, study: Path, *rest: str, overrides: list[str] | None) -> str:

@@ -55,6 +55,11 @@ class Encoder:
     _seen: dict[Stamps, str] = field(default_factory=dict, repr=False, compare=False)  # state of the files → signature
 
     @property
+    def depth(self) -> int:
+        """Number of its blocks."""
+        return int(self.model.config.num_hidden_layers)  # type: ignore
+
+    @property
     def width(self) -> int:
         return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
@@ -278,7 +283,10 @@ def _with_head(model: Any, head: nn.Module, answers: Answers) -> Any:
 
 def publish(workshop: Path, output: Path) -> None:
     """Flush every file to disk, then put the whole folder in place; readable by others, as `mkdtemp` is not."""
-    for file in workshop.iterdir():
+    for file in workshop.rglob("*"):
+        if file.is_dir():
+            file.chmod(0o755)
+            continue
         file.chmod(0o644)
         with file.open("rb") as handle:
             os.fsync(handle.fileno())

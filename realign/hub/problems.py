@@ -45,7 +45,7 @@ class Request:
         """What went wrong in loading. NoDataError: it is not there; UnreachableError: the hub cannot be asked."""
         if isinstance(problem, RealingoError):
             return problem
-        text, kinds = str(problem), _kinds(problem)
+        text, kinds = str(problem), kinds_of(problem)
         first = (text.strip().splitlines() or [type(problem).__name__])[0]
         by_hand = self._by_hand()
         if "GatedRepoError" in kinds or "gated dataset" in text.lower():
@@ -74,7 +74,7 @@ class Request:
         return InputError(message, "the download may be broken: try again")
 
 
-def _kinds(problem: BaseException) -> set[str]:
+def kinds_of(problem: BaseException) -> set[str]:
     """Names of the classes of a problem and of what caused it."""
     names: set[str] = set()
     seen: BaseException | None = problem

@@ -38,7 +38,7 @@ class Retrieval:
     def __init__(self, encoder: Encoder, parallel: Parallel, layer: int = -1, max_length: int = 128) -> None:
         """`layer` as in `hidden_states`: middle layers retrieve better than the last one. Longer sentences are read
         in windows of `max_length` sub-words, and the mean is over all of them."""
-        depth = int(encoder.model.config.num_hidden_layers)  # type: ignore
+        depth = encoder.depth
         if not -depth - 1 <= layer <= depth:
             raise InputError(f"there is no layer {layer}: the encoder has {depth}", f"take one from 0 to {depth}")
         self._encoder, self._parallel, self._layer, self._length = encoder, parallel, layer, max_length

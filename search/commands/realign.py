@@ -30,7 +30,7 @@ from realign.cache import write_text
 from realign.core import Core
 from search import output_folder, terminal
 from search.config import realign_file
-from search.export import model_card
+from search.export import model_card, sentence_folder
 from search.interrupts import Interrupts
 from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts, TaskHead
 from search.study.provenance import versions
@@ -81,8 +81,19 @@ class Start:
         )
 
 
-def realign(given: Path, target: Path, resume: bool, every: float, overrides: list[str]) -> RealignedModel:
+def realign(
+    given: Path,
+    target: Path,
+    resume: bool,
+    every: float,
+    overrides: list[str],
+    sentences: bool = False,
+    where: str = "",
+) -> RealignedModel:
     """Realign as an export's folder or a TOML file says and write `target`; a checkpoint each `every` minutes.
+
+    With `sentences`, or where the task is retrieval, sentence-transformers loads it too. `where`: the repository
+    that the examples of its card load.
 
     InputError, with nothing written: wrong input, an occupied folder, or a checkpoint that is not asked for or not of
     this run. RunError: no room on the disk, divergence, another process at it. StopError on SIGINT and SIGTERM.
@@ -98,9 +109,10 @@ def realign(given: Path, target: Path, resume: bool, every: float, overrides: li
     with terminal.progress() as advance, Interrupts() as interrupts:
         with interrupts.welcome():
             start = _prepare(asked.core, asked.languages, advance)
+            sentences = sentence_folder.is_wanted(asked.core.task, start.encoder.depth, sentences)
         with _held(work):
             output_folder.vacant(target)  # another process may have been quicker
-            job = _Job(asked, start, work, target)
+            job = _Job(asked, start, work, target, sentences, where)
             return job.run(60 * every, advance, interrupts)
 
 
@@ -147,6 +159,8 @@ class _Job:
     start: Start
     work: Path
     target: Path
+    sentences: bool  # sentence-transformers loads it too
+    where: str  # the repository that the examples of the card load; empty: this folder
 
     def run(self, every: float, advance: terminal.Noted, interrupts: Interrupts) -> RealignedModel:
         """Train, going on from a checkpoint if there is one, and publish. `every`: seconds."""
@@ -216,6 +230,7 @@ class _Job:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(seconds, 1),
             versions=versions(),
+            sentences=self.sentences,
         )
 
     def _base(self) -> BaseEncoder:
@@ -231,13 +246,16 @@ class _Job:
         shutil.rmtree(draft, ignore_errors=True)
         with self._writing(draft, Exception):  # a full disk is told by the libraries below in errors of every kind
             head = self._save(training, draft)
+            if self.sentences:
+                sentence_folder.write(draft, self.start.encoder, self.asked.core.task.max_length)
         whole = replace(made, head=head, signature=load(str(draft)).signature)
-        text = model_card.render(self.asked.core, self.asked.languages, whole)
+        text = model_card.render(self.asked.core, self.asked.languages, whole, self.where)
         with self._writing(draft, OSError):
             write_text(draft / "realingo.json", json.dumps(whole.to_json(), indent=1, ensure_ascii=False) + "\n")
             write_text(draft / "README.md", text)
             publish(draft, self.target)
-        return replace(whole, path=str(self.target), files=tuple(sorted(file.name for file in self.target.iterdir())))
+        files = sorted(file.relative_to(self.target).as_posix() for file in self.target.rglob("*") if file.is_file())
+        return replace(whole, path=str(self.target), files=tuple(files))
 
     def _save(self, training: Realigner | InTurns, draft: Path) -> TaskHead | None:
         """Write encoder and tokenizer, and the head of the task where there is one; what is known of that."""
@@ -280,15 +298,3 @@ def _told(
             raise Stopped
 
     return told
-
-
-def render(made: RealignedModel) -> str:
-    """What was made and where it lies, in a few lines."""
-    lines = [
-        f"realigned on: {' '.join(made.languages)}",
-        f"{made.pairs:,} sentence pairs; {made.seconds:.0f} s since the last start",
-        f"weights: {made.signature}",
-        f"model card: {Path(made.path) / 'README.md'}",
-        f"model: {made.path}",
-    ]
-    return "\n".join(lines)

@@ -136,4 +136,5 @@ def render(export: Export) -> str:
     lines += [f"gain over {against}: {difference}" for against, difference in export_card.gains(subset.score)]
     lines += [f"no longer up to date: {line}" for line in subset.stale]
     lines += [f"report: {Path(export.path) / 'report.html'}", f"export: {export.path}"]
+    lines += [f"pushed: {export.pushed}"] if export.pushed else []
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from realign.hub.upload import Pushed
 from search.results.json_reader import Json
 from search.results.subset import ExportedSubset
 
@@ -86,8 +87,10 @@ class RealignedModel:
     versions: Mapping[str, str] = field(hash=False)
     signature: str = ""  # of the weights
     head: TaskHead | None = None  # None: of the encoder alone
+    sentences: bool = False  # sentence-transformers loads it too
     path: str = ""  # where it was published
     files: tuple[str, ...] = ()
+    pushed: Pushed | None = None  # to the hub
 
     def to_json(self) -> Json:
         """As realingo.json; with `path` and `files` once it is published."""
@@ -99,4 +102,6 @@ class RealignedModel:
         document |= {"changed": list(self.changed), "created": self.created, "seconds": self.seconds}
         document |= {"versions": dict(self.versions), "signature": self.signature}
         document |= {} if self.head is None else {"head": asdict(self.head)}
+        document |= {"sentence_transformers": True} if self.sentences else {}
+        document |= {"pushed": asdict(self.pushed)} if self.pushed else {}
         return document | ({"path": self.path, "files": list(self.files)} if self.path else {})

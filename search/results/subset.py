@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
+from realign.hub.upload import Pushed
 from search.results.confirmation import ConfirmedRow
 from search.results.estimates import Estimate, Interval
 from search.results.json_reader import Json, Reader, mapping, text, texts, wrong
@@ -112,6 +113,8 @@ class Export:
     subset: ExportedSubset
     path: str
     files: tuple[str, ...]
+    pushed: Pushed | None = None  # to the hub
 
     def to_json(self) -> Json:
-        return {**self.subset.to_json(), "path": self.path, "files": list(self.files)}
+        pushed = {"pushed": asdict(self.pushed)} if self.pushed else {}
+        return {**self.subset.to_json(), "path": self.path, "files": list(self.files), **pushed}

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from loopback_writes import Writes
+
 FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)/?(.*))?")
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -41,7 +43,7 @@ def digest(path: Path, _stamp: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Writes, BaseHTTPRequestHandler):
     root: Path
     asked: list[str]
     sent: dict[str, int]  # name of a repository → bytes of its files
@@ -55,6 +57,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.respond()
 
+    def do_PUT(self) -> None:
+        self.respond()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -62,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path  # still quoted: a revision may hold slashes
         self.asked.append(f"{self.command} {unquote(path)}")
+        if self.change(path, sent):
+            return
         file, api = FILE.fullmatch(path), API.fullmatch(path)
         name = file[2] if file else api[2] if api else ""
         if name.startswith("slow/"):
@@ -84,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         if name.startswith("gated/"):
             return self.refuse(403, "GatedRepo")
         main = self.root / kind / name
-        if not main.is_dir():
+        if not main.is_dir() or (name in self.private and self.token() is None):
             return self.refuse(401, "RepoNotFound")
         folders = [main, *sorted(main.parent.glob(f"{main.name}@*"))]
         wanted = main if revision == "main" else main.with_name(f"{main.name}@{revision.replace('/', '+')}")
@@ -132,7 +139,14 @@ class Handler(BaseHTTPRequestHandler):
         if what == "revision":
             siblings = [{"rfilename": file} for file in files]
             self.json(
-                {"id": name, "sha": commit(folder), "siblings": siblings, "private": False, "gated": False, "tags": []}
+                {
+                    "id": name,
+                    "sha": commit(folder),
+                    "siblings": siblings,
+                    "private": name in self.private,
+                    "gated": False,
+                    "tags": [],
+                }
             )
             return
         if what == "tree":
@@ -190,7 +204,8 @@ def serve_and_count(root: Path) -> Iterator[tuple[str, list[str], dict[str, int]
     """As `serve`, and how many bytes of each repository's files were sent."""
     asked: list[str] = []
     sent: dict[str, int] = {}
-    handler = type("Bound", (Handler,), {"root": root, "asked": asked, "sent": sent})
+    known = {"root": root, "asked": asked, "sent": sent, "private": set(), "messages": []}
+    handler = type("Bound", (Handler,), known)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
