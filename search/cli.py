@@ -438,7 +438,7 @@ def evaluate(
     _begin("evaluate", model)
     from search.commands import evaluate as evaluating
 
-    wanted = evaluating.Wanted(model, against, split, seeds, workers)
+    wanted = evaluating.EvaluationRequest(model, against, split, seeds, workers)
     emit(evaluating.evaluate(_study(study, overrides), wanted), as_json, evaluating.render)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from search import terminal
 from search.backends.base import Backend, Job, MedianPruner, Outcome
 from search.confirmation import recommend
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
 from search.results.convergence import convergence_remark
@@ -59,7 +59,7 @@ class Driver:
         self.best: Trial | None = None
         self.exhausted = False
         self.unlearned = False  # a trial's fine-tuning has not converged, and this was said
-        self.fidelities = fidelities.levels(study.config)
+        self.fidelities = Fidelities(study.config).by_level
 
     def run(self, wanted: int) -> None:
         self.again = [trial for trial in self.study.recover() if trial.position < wanted]

@@ -22,8 +22,8 @@ from search.backends.batch import Bench, Wanted
 from search.bench.rank_correlation import spearman
 from search.config.schema import StudyFile, check
 from search.config.study_config import resolved
-from search.effort import cost as work
-from search.effort import fidelities
+from search.effort.cost import Price
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.results.json_reader import Json
 from selector.languages.language import Pool
@@ -91,7 +91,7 @@ def fidelity(seeds: int, workers: int) -> Json:
     """Cheap against full fidelity on random subsets of the embedded world. What is measured is kept."""
     config = resolved(Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD)))
     subsets, at = drawn(config.pool, config.seed, SUBSETS, SIZE), range(seeds)
-    view, full = backends.search_view(config), fidelities.full(config)
+    view, full = backends.search_view(config), Fidelities(config).full
     wanted = [(subset, seed) for seed in at for subset in subsets]
     rows = []
     with terminal.progress() as advance, Interrupts() as interrupts:
@@ -108,7 +108,7 @@ def fidelity(seeds: int, workers: int) -> Json:
                     "name": variant.name,
                     **agreement(values(scores, subsets, at), truth),
                     "cost_ratio": seconds(later) / spent,
-                    "setup": work.price_of(config).paid_once(variant.fidelity),
+                    "setup": Price(config).paid_once(variant.fidelity),
                     "subsets": len(subsets),
                     "seeds": seeds,
                 }

@@ -21,7 +21,7 @@ from search.config.schema import StudyFile, check
 from search.config.study_config import resolved
 from search.confirmation.significance import student_interval
 from search.interrupts import Interrupts
-from search.planner import model_free_subset
+from search.planner import StudyPlanner
 from search.results.json_reader import Json
 from selector.errors import InputError
 from selector.languages.language import Pool, parse
@@ -87,7 +87,7 @@ def world(seeds: int, workers: int) -> Json:
     named = {
         "none": Subset(),
         "same-branch": Subset.of(parse(code) for code in SAME_BRANCH),
-        "diverse": model_free_subset(config, "max-sum", 4, config.seed),
+        "diverse": StudyPlanner(config).model_free("max-sum", 4, config.seed),
         "all": Subset(config.pool),
     }
     drawn = _random_subsets(config.pool, config.seed, RANDOM)

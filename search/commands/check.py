@@ -25,9 +25,10 @@ from realign.build import repeated, tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope
 from realign.score import Advance, SourceScore
-from search import planner, terminal
+from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort import trust
+from search.planner import StudyPlanner
 from search.results.convergence import convergence_remark, source_to_json
 from search.study.storage import check_storage, shown
 from search.study.study import open_study
@@ -43,7 +44,7 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass
 class Report:
-    """What was found. `languages`, `model` and `levels` are rows of the JSON document."""
+    """The problems and numbers that a check found. `languages`, `model` and `levels` are rows of the JSON."""
 
     problems: list[RealingoError] = field(default_factory=list)
     model: dict[str, Any] | None = None
@@ -52,7 +53,7 @@ class Report:
     levels: list[dict[str, Any]] = field(default_factory=list)
 
     def attempt(self, work: Callable[..., Answer], *given: Any) -> Answer | None:
-        """What it answers; None where it cannot be done, which is then one of the problems."""
+        """The answer of `work`; None where it fails, which is then one of the problems."""
         try:
             return work(*given)
         except RealingoError as problem:
@@ -75,24 +76,27 @@ class Report:
 
 def check(config: StudyConfig, time: bool = False) -> dict[str, Any]:
     """The document of the command. `time`: also measure one short trial, where nothing is wrong."""
-    from search.commands import estimate
+    from search.commands.estimate import Estimator
 
     if text := trust.sentence(config):
         terminal.remark(text)
     with terminal.progress() as advance:
-        report = examine(config, advance)
+        report = StudyCheck(config, advance).examine()
         document = report.document
         if time and not report.problems:
-            if measured := report.attempt(estimate.estimate, config, advance):
+            if measured := report.attempt(Estimator(config, advance).estimate):
                 document["estimate"] = measured[0]
-                document |= _source(config, measured[1])
+                document |= _source(measured[1], config.core.task.length_key)
             document |= {key: report.document[key] for key in ("ok", "problems")}
     return document
 
 
-def _source(config: StudyConfig, found: SourceScore | None) -> dict[str, Any]:
-    """What the study's fine-tuning reaches on the source; says so where it does not converge."""
-    if text := convergence_remark(found, config.core.task.length_key):
+def _source(found: SourceScore | None, length_key: str) -> dict[str, Any]:
+    """The source language's score after fine-tuning; says so where that does not converge.
+
+    `length_key` is the setting of the study that makes fine-tuning longer.
+    """
+    if text := convergence_remark(found, length_key):
         terminal.remark(text)
     return {} if found is None else {"source_score": source_to_json(found)}
 
@@ -102,34 +106,116 @@ def unreadable(problem: InputError) -> dict[str, Any]:
     return Report([problem]).document
 
 
-def require(config: StudyConfig, advance: Advance) -> None:
-    """InputError for the first problem of a study; it says how many more there are."""
-    problems = examine(config, advance, counting=False).problems
-    if not problems:
-        return
-    first, more = problems[0], len(problems) - 1
-    others = f"; 'realingo check {config.path.name}' shows {more} more problem{'s' * (more > 1)}" if more else ""
-    raise InputError(first.message, first.hint + others)
+@dataclass
+class StudyCheck:
+    """Looks at everything that a study needs, before anything is trained.
 
+    Without `counting`, what costs time and can only yield a number is left out. `advance` hears how far it is.
+    """
 
-def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Report:
-    """Look at everything. Without `counting`, what costs time and can only yield a number is left out."""
-    report = Report(subsets=config.space.count(), levels=trust.to_json(config))
-    report.attempt(_storage, config)
-    report.attempt(planner.proposer, config)
-    report.attempt(check_overlap, config.core)
-    languages = _languages(config.core.source, config.scope)
-    used = _parallel(config, report, advance, counting)
-    counts = _task(config, report, advance, counting) if not isinstance(config.core.model.base, FakeModel) else {}
-    unseen = {"source": _set_name(config.core.task_data), **dict.fromkeys(SPLITS)}
-    for language, role in languages.items():
-        text, own = used.get(language.code), counts.get(language.code, unseen)
-        report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
-    if isinstance(config.core.model.base, FakeModel):
-        report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
-    else:
-        report.model = report.attempt(_model, config.core, advance)
-    return report
+    config: StudyConfig
+    advance: Advance
+    counting: bool = True
+    report: Report = field(init=False, default_factory=Report)
+
+    def require(self) -> None:
+        """InputError for the first problem; it says how many more there are."""
+        problems = self.examine().problems
+        if not problems:
+            return
+        first, more, file = problems[0], len(problems) - 1, self.config.path.name
+        others = f"; 'realingo check {file}' shows {more} more problem{'s' * (more > 1)}" if more else ""
+        raise InputError(first.message, first.hint + others)
+
+    def examine(self) -> Report:
+        """Look at everything and collect the problems."""
+        report, core, scope = self.report, self.config.core, self.config.scope
+        report.subsets, report.levels = self.config.space.count(), trust.to_json(self.config)
+        report.attempt(self._storage)
+        report.attempt(lambda: StudyPlanner(self.config).propose)
+        report.attempt(check_overlap, core)
+        languages = _languages(core.source, scope)
+        used = self._parallel()
+        counts = self._task() if not isinstance(core.model.base, FakeModel) else {}
+        unseen = {"source": _set_name(core.task_data), **dict.fromkeys(SPLITS)}
+        for language, role in languages.items():
+            text, own = used.get(language.code), counts.get(language.code, unseen)
+            report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
+        if isinstance(core.model.base, FakeModel):
+            report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
+        else:
+            report.model = report.attempt(_model, core, self.advance)
+        return report
+
+    def _storage(self) -> None:
+        """InputError where the record cannot be written, or is there and was made with other settings."""
+        path = check_storage(self.config.storage)
+        for place in (path, path.parent) if path is not None else ():
+            if place.exists() and not os.access(place, os.W_OK):
+                raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
+        if path is not None and not path.exists():
+            return
+        try:
+            open_study(self.config, create=False)
+        except InputError as problem:
+            if not problem.message.startswith("there is no study"):
+                raise
+        except RealingoError as problem:
+            message = f"the storage {shown(self.config.storage)} cannot be used: {problem.message}"
+            raise InputError(message, problem.hint) from None
+
+    def _parallel(self) -> Mapping[str, Mapping[str, Any]]:
+        """Code → the set, pairs available and used, of the languages of the pool that can be used."""
+        core, pool = self.config.core, self.config.pool
+        if isinstance(core.model.base, FakeModel):
+            return {}
+        text = self.report.attempt(assemble.parallel, core, pool)
+        glance, seen = repeated.readable(core, pool, text), repeated.ParallelText()
+        found: dict[str, Mapping[str, Any]] = {}
+        if text is None:
+            return {}
+        self.advance("reading parallel text", 0, len(pool))
+        for number, language in enumerate(pool, 1):
+            counted = self.report.attempt(_pairs, core, text, language.code, self.counting)
+            if counted is not None:
+                name = sources.set_of(text, core.data.parallel, language.code)
+                found[language.code] = {"source": name, **counted}
+                if glance is not None:
+                    seen.add(language.code, glance.pairs(language.code, "train"))
+            self.advance("reading parallel text", number, len(pool))
+        return found
+
+    def _task(self) -> Mapping[str, Mapping[str, Any]]:
+        """Code → the set, sentences of each split that is looked at; None for training data of all but the source."""
+        core = self.config.core
+        data = self.report.attempt(tasks.data, core, self.config.scope.targets)
+        if data is None:
+            return {}
+        source = core.source.code
+        wanted: dict[str, list[str]] = {source: ["train"] if core.task.kind != "retrieval" else []}
+        wanted[source] += ["dev"] if self.config.fidelity.patience else []
+        tuned = set(self.config.tune)
+        wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in self.config.scope.everyone}
+        counts: dict[str, dict[str, Any]] = {}
+        taught: set[str] | None = None
+        seen = repeated.TaskText()
+        self.advance("reading the task's data", 0, len(wanted))
+        for number, (code, splits) in enumerate(wanted.items(), 1):
+            name = sources.set_of(data.corpus, core.task_data, code) if splits else _set_name(core.task_data)
+            counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
+            for split in splits if self.counting or core.task_data != "world" else splits[:1]:  # the world has all
+                rows = self.report.attempt(data.required, code, split)
+                if rows is None:
+                    continue
+                counts[code][split] = len(rows)
+                if code == source and split == "train":
+                    taught = self.report.attempt(_taught, core, rows)
+                elif taught is not None and core.task_data != "world":
+                    self.report.attempt(_agree, rows, taught, code, split)
+                if core.task_data != "world":
+                    seen.add(code, split, rows)
+            self.advance("reading the task's data", number, len(wanted))
+        return counts
 
 
 def _languages(source: Language, scope: Scope) -> dict[Language, str]:
@@ -142,45 +228,6 @@ def _languages(source: Language, scope: Scope) -> dict[Language, str]:
     return roles
 
 
-def _storage(config: StudyConfig) -> None:
-    """InputError where the record cannot be written, or is there and was made with other settings."""
-    path = check_storage(config.storage)
-    for place in (path, path.parent) if path is not None else ():
-        if place.exists() and not os.access(place, os.W_OK):
-            raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
-    if path is not None and not path.exists():
-        return
-    try:
-        open_study(config, create=False)
-    except InputError as problem:
-        if not problem.message.startswith("there is no study"):
-            raise
-    except RealingoError as problem:
-        message = f"the storage {shown(config.storage)} cannot be used: {problem.message}"
-        raise InputError(message, problem.hint) from None
-
-
-def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
-    """Code → the set, pairs available and used, of the languages of the pool that can be used."""
-    if isinstance(config.core.model.base, FakeModel):
-        return {}
-    text = report.attempt(assemble.parallel, config.core, config.pool)
-    glance, seen = repeated.readable(config.core, config.pool, text), repeated.ParallelText()
-    found: dict[str, Mapping[str, Any]] = {}
-    if text is None:
-        return {}
-    advance("reading parallel text", 0, len(config.pool))
-    for number, language in enumerate(config.pool, 1):
-        counted = report.attempt(_pairs, config.core, text, language.code, counting)
-        if counted is not None:
-            name = sources.set_of(text, config.core.data.parallel, language.code)
-            found[language.code] = {"source": name, **counted}
-            if glance is not None:
-                seen.add(language.code, glance.pairs(language.code, "train"))
-        advance("reading parallel text", number, len(config.pool))
-    return found
-
-
 def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int]:
     """InputError where they cannot be used. Without `counting` those that a filter leaves are not counted."""
     pairs = text.pairs(code, "train")
@@ -190,38 +237,6 @@ def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int
     if not counting and raw is not pairs:
         return {"available": len(raw), "used": len(raw)}
     return {"available": len(raw) if available is None else available, "used": len(pairs)}
-
-
-def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
-    """Code → the set, sentences of each split that is looked at; None for training data of others than the source."""
-    data = report.attempt(tasks.data, config.core, config.scope.targets)
-    if data is None:
-        return {}
-    source = config.core.source.code
-    wanted: dict[str, list[str]] = {source: ["train"] if config.core.task.kind != "retrieval" else []}
-    wanted[source] += ["dev"] if config.fidelity.patience else []
-    tuned = set(config.tune)
-    wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in config.scope.everyone}
-    counts: dict[str, dict[str, Any]] = {}
-    taught: set[str] | None = None
-    seen = repeated.TaskText()
-    advance("reading the task's data", 0, len(wanted))
-    for number, (code, splits) in enumerate(wanted.items(), 1):
-        name = sources.set_of(data.corpus, config.core.task_data, code) if splits else _set_name(config.core.task_data)
-        counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
-        for split in splits if counting or config.core.task_data != "world" else splits[:1]:  # the world has all
-            rows = report.attempt(data.required, code, split)
-            if rows is None:
-                continue
-            counts[code][split] = len(rows)
-            if code == source and split == "train":
-                taught = report.attempt(_taught, config.core, rows)
-            elif taught is not None and config.core.task_data != "world":
-                report.attempt(_agree, rows, taught, code, split)
-            if config.core.task_data != "world":
-                seen.add(code, split, rows)
-        advance("reading the task's data", number, len(wanted))
-    return counts
 
 
 def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
@@ -238,7 +253,7 @@ def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
 
 
 def _labels(rows: Iterable[Any]) -> Counter[str]:
-    """How often each label stands in tagged or classified sentences; an entity's counts once for each of its words."""
+    """The labels of tagged or classified sentences, counted; an entity's counts once for each of its words."""
     found: Counter[str] = Counter()
     for row in rows:
         found.update(row.tags if hasattr(row, "tags") else [row.label] if hasattr(row, "label") else [])
@@ -288,5 +303,5 @@ def _positions(encoder: Encoder) -> int | None:
 
 
 def _set_name(given: Any) -> str | None:
-    """What data is called that no language is read from; None where there are several sets."""
+    """The name of data that no language is read from; None where there are several sets."""
     return None if isinstance(given, tuple) else sources.set_of(None, given, "")

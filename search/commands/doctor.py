@@ -247,11 +247,12 @@ def _data() -> Iterator[Finding]:
 
 def _study(config: StudyConfig) -> Iterator[Finding]:
     """What the study needs and this machine gives; the first problem of a study that cannot run."""
-    from search.commands import check, estimate
+    from search.commands.check import StudyCheck
+    from search.commands.estimate import Estimator
 
     with terminal.progress() as advance:
-        report = check.examine(config, advance, counting=False)
-        measured = None if report.problems else report.attempt(estimate.estimate, config, advance)
+        report = StudyCheck(config, advance, counting=False).examine()
+        measured = None if report.problems else report.attempt(Estimator(config, advance).estimate)
     if measured is None:
         problem = report.problems[0]
         yield Finding("study", config.path.name, "broken", problem.message, problem.hint)

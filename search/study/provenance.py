@@ -52,12 +52,12 @@ def facts(config: StudyConfig) -> Json:
     return whole
 
 
-def comparable(config: StudyConfig, kept: Mapping[str, object]) -> None:
-    """InputError unless the study file says what the study was made with."""
-    mine = json.loads(json.dumps(facts(config)))
+def check_facts(study: str, storage: str, kept: Mapping[str, object], mine: Json) -> None:
+    """InputError unless `mine`, the facts of the study file, are `kept`, those that the study was made with."""
+    mine = json.loads(json.dumps(mine))
     if different := [name for name in mine if kept.get(name) != mine[name]]:
         raise InputError(
-            f"study '{config.name}' in {shown(config.storage)} was made with other settings of "
+            f"study '{study}' in {shown(storage)} was made with other settings of "
             f"{', '.join(different)}: its scores cannot be compared with new ones",
             "give this study another name or another search.storage, or restore the settings",
         )

@@ -33,7 +33,7 @@ from search.objective import front
 from search.results.json_reader import Json
 from search.study.lease import Lease
 from search.study.owner import Owner, this_process
-from search.study.provenance import SCHEMA, comparable, facts, readable, unlike
+from search.study.provenance import SCHEMA, check_facts, facts, readable, unlike
 from search.study.storage import Storage, opened, patiently, shown, unusable
 from search.study.trial import (
     CHANGED,
@@ -67,12 +67,12 @@ MOST_PARAMETERS = 24  # languages of a pool of which those left out are recorded
 class Study:
     """Read and write one study. Construct through `open_study`."""
 
-    def __init__(self, storage: Storage, name: str, config: StudyConfig) -> None:
+    def __init__(self, storage: Storage, config: StudyConfig) -> None:
         self.storage = storage
-        self.name = name
+        self.name = config.name
         self.config = config
         self.patience: float | None = None  # seconds a write is tried again; None: as long as `search.storage` says
-        self._id = storage.get_study_id_from_name(name)
+        self._id = storage.get_study_id_from_name(config.name)
         self._languages = {language.code: language for language in config.pool}
         self._lease: Lease | None = None
         self._known: dict[int, Trial] | None = None  # by number, once this process is the driver
@@ -364,7 +364,7 @@ def open_study(config: StudyConfig, create: bool) -> Study:
             directions = DIRECTIONS[: len(config.search.objectives) or 1]
             sampler = optuna.samplers.RandomSampler(0)  # never asked
             optuna.create_study(storage=storage, study_name=config.name, directions=directions, sampler=sampler)
-        study = Study(storage, config.name, config)
+        study = Study(storage, config)
         _introduce(study, create)
     except (InputError, KeyboardInterrupt):
         raise
@@ -379,7 +379,7 @@ def _introduce(study: Study, create: bool) -> None:
     attributes = study.storage.get_study_user_attrs(key)
     readable(study.name, attributes)
     if attributes.get("facts") is not None:
-        comparable(study.config, attributes["facts"])
+        check_facts(study.name, study.config.storage, attributes["facts"], facts(study.config))
     elif not create:
         raise _absent(study.name, study.config.storage)
     if create:

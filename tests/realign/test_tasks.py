@@ -32,7 +32,7 @@ from search.cli import _status
 from search.config.schema import check
 from search.config.study_config import load as load_study
 from search.confirmation.measured import measure
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset
@@ -442,7 +442,7 @@ def test_local_files_score_what_the_same_text_scores_otherwise(
     path.write_text(STUDY.format(kind=kind, more=more), encoding="utf-8")
     config = load_study(path)
     found = assemble.evaluator(config.core, config.scope, config.pool, "dev").evaluator(
-        Subset(), fidelities.full(config), 0
+        Subset(), Fidelities(config).full, 0
     )
 
     how = FineTuning(batch=config.core.task.batch)
