@@ -235,12 +235,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 COMMANDS = """
 import contextlib, io, json, sys
-from search.cli import _status
+from search.cli.entry import exit_status
 answers = {}
 for command in ("check", "search", "confirm"):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        status = _status([command, "study.toml", "--json"])
+        status = exit_status([command, "study.toml", "--json"])
     assert status == 0, (command, status, out.getvalue())
     answers[command] = json.loads(out.getvalue())
 print(json.dumps(answers))

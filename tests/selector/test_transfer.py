@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import cli
 from search.bench import transfer as bench_transfer
 from selector.errors import InputError
 from selector.languages.language import parse, parse_pool
@@ -189,7 +188,7 @@ def test_with_each_is_the_value_of_each():
 
 def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
     given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--targets", "hau,fao,spa"]
-    assert cli._status([*given, "--json"]) == 0
+    assert exit_status([*given, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [each["task"] for each in answer["prediction"]] == list(published.TASKS)
     assert answer["pooled"]["task"] is None
@@ -199,7 +198,7 @@ def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
     pos = answer["prediction"][0]
     assert set(pos["per_target"]) == {"hau", "fao", "spa"}
     assert "spa" in pos["published"]
-    assert cli._status(given) == 0
+    assert exit_status(given) == 0
     assert "A study measures it" in " ".join(capsys.readouterr().out.split())
 
 
