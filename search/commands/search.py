@@ -28,7 +28,7 @@ from search.study import lease as owner
 from search.study.provenance import facts
 from search.study.storage import check_storage, shown
 from search.study.study import Study, open_study
-from search.trackers.base import About, Callback, Callbacks, check_names, open_tracker
+from search.trackers.base import About, Callback, Callbacks, check_trackers, open_tracker
 from selector.errors import InputError, whole_number
 
 
@@ -65,7 +65,7 @@ def run(
     InputError before anything is written if the input is wrong; RunError if another process drives the study or nothing
     succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT and SIGTERM.
     """
-    check_names(trackers)
+    check_trackers(trackers)
     wanted = whole_number("the number of trials", trials) if trials is not None else config.search.trials
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.bench import transfer as bench_transfer
+from search.cli.entry import exit_status
 from selector.errors import InputError
 from selector.languages.language import parse, parse_pool
 from selector.languages.pools import NAMED
