@@ -188,7 +188,8 @@ class Driver:
 
     def _let_go(self) -> None:
         """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""
-        self.study.patience = 0.0 if self.study.patience is None else self.study.patience
+        record = self.study.record
+        record.patience = 0.0 if record.patience is None else record.patience
         with suppress(RunError):
             for trial in self.running.values():
                 self.study.fail(trial, INTERRUPTED)

@@ -14,7 +14,7 @@ from search.confirmation.verdict import Verdict, verdict
 from search.effort.cost import Price
 from search.effort.fidelities import Fidelities
 from search.results.trials import SearchStatus, TrialRecord
-from search.study.storage import shown
+from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import Trial
 from search.terminal import remark
@@ -43,7 +43,7 @@ def status_of(study: Study, explain: bool = False) -> SearchStatus:
     found = _verdict(recommender)
     return SearchStatus(
         study=config.name,
-        storage=shown(config.storage),
+        storage=redact_url(config.storage),
         trials={state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
         levels=_by_level(Fidelities(config).by_level, ended) if config.search.fidelity == "ladder" else None,
         best=_in_short(best[0]) if best else None,

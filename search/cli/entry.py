@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from search.cli import encoders, languages, studies
+from search.cli.encoders import bench, doctor, evaluate, pretrain, realign
+from search.cli.languages import distances, init, languages, select
 from search.cli.options import INTERRUPTED
+from search.cli.studies import check, confirm, copy, dashboard, export, report, search, status
 from search.terminal import adjust, complain, complain_of_a_bug
 from selector.errors import InputError, RealingoError, StopError
 
@@ -25,15 +27,15 @@ records = typer.Typer(help="What is kept of a search.", rich_markup_mode=None)
 
 ANYWHERE = ("--quiet", "--verbose", "--no-color")  # may stand before or behind the command
 COMMANDS = (
-    *(languages.languages, languages.distances, languages.select, languages.init),
-    *(studies.check, studies.search, studies.status, studies.confirm),
-    *(studies.dashboard, studies.report, studies.export),
-    *(encoders.realign, encoders.evaluate, encoders.doctor, encoders.pretrain, encoders.bench),
-)
+    *(languages, distances, select, init),
+    *(check, search, status, confirm),
+    *(dashboard, report, export),
+    *(realign, evaluate, doctor, pretrain, bench),
+)  # in the order of the help
 
 for command in COMMANDS:
     app.command()(command)
-records.command()(studies.copy)
+records.command()(copy)
 app.add_typer(records, name="study")
 
 
@@ -72,11 +74,11 @@ def options(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command line: every failure ends in its exit status; a traceback is for --verbose alone."""
     try:
-        status = exit_status(arguments)
+        code = exit_status(arguments)
     except Exception as problem:
-        status = 1
+        code = 1
         complain_of_a_bug(problem)
-    sys.exit(status)
+    sys.exit(code)
 
 
 def exit_status(arguments: list[str] | None) -> int:

@@ -43,9 +43,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout 
 
 def next_command(name: str, study: Path, *rest: str, overrides: list[str] | None) -> str:
     """The command that comes next, with the same `--set`, but for a password in one."""
-    from search.study.storage import shown
+    from search.study.storage import redact_url
 
-    return command_line(name, study, *rest, overrides=[shown(override) for override in overrides or ()])
+    return command_line(name, study, *rest, overrides=[redact_url(override) for override in overrides or ()])
 
 
 def check_destination(push: str | None, public: bool) -> Any:

@@ -30,7 +30,7 @@ from search.config.study_config import StudyConfig
 from search.effort import trust
 from search.planner import StudyPlanner
 from search.results.convergence import convergence_remark, source_to_json
-from search.study.storage import check_storage, shown
+from search.study.storage import check_storage, redact_url
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
 from selector.languages.language import Language
@@ -161,7 +161,7 @@ class StudyCheck:
             if not problem.message.startswith("there is no study"):
                 raise
         except RealingoError as problem:
-            message = f"the storage {shown(self.config.storage)} cannot be used: {problem.message}"
+            message = f"the storage {redact_url(self.config.storage)} cannot be used: {problem.message}"
             raise InputError(message, problem.hint) from None
 
     def _parallel(self) -> Mapping[str, Mapping[str, Any]]:

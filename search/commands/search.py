@@ -26,7 +26,7 @@ from search.results.words import percent, span
 from search.status import status_of
 from search.study import lease as owner
 from search.study.provenance import facts
-from search.study.storage import check_storage, shown
+from search.study.storage import check_storage, redact_url
 from search.study.study import Study, open_study
 from search.trackers.base import About, Callback, Callbacks, check_trackers, open_tracker
 from selector.errors import InputError, whole_number
@@ -105,7 +105,7 @@ def run(
 
 def _listeners(study: Study, callbacks: Sequence[Callback], trackers: Sequence[str]) -> Callbacks:
     best = next((trial.value for trial in study.best()), None)
-    about = About(study.name, {**facts(study.config), "storage": shown(study.config.storage)}, best)
+    about = About(study.name, {**facts(study.config), "storage": redact_url(study.config.storage)}, best)
     return Callbacks([*callbacks, *(open_tracker(name, about) for name in trackers)])
 
 

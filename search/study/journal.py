@@ -58,7 +58,7 @@ class Journal(JournalFileBackend):
     def append_logs(self, logs: list[Json]) -> None:
         """All of the records or none: what a full disk cuts short is taken back."""
         content = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
-        with self._only.held(), self._file.open("r+b") as stream:
+        with self._only.hold(), self._file.open("r+b") as stream:
             size = _whole(self._file)
             stream.truncate(size)
             stream.seek(size)
@@ -107,7 +107,7 @@ class Lock(JournalFileSymlinkLock):
                 self.release()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         self.acquire()
         try:
             yield

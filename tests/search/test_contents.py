@@ -112,9 +112,9 @@ def test_a_study_of_a_version_that_measured_otherwise_is_not_continued(
 ) -> None:
     assert rehearsal.realingo("search", home / "study.toml", "--trials", "1") == 0
     study = open_study(config_of(home), create=False)
-    known = study.storage.get_study_user_attrs(study._id)["contents"]
+    known = study.storage.get_study_user_attrs(study.record.id)["contents"]
     for other in ({**known, "the way of measuring": "protocol 4"}, {}):
-        study.storage.set_study_user_attr(study._id, "contents", other)
+        study.storage.set_study_user_attr(study.record.id, "contents", other)
         assert "another content of the way of measuring" in refused(capsys, 2, "search", home / "study.toml")
     assert rehearsal.realingo("status", home / "study.toml") == 0
 
@@ -123,7 +123,7 @@ def test_a_held_out_language_can_be_added_later(home: Path) -> None:
     assert rehearsal.realingo("search", home / "study.toml", "--trials", "1", "--set", "targets.held_out=[]") == 0
     assert rehearsal.realingo("search", home / "study.toml", "--trials", "2") == 0
     study = open_study(config_of(home), create=False)
-    assert "the task data of swh" in study.storage.get_study_user_attrs(study._id)["contents"]
+    assert "the task data of swh" in study.storage.get_study_user_attrs(study.record.id)["contents"]
 
 
 def evaluator_of(config: StudyConfig) -> Evaluator:

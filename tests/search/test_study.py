@@ -29,7 +29,7 @@ from search.interrupts import Interrupts
 from search.study import lease
 from search.study.owner import this_process
 from search.study.provenance import facts
-from search.study.storage import shown
+from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
@@ -173,8 +173,8 @@ def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    assert shown("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
-    assert shown("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    assert redact_url("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert redact_url("sqlite:////a/b.db") == "sqlite:////a/b.db"
 
 
 @pytest.mark.parametrize("strategy", ["swap", "tpe", "greedy", "random", "diversity:family"])
