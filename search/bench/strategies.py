@@ -20,7 +20,9 @@ from numpy.random import default_rng
 
 from realign.evaluators import table as replay
 from search import terminal
-from search.bench.problems import Problem, Replayed, named
+from search.bench.problems.base import Problem
+from search.bench.problems.replayed import Replayed
+from search.bench.problems.synthetic import synthetic_problem
 from search.bench.rivals import PREFIX, RIVALS
 from search.bench.strategy_names import repeated
 from search.confirmation.significance import student_interval
@@ -117,7 +119,7 @@ def search(
 
 
 def opened(file: str, name: str, repetition: int) -> Problem:
-    return Replayed(replay.load(Path(file))) if file else named(name, repetition)
+    return Replayed(replay.load(Path(file))) if file else synthetic_problem(name, repetition)
 
 
 def _all(tasks: Sequence[Task], workers: int) -> list[Trace]:
@@ -182,7 +184,7 @@ def traced(problem: Problem, task: Task) -> Trace:
 
 def _recommended(problem: Problem, seen: Sequence[Seen]) -> float:
     """The true score of what the surrogate recommends after these; 0 where it recommends nothing."""
-    subset = problem.recommended(seen)
+    subset = problem.recommend(seen)
     return 0.0 if subset is None else problem.score(problem.truth(subset))
 
 

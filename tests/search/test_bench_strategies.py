@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.table import Table, load
 from search.bench import strategies as bench_search
-from search.bench.problems import Replayed, Synthetic, Truth
+from search.bench.problems.replayed import Replayed
+from search.bench.problems.synthetic import Synthetic
+from search.bench.problems.truth import Truth
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

@@ -10,7 +10,7 @@ import pytest
 import rehearsal
 from similarities import POOL, side
 
-from search.bench.problems import Synthetic
+from search.bench.problems.synthetic import Synthetic
 from search.bench.strategies import Task, traced
 from search.bench.strategy_names import repeated
 from search.commands import search as run
