@@ -39,18 +39,19 @@ def check(
     announce("check", study)
     from search.commands import check as checking
     from search.commands import check_table
+    from search.results.check import CheckReport
 
     try:
         config = load_study(study, overrides)
     except InputError as problem:
-        document = checking.unreadable(problem)
+        report = CheckReport([problem])
     else:
-        document = checking.check(config, time)
-    then = next_command("search", study, overrides=overrides) if document["ok"] else ""
-    emit(document, as_json, check_table.render, then)
-    for each in document["problems"]:
-        complain(each["error"], each["hint"])
-    if not document["ok"]:
+        report = checking.check(config, time)
+    then = "" if report.problems else next_command("search", study, overrides=overrides)
+    emit(report, as_json, check_table.render, then)
+    for each in report.problems:
+        complain(each.message, each.hint)
+    if report.problems:
         raise typer.Exit(2)
 
 

@@ -15,21 +15,22 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from realign.build import corpora as sources
 from realign.build import evaluator as assemble
 from realign.build import repeated, tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope
-from realign.score import Advance, SourceScore
+from realign.score import Advance
 from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort import trust
 from search.planner import StudyPlanner
-from search.results.convergence import convergence_remark, source_to_json
+from search.results.check import CheckReport, EncoderShape, LanguageData, ParallelText, TaskData
+from search.results.convergence import convergence_remark
 from search.study.storage import check_storage, redact_url
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
@@ -38,72 +39,20 @@ from selector.languages.language import Language
 if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
 
-Answer = TypeVar("Answer")
-SPLITS = ("train", "dev", "test")
 
-
-@dataclass
-class Report:
-    """The problems and numbers that a check found. `languages`, `model` and `levels` are rows of the JSON."""
-
-    problems: list[RealingoError] = field(default_factory=list)
-    model: dict[str, Any] | None = None
-    subsets: int = 0
-    languages: list[dict[str, Any]] = field(default_factory=list)
-    levels: list[dict[str, Any]] = field(default_factory=list)
-
-    def attempt(self, work: Callable[..., Answer], *given: Any) -> Answer | None:
-        """The answer of `work`; None where it fails, which is then one of the problems."""
-        try:
-            return work(*given)
-        except RealingoError as problem:
-            if not any(problem.message == other.message for other in self.problems):
-                self.problems.append(problem)
-            return None
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return {
-            "ok": not self.problems,
-            "problems": [{"error": problem.message, "hint": problem.hint} for problem in self.problems],
-            "model": self.model,
-            "subsets": self.subsets,
-            "languages": self.languages,
-            **({"cheap_levels": self.levels} if self.levels else {}),
-            "estimate": None,
-        }
-
-
-def check(config: StudyConfig, time: bool = False) -> dict[str, Any]:
-    """The document of the command. `time`: also measure one short trial, where nothing is wrong."""
+def check(config: StudyConfig, time: bool = False) -> CheckReport:
+    """Look at everything. `time`: also measure one short trial, where nothing is wrong."""
     from search.commands.estimate import Estimator
 
     if text := trust.sentence(config):
         terminal.remark(text)
     with terminal.progress() as advance:
         report = StudyCheck(config, advance).examine()
-        document = report.document
-        if time and not report.problems:
-            if measured := report.attempt(Estimator(config, advance).estimate):
-                document["estimate"] = measured[0]
-                document |= _source(measured[1], config.core.task.length_key)
-            document |= {key: report.document[key] for key in ("ok", "problems")}
-    return document
-
-
-def _source(found: SourceScore | None, length_key: str) -> dict[str, Any]:
-    """The source language's score after fine-tuning; says so where that does not converge.
-
-    `length_key` is the setting of the study that makes fine-tuning longer.
-    """
-    if text := convergence_remark(found, length_key):
-        terminal.remark(text)
-    return {} if found is None else {"source_score": source_to_json(found)}
-
-
-def unreadable(problem: InputError) -> dict[str, Any]:
-    """The document where the study file itself is wrong."""
-    return Report([problem]).document
+        if time and not report.problems and (measured := report.attempt(Estimator(config, advance).estimate)):
+            report.estimate, report.source_score = measured
+            if text := convergence_remark(report.source_score, config.core.task.length_key):
+                terminal.remark(text)
+    return report
 
 
 @dataclass
@@ -116,7 +65,7 @@ class StudyCheck:
     config: StudyConfig
     advance: Advance
     counting: bool = True
-    report: Report = field(init=False, default_factory=Report)
+    report: CheckReport = field(init=False, default_factory=CheckReport)
 
     def require(self) -> None:
         """InputError for the first problem; it says how many more there are."""
@@ -127,7 +76,7 @@ class StudyCheck:
         others = f"; 'realingo check {file}' shows {more} more problem{'s' * (more > 1)}" if more else ""
         raise InputError(first.message, first.hint + others)
 
-    def examine(self) -> Report:
+    def examine(self) -> CheckReport:
         """Look at everything and collect the problems."""
         report, core, scope = self.report, self.config.core, self.config.scope
         report.subsets, report.levels = self.config.space.count(), trust.to_json(self.config)
@@ -137,14 +86,13 @@ class StudyCheck:
         languages = _languages(core.source, scope)
         used = self._parallel()
         counts = self._task() if not isinstance(core.model.base, FakeModel) else {}
-        unseen = {"source": _set_name(core.task_data), **dict.fromkeys(SPLITS)}
-        for language, role in languages.items():
-            text, own = used.get(language.code), counts.get(language.code, unseen)
-            report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
-        if isinstance(core.model.base, FakeModel):
-            report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
-        else:
-            report.model = report.attempt(_model, core, self.advance)
+        unseen = TaskData(_set_name(core.task_data))
+        report.languages += [
+            LanguageData(language.code, role, used.get(language.code), counts.get(language.code, unseen))
+            for language, role in languages.items()
+        ]
+        fake = isinstance(core.model.base, FakeModel)
+        report.model = EncoderShape("fake") if fake else report.attempt(_model, core, self.advance)
         return report
 
     def _storage(self) -> None:
@@ -164,14 +112,14 @@ class StudyCheck:
             message = f"the storage {redact_url(self.config.storage)} cannot be used: {problem.message}"
             raise InputError(message, problem.hint) from None
 
-    def _parallel(self) -> Mapping[str, Mapping[str, Any]]:
-        """Code → the set, pairs available and used, of the languages of the pool that can be used."""
+    def _parallel(self) -> dict[str, ParallelText]:
+        """The parallel text of the languages of the pool that can be used, by code."""
         core, pool = self.config.core, self.config.pool
         if isinstance(core.model.base, FakeModel):
             return {}
         text = self.report.attempt(assemble.parallel, core, pool)
         glance, seen = repeated.readable(core, pool, text), repeated.ParallelText()
-        found: dict[str, Mapping[str, Any]] = {}
+        found: dict[str, ParallelText] = {}
         if text is None:
             return {}
         self.advance("reading parallel text", 0, len(pool))
@@ -179,14 +127,14 @@ class StudyCheck:
             counted = self.report.attempt(_pairs, core, text, language.code, self.counting)
             if counted is not None:
                 name = sources.set_of(text, core.data.parallel, language.code)
-                found[language.code] = {"source": name, **counted}
+                found[language.code] = ParallelText(name, *counted)
                 if glance is not None:
                     seen.add(language.code, glance.pairs(language.code, "train"))
             self.advance("reading parallel text", number, len(pool))
         return found
 
-    def _task(self) -> Mapping[str, Mapping[str, Any]]:
-        """Code → the set, sentences of each split that is looked at; None for training data of all but the source."""
+    def _task(self) -> dict[str, TaskData]:
+        """The data of the task by code, in the splits that are looked at: training data of the source alone."""
         core = self.config.core
         data = self.report.attempt(tasks.data, core, self.config.scope.targets)
         if data is None:
@@ -196,26 +144,27 @@ class StudyCheck:
         wanted[source] += ["dev"] if self.config.fidelity.patience else []
         tuned = set(self.config.tune)
         wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in self.config.scope.everyone}
-        counts: dict[str, dict[str, Any]] = {}
+        found: dict[str, TaskData] = {}
         taught: set[str] | None = None
         seen = repeated.TaskText()
         self.advance("reading the task's data", 0, len(wanted))
         for number, (code, splits) in enumerate(wanted.items(), 1):
             name = sources.set_of(data.corpus, core.task_data, code) if splits else _set_name(core.task_data)
-            counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
+            counts: dict[str, int] = {}
             for split in splits if self.counting or core.task_data != "world" else splits[:1]:  # the world has all
                 rows = self.report.attempt(data.required, code, split)
                 if rows is None:
                     continue
-                counts[code][split] = len(rows)
+                counts[split] = len(rows)
                 if code == source and split == "train":
                     taught = self.report.attempt(_taught, core, rows)
                 elif taught is not None and core.task_data != "world":
                     self.report.attempt(_agree, rows, taught, code, split)
                 if core.task_data != "world":
                     seen.add(code, split, rows)
+            found[code] = TaskData(name, counts.get("train"), counts.get("dev"), counts.get("test"))
             self.advance("reading the task's data", number, len(wanted))
-        return counts
+        return found
 
 
 def _languages(source: Language, scope: Scope) -> dict[Language, str]:
@@ -228,15 +177,18 @@ def _languages(source: Language, scope: Scope) -> dict[Language, str]:
     return roles
 
 
-def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int]:
-    """InputError where they cannot be used. Without `counting` those that a filter leaves are not counted."""
+def _pairs(core: Core, text: Any, code: str, counting: bool) -> tuple[int, int]:
+    """The numbers of pairs available and used. InputError where they cannot be used.
+
+    Without `counting` those that a filter leaves are not counted.
+    """
     pairs = text.pairs(code, "train")
     assemble.usable(core, pairs, code)
     raw = getattr(pairs, "every", pairs)  # before the filter
     available = getattr(pairs, "available", None)  # before the sample
     if not counting and raw is not pairs:
-        return {"available": len(raw), "used": len(raw)}
-    return {"available": len(raw) if available is None else available, "used": len(pairs)}
+        return len(raw), len(raw)
+    return len(raw) if available is None else available, len(pairs)
 
 
 def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
@@ -267,8 +219,8 @@ def _agree(rows: Iterable[Any], taught: set[str], code: str, split: str) -> None
     check_labels(code, split, _labels(rows).elements(), taught)
 
 
-def _model(core: Core, advance: Advance) -> dict[str, Any]:
-    """InputError where it does not load or the settings ask for what it has not."""
+def _model(core: Core, advance: Advance) -> EncoderShape:
+    """The encoder. InputError where it does not load or the settings ask for what it has not."""
     from realign.training.realigner import fitting
 
     advance("loading the encoder", 0, 1)
@@ -285,13 +237,7 @@ def _model(core: Core, advance: Advance) -> dict[str, Any]:
         if positions is not None and min(length, encoder.tokenizer.model_max_length) > positions:
             raise InputError(f"{key} = {length}, but the encoder has {positions} positions", f"set it to {positions}")
     commit = encoder.origin.rpartition("@")[2] if "@" in encoder.origin else None
-    return {
-        "id": core.model.encoder,
-        "revision": commit,
-        "layers": layers,
-        "width": encoder.width,
-        "positions": positions,
-    }
+    return EncoderShape(core.model.encoder, commit, layers, encoder.width, positions)
 
 
 def _positions(encoder: Encoder) -> int | None:

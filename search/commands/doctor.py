@@ -14,7 +14,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -26,6 +26,7 @@ from realign.corpora.folder import VARIABLE
 from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort.machine import Machine, this_machine
+from search.results.check import StudyCost
 from search.results.json_reader import Json
 
 EXTRAS = {
@@ -260,19 +261,19 @@ def _study(config: StudyConfig) -> Iterator[Finding]:
     yield from needs(config.path.name, measured[0], this_machine(), shutil.disk_usage(cache_root()).free)
 
 
-def needs(file: str, cost: Mapping[str, float], machine: Machine, disk: float) -> Iterator[Finding]:
+def needs(file: str, cost: StudyCost, machine: Machine, disk: float) -> Iterator[Finding]:
     """Findings on a study that costs this much (see `estimate`); `disk`: free bytes where prepared text is kept."""
-    need, fitting = 1e9 * cost["memory_gb"], machine.workers(1e9 * cost["memory_gb"])
+    need, fitting = 1e9 * cost.memory_gb, machine.workers(1e9 * cost.memory_gb)
     given = max(machine.gpus) if machine.gpus else machine.memory
     kind = "a GPU" if machine.gpus else "free memory"
     hint = "" if fitting else "take a smaller encoder, batch or max_length, or another machine"
     found = f"{_bytes(need)} a worker; {kind} of {_bytes(given)}"
     yield Finding("study", "memory", "ok" if fitting else "warning", found, hint)
-    room = 1e9 * cost["disk_gb"] < disk
-    found = f"{_bytes(1e9 * cost['disk_gb'])} of prepared text; {_bytes(disk)} are free"
+    room = 1e9 * cost.disk_gb < disk
+    found = f"{_bytes(1e9 * cost.disk_gb)} of prepared text; {_bytes(disk)} are free"
     hint = "" if room else "set REALINGO_CACHE to a folder on another disk"
     yield Finding("study", "disk", "ok" if room else "warning", found, hint)
-    search, confirm = cost["search_hours"], cost["confirm_hours"]
+    search, confirm = cost.search_hours, cost.confirm_hours
     hours = f"search {search:.2f} h, confirmation {confirm:.2f} h with one worker"
     if fitting > 1 and not machine.gpus:
         hours += f"; {search / fitting:.2f} h and {confirm / fitting:.2f} h with {fitting}, a core each"

@@ -20,6 +20,7 @@ from search.config.study_config import StudyConfig
 from search.confirmation.confirm import LEAST_DRAWS
 from search.effort.cost import Price
 from search.effort.fidelities import Fidelities
+from search.results.check import StudyCost
 from search.strategies import ladder
 from selector.languages.subset import Subset
 
@@ -78,10 +79,9 @@ class Estimator:
     def fidelities(self) -> Fidelities:
         return Fidelities(self.config)
 
-    def estimate(self) -> tuple[dict[str, float], SourceScore | None]:
+    def estimate(self) -> tuple[StudyCost, SourceScore | None]:
         """The study's cost, and the source's score after fine-tuning: None where that takes longer than `AWAITED`.
 
-        Seconds a trial of the search, hours of search and confirmation with one worker, memory and disk in gigabytes.
         Disk is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
         """
         config = self.config
@@ -94,14 +94,14 @@ class Estimator:
         full, batch = self.fidelities.full, config.core.realign.batch
         search = self._search_seconds(pace)
         confirming = pace.trial(batch, full, len(config.scope.everyone)) * _evaluations(config.confirm)
-        cost = {
-            "seconds_per_trial": pace.trial(batch, self.fidelities.at(config.level), len(config.tune))
+        cost = StudyCost(
+            seconds_per_trial=pace.trial(batch, self.fidelities.at(config.level), len(config.tune))
             * config.search.seeds,
-            "search_hours": search / 3600,
-            "confirm_hours": confirming / 3600,
-            "memory_gb": _memory(),
-            "disk_gb": disk,
-        }
+            search_hours=search / 3600,
+            confirm_hours=confirming / 3600,
+            memory_gb=_memory(),
+            disk_gb=disk,
+        )
         return cost, source_score
 
     def _measure(self) -> tuple[Pace, float, SourceScore | None]:

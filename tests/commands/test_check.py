@@ -230,7 +230,7 @@ def test_without_counting_the_world_is_asked_for_little(home: Path) -> None:
         load(home / "world.toml"), lambda what, done, total: asked.append(what), counting=False
     ).examine()
     assert not report.problems
-    rows = {row["code"]: row for row in report.languages}
+    rows = {row["code"]: row for row in report.to_json()["languages"]}
     assert rows["deu"]["task"]["dev"] == 200
     assert rows["deu"]["task"]["test"] is None
     assert set(asked) == {"reading parallel text", "reading the task's data", "loading the encoder"}

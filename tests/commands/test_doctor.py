@@ -16,6 +16,7 @@ from rehearsal import realingo, tree
 
 from search.commands import doctor
 from search.effort.machine import CONTEXT, Machine, this_machine
+from search.results.check import StudyCost
 
 STATES = {"ok", "warning", "missing", "broken"}
 
@@ -130,7 +131,7 @@ def test_a_storage_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatc
     assert doctor._stored("s.journal") == ""
 
 
-COST = {"seconds_per_trial": 9.0, "search_hours": 8.0, "confirm_hours": 2.0, "memory_gb": 3.0, "disk_gb": 1.0}
+COST = StudyCost(seconds_per_trial=9.0, search_hours=8.0, confirm_hours=2.0, memory_gb=3.0, disk_gb=1.0)
 
 
 class Cuda:
