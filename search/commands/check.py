@@ -27,7 +27,7 @@ from realign.core import Core, FakeModel, Scope
 from realign.score import Advance
 from search import terminal
 from search.config.study_config import StudyConfig
-from search.effort import trust
+from search.effort.trust import CheapLevels
 from search.planner import StudyPlanner
 from search.results.check import CheckReport, EncoderShape, LanguageData, ParallelText, TaskData
 from search.results.convergence import convergence_remark
@@ -44,7 +44,7 @@ def check(config: StudyConfig, time: bool = False) -> CheckReport:
     """Look at everything. `time`: also measure one short trial, where nothing is wrong."""
     from search.commands.estimate import Estimator
 
-    if text := trust.sentence(config):
+    if text := CheapLevels(config).sentence():
         terminal.remark(text)
     with terminal.progress() as advance:
         report = StudyCheck(config, advance).examine()
@@ -79,7 +79,7 @@ class StudyCheck:
     def examine(self) -> CheckReport:
         """Look at everything and collect the problems."""
         report, core, scope = self.report, self.config.core, self.config.scope
-        report.subsets, report.levels = self.config.space.count(), trust.to_json(self.config)
+        report.subsets, report.levels = self.config.space.count(), CheapLevels(self.config).to_json()
         report.attempt(self._storage)
         report.attempt(lambda: StudyPlanner(self.config).propose)
         report.attempt(check_overlap, core)

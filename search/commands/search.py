@@ -16,8 +16,8 @@ from search.backends import registry as backends
 from search.commands.check import StudyCheck
 from search.config.study_config import StudyConfig
 from search.driver import Driver
-from search.effort import trust
 from search.effort.cost import Price
+from search.effort.trust import CheapLevels
 from search.interrupts import Interrupts
 from search.planner import StudyPlanner, planner
 from search.results.effects import Explanation
@@ -127,7 +127,7 @@ def _warn(plan: StudyPlanner) -> None:
             f"merging trains on every language that it meets once, the work of up to {paid:.0f} full evaluations for "
             f"all {len(config.pool)}: with {wanted} trials, fidelity = 'full' may find as much for less"
         )
-    if text := trust.sentence(config):
+    if text := CheapLevels(config).sentence():
         terminal.remark(text)
 
 

@@ -205,22 +205,22 @@ def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
 
 def test_a_task_is_asked_for_and_an_unknown_one_is_answered_by_all(capsys):
     given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--targets", "hau,fao,spa"]
-    assert cli._status([*given, "--task", "ner", "--json"]) == 0
+    assert exit_status([*given, "--task", "ner", "--json"]) == 0
     known = json.loads(capsys.readouterr().out)
     assert "pooled" not in known
     ner = next(each for each in known["prediction"] if each["task"] == "ner")
     assert known["objective"]["value"] == pytest.approx(ner["gain"])
-    assert cli._status([*given, "--task", "parsing", "--json"]) == 0
+    assert exit_status([*given, "--task", "parsing", "--json"]) == 0
     unknown = json.loads(capsys.readouterr().out)["pooled"]
     assert unknown["task"] == "parsing"
     widths = [each["ci90"][1] - each["ci90"][0] for each in known["prediction"]]
     assert unknown["ci90"][1] - unknown["ci90"][0] > np.mean(widths)
-    assert cli._status([*given, "--task", "parsing"]) == 0
+    assert exit_status([*given, "--task", "parsing"]) == 0
     assert "'parsing' has no published results" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_task_means_nothing_to_other_strategies(capsys):
-    assert cli._status(["select", "--pool", "deu,tur,hin", "-k2", "--task", "pos"]) == 2
+    assert exit_status(["select", "--pool", "deu,tur,hin", "-k2", "--task", "pos"]) == 2
     assert "--task has no meaning with strategy facility" in capsys.readouterr().err
 
 
