@@ -117,9 +117,9 @@ class Driver:
         return self.config.seed + before * self.config.search.seeds
 
     def _past(self, last: int) -> Past:
-        """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
+        """The measurements at the positions up to `last`, all of which have ended, and every subset begun."""
         for position in range(self.looked, last + 1):
-            self.seen += recommend.seen_of(self.latest[position], self.config.search.seeds)
+            self.seen += recommend.observations_of(self.latest[position], self.config.search.seeds)
         self.looked = max(self.looked, last + 1)
         return Past(tuple(self.seen), tuple(self.begun))
 

@@ -62,7 +62,7 @@ class StudyPlanner:
         if config.search.fidelity != "ladder":
             return self._at_level(config.level, position, past)
         for due in ladder.levels_due(past, config.search.trials):
-            rise = ladder.promoted(past, due, config.search.trials)
+            rise = ladder.promote(past, due, config.search.trials)
             if rise is None and config.search.strategy != "surrogate":
                 rise = ladder.best_below(past, due)
             if rise is not None and config.space.allows(rise):

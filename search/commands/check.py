@@ -157,7 +157,7 @@ class StudyCheck:
                     continue
                 counts[split] = len(rows)
                 if code == source and split == "train":
-                    taught = self.report.attempt(_taught, core, rows)
+                    taught = self.report.attempt(_read_labels, core, rows)
                 elif taught is not None and core.task_data != "world":
                     self.report.attempt(_agree, rows, taught, code, split)
                 if core.task_data != "world":
@@ -191,7 +191,7 @@ def _pairs(core: Core, text: Any, code: str, counting: bool) -> tuple[int, int]:
     return len(raw) if available is None else available, len(pairs)
 
 
-def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
+def _read_labels(core: Core, rows: Sequence[Any]) -> set[str]:
     """The labels of the training data. InputError where the task cannot be learnt from them."""
     from realign.tasks.classification import check_several
     from realign.tasks.tagging import check_entities

@@ -59,7 +59,7 @@ class Examination:
 
     @property
     def ok(self) -> bool:
-        """Whether all that is needed works."""
+        """True if all that is needed works."""
         return all(finding.state != "broken" for finding in self.findings)
 
     def to_json(self) -> Json:
@@ -79,10 +79,10 @@ def examine(config: StudyConfig | None = None) -> Examination:
             return _study(chosen)
 
         looks.append(study)
-    return Examination(tuple(finding for look in looks for finding in _guarded(look)))
+    return Examination(tuple(finding for look in looks for finding in _guard(look)))
 
 
-def _guarded(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _guard(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """A look that fails is a finding too: a doctor must not die of what he looks for."""
     try:
         return list(look())
@@ -99,29 +99,29 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """What the installed distribution says it needs."""
-    for needed in _needed(""):
-        found, fits = _installed(needed)
+    """The packages that the installed distribution says it needs."""
+    for needed in _requirements(""):
+        found, fits = _installed_version(needed)
         hint = "" if fits else f"pip install '{needed.name}{needed.specifier}'"
         yield Finding("packages", needed.name, "ok" if fits else "broken", f"{found} ({needed.specifier})", hint)
 
 
 def _extras() -> Iterator[Finding]:
     for extra, use in EXTRAS.items():
-        for needed in _needed(extra):
-            found, fits = _installed(needed)
+        for needed in _requirements(extra):
+            found, fits = _installed_version(needed)
             hint = "" if fits else f"for {use}: pip install 'realingo[{extra}]'"
             yield Finding("extras", extra, "ok" if fits else "missing", f"{needed.name} {found}", hint)
 
 
-def _needed(extra: str) -> list[Requirement]:
+def _requirements(extra: str) -> list[Requirement]:
     """Packages that Realingo needs, or that one of its extras adds."""
     everything = [Requirement(text) for text in requires("realingo") or []]
     mine = [each for each in everything if (each.marker is None) == (not extra)]
     return [each for each in mine if each.marker is None or each.marker.evaluate({"extra": extra})]
 
 
-def _installed(needed: Requirement) -> tuple[str, bool]:
+def _installed_version(needed: Requirement) -> tuple[str, bool]:
     try:
         found = version(needed.name)
     except PackageNotFoundError:
@@ -191,13 +191,13 @@ def _bytes(count: float) -> str:
 def _storages() -> Iterator[Finding]:
     """A study is made and read again in each kind of storage that needs no server."""
     for name, url in {"sqlite": "sqlite:///doctor.db", "journal": "doctor.journal"}.items():
-        problem = _stored(url)
+        problem = _try_storage(url)
         state, hint = ("broken", "see the message") if problem else ("ok", "")
         yield Finding("storages", name, state, problem or "a study was written and read", hint)
 
 
-def _stored(url: str) -> str:
-    """What went wrong; "" where nothing did."""
+def _try_storage(url: str) -> str:
+    """Write and read a study; the problem in words, "" where there is none."""
     from search.config.study_config import load
     from search.study.study import open_study
 
@@ -219,13 +219,13 @@ def _hub() -> Iterator[Finding]:
         hint = "only what is in its cache is found; unset HF_HUB_OFFLINE to go online"
         yield Finding("hub", "access", "warning", "offline by choice (HF_HUB_OFFLINE)", hint)
         return
-    problem = _unanswered(address)
+    problem = _try_address(address)
     hint = "local folders and what is cached still work; check the network, a proxy, or HF_ENDPOINT" if problem else ""
     yield Finding("hub", "access", "warning" if problem else "ok", f"{address} {problem or 'answers'}", hint)
 
 
-def _unanswered(address: str) -> str:
-    """Why an address does not answer; "" where it does, be it with a refusal."""
+def _try_address(address: str) -> str:
+    """Ask an address; the problem in words, "" where it answers, be it with a refusal."""
     try:
         urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=ANSWER).close()
     except urllib.error.HTTPError as refusal:
@@ -247,7 +247,7 @@ def _data() -> Iterator[Finding]:
 
 
 def _study(config: StudyConfig) -> Iterator[Finding]:
-    """What the study needs and this machine gives; the first problem of a study that cannot run."""
+    """Findings on the study's needs and this machine; the first problem of a study that cannot run."""
     from search.commands.check import StudyCheck
     from search.commands.estimate import Estimator
 

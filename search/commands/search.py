@@ -91,7 +91,7 @@ def run(
         try:
             study = open_study(config, create=True)
             with study.driven():
-                study.measured_by(*((name_of(own), code_of(own)) if own else ("",)))
+                study.require_evaluator(*((name_of(own), code_of(own)) if own else ("",)))
                 study.agree(contents(evaluator))
                 listeners = _listeners(study, callbacks, trackers)
                 try:

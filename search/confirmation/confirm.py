@@ -73,7 +73,7 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
         if not 1 <= number <= 100:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
-    study.measured_by(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
+    study.require_evaluator(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
     recommender = Recommender(study)
     found = recommender.top(top)
     if not found:

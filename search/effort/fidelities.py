@@ -1,4 +1,4 @@
-"""How thoroughly a study measures: its fidelities by name, as amounts of work."""
+"""The fidelities of a study by name, as amounts of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well each cheap level ranks subsets, as far as it was measured: shown wherever a study relies on one.
+"""Rank correlations of each cheap level, as far as they were measured: shown wherever a study relies on one.
 
 Spearman's correlation of a cheap score at one seed with full scores at others, and the same for a full score itself,
 which no cheap one can beat. Sources: `studies/tables` (495 subsets of 4 of 12 languages, two seeds) and

@@ -29,7 +29,7 @@ OWN = {"driver", MARK}  # attributes that say something of the study where it is
 
 @dataclass(frozen=True)
 class StudyCopy:
-    """What was copied, from where and to where; storages are told without passwords."""
+    """A copied study, from where and to where; storages are told without passwords."""
 
     study: str
     source: str
@@ -85,7 +85,7 @@ def url(given: str) -> str:
 
 
 def render(made: StudyCopy) -> terminal.RenderableType:
-    """What was copied, as a table."""
+    """The copied study, as a table."""
     trials = ", ".join(f"{count} {state}" for state, count in made.trials.items()) or "none"
     rows = [["study", made.study], ["from", made.source], ["to", made.target], ["trials", trials]]
     return terminal.table("", ["", ""], [*rows, ["next", f"set search.storage = '{made.target}'"]])

@@ -94,7 +94,7 @@ class Lock(JournalFileSymlinkLock):
                 pause = min(2 * pause, 0.1)
 
     def _look(self) -> tuple[int, int] | None:
-        """Which lock is there now; None if it was released."""
+        """The lock that is there now; None if it was released."""
         try:
             found = os.lstat(self._lock_file)
         except FileNotFoundError:
@@ -129,7 +129,7 @@ def _record(line: bytes) -> Json | None:
 
 
 def _is_start(piece: bytes) -> bool:
-    """Whether a record may begin like this and was cut short: a whole one, whose line end is gone, was not."""
+    """True if a record may begin like this and was cut short: a whole one, whose line end is gone, was not."""
     if not (piece.startswith(START) or START.startswith(piece)):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a study is about: two studies compare only if everything that changes a score is equal."""
+"""The facts of a study: two studies compare only if everything that changes a score is equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a study is kept: SQLite, a journal file, or a database server, by URL (the one importer of SQLAlchemy).
+"""The storage of a study: SQLite, a journal file, or a database server, by URL (the one importer of SQLAlchemy).
 
 Every writer waits for a storage that is locked, full or away, for a while: what was measured is not to be lost to a
 server's restart. No password leaves this file: `redact_url` and `reason` cut it out.
@@ -118,7 +118,7 @@ def _check_sound(url: str, options: Mapping[str, object]) -> None:
 
 
 def _laid_out(engine: sqlalchemy.Engine) -> bool:
-    """Whether Optuna has made all its tables. It writes their version last, and would do so for a reader as well."""
+    """True if Optuna has made all its tables. It writes their version last, and would do so for a reader as well."""
     if not sqlalchemy.inspect(engine).has_table("alembic_version"):
         return False
     with engine.connect() as connection:
@@ -196,7 +196,7 @@ def passing(problem: BaseException) -> bool:
 
 
 def _is_damage(problem: BaseException) -> bool:
-    """Whether a file of SQLite is broken, which waiting does not mend."""
+    """True if a file of SQLite is broken, which waiting does not mend."""
     if isinstance(problem, StorageInternalError):
         problem = problem.__cause__ or problem
     return isinstance(problem, DatabaseError) and bool(DAMAGE.search(str(problem.orig)))

@@ -43,7 +43,7 @@ from search.study.trial import (
     TrialResult,
     TrialStart,
     last_attempts,
-    pooled,
+    pool_repeats,
 )
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
@@ -83,7 +83,7 @@ class Study:
         """Be the only one on any machine to write trials; RunError while another one is."""
         return self.record.driven(self.config.search.take_over)
 
-    def measured_by(self, name: str, code: str = "") -> None:
+    def require_evaluator(self, name: str, code: str = "") -> None:
         """Remember the user's evaluator that measures, by name; "" is the study file's. InputError for another one.
 
         A warning where the code of the same name, which `code` stands for, is another than before.
@@ -130,7 +130,7 @@ class Study:
     def best(self, count: int = 1) -> list[Trial]:
         """The best subsets of the finished trials that count, by their mean over trials; ties go to the earlier."""
         done = [t for t in self.trials() if t.state == "complete" and self.counts(t)]
-        return sorted(pooled(done), key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
+        return sorted(pool_repeats(done), key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
     def front(self) -> list[Trial]:
         """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
@@ -169,7 +169,7 @@ class Study:
         return self._remember(self._trial(self.record.begin_trial(attributes, self._parameters(subset))))
 
     def _parameters(self, subset: Subset) -> dict[str, bool]:
-        """Who is in the subset, as Optuna's pages show it: every language of a small pool, else the members alone,
+        """The members, as Optuna's pages show them: every language of a small pool, else the members alone,
         since each costs a database a row."""
         members = {language.code: True for language in subset}
         pool = self.config.pool if len(self.config.pool) <= MOST_PARAMETERS else ()

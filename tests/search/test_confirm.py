@@ -259,8 +259,8 @@ def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
         with Interrupts() as interrupts:
             for job, score in batch.results(place, work, interrupts):
                 if not scores:
-                    for seat in place._seats:
-                        seat.worker.process.kill()
+                    for slot in place._slots:
+                        slot.worker.process.kill()
                 scores[job] = score
     finally:
         place.close()
@@ -275,9 +275,9 @@ def test_a_worker_that_dies_between_jobs_is_told_when_asked(tmp_path: Path) -> N
     try:
         place.submit(job)
         assert place.collect()[0].score is not None
-        (seat,) = place._seats
-        seat.worker.process.kill()
-        seat.worker.process.join()
+        (slot,) = place._slots
+        slot.worker.process.kill()
+        slot.worker.process.join()
         place.submit(job)
         assert place.collect()[0].lost
         place.submit(job)

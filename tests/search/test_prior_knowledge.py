@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
+from search.config.study_config import StudyConfig, resolve_study
 from search.planner import planner
 from search.strategies.base import Past, Seen
 from search.surrogate.kernels import masks
@@ -23,7 +23,7 @@ POOL = "afr,deu,fra,rus,hin,tur,fin,vie,ind,jpn,arb,zho"
 def study(base: Any = "FacebookAI/xlm-roberta-base", source: str = "eng", k: Any = 4, **sections: Any) -> StudyConfig:
     file = Path.cwd() / "s.toml"
     document: dict[str, Any] = {"name": "s", "pool": {"languages": POOL, "source": source, "k": k}, **sections}
-    return resolved(file, check(StudyFile, file, {**document, "model": {"base": base}}))
+    return resolve_study(file, check(StudyFile, file, {**document, "model": {"base": base}}))
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_a_trial_below_the_median_is_stopped(tmp_path: Path, workers: int, seeds
         assert (trial.state == "pruned") == (len(trial.course) < whole) == (below[-1] and len(trial.course) < whole)
         assert trial.value == pytest.approx(trial.course[-1])
         assert trial.runs == (max(0, len(trial.course) - 2) if trial.state == "pruned" else None)
-        (seen,) = recommend.seen_of(trial, config.search.seeds)
+        (seen,) = recommend.observations_of(trial, config.search.seeds)
         if trial.runs == 0:  # what it would have come to
             assert seen.value == pytest.approx(trial.course[-1] + medians[2] - medians[len(trial.course) - 1])
             assert trial.signature.endswith(f"/look-{len(trial.course)}")
@@ -375,12 +375,12 @@ def test_a_worker_that_dies_takes_only_its_job_with_it(tmp_path: Path) -> None:
     try:
         for number in range(2):
             place.submit(Job(number, Subset(config.pool[number : number + 3]), Fidelities(config).full, 0))
-        while not all(seat.job for seat in place._seats):
+        while not all(slot.job for slot in place._slots):
             place._hand_out()
-            for seat in place._seats:
-                if place._site.wait([seat.worker], 0.1):
-                    place._hear(seat)
-        first, second = place._seats
+            for slot in place._slots:
+                if place._site.wait([slot.worker], 0.1):
+                    place._hear(slot)
+        first, second = place._slots
         first.worker.process.kill()
         (outcome,) = place.collect()
         assert outcome.lost

@@ -8,7 +8,7 @@ import pytest
 
 from search.commands.check import StudyCheck
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
+from search.config.study_config import StudyConfig, resolve_study
 from search.effort import trust
 from search.strategies import ladder
 from selector.errors import InputError
@@ -19,7 +19,7 @@ STUDY = {"name": "trust", "pool": {"languages": "deu,fin,swh,tur", "k": 2}}
 def study(fidelity: str, kind: str = "pos", **more: str) -> StudyConfig:
     document = {**STUDY, "task": {"kind": kind}, "search": {"fidelity": fidelity}, "fidelity": more}
     path = Path.cwd() / "trust.toml"
-    return resolved(path, check(StudyFile, path, document))
+    return resolve_study(path, check(StudyFile, path, document))
 
 
 def test_a_study_at_full_fidelity_has_nothing_to_trust() -> None:

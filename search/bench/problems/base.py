@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
+from search.config.study_config import StudyConfig, resolve_study
 from search.planner import Planner, Proposal
 from search.space import Space
 from search.strategies import base as proposal
@@ -77,4 +77,4 @@ def config_of(pool: Sequence[str], source: str, size: int, targets: Sequence[str
     file = Path.cwd() / "bench-search.toml"
     languages = {"languages": list(pool), "source": source, "k": size}
     tune = {"tune": list(targets or pool)}
-    return resolved(file, check(StudyFile, file, {"name": "bench", "pool": languages, "targets": tune}))
+    return resolve_study(file, check(StudyFile, file, {"name": "bench", "pool": languages, "targets": tune}))

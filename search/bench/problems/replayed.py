@@ -14,7 +14,7 @@ from realign.evaluators import table as replay
 from search import planner as plan
 from search.bench.problems.base import Problem, config_of, plan_of
 from search.bench.rivals import PREFIX, rival
-from search.bench.strategy_names import repeated
+from search.bench.strategy_names import split_repeats
 from search.planner import Planner
 from search.strategies.base import Seen
 from search.surrogate.prior_knowledge import side_of
@@ -66,7 +66,7 @@ class Replayed(Problem):
         if strategy.startswith(PREFIX):
             return plan_of(rival(strategy), self.space, (), strategy, seed)
         fidelity: Literal["ladder", "full"] = "ladder" if strategy == "ladder" else "full"
-        base, repeats = repeated("surrogate" if strategy == "ladder" else strategy)
+        base, repeats = split_repeats("surrogate" if strategy == "ladder" else strategy)
         warm = base == "surrogate"
         search = replace(self.config.search, strategy=base, warm_start=warm, fidelity=fidelity, repeats=repeats)
         return plan.planner(replace(self.config, seed=seed, search=search))

@@ -27,7 +27,7 @@ from search.bench.problems.base import Problem, config_of, plan_of
 from search.bench.problems.truth import Truth, optimum
 from search.bench.rivals import PREFIX, rival
 from search.bench.select import pool as observed_pool
-from search.bench.strategy_names import repeated
+from search.bench.strategy_names import split_repeats
 from search.planner import WARM, Planner
 from search.strategies import base as proposal
 from search.strategies.base import Seen
@@ -87,7 +87,7 @@ class Synthetic(Problem):
 
     def planner(self, strategy: str, seed: int) -> Planner:
         config, warm = replace(self.config, seed=seed), list[Subset]()
-        name, repeats = repeated(strategy)
+        name, repeats = split_repeats(strategy)
         if strategy.startswith("diversity:"):
             propose, warm = proposal.random, [self._model_free(strategy.removeprefix("diversity:"))]
         elif name == "surrogate":
