@@ -10,7 +10,7 @@ import numpy as np
 from search import terminal
 from search.backends.base import Backend, Job, MedianPruner, Outcome
 from search.confirmation import recommend
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.planner import Planner, Proposal
 from search.results.convergence import convergence_remark
@@ -59,7 +59,7 @@ class Driver:
         self.best: Trial | None = None
         self.exhausted = False
         self.unlearned = False  # a trial's fine-tuning has not converged, and this was said
-        self.fidelities = fidelities.levels(study.config)
+        self.fidelities = Fidelities(study.config).by_level
 
     def run(self, wanted: int) -> None:
         self.again = [trial for trial in self.study.recover() if trial.position < wanted]
@@ -117,9 +117,9 @@ class Driver:
         return self.config.seed + before * self.config.search.seeds
 
     def _past(self, last: int) -> Past:
-        """What stands at the positions up to `last`, all of which have ended, and every subset begun."""
+        """The measurements at the positions up to `last`, all of which have ended, and every subset begun."""
         for position in range(self.looked, last + 1):
-            self.seen += recommend.seen_of(self.latest[position], self.config.search.seeds)
+            self.seen += recommend.observations_of(self.latest[position], self.config.search.seeds)
         self.looked = max(self.looked, last + 1)
         return Past(tuple(self.seen), tuple(self.begun))
 
@@ -188,7 +188,8 @@ class Driver:
 
     def _let_go(self) -> None:
         """Record that what is running was stopped, so that the next run makes it again; if not, that run finds out."""
-        self.study.patience = 0.0 if self.study.patience is None else self.study.patience
+        record = self.study.record
+        record.patience = 0.0 if record.patience is None else record.patience
         with suppress(RunError):
             for trial in self.running.values():
                 self.study.fail(trial, INTERRUPTED)

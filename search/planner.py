@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -35,96 +36,125 @@ class Proposal:
 
 
 class Planner(Protocol):
-    """What to begin at a position; None when nothing is left to propose. Pure."""
+    """Proposes what to begin at a position; None when nothing is left to propose. Pure."""
 
     def __call__(self, position: int, past: Past) -> Proposal | None: ...
 
 
-def planner(config: StudyConfig) -> Planner:
+def planner(config: StudyConfig) -> StudyPlanner:
     """The plan of a study, tried out once: a wrong metric or name is an InputError before any record."""
-    propose, space, level = proposer(config), config.space, config.level
+    plan = StudyPlanner(config)
+    propose = plan.propose
     if config.search.strategy.startswith("diversity:"):
-        propose(space, Past(level=level), generator(config.seed, 0))
-    warm = warm_start(config)
-    pareto = len(config.search.objectives) > 1
-
-    def at_level(level: str, position: int, past: Past) -> Proposal | None:
-        here = past.at(level)
-        # the warm start may have been switched on or changed since: skip what was begun
-        unseen = [(name, subset) for name, subset in warm if subset not in here.taken]
-        if unseen and position < len(warm):
-            return Proposal(unseen[0][1], f"warm:{unseen[0][0]}", level)
-        rng = generator(config.seed, position)
-        inside = cheaper(space, rng) if pareto else space
-        subset = propose(inside, here, rng)
-        return None if subset is None else Proposal(subset, config.search.strategy, level)
-
-    def plan(position: int, past: Past) -> Proposal | None:
-        if config.search.fidelity != "ladder":
-            return at_level(level, position, past)
-        for due in ladder.levels_due(past, config.search.trials):
-            rise = ladder.promoted(past, due, config.search.trials)
-            if rise is None and config.search.strategy != "surrogate":
-                rise = ladder.best_below(past, due)
-            if rise is not None and space.allows(rise):
-                return Proposal(rise, "promoted", due)
-            if (found := at_level(due, position, past)) is not None:
-                return found
-        return None
-
+        propose(config.space, Past(level=config.level), generator(config.seed, 0))
+    _ = plan.warm_start
     return plan
 
 
-def proposer(config: StudyConfig) -> Proposer:
-    """The strategy a study names. `config` was checked, so only the name after `diversity:` can still be wrong."""
-    name = config.search.strategy
-    if name.startswith("diversity:"):
-        inner = name.removeprefix("diversity:")
-        return diversity(lambda k, seed: model_free_subset(config, inner, k, seed), config.seed)
-    if name in OWN:
-        return own_strategy(name, OWN[name])
-    return STRATEGIES[name](config)
+@dataclass(frozen=True)
+class StudyPlanner:
+    """Plans each position of a study: the warm start, then what its strategy proposes."""
 
+    config: StudyConfig
 
-def warm_start(config: StudyConfig) -> list[tuple[str, Subset]]:
-    """The subsets a search begins with, each with the first of the strategies that choose it; duplicates dropped.
+    def __call__(self, position: int, past: Past) -> Proposal | None:
+        config = self.config
+        if config.search.fidelity != "ladder":
+            return self._at_level(config.level, position, past)
+        for due in ladder.levels_due(past, config.search.trials):
+            rise = ladder.promote(past, due, config.search.trials)
+            if rise is None and config.search.strategy != "surrogate":
+                rise = ladder.best_below(past, due)
+            if rise is not None and config.space.allows(rise):
+                return Proposal(rise, "promoted", due)
+            if (found := self._at_level(due, position, past)) is not None:
+                return found
+        return None
 
-    They have the largest size the study allows; what breaks its conditions is left out. Empty for the strategy
-    `random`, which is a baseline.
-    """
-    if not config.search.warm_start or config.search.strategy == "random":
-        return []
-    first: dict[Subset, str] = {}
-    names = (PRECEDENT, *WARM) if has_precedent(config.core, config.scope) else WARM
-    try:
-        for name in names:
-            first.setdefault(model_free_subset(config, name, config.space.sizes[1], config.seed), name)
-    except InputError as problem:
-        message = f"{config.path.name}: the warm start: {problem.message}"
-        raise InputError(message, f"{problem.hint}; or search.warm_start = false") from None
-    return [(name, subset) for subset, name in first.items() if config.space.allows(subset)]
+    def _at_level(self, level: str, position: int, past: Past) -> Proposal | None:
+        config, here = self.config, past.at(level)
+        # the warm start may have been switched on or changed since: skip what was begun
+        unseen = [(name, subset) for name, subset in self.warm_start if subset not in here.taken]
+        if unseen and position < len(self.warm_start):
+            return Proposal(unseen[0][1], f"warm:{unseen[0][0]}", level)
+        rng = generator(config.seed, position)
+        inside = cheaper(config.space, rng) if len(config.search.objectives) > 1 else config.space
+        subset = self.propose(inside, here, rng)
+        return None if subset is None else Proposal(subset, config.search.strategy, level)
 
+    @cached_property
+    def propose(self) -> Proposer:
+        """The strategy that the study names. InputError where it is not for such a study.
 
-def model_free_subset(config: StudyConfig, name: str, k: int, seed: int) -> Subset:
-    """The subset that `realingo select` would choose for this study."""
-    asked: Options = {
-        "metric": config.search.metric,
-        "source": config.core.source,
-        "seed": seed,
-        "include": config.include,
-        "exclude": config.exclude,
-        "costs": config.costs,
-        "budget": config.budget,
-        "quotas": config.quotas,
-    }
-    if name == PRECEDENT:
-        asked["targets"] = config.tune
-        asked["weights"] = {language: config.weights.get(language.code, 1.0) for language in config.tune}
-    return model_free.choose(name, config.pool, k, **asked)
+        The study was checked, so only the name after `diversity:` can still be wrong; that shows in the first proposal.
+        """
+        name, seed = self.config.search.strategy, self.config.seed
+        if name.startswith("diversity:"):
+            inner = name.removeprefix("diversity:")
+            return diversity(lambda k, seed: self.model_free(inner, k, seed), seed)
+        if name in OWN:
+            return own_strategy(name, OWN[name])
+        return STRATEGIES[name](self.config)
+
+    @cached_property
+    def warm_start(self) -> list[tuple[str, Subset]]:
+        """The subsets a search begins with, each with the first of the strategies that choose it; duplicates dropped.
+
+        They have the largest size the study allows; what breaks its conditions is left out. Empty for the strategy
+        `random`, which is a baseline.
+        """
+        config = self.config
+        if not config.search.warm_start or config.search.strategy == "random":
+            return []
+        first: dict[Subset, str] = {}
+        names = (PRECEDENT, *WARM) if has_precedent(config.core, config.scope) else WARM
+        try:
+            for name in names:
+                first.setdefault(self.model_free(name, config.space.sizes[1], config.seed), name)
+        except InputError as problem:
+            message = f"{config.path.name}: the warm start: {problem.message}"
+            raise InputError(message, f"{problem.hint}; or search.warm_start = false") from None
+        return [(name, subset) for subset, name in first.items() if config.space.allows(subset)]
+
+    def model_free(self, name: str, k: int, seed: int) -> Subset:
+        """The subset of `k` languages that `realingo select` would choose for this study with the strategy `name`."""
+        config = self.config
+        asked: Options = {
+            "metric": config.search.metric,
+            "source": config.core.source,
+            "seed": seed,
+            "include": config.include,
+            "exclude": config.exclude,
+            "costs": config.costs,
+            "budget": config.budget,
+            "quotas": config.quotas,
+        }
+        if name == PRECEDENT:
+            asked["targets"] = config.tune
+            asked["weights"] = {language: config.weights.get(language.code, 1.0) for language in config.tune}
+        return model_free.choose(name, config.pool, k, **asked)
+
+    @property
+    def trials_needed(self) -> int:
+        """Trials until greedy or backward measures its first subset of a size the study asks for; 0 for the others.
+
+        After the warm start, with one worker; lazy evaluation may spare some, of greedy from the third language on.
+        With more workers a size can be left while its last subsets run, and then be taken up again.
+        """
+        space, strategy = self.config.space, self.config.search.strategy
+        pinned, free = len(space.pinned), len(space.free)
+        passed = {
+            "greedy": range(free, free - (self.config.sizes[0] - pinned - 1), -1),  # moves from each size on the way
+            "backward": range(free, self.config.sizes[1] - pinned + 1, -1),
+        }.get(strategy)
+        if passed is None:
+            return 0
+        whole = strategy == "backward" and free + pinned > self.config.sizes[1]  # is measured first
+        return len(self.warm_start) + sum(passed) + 1 + whole
 
 
 def diversity(choose: Callable[[int, int], Subset], first: int) -> Proposer:
-    """What model-free choice alone achieves: `choose(k, seed)` with one seed after another, then by chance.
+    """A strategy of model-free choice alone: `choose(k, seed)` with one seed after another, then by chance.
 
     `first` is the seed that comes first.
     """

@@ -11,10 +11,10 @@ from search.config.study_config import StudyConfig
 from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict, verdict
-from search.effort import cost as work
-from search.effort import fidelities
+from search.effort.cost import Price
+from search.effort.fidelities import Fidelities
 from search.results.trials import SearchStatus, TrialRecord
-from search.study.storage import shown
+from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import Trial
 from search.terminal import remark
@@ -43,13 +43,13 @@ def status_of(study: Study, explain: bool = False) -> SearchStatus:
     found = _verdict(recommender)
     return SearchStatus(
         study=config.name,
-        storage=shown(config.storage),
+        storage=redact_url(config.storage),
         trials={state: states.count(state) for state in ("complete", "failed", "pruned", "running")},
-        levels=_by_level(fidelities.levels(config), ended) if config.search.fidelity == "ladder" else None,
+        levels=_by_level(Fidelities(config).by_level, ended) if config.search.fidelity == "ladder" else None,
         best=_in_short(best[0]) if best else None,
         recommended=recommender.recommendation() if config.search.strategy == "surrogate" else None,
         front=tuple(map(_in_short, study.front())) if config.search.objectives else None,
-        full_equivalents=work.price_of(config).of_trials(ended),
+        full_equivalents=Price(config).of_trials(ended),
         seconds=sum(trial.seconds for trial in ended),
         source_score=_source_score(study, ended),
         explain=recommender.effects() if explain else None,

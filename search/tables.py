@@ -71,7 +71,7 @@ class Fitted:
 
     @cached_property
     def _widths(self) -> list[int]:
-        """What each column needs: its longest cell where it is aligned right, else its longest word."""
+        """The width that each column needs: its longest cell where it is aligned right, else its longest word."""
         found = []
         for number, column in enumerate(self.columns):
             cells = self._cells(number)

@@ -85,7 +85,7 @@ def command_line(*words: str | Path, overrides: Sequence[str] | None = None) -> 
 
 
 def adjust(quiet: bool = False, verbose: bool = False, color: bool = True) -> None:
-    """What the user wants to see on stderr, and whether in colours; for the rest of this process."""
+    """Set what the user wants to see on stderr, and whether in colours; for the rest of this process."""
     global _quiet, _verbose
     _quiet, _verbose = quiet, verbose
     out.no_color, err.no_color = not color or _plain_out, not color or _plain_out
@@ -172,8 +172,8 @@ def _plain(form: str) -> TextColumn:
 
 
 @dataclass
-class Stage:
-    """What was heard of one label."""
+class LabelProgress:
+    """Times and counts that were heard of one label."""
 
     begun: float  # seconds of the clock
     last: float  # when a line was written of it, or it began
@@ -192,14 +192,14 @@ class Lines:
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] | None = None) -> None:
         self._say, self._lock = say, threading.Lock()
         self._clock = clock or (lambda: time.monotonic())
-        self._stages: dict[str, Stage] = {}  # the one heard of last comes last
+        self._stages: dict[str, LabelProgress] = {}  # the one heard of last comes last
         self._spoke = self._clock()
         self._pause = FIRST_SECONDS
 
     def __call__(self, what: str, done: int, total: int, note: str = "") -> None:
         with self._lock:
             now, before = self._clock(), self._stages.pop(what, None)
-            stage = before if before is not None and done >= before.done else Stage(now, now)
+            stage = before if before is not None and done >= before.done else LabelProgress(now, now)
             self._stages[what] = stage
             stage.done, stage.total, stage.note = done, total, note
             due = now - stage.last >= (PLAIN_EVERY_SECONDS if stage.spoken else FIRST_SECONDS)
@@ -221,14 +221,14 @@ class Lines:
                     self._tell(*under_way[-1], now)
                 self._pause = min(LONGEST_PAUSE_SECONDS, 2 * self._pause)
 
-    def _tell_workers(self, workers: list[tuple[str, Stage]], now: float) -> None:
+    def _tell_workers(self, workers: list[tuple[str, LabelProgress]], now: float) -> None:
         some = workers[:MOST_WORKERS]
         parts = [f"{what} {each.done}/{each.total} in {now - each.begun:.0f} s" for what, each in some]
         more = len(workers) - len(parts)
         self._say("; ".join(parts) + (f"; and {more} more" if more else ""))
         self._spoke = now
 
-    def _tell(self, what: str, stage: Stage, now: float) -> None:
+    def _tell(self, what: str, stage: LabelProgress, now: float) -> None:
         spent, done, total = now - stage.begun, stage.done, stage.total
         left = f", about {spent / done * (total - done):.0f} s left" if 0 < done < total else ""
         self._say(f"{what}: {done}/{total} in {spent:.0f} s{left}{', ' if stage.note else ''}{stage.note}")

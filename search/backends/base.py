@@ -1,4 +1,4 @@
-"""What a backend measures: a job, and what became of it. Sent between processes, so plain values."""
+"""A job that a backend measures, and its outcome. Sent between processes, so plain values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: a score, or an error in words; `lost` if its process died under it."""
+    """The outcome of a job: a score, or an error in words; `lost` if its process died under it."""
 
     number: int
     score: Score | None = None
@@ -65,7 +65,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Stage:
-    """How far a worker is with what it does just now."""
+    """The progress of a worker with what it does just now."""
 
     what: str
     done: int

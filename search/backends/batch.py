@@ -28,7 +28,7 @@ AGAIN = "run the same command again: what was measured is kept"
 
 @dataclass(frozen=True)
 class Bench:
-    """Where evaluations run and who hears of them."""
+    """A place where evaluations run, with those who hear of them."""
 
     backend: str
     workers: int

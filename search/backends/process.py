@@ -25,7 +25,7 @@ from typing import Protocol
 from realign.score import Advance, Evaluator
 from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.stages import Teller
-from search.backends.worker_pool import Crew, LostError
+from search.backends.worker_pool import LostError, WorkerPool
 
 Make = Callable[[Advance], Evaluator]
 PATIENCE = 10.0  # seconds that another fork server may take to answer
@@ -34,8 +34,8 @@ NEEDED = ("realign.evaluate", "realign.tasks.tagging", "realign.build.evaluator"
 
 
 @dataclass(frozen=True)
-class Seating:
-    """What a worker gets of this machine."""
+class WorkerShare:
+    """The share of this machine that a worker gets."""
 
     threads: int
     gpu: str = ""  # as CUDA_VISIBLE_DEVICES names it
@@ -45,11 +45,11 @@ class Seating:
 class Process:
     """A worker process behind a pipe."""
 
-    def __init__(self, make: Make, seating: Seating) -> None:
+    def __init__(self, make: Make, worker_share: WorkerShare) -> None:
         context = multiprocessing.get_context("forkserver")
         self._problem = ""
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, make, seating, travelling()), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, make, worker_share, travelling()), daemon=True)
         try:
             with _without_main():
                 start(self.process)
@@ -130,13 +130,13 @@ class ThisMachine:
         self._make = make
         gpus = _gpus()
         threads = max(1, (os.cpu_count() or 1) // workers)
-        self._seatings = [Seating(threads)]
+        self._shares = [WorkerShare(threads)]
         if gpus:
-            self._seatings = [Seating(threads, gpu, share_of(workers, len(gpus))) for gpu in gpus]
+            self._shares = [WorkerShare(threads, gpu, share_of(workers, len(gpus))) for gpu in gpus]
         multiprocessing.set_forkserver_preload([name for name in sys.modules if name.startswith(OURS)])
 
     def start(self, place: int) -> Process:
-        return Process(self._make, self._seatings[place % len(self._seatings)])
+        return Process(self._make, self._shares[place % len(self._shares)])
 
     def wait(self, workers: Sequence[Process], seconds: float | None) -> list[Process]:
         heard = multiprocessing.connection.wait([each for worker in workers for each in worker.handles()], seconds)
@@ -152,9 +152,9 @@ def prepare() -> None:
     forkserver.ensure_running()
 
 
-def processes(make: Make, workers: int, advance: Advance | None = None) -> Crew[Process]:
+def processes(make: Make, workers: int, advance: Advance | None = None) -> WorkerPool[Process]:
     """A backend of worker processes that each make their evaluator once. `advance` hears how far each of them is."""
-    return Crew(ThisMachine(make, workers), workers, advance)
+    return WorkerPool(ThisMachine(make, workers), workers, advance)
 
 
 def _gpus() -> list[str]:
@@ -165,18 +165,18 @@ def _gpus() -> list[str]:
     return (named or [str(number) for number in range(count)])[:count]
 
 
-def _work(pipe: Connection, make: Make, seating: Seating, environment: dict[str, str]) -> None:
+def _work(pipe: Connection, make: Make, worker_share: WorkerShare, environment: dict[str, str]) -> None:
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     threading.Thread(target=_end_with_driver, daemon=True).start()
     os.environ.update(environment)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(seating.threads)
-    if seating.gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = seating.gpu
+        os.environ[name] = str(worker_share.threads)
+    if worker_share.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = worker_share.gpu
     try:
         _leave_no_semaphores()
-        keep_to(seating.share)
+        keep_to(worker_share.share)
         evaluator = make(Teller(pipe.send))
     except Exception as problem:
         pipe.send(LostError(f"it could not start: {_format_problem(problem)}"))

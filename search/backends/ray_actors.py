@@ -29,7 +29,7 @@ from realign.score import Advance, Evaluator
 from search import terminal
 from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.stages import Teller
-from search.backends.worker_pool import Crew, LostError
+from search.backends.worker_pool import LostError, WorkerPool
 from selector.errors import InputError
 
 Make = Callable[[Advance], Evaluator]
@@ -81,7 +81,7 @@ class Connection:
             ray.shutdown()
 
 
-class Bench:
+class EvaluatorActor:
     """What an actor is: an evaluator that is made once, and stays. It works in a thread, so that stages can be told."""
 
     def __init__(self, make: Make, environment: dict[str, str], share: float) -> None:
@@ -115,7 +115,7 @@ class Actor:
     """An actor and what it has to say; `answer` is None while it has nothing to do."""
 
     def __init__(self, make: Make, cpus: float, gpus: float) -> None:
-        kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Bench)
+        kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(EvaluatorActor)
         self._actor = cast(Any, kind.remote(make, travelling(), gpus))
         self._job: Job | None = None
         self.answer = self._actor.stand.remote()
@@ -168,6 +168,6 @@ class Cluster:
         self._connection.close()
 
 
-def actors(make: Make, workers: int, address: str, advance: Advance | None = None) -> Crew[Actor]:
+def actors(make: Make, workers: int, address: str, advance: Advance | None = None) -> WorkerPool[Actor]:
     """A backend of Ray actors that each make their evaluator once. `advance` hears how far each of them is."""
-    return Crew(Cluster(make, workers, address), workers, advance)
+    return WorkerPool(Cluster(make, workers, address), workers, advance)

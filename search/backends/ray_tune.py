@@ -56,7 +56,7 @@ class Word:
     stage: Stage
 
 
-class Measured(tune.Trainable):
+class MeasuringTrainable(tune.Trainable):
     """A trial of Tune, a step for each seed. The evaluator stays when Tune gives the same actor another trial."""
 
     def setup(self, config: dict[str, Any], **known: Any) -> None:
@@ -139,7 +139,7 @@ class Line(tune.search.Searcher):
         """Nothing, as above."""
 
 
-class Clock(tune.Callback):
+class TrialClock(tune.Callback):
     """When a trial really began: its actor may have had to start first."""
 
     def __init__(self, started: dict[str, float]) -> None:
@@ -245,7 +245,7 @@ class TuneTrials:
         self._problem = "it ended by itself"
         cpus, gpus = self._connection.shares(workers)
         known = {"make": make, "value": value, "environment": travelling(), "share": gpus, "ear": self._ear.queue}
-        trainable = tune.with_resources(tune.with_parameters(Measured, **known), {"cpu": cpus, "gpu": gpus})
+        trainable = tune.with_resources(tune.with_parameters(MeasuringTrainable, **known), {"cpu": cpus, "gpu": gpus})
         scheduler = AsyncHyperBandScheduler(
             time_attr="training_iteration", max_t=seeds, grace_period=1, reduction_factor=KEPT_OF_A_RUNG
         )
@@ -284,7 +284,7 @@ class TuneTrials:
                     reuse_actors=True,
                     storage_path=folder,
                     stop=Closing(self._line.closed),
-                    callbacks=[Clock(self._line.started)],
+                    callbacks=[TrialClock(self._line.started)],
                     raise_on_failed_trial=False,
                     verbose=0,
                 )

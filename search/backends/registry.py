@@ -35,7 +35,7 @@ def mean_score(per_language: Mapping[str, float]) -> float:
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at, in this process or another: an evaluator is made from it and nothing else."""
+    """The languages and data to look at, in this process or another: an evaluator is made from it and nothing else."""
 
     core: Core
     scope: Scope
@@ -69,7 +69,7 @@ def usual_backend(workers: int, time_limit: float | None = None) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Which backend, with how many workers; InputError for one that is not there or cannot have so many."""
+    """A backend by name, with a number of workers; InputError for one that is missing or cannot have so many."""
 
     name: str = "inline"
     workers: int = 1

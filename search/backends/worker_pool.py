@@ -42,7 +42,7 @@ Hired = TypeVar("Hired", bound=Worker)
 
 
 class Site(Protocol[Hired]):
-    """Where workers live."""
+    """A place where workers live."""
 
     def start(self, place: int) -> Hired:
         """A new worker on one of the places 0, 1, …; a failure to start is heard as its death."""
@@ -56,7 +56,7 @@ class Site(Protocol[Hired]):
 
 
 @dataclass
-class _Seat(Generic[Hired]):
+class _Slot(Generic[Hired]):
     place: int
     worker: Hired
     ready: bool = False
@@ -64,7 +64,7 @@ class _Seat(Generic[Hired]):
     until: float = math.inf  # the time.monotonic() at which the job must have ended
 
 
-class Crew(Generic[Hired]):
+class WorkerPool(Generic[Hired]):
     """A backend of workers. Jobs go to whoever is ready first; a worker that dies takes only its own job with it."""
 
     def __init__(self, site: Site[Hired], workers: int, advance: Advance | None = None) -> None:
@@ -73,7 +73,7 @@ class Crew(Generic[Hired]):
         self._board = Board(advance)
         self._site = site
         self._jobs: deque[Job] = deque()
-        self._seats: list[_Seat[Hired]] = []
+        self._slots: list[_Slot[Hired]] = []
         self._fill()
 
     def submit(self, job: Job) -> None:
@@ -83,59 +83,59 @@ class Crew(Generic[Hired]):
         ended: list[Outcome] = []
         while not ended:
             self._hand_out()
-            seats = list(self._seats)
-            first = min(seat.until for seat in seats)
+            slots = list(self._slots)
+            first = min(slot.until for slot in slots)
             seconds = None if first == math.inf else max(0.0, first - time.monotonic())
-            heard = self._site.wait([seat.worker for seat in seats], seconds)
-            ended += [outcome for seat in seats if seat.worker in heard for outcome in self._hear(seat)]
-            ended += [self._stop(seat) for seat in list(self._seats) if seat.until <= time.monotonic()]
+            heard = self._site.wait([slot.worker for slot in slots], seconds)
+            ended += [outcome for slot in slots if slot.worker in heard for outcome in self._hear(slot)]
+            ended += [self._stop(slot) for slot in list(self._slots) if slot.until <= time.monotonic()]
         return ended
 
     def close(self) -> None:
         self._jobs.clear()
-        for seat in self._seats:
-            seat.worker.end()
-        self._seats.clear()
+        for slot in self._slots:
+            slot.worker.end()
+        self._slots.clear()
         self._site.close()
 
     def _fill(self) -> None:
         """Put a worker on every free place."""
-        free = set(range(self.workers)) - {seat.place for seat in self._seats}
-        self._seats += [_Seat(place, self._site.start(place)) for place in sorted(free)]
+        free = set(range(self.workers)) - {slot.place for slot in self._slots}
+        self._slots += [_Slot(place, self._site.start(place)) for place in sorted(free)]
 
     def _hand_out(self) -> None:
-        for seat in self._seats:
-            if self._jobs and seat.ready and seat.job is None:
-                seat.job = self._jobs.popleft()
-                seat.until = time.monotonic() + (seat.job.time_limit or math.inf)
-                seat.worker.begin(seat.job)
+        for slot in self._slots:
+            if self._jobs and slot.ready and slot.job is None:
+                slot.job = self._jobs.popleft()
+                slot.until = time.monotonic() + (slot.job.time_limit or math.inf)
+                slot.worker.begin(slot.job)
         if self._jobs:  # not sooner: workers that cannot start would be started for ever
             self._fill()
 
-    def _hear(self, seat: _Seat[Hired]) -> list[Outcome]:
+    def _hear(self, slot: _Slot[Hired]) -> list[Outcome]:
         try:
-            said = seat.worker.hear()
+            said = slot.worker.hear()
         except LostError as death:
-            return self._bury(seat, str(death))
+            return self._bury(slot, str(death))
         if isinstance(said, Stage):
-            self._board.show(seat.place, said)
+            self._board.show(slot.place, said)
             return []
-        self._board.show(seat.place, None)
-        seat.ready, seat.job, seat.until = True, None, math.inf
+        self._board.show(slot.place, None)
+        slot.ready, slot.job, slot.until = True, None, math.inf
         return [] if said is None else [said]
 
-    def _bury(self, seat: _Seat[Hired], how: str) -> list[Outcome]:
+    def _bury(self, slot: _Slot[Hired], how: str) -> list[Outcome]:
         """Its job is lost. A worker that never got ready costs the job that waits longest, so that it is heard of."""
-        self._dismiss(seat)
-        job = seat.job or (self._jobs.popleft() if self._jobs and not seat.ready else None)
+        self._dismiss(slot)
+        job = slot.job or (self._jobs.popleft() if self._jobs and not slot.ready else None)
         return [Outcome(job.number, error=how, lost=True)] if job else []
 
-    def _stop(self, seat: _Seat[Hired]) -> Outcome:
-        self._dismiss(seat)
-        assert seat.job is not None
-        return overdue(seat.job)
+    def _stop(self, slot: _Slot[Hired]) -> Outcome:
+        self._dismiss(slot)
+        assert slot.job is not None
+        return overdue(slot.job)
 
-    def _dismiss(self, seat: _Seat[Hired]) -> None:
-        self._board.show(seat.place, None)
-        seat.worker.end()
-        self._seats.remove(seat)
+    def _dismiss(self, slot: _Slot[Hired]) -> None:
+        self._board.show(slot.place, None)
+        slot.worker.end()
+        self._slots.remove(slot)

@@ -50,8 +50,8 @@ MATRIX = 1024  # of the product that the machine's rate is measured with
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What all ways share."""
+class Setup:
+    """The encoder and data that all ways share."""
 
     world: World
     encoder: Encoder
@@ -62,7 +62,7 @@ class Stage:
     device: torch.device
 
     @classmethod
-    def built(cls) -> Stage:
+    def built(cls) -> Setup:
         world = World()
         encoder = world_encoder()
         task = Tagging(encoder, world, "eng", TUNING)
@@ -79,7 +79,7 @@ def core(seeds: int, workers: int) -> Json:
     torch.set_num_threads(1)
     try:
         with terminal.progress() as advance:
-            stage = Stage.built()
+            stage = Setup.built()
             ways = _ways(stage, plain)
             for way in ways.values():  # caches filled, vectors made
                 way(seeds)
@@ -88,7 +88,7 @@ def core(seeds: int, workers: int) -> Json:
                 for name, way in ways.items():
                     spent[name].append(_seconds(stage.device, way, seed))
                     advance("bench core", seed * len(ways) + len(spent[name]), seeds * len(ways))
-            share = _flops(stage) / statistics.median(spent["solo"]) / _matmul_rate(stage.device)
+            share = _count_flops(stage) / statistics.median(spent["solo"]) / _matmul_rate(stage.device)
     finally:
         torch.set_num_threads(threads)
     spent["many"] = [each / BESIDE for each in spent["many"]]
@@ -96,7 +96,7 @@ def core(seeds: int, workers: int) -> Json:
     return {"rows": rows, "matmul_share": share, "threads": 1, "device": _device_name(stage.device), "rounds": seeds}
 
 
-def _ways(stage: Stage, plain: Callable[[Stage, Subset, int], object]) -> dict[str, Callable[[int], object]]:
+def _ways(stage: Setup, plain: Callable[[Setup, Subset, int], object]) -> dict[str, Callable[[int], object]]:
     def scored(fidelity: Fidelity) -> Callable[[int], object]:
         return lambda seed: stage.evaluator(_subset(seed), fidelity, seed)
 
@@ -109,7 +109,7 @@ def _ways(stage: Stage, plain: Callable[[Stage, Subset, int], object]) -> dict[s
     }
 
 
-def _plain() -> Callable[[Stage, Subset, int], object]:
+def _plain() -> Callable[[Setup, Subset, int], object]:
     try:
         import accelerate  # noqa: F401
     except ImportError as problem:
@@ -117,14 +117,14 @@ def _plain() -> Callable[[Stage, Subset, int], object]:
         raise InputError(message, "install it: pip install accelerate") from problem
     from search.bench import naive_trainer as plain
 
-    def score(stage: Stage, subset: Subset, seed: int) -> float:
+    def score(stage: Setup, subset: Subset, seed: int) -> float:
         setting = plain.Setting(stage.encoder.origin, stage.world, stage.targets, HOW, TUNING, FULL)
         return plain.score(setting, subset.codes, seed)
 
     return score
 
 
-def _many(stage: Stage, seed: int) -> list[object]:
+def _many(stage: Setup, seed: int) -> list[object]:
     runs = [
         Run({code: stage.pairs.of(code) for code in _subset(number).codes}, number)
         for number in range(seed, seed + BESIDE)
@@ -161,7 +161,7 @@ def _row(name: str, times: list[float], plain: list[float]) -> Json:
     }
 
 
-def _flops(stage: Stage) -> float:
+def _count_flops(stage: Setup) -> float:
     """Of the matrix products of one evaluation, on its tokens alone; a backward pass is two forward passes.
 
     Attention's own products are left out (small), and what the last block saves is not taken off.

@@ -21,9 +21,9 @@ from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
 from search.bench.rank_correlation import spearman
 from search.config.schema import StudyFile, check
-from search.config.study_config import resolved
-from search.effort import cost as work
-from search.effort import fidelities
+from search.config.study_config import resolve_study
+from search.effort.cost import Price
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.results.json_reader import Json
 from selector.languages.language import Pool
@@ -89,9 +89,11 @@ def variants(full: Fidelity, size: int) -> list[Variant]:
 
 def fidelity(seeds: int, workers: int) -> Json:
     """Cheap against full fidelity on random subsets of the embedded world. What is measured is kept."""
-    config = resolved(Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD)))
+    config = resolve_study(
+        Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD))
+    )
     subsets, at = drawn(config.pool, config.seed, SUBSETS, SIZE), range(seeds)
-    view, full = backends.search_view(config), fidelities.full(config)
+    view, full = backends.search_view(config), Fidelities(config).full
     wanted = [(subset, seed) for seed in at for subset in subsets]
     rows = []
     with terminal.progress() as advance, Interrupts() as interrupts:
@@ -108,7 +110,7 @@ def fidelity(seeds: int, workers: int) -> Json:
                     "name": variant.name,
                     **agreement(values(scores, subsets, at), truth),
                     "cost_ratio": seconds(later) / spent,
-                    "setup": work.price_of(config).paid_once(variant.fidelity),
+                    "setup": Price(config).paid_once(variant.fidelity),
                     "subsets": len(subsets),
                     "seeds": seeds,
                 }
@@ -127,7 +129,7 @@ def values(scores: Mapping[Wanted, Score], subsets: Sequence[Subset], seeds: Seq
 
 
 def seconds(scores: Mapping[Wanted, Score]) -> float:
-    """Of one evaluation: the median, since other programs run too."""
+    """Seconds of one evaluation: the median, since other programs run too."""
     return statistics.median(score.seconds for score in scores.values())
 
 

@@ -3,7 +3,7 @@
 Notations
     N, n     measurements, languages of the pool
     X        who is in a subset [N, n], 0 or 1
-    y        values, standardized [N]
+    y        values, standardize [N]
 heat       Gaussian process of BoTorch with the heat kernel on the hypercube, Π tanh(β_i)^[x_i ≠ y_i], one β for all
            languages (Doumont et al. 2025, arXiv 2510.26633); heat-ard: a β for each
 smac       random forest and expected improvement of SMAC 3 (Lindauer et al. 2022) over one real number per language; a
@@ -67,7 +67,7 @@ def by_improvement(model: Model, space: Space, past: Past, rng: Generator) -> Su
     """The subset of highest expected improvement over the highest mean of a measured one, not begun before."""
     if len(past.values) < begin_with(space):
         return random(space, past, rng)
-    X, y = standardized(space, past)
+    X, y = standardize(space, past)
     predict = model(X, y)
     best = float(predict(X)[0].max())
 
@@ -77,8 +77,8 @@ def by_improvement(model: Model, space: Space, past: Past, rng: Generator) -> Su
     return most(score, predict(X)[0], space, past, rng)
 
 
-def standardized(space: Space, past: Past) -> tuple[Array, Array]:
-    """What was measured: X [N, n] and y [N]."""
+def standardize(space: Space, past: Past) -> tuple[Array, Array]:
+    """The measurements as arrays: X [N, n] and y [N]."""
     y = np.array(list(past.values.values()))
     return masks(space, past.values), (y - y.mean()) / (y.std() or 1.0)
 
@@ -128,7 +128,7 @@ def thompson(space: Space, past: Past, rng: Generator) -> Subset | None:
     """The best subset under one draw of all coefficients of members and pairs."""
     if len(past.values) < begin_with(space):
         return random(space, past, rng)
-    X, y = standardized(space, past)
+    X, y = standardize(space, past)
     each = by_order(centred(X) @ centred(X).T, 2)
     weights = gaussian_process.learn_weights(each, y, np.ones(len(y)), USUAL, np.full(3, DOUBT))
     one, two = coefficients(centred(X), y, weights, rng)
@@ -231,7 +231,7 @@ def _asked_of_smac(space: Space, past: Past, seed: int) -> Array:
     names = [language.code for language in space.pool]
     configurations = ConfigurationSpace(seed=seed)
     configurations.add([Float(name, (0.0, 1.0)) for name in names])
-    X, y = standardized(space, past)
+    X, y = standardize(space, past)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scenario = Scenario(

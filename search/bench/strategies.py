@@ -20,9 +20,11 @@ from numpy.random import default_rng
 
 from realign.evaluators import table as replay
 from search import terminal
-from search.bench.problems import Problem, Replayed, named
+from search.bench.problems.base import Problem
+from search.bench.problems.replayed import Replayed
+from search.bench.problems.synthetic import synthetic_problem
 from search.bench.rivals import PREFIX, RIVALS
-from search.bench.strategy_names import repeated
+from search.bench.strategy_names import split_repeats
 from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
 from search.results.json_reader import Json
@@ -52,7 +54,7 @@ LEVEL = 0.9
 
 
 @dataclass(frozen=True)
-class Task:
+class RunTask:
     """One strategy in one repetition."""
 
     table: str  # a file, or empty
@@ -82,7 +84,7 @@ class Trace:
 
     @property
     def reached(self) -> float | None:
-        """What it cost to measure a subset near the best."""
+        """The cost until a subset near the best was measured."""
         return next((cost for cost, score in zip(self.costs, self.scores, strict=True) if score >= 1 - NEAR), None)
 
 
@@ -98,29 +100,33 @@ def search(
     if table is None and problem is None:
         table = str(TABLE) if TABLE.exists() else None
     file, name = (table or "", "") if table else ("", problem or "n20")
-    first = opened(file, name, 0)  # what is wrong shows before any worker starts
+    first = open_problem(file, name, 0)  # what is wrong shows before any worker starts
     laddered = {"ladder"} if set(first.shares) >= {*ORDER} else set[str]()
     strategies = strategies or (*laddered, *SYNTHETIC)
     for strategy in strategies:
-        if repeated(strategy)[0] not in {*STRATEGIES, *laddered} and not strategy.startswith(("diversity:", PREFIX)):
+        if split_repeats(strategy)[0] not in {*STRATEGIES, *laddered} and not strategy.startswith(
+            ("diversity:", PREFIX)
+        ):
             others = ("surrogate:auto", *laddered, "diversity:<select strategy>", *map(PREFIX.__add__, RIVALS))
             known = ", ".join((*STRATEGIES, *others))
             raise InputError(f"there is no strategy '{strategy}'", f"known: {known}")
         first.planner(strategy, 0)
     horizon = first.space.count() if file else max(LOOKS)  # synthetic ones would need thousands by chance
     tasks = [
-        Task(file, name, each, repetition, horizon, batch) for repetition in range(repetitions) for each in strategies
+        RunTask(file, name, each, repetition, horizon, batch)
+        for repetition in range(repetitions)
+        for each in strategies
     ]
     traces = _all(tasks, workers)
     rows = [_row([trace for trace in traces if trace.strategy == each], horizon) for each in strategies]
     return {"rows": rows, "problem": first.name, "horizon": horizon, "batch": batch}
 
 
-def opened(file: str, name: str, repetition: int) -> Problem:
-    return Replayed(replay.load(Path(file))) if file else named(name, repetition)
+def open_problem(file: str, name: str, repetition: int) -> Problem:
+    return Replayed(replay.load(Path(file))) if file else synthetic_problem(name, repetition)
 
 
-def _all(tasks: Sequence[Task], workers: int) -> list[Trace]:
+def _all(tasks: Sequence[RunTask], workers: int) -> list[Trace]:
     """In the order of the tasks, whoever ran them."""
     with terminal.progress() as advance:
         if workers == 1:
@@ -140,15 +146,15 @@ def _all(tasks: Sequence[Task], workers: int) -> list[Trace]:
 _opened: dict[tuple[str, str, int], Problem] = {}  # the last one: the strategies of a repetition share it
 
 
-def run(task: Task) -> Trace:
+def run(task: RunTask) -> Trace:
     key = (task.table, task.problem, 0 if task.table else task.repetition)
     if key not in _opened:
         _opened.clear()
-        _opened[key] = opened(*key)
-    return traced(_opened[key], task)
+        _opened[key] = open_problem(*key)
+    return trace_run(_opened[key], task)
 
 
-def traced(problem: Problem, task: Task) -> Trace:
+def trace_run(problem: Problem, task: RunTask) -> Trace:
     """Search until the horizon, and no further than the last look where near the best."""
     plan = problem.planner(task.strategy, task.repetition)
     seen, begun, met = list[Seen](), list[tuple[Subset, str]](), set[Language]()
@@ -182,7 +188,7 @@ def traced(problem: Problem, task: Task) -> Trace:
 
 def _recommended(problem: Problem, seen: Sequence[Seen]) -> float:
     """The true score of what the surrogate recommends after these; 0 where it recommends nothing."""
-    subset = problem.recommended(seen)
+    subset = problem.recommend(seen)
     return 0.0 if subset is None else problem.score(problem.truth(subset))
 
 

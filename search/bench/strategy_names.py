@@ -6,7 +6,7 @@ from search.surrogate.repeats import MOST, Repeats
 from selector.errors import InputError
 
 
-def repeated(strategy: str) -> tuple[str, Repeats]:
+def split_repeats(strategy: str) -> tuple[str, Repeats]:
     """A strategy and its `search.repeats`: "surrogate:auto" and "surrogate:3" are the surrogate with repeats.
 
     InputError for repeats that a study could not ask for.

@@ -149,7 +149,7 @@ def _diversity(results: PublishedResults) -> Array:
 
 
 def _covered(results: PublishedResults) -> Array:
-    """How many targets are members."""
+    """The number of targets that are members."""
     return np.array([float(len({*draws[0]} & {*results.targets})) for draws in results.lists if len(draws) == 1])
 
 

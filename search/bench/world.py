@@ -18,10 +18,10 @@ from search.bench import select as bench_select
 from search.bench import strategies as bench_search
 from search.bench import transfer as bench_transfer
 from search.config.schema import StudyFile, check
-from search.config.study_config import resolved
+from search.config.study_config import resolve_study
 from search.confirmation.significance import student_interval
 from search.interrupts import Interrupts
-from search.planner import model_free_subset
+from search.planner import StudyPlanner
 from search.results.json_reader import Json
 from selector.errors import InputError
 from selector.languages.language import Pool, parse
@@ -83,11 +83,11 @@ def world(seeds: int, workers: int) -> Json:
     Rows: no realignment, four languages of one branch, four diverse ones (max-sum on syntax), all. And 30 random
     subsets of four at two seeds each: how far they spread, against the noise between seeds.
     """
-    config = resolved(Path.cwd() / "bench-world.toml", check(StudyFile, Path("bench-world.toml"), dict(WORLD)))
+    config = resolve_study(Path.cwd() / "bench-world.toml", check(StudyFile, Path("bench-world.toml"), dict(WORLD)))
     named = {
         "none": Subset(),
         "same-branch": Subset.of(parse(code) for code in SAME_BRANCH),
-        "diverse": model_free_subset(config, "max-sum", 4, config.seed),
+        "diverse": StudyPlanner(config).model_free("max-sum", 4, config.seed),
         "all": Subset(config.pool),
     }
     drawn = _random_subsets(config.pool, config.seed, RANDOM)

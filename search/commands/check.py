@@ -15,21 +15,23 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from realign.build import corpora as sources
 from realign.build import evaluator as assemble
 from realign.build import repeated, tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope
-from realign.score import Advance, SourceScore
-from search import planner, terminal
+from realign.score import Advance
+from search import terminal
 from search.config.study_config import StudyConfig
-from search.effort import trust
-from search.results.convergence import convergence_remark, source_to_json
-from search.study.storage import check_storage, shown
+from search.effort.trust import CheapLevels
+from search.planner import StudyPlanner
+from search.results.check import CheckReport, EncoderShape, LanguageData, ParallelText, TaskData
+from search.results.convergence import convergence_remark
+from search.study.storage import check_storage, redact_url
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
 from selector.languages.language import Language
@@ -37,99 +39,132 @@ from selector.languages.language import Language
 if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
 
-Answer = TypeVar("Answer")
-SPLITS = ("train", "dev", "test")
+
+def check(config: StudyConfig, time: bool = False) -> CheckReport:
+    """Look at everything. `time`: also measure one short trial, where nothing is wrong."""
+    from search.commands.estimate import Estimator
+
+    if text := CheapLevels(config).sentence():
+        terminal.remark(text)
+    with terminal.progress() as advance:
+        report = StudyCheck(config, advance).examine()
+        if time and not report.problems and (measured := report.attempt(Estimator(config, advance).estimate)):
+            report.estimate, report.source_score = measured
+            if text := convergence_remark(report.source_score, config.core.task.length_key):
+                terminal.remark(text)
+    return report
 
 
 @dataclass
-class Report:
-    """What was found. `languages`, `model` and `levels` are rows of the JSON document."""
+class StudyCheck:
+    """Looks at everything that a study needs, before anything is trained.
 
-    problems: list[RealingoError] = field(default_factory=list)
-    model: dict[str, Any] | None = None
-    subsets: int = 0
-    languages: list[dict[str, Any]] = field(default_factory=list)
-    levels: list[dict[str, Any]] = field(default_factory=list)
+    Without `counting`, what costs time and can only yield a number is left out. `advance` hears how far it is.
+    """
 
-    def attempt(self, work: Callable[..., Answer], *given: Any) -> Answer | None:
-        """What it answers; None where it cannot be done, which is then one of the problems."""
+    config: StudyConfig
+    advance: Advance
+    counting: bool = True
+    report: CheckReport = field(init=False, default_factory=CheckReport)
+
+    def require(self) -> None:
+        """InputError for the first problem; it says how many more there are."""
+        problems = self.examine().problems
+        if not problems:
+            return
+        first, more, file = problems[0], len(problems) - 1, self.config.path.name
+        others = f"; 'realingo check {file}' shows {more} more problem{'s' * (more > 1)}" if more else ""
+        raise InputError(first.message, first.hint + others)
+
+    def examine(self) -> CheckReport:
+        """Look at everything and collect the problems."""
+        report, core, scope = self.report, self.config.core, self.config.scope
+        report.subsets, report.levels = self.config.space.count(), CheapLevels(self.config).to_json()
+        report.attempt(self._storage)
+        report.attempt(lambda: StudyPlanner(self.config).propose)
+        report.attempt(check_overlap, core)
+        languages = _languages(core.source, scope)
+        used = self._parallel()
+        counts = self._task() if not isinstance(core.model.base, FakeModel) else {}
+        unseen = TaskData(_set_name(core.task_data))
+        report.languages += [
+            LanguageData(language.code, role, used.get(language.code), counts.get(language.code, unseen))
+            for language, role in languages.items()
+        ]
+        fake = isinstance(core.model.base, FakeModel)
+        report.model = EncoderShape("fake") if fake else report.attempt(_model, core, self.advance)
+        return report
+
+    def _storage(self) -> None:
+        """InputError where the record cannot be written, or is there and was made with other settings."""
+        path = check_storage(self.config.storage)
+        for place in (path, path.parent) if path is not None else ():
+            if place.exists() and not os.access(place, os.W_OK):
+                raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
+        if path is not None and not path.exists():
+            return
         try:
-            return work(*given)
+            open_study(self.config, create=False)
+        except InputError as problem:
+            if not problem.message.startswith("there is no study"):
+                raise
         except RealingoError as problem:
-            if not any(problem.message == other.message for other in self.problems):
-                self.problems.append(problem)
-            return None
+            message = f"the storage {redact_url(self.config.storage)} cannot be used: {problem.message}"
+            raise InputError(message, problem.hint) from None
 
-    @property
-    def document(self) -> dict[str, Any]:
-        return {
-            "ok": not self.problems,
-            "problems": [{"error": problem.message, "hint": problem.hint} for problem in self.problems],
-            "model": self.model,
-            "subsets": self.subsets,
-            "languages": self.languages,
-            **({"cheap_levels": self.levels} if self.levels else {}),
-            "estimate": None,
-        }
+    def _parallel(self) -> dict[str, ParallelText]:
+        """The parallel text of the languages of the pool that can be used, by code."""
+        core, pool = self.config.core, self.config.pool
+        if isinstance(core.model.base, FakeModel):
+            return {}
+        text = self.report.attempt(assemble.parallel, core, pool)
+        glance, seen = repeated.readable(core, pool, text), repeated.ParallelText()
+        found: dict[str, ParallelText] = {}
+        if text is None:
+            return {}
+        self.advance("reading parallel text", 0, len(pool))
+        for number, language in enumerate(pool, 1):
+            counted = self.report.attempt(_pairs, core, text, language.code, self.counting)
+            if counted is not None:
+                name = sources.set_of(text, core.data.parallel, language.code)
+                found[language.code] = ParallelText(name, *counted)
+                if glance is not None:
+                    seen.add(language.code, glance.pairs(language.code, "train"))
+            self.advance("reading parallel text", number, len(pool))
+        return found
 
-
-def check(config: StudyConfig, time: bool = False) -> dict[str, Any]:
-    """The document of the command. `time`: also measure one short trial, where nothing is wrong."""
-    from search.commands import estimate
-
-    if text := trust.sentence(config):
-        terminal.remark(text)
-    with terminal.progress() as advance:
-        report = examine(config, advance)
-        document = report.document
-        if time and not report.problems:
-            if measured := report.attempt(estimate.estimate, config, advance):
-                document["estimate"] = measured[0]
-                document |= _source(config, measured[1])
-            document |= {key: report.document[key] for key in ("ok", "problems")}
-    return document
-
-
-def _source(config: StudyConfig, found: SourceScore | None) -> dict[str, Any]:
-    """What the study's fine-tuning reaches on the source; says so where it does not converge."""
-    if text := convergence_remark(found, config.core.task.length_key):
-        terminal.remark(text)
-    return {} if found is None else {"source_score": source_to_json(found)}
-
-
-def unreadable(problem: InputError) -> dict[str, Any]:
-    """The document where the study file itself is wrong."""
-    return Report([problem]).document
-
-
-def require(config: StudyConfig, advance: Advance) -> None:
-    """InputError for the first problem of a study; it says how many more there are."""
-    problems = examine(config, advance, counting=False).problems
-    if not problems:
-        return
-    first, more = problems[0], len(problems) - 1
-    others = f"; 'realingo check {config.path.name}' shows {more} more problem{'s' * (more > 1)}" if more else ""
-    raise InputError(first.message, first.hint + others)
-
-
-def examine(config: StudyConfig, advance: Advance, counting: bool = True) -> Report:
-    """Look at everything. Without `counting`, what costs time and can only yield a number is left out."""
-    report = Report(subsets=config.space.count(), levels=trust.to_json(config))
-    report.attempt(_storage, config)
-    report.attempt(planner.proposer, config)
-    report.attempt(check_overlap, config.core)
-    languages = _languages(config.core.source, config.scope)
-    used = _parallel(config, report, advance, counting)
-    counts = _task(config, report, advance, counting) if not isinstance(config.core.model.base, FakeModel) else {}
-    unseen = {"source": _set_name(config.core.task_data), **dict.fromkeys(SPLITS)}
-    for language, role in languages.items():
-        text, own = used.get(language.code), counts.get(language.code, unseen)
-        report.languages.append({"code": language.code, "role": role, "parallel": text, "task": own})
-    if isinstance(config.core.model.base, FakeModel):
-        report.model = {"id": "fake", "revision": None, "layers": None, "width": None, "positions": None}
-    else:
-        report.model = report.attempt(_model, config.core, advance)
-    return report
+    def _task(self) -> dict[str, TaskData]:
+        """The data of the task by code, in the splits that are looked at: training data of the source alone."""
+        core = self.config.core
+        data = self.report.attempt(tasks.data, core, self.config.scope.targets)
+        if data is None:
+            return {}
+        source = core.source.code
+        wanted: dict[str, list[str]] = {source: ["train"] if core.task.kind != "retrieval" else []}
+        wanted[source] += ["dev"] if self.config.fidelity.patience else []
+        tuned = set(self.config.tune)
+        wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in self.config.scope.everyone}
+        found: dict[str, TaskData] = {}
+        taught: set[str] | None = None
+        seen = repeated.TaskText()
+        self.advance("reading the task's data", 0, len(wanted))
+        for number, (code, splits) in enumerate(wanted.items(), 1):
+            name = sources.set_of(data.corpus, core.task_data, code) if splits else _set_name(core.task_data)
+            counts: dict[str, int] = {}
+            for split in splits if self.counting or core.task_data != "world" else splits[:1]:  # the world has all
+                rows = self.report.attempt(data.required, code, split)
+                if rows is None:
+                    continue
+                counts[split] = len(rows)
+                if code == source and split == "train":
+                    taught = self.report.attempt(_read_labels, core, rows)
+                elif taught is not None and core.task_data != "world":
+                    self.report.attempt(_agree, rows, taught, code, split)
+                if core.task_data != "world":
+                    seen.add(code, split, rows)
+            found[code] = TaskData(name, counts.get("train"), counts.get("dev"), counts.get("test"))
+            self.advance("reading the task's data", number, len(wanted))
+        return found
 
 
 def _languages(source: Language, scope: Scope) -> dict[Language, str]:
@@ -142,89 +177,21 @@ def _languages(source: Language, scope: Scope) -> dict[Language, str]:
     return roles
 
 
-def _storage(config: StudyConfig) -> None:
-    """InputError where the record cannot be written, or is there and was made with other settings."""
-    path = check_storage(config.storage)
-    for place in (path, path.parent) if path is not None else ():
-        if place.exists() and not os.access(place, os.W_OK):
-            raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
-    if path is not None and not path.exists():
-        return
-    try:
-        open_study(config, create=False)
-    except InputError as problem:
-        if not problem.message.startswith("there is no study"):
-            raise
-    except RealingoError as problem:
-        message = f"the storage {shown(config.storage)} cannot be used: {problem.message}"
-        raise InputError(message, problem.hint) from None
+def _pairs(core: Core, text: Any, code: str, counting: bool) -> tuple[int, int]:
+    """The numbers of pairs available and used. InputError where they cannot be used.
 
-
-def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
-    """Code → the set, pairs available and used, of the languages of the pool that can be used."""
-    if isinstance(config.core.model.base, FakeModel):
-        return {}
-    text = report.attempt(assemble.parallel, config.core, config.pool)
-    glance, seen = repeated.readable(config.core, config.pool, text), repeated.ParallelText()
-    found: dict[str, Mapping[str, Any]] = {}
-    if text is None:
-        return {}
-    advance("reading parallel text", 0, len(config.pool))
-    for number, language in enumerate(config.pool, 1):
-        counted = report.attempt(_pairs, config.core, text, language.code, counting)
-        if counted is not None:
-            name = sources.set_of(text, config.core.data.parallel, language.code)
-            found[language.code] = {"source": name, **counted}
-            if glance is not None:
-                seen.add(language.code, glance.pairs(language.code, "train"))
-        advance("reading parallel text", number, len(config.pool))
-    return found
-
-
-def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int]:
-    """InputError where they cannot be used. Without `counting` those that a filter leaves are not counted."""
+    Without `counting` those that a filter leaves are not counted.
+    """
     pairs = text.pairs(code, "train")
     assemble.usable(core, pairs, code)
     raw = getattr(pairs, "every", pairs)  # before the filter
     available = getattr(pairs, "available", None)  # before the sample
     if not counting and raw is not pairs:
-        return {"available": len(raw), "used": len(raw)}
-    return {"available": len(raw) if available is None else available, "used": len(pairs)}
+        return len(raw), len(raw)
+    return len(raw) if available is None else available, len(pairs)
 
 
-def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
-    """Code → the set, sentences of each split that is looked at; None for training data of others than the source."""
-    data = report.attempt(tasks.data, config.core, config.scope.targets)
-    if data is None:
-        return {}
-    source = config.core.source.code
-    wanted: dict[str, list[str]] = {source: ["train"] if config.core.task.kind != "retrieval" else []}
-    wanted[source] += ["dev"] if config.fidelity.patience else []
-    tuned = set(config.tune)
-    wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in config.scope.everyone}
-    counts: dict[str, dict[str, Any]] = {}
-    taught: set[str] | None = None
-    seen = repeated.TaskText()
-    advance("reading the task's data", 0, len(wanted))
-    for number, (code, splits) in enumerate(wanted.items(), 1):
-        name = sources.set_of(data.corpus, config.core.task_data, code) if splits else _set_name(config.core.task_data)
-        counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
-        for split in splits if counting or config.core.task_data != "world" else splits[:1]:  # the world has all
-            rows = report.attempt(data.required, code, split)
-            if rows is None:
-                continue
-            counts[code][split] = len(rows)
-            if code == source and split == "train":
-                taught = report.attempt(_taught, config.core, rows)
-            elif taught is not None and config.core.task_data != "world":
-                report.attempt(_agree, rows, taught, code, split)
-            if config.core.task_data != "world":
-                seen.add(code, split, rows)
-        advance("reading the task's data", number, len(wanted))
-    return counts
-
-
-def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
+def _read_labels(core: Core, rows: Sequence[Any]) -> set[str]:
     """The labels of the training data. InputError where the task cannot be learnt from them."""
     from realign.tasks.classification import check_several
     from realign.tasks.tagging import check_entities
@@ -238,7 +205,7 @@ def _taught(core: Core, rows: Sequence[Any]) -> set[str]:
 
 
 def _labels(rows: Iterable[Any]) -> Counter[str]:
-    """How often each label stands in tagged or classified sentences; an entity's counts once for each of its words."""
+    """The labels of tagged or classified sentences, counted; an entity's counts once for each of its words."""
     found: Counter[str] = Counter()
     for row in rows:
         found.update(row.tags if hasattr(row, "tags") else [row.label] if hasattr(row, "label") else [])
@@ -252,8 +219,8 @@ def _agree(rows: Iterable[Any], taught: set[str], code: str, split: str) -> None
     check_labels(code, split, _labels(rows).elements(), taught)
 
 
-def _model(core: Core, advance: Advance) -> dict[str, Any]:
-    """InputError where it does not load or the settings ask for what it has not."""
+def _model(core: Core, advance: Advance) -> EncoderShape:
+    """The encoder. InputError where it does not load or the settings ask for what it has not."""
     from realign.training.realigner import fitting
 
     advance("loading the encoder", 0, 1)
@@ -270,13 +237,7 @@ def _model(core: Core, advance: Advance) -> dict[str, Any]:
         if positions is not None and min(length, encoder.tokenizer.model_max_length) > positions:
             raise InputError(f"{key} = {length}, but the encoder has {positions} positions", f"set it to {positions}")
     commit = encoder.origin.rpartition("@")[2] if "@" in encoder.origin else None
-    return {
-        "id": core.model.encoder,
-        "revision": commit,
-        "layers": layers,
-        "width": encoder.width,
-        "positions": positions,
-    }
+    return EncoderShape(core.model.encoder, commit, layers, encoder.width, positions)
 
 
 def _positions(encoder: Encoder) -> int | None:
@@ -288,5 +249,5 @@ def _positions(encoder: Encoder) -> int | None:
 
 
 def _set_name(given: Any) -> str | None:
-    """What data is called that no language is read from; None where there are several sets."""
+    """The name of data that no language is read from; None where there are several sets."""
     return None if isinstance(given, tuple) else sources.set_of(None, given, "")

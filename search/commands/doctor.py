@@ -14,7 +14,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -26,6 +26,7 @@ from realign.corpora.folder import VARIABLE
 from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort.machine import Machine, this_machine
+from search.results.check import StudyCost
 from search.results.json_reader import Json
 
 EXTRAS = {
@@ -58,7 +59,7 @@ class Examination:
 
     @property
     def ok(self) -> bool:
-        """Whether all that is needed works."""
+        """True if all that is needed works."""
         return all(finding.state != "broken" for finding in self.findings)
 
     def to_json(self) -> Json:
@@ -78,10 +79,10 @@ def examine(config: StudyConfig | None = None) -> Examination:
             return _study(chosen)
 
         looks.append(study)
-    return Examination(tuple(finding for look in looks for finding in _guarded(look)))
+    return Examination(tuple(finding for look in looks for finding in _guard(look)))
 
 
-def _guarded(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _guard(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """A look that fails is a finding too: a doctor must not die of what he looks for."""
     try:
         return list(look())
@@ -98,29 +99,29 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """What the installed distribution says it needs."""
-    for needed in _needed(""):
-        found, fits = _installed(needed)
+    """The packages that the installed distribution says it needs."""
+    for needed in _requirements(""):
+        found, fits = _installed_version(needed)
         hint = "" if fits else f"pip install '{needed.name}{needed.specifier}'"
         yield Finding("packages", needed.name, "ok" if fits else "broken", f"{found} ({needed.specifier})", hint)
 
 
 def _extras() -> Iterator[Finding]:
     for extra, use in EXTRAS.items():
-        for needed in _needed(extra):
-            found, fits = _installed(needed)
+        for needed in _requirements(extra):
+            found, fits = _installed_version(needed)
             hint = "" if fits else f"for {use}: pip install 'realingo[{extra}]'"
             yield Finding("extras", extra, "ok" if fits else "missing", f"{needed.name} {found}", hint)
 
 
-def _needed(extra: str) -> list[Requirement]:
+def _requirements(extra: str) -> list[Requirement]:
     """Packages that Realingo needs, or that one of its extras adds."""
     everything = [Requirement(text) for text in requires("realingo") or []]
     mine = [each for each in everything if (each.marker is None) == (not extra)]
     return [each for each in mine if each.marker is None or each.marker.evaluate({"extra": extra})]
 
 
-def _installed(needed: Requirement) -> tuple[str, bool]:
+def _installed_version(needed: Requirement) -> tuple[str, bool]:
     try:
         found = version(needed.name)
     except PackageNotFoundError:
@@ -190,13 +191,13 @@ def _bytes(count: float) -> str:
 def _storages() -> Iterator[Finding]:
     """A study is made and read again in each kind of storage that needs no server."""
     for name, url in {"sqlite": "sqlite:///doctor.db", "journal": "doctor.journal"}.items():
-        problem = _stored(url)
+        problem = _try_storage(url)
         state, hint = ("broken", "see the message") if problem else ("ok", "")
         yield Finding("storages", name, state, problem or "a study was written and read", hint)
 
 
-def _stored(url: str) -> str:
-    """What went wrong; "" where nothing did."""
+def _try_storage(url: str) -> str:
+    """Write and read a study; the problem in words, "" where there is none."""
     from search.config.study_config import load
     from search.study.study import open_study
 
@@ -218,13 +219,13 @@ def _hub() -> Iterator[Finding]:
         hint = "only what is in its cache is found; unset HF_HUB_OFFLINE to go online"
         yield Finding("hub", "access", "warning", "offline by choice (HF_HUB_OFFLINE)", hint)
         return
-    problem = _unanswered(address)
+    problem = _try_address(address)
     hint = "local folders and what is cached still work; check the network, a proxy, or HF_ENDPOINT" if problem else ""
     yield Finding("hub", "access", "warning" if problem else "ok", f"{address} {problem or 'answers'}", hint)
 
 
-def _unanswered(address: str) -> str:
-    """Why an address does not answer; "" where it does, be it with a refusal."""
+def _try_address(address: str) -> str:
+    """Ask an address; the problem in words, "" where it answers, be it with a refusal."""
     try:
         urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=ANSWER).close()
     except urllib.error.HTTPError as refusal:
@@ -246,12 +247,13 @@ def _data() -> Iterator[Finding]:
 
 
 def _study(config: StudyConfig) -> Iterator[Finding]:
-    """What the study needs and this machine gives; the first problem of a study that cannot run."""
-    from search.commands import check, estimate
+    """Findings on the study's needs and this machine; the first problem of a study that cannot run."""
+    from search.commands.check import StudyCheck
+    from search.commands.estimate import Estimator
 
     with terminal.progress() as advance:
-        report = check.examine(config, advance, counting=False)
-        measured = None if report.problems else report.attempt(estimate.estimate, config, advance)
+        report = StudyCheck(config, advance, counting=False).examine()
+        measured = None if report.problems else report.attempt(Estimator(config, advance).estimate)
     if measured is None:
         problem = report.problems[0]
         yield Finding("study", config.path.name, "broken", problem.message, problem.hint)
@@ -259,19 +261,19 @@ def _study(config: StudyConfig) -> Iterator[Finding]:
     yield from needs(config.path.name, measured[0], this_machine(), shutil.disk_usage(cache_root()).free)
 
 
-def needs(file: str, cost: Mapping[str, float], machine: Machine, disk: float) -> Iterator[Finding]:
+def needs(file: str, cost: StudyCost, machine: Machine, disk: float) -> Iterator[Finding]:
     """Findings on a study that costs this much (see `estimate`); `disk`: free bytes where prepared text is kept."""
-    need, fitting = 1e9 * cost["memory_gb"], machine.workers(1e9 * cost["memory_gb"])
+    need, fitting = 1e9 * cost.memory_gb, machine.workers(1e9 * cost.memory_gb)
     given = max(machine.gpus) if machine.gpus else machine.memory
     kind = "a GPU" if machine.gpus else "free memory"
     hint = "" if fitting else "take a smaller encoder, batch or max_length, or another machine"
     found = f"{_bytes(need)} a worker; {kind} of {_bytes(given)}"
     yield Finding("study", "memory", "ok" if fitting else "warning", found, hint)
-    room = 1e9 * cost["disk_gb"] < disk
-    found = f"{_bytes(1e9 * cost['disk_gb'])} of prepared text; {_bytes(disk)} are free"
+    room = 1e9 * cost.disk_gb < disk
+    found = f"{_bytes(1e9 * cost.disk_gb)} of prepared text; {_bytes(disk)} are free"
     hint = "" if room else "set REALINGO_CACHE to a folder on another disk"
     yield Finding("study", "disk", "ok" if room else "warning", found, hint)
-    search, confirm = cost["search_hours"], cost["confirm_hours"]
+    search, confirm = cost.search_hours, cost.confirm_hours
     hours = f"search {search:.2f} h, confirmation {confirm:.2f} h with one worker"
     if fitting > 1 and not machine.gpus:
         hours += f"; {search / fitting:.2f} h and {confirm / fitting:.2f} h with {fitting}, a core each"

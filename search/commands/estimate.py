@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from numpy.random import default_rng
@@ -17,7 +18,9 @@ from realign.score import Advance, Fidelity, SourceScore
 from search.config.schema import ConfirmSection
 from search.config.study_config import StudyConfig
 from search.confirmation.confirm import LEAST_DRAWS
-from search.effort import cost, fidelities
+from search.effort.cost import Price
+from search.effort.fidelities import Fidelities
+from search.results.check import StudyCost
 from search.strategies import ladder
 from selector.languages.subset import Subset
 
@@ -28,7 +31,7 @@ TRAINING = ("realigning", "fine-tuning")
 
 
 @dataclass
-class Clock:
+class StageClock:
     """When each stage was first and last heard of. Hands what it hears on."""
 
     to: Advance
@@ -51,7 +54,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Pace:
-    """What one trial is made of, in seconds."""
+    """The parts of one trial, in seconds."""
 
     step: float  # of realignment
     lesson: float  # a step of fine-tuning
@@ -65,78 +68,88 @@ class Pace:
         return self.rest + training + self.sentence * fidelity.examples * languages
 
 
-def estimate(config: StudyConfig, advance: Advance) -> tuple[dict[str, float], SourceScore | None]:
-    """What a study takes, and what its fine-tuning reaches on the source: None where that takes longer than `AWAITED`.
+@dataclass(frozen=True)
+class Estimator:
+    """Estimates the cost of a study by one short trial. `advance` hears how far it is."""
 
-    Seconds a trial of the search, hours of search and confirmation with one worker, memory and disk in gigabytes. Disk
-    is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
-    """
-    source_score: SourceScore | None = None
-    if isinstance(config.core.model.base, FakeModel):
-        seconds = config.core.model.base.seconds
-        pace, disk = Pace(0.0, 0.0, 0.0, seconds), 0.0
-    else:
-        pace, disk, source_score = _measured(config, advance)
-    full, batch = fidelities.full(config), config.core.realign.batch
-    search = _search_seconds(config, pace)
-    confirming = pace.trial(batch, full, len(config.scope.everyone)) * _evaluations(config.confirm)
-    cost = {
-        "seconds_per_trial": pace.trial(batch, fidelities.at_level(config, config.level), len(config.tune))
-        * config.search.seeds,
-        "search_hours": search / 3600,
-        "confirm_hours": confirming / 3600,
-        "memory_gb": _memory(),
-        "disk_gb": disk,
-    }
-    return cost, source_score
+    config: StudyConfig
+    advance: Advance
 
+    @cached_property
+    def fidelities(self) -> Fidelities:
+        return Fidelities(self.config)
 
-def _measured(config: StudyConfig, advance: Advance) -> tuple[Pace, float, SourceScore | None]:
-    """One short trial of a subset of the largest size; gigabytes of the pool's prepared text, from this subset's.
+    def estimate(self) -> tuple[StudyCost, SourceScore | None]:
+        """The study's cost, and the source's score after fine-tuning: None where that takes longer than `AWAITED`.
 
-    Then the whole fine-tuning on the encoder as it is, where that is quick: what it reaches on the source.
-    """
-    from realign.training.encoded_pairs import PairStore
+        Disk is for prepared text of the whole pool; what the hub's own libraries keep is theirs.
+        """
+        config = self.config
+        source_score: SourceScore | None = None
+        if isinstance(config.core.model.base, FakeModel):
+            seconds = config.core.model.base.seconds
+            pace, disk = Pace(0.0, 0.0, 0.0, seconds), 0.0
+        else:
+            pace, disk, source_score = self._measure()
+        full, batch = self.fidelities.full, config.core.realign.batch
+        search = self._search_seconds(pace)
+        confirming = pace.trial(batch, full, len(config.scope.everyone)) * _evaluations(config.confirm)
+        cost = StudyCost(
+            seconds_per_trial=pace.trial(batch, self.fidelities.at(config.level), len(config.tune))
+            * config.search.seeds,
+            search_hours=search / 3600,
+            confirm_hours=confirming / 3600,
+            memory_gb=_memory(),
+            disk_gb=disk,
+        )
+        return cost, source_score
 
-    clock, full = Clock(advance), fidelities.full(config)
-    subset = config.space.completed(Subset(), config.sizes[1], default_rng(config.seed))
-    assert subset is not None  # the study file was checked for it
-    text, encoder = assemble.ingredients(config.core, config.pool, advance)
-    store = PairStore(encoder, text, config.core.realign, advance)
-    size = sum(_bytes(store.of(code)) for code in subset.codes) / len(subset) * len(config.pool)
-    short = replace(full, pairs=min(full.pairs, STEPS * config.core.realign.batch), steps=min(full.steps, STEPS))
-    evaluator = assemble.evaluator(config.core, config.scope, config.tune[:TARGETS], "dev", clock).evaluator
-    evaluator(subset, short, config.seed)  # once for what is made once: encoded text, first calls
-    clock.first.clear()
-    clock.last.clear()
-    begun = time.perf_counter()
-    evaluator(subset, short, config.seed)
-    spent = time.perf_counter() - begun
-    step, lesson = (clock.pace(what) for what in TRAINING)
-    sentence = clock.pace("evaluating")
-    _, sentences = clock.last.get("evaluating", (0.0, 0))
-    known = step * short.pairs / config.core.realign.batch + lesson * short.steps + sentence * sentences
-    quick = full.steps and lesson * full.steps <= AWAITED
-    source_score = evaluator(Subset(), full, config.seed).source_score if quick else None
-    return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9, source_score
+    def _measure(self) -> tuple[Pace, float, SourceScore | None]:
+        """One short trial of a subset of the largest size; gigabytes of the pool's prepared text, from this subset's.
 
+        Then the whole fine-tuning on the encoder as it is, where that is quick: what it reaches on the source.
+        """
+        from realign.training.encoded_pairs import PairStore
 
-def _search_seconds(config: StudyConfig, pace: Pace) -> float:
-    trials, seeds, batch = config.search.trials, config.search.seeds, config.core.realign.batch
-    shares: Mapping[str, float] = {config.search.fidelity: 1.0}
-    if config.search.fidelity == "ladder":
-        shares = {**ladder.SHARES, "full": 1.0 - sum(ladder.SHARES.values())}
-    seconds = 0.0
-    for level, share in shares.items():
-        fidelity = fidelities.at_level(config, level)
-        if fidelity.merging is None:
-            seconds += share * trials * seeds * pace.trial(batch, fidelity, len(config.tune))
-        else:  # what merging trains is trained once for all trials
-            whole = pace.trial(batch, fidelities.full(config), len(config.tune))
-            looking = 0.0 if fidelity.merging.method == "scores" else pace.sentence * fidelity.examples
-            seconds += cost.price_of(config).paid_once(fidelity) * seeds * whole
-            seconds += share * trials * seeds * looking * len(config.tune)
-    return seconds
+        config, clock, full = self.config, StageClock(self.advance), self.fidelities.full
+        subset = config.space.completed(Subset(), config.sizes[1], default_rng(config.seed))
+        assert subset is not None  # the study file was checked for it
+        text, encoder = assemble.ingredients(config.core, config.pool, self.advance)
+        store = PairStore(encoder, text, config.core.realign, self.advance)
+        size = sum(_bytes(store.of(code)) for code in subset.codes) / len(subset) * len(config.pool)
+        short = replace(full, pairs=min(full.pairs, STEPS * config.core.realign.batch), steps=min(full.steps, STEPS))
+        evaluator = assemble.evaluator(config.core, config.scope, config.tune[:TARGETS], "dev", clock).evaluator
+        evaluator(subset, short, config.seed)  # once for what is made once: encoded text, first calls
+        clock.first.clear()
+        clock.last.clear()
+        begun = time.perf_counter()
+        evaluator(subset, short, config.seed)
+        spent = time.perf_counter() - begun
+        step, lesson = (clock.pace(what) for what in TRAINING)
+        sentence = clock.pace("evaluating")
+        _, sentences = clock.last.get("evaluating", (0.0, 0))
+        known = step * short.pairs / config.core.realign.batch + lesson * short.steps + sentence * sentences
+        quick = full.steps and lesson * full.steps <= AWAITED
+        source_score = evaluator(Subset(), full, config.seed).source_score if quick else None
+        return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9, source_score
+
+    def _search_seconds(self, pace: Pace) -> float:
+        config = self.config
+        trials, seeds, batch = config.search.trials, config.search.seeds, config.core.realign.batch
+        shares: Mapping[str, float] = {config.search.fidelity: 1.0}
+        if config.search.fidelity == "ladder":
+            shares = {**ladder.SHARES, "full": 1.0 - sum(ladder.SHARES.values())}
+        seconds = 0.0
+        for level, share in shares.items():
+            fidelity = self.fidelities.at(level)
+            if fidelity.merging is None:
+                seconds += share * trials * seeds * pace.trial(batch, fidelity, len(config.tune))
+            else:  # what merging trains is trained once for all trials
+                whole = pace.trial(batch, self.fidelities.full, len(config.tune))
+                looking = 0.0 if fidelity.merging.method == "scores" else pace.sentence * fidelity.examples
+                seconds += Price(config).paid_once(fidelity) * seeds * whole
+                seconds += share * trials * seeds * looking * len(config.tune)
+        return seconds
 
 
 def _evaluations(confirm: ConfirmSection) -> int:

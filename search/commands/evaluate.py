@@ -23,7 +23,7 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.config.study_config import StudyConfig
-from search.confirmation.comparison import difference_of, mean_of
+from search.confirmation.comparison import codes_of, difference_of, mean_of
 from search.confirmation.measured import Measured, measure, regressions
 from search.confirmation.significance import format_p
 from search.interrupts import Interrupts
@@ -32,13 +32,13 @@ from search.results.evaluation import Evaluation, Rival
 from search.results.words import gain, percent, signed, span
 from search.study.provenance import versions
 from selector.errors import InputError
-from selector.languages.language import Pool, parse
+from selector.languages.language import parse
 from selector.languages.subset import Subset
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to evaluate; InputError where it makes no sense."""
+class EvaluationRequest:
+    """The request: what to evaluate, and how. InputError where it makes no sense."""
 
     model: str  # a folder or a hub id
     against: str | None = None  # another one, to compare with
@@ -52,99 +52,112 @@ class Wanted:
         if not 1 <= self.seeds <= 100:
             raise InputError(f"--seeds {self.seeds} is out of range", "take a number from 1 to 100")
 
+    @property
+    def models(self) -> list[str]:
+        """The encoder, and the one to compare it with."""
+        return [self.model, *([self.against] if self.against else [])]
 
-def evaluate(config: StudyConfig, wanted: Wanted) -> Evaluation:
-    """Fine-tune and score on `wanted.seeds` seeds from the study's on. Held-out languages are seen on the test split
-    alone. Every score is cached, so an interrupted evaluation goes on where it was.
+
+def evaluate(config: StudyConfig, wanted: EvaluationRequest) -> Evaluation:
+    """Fine-tune and score on `wanted.seeds` seeds from the study's on.
+
+    Held-out languages are seen on the test split alone. Every score is cached, so an interrupted evaluation goes on
+    where it was.
     """
-    for model in filter(None, (wanted.model, wanted.against)):
+    for model in wanted.models:
         if _has_head(Path(model)):
             terminal.remark(f"{model} has the head of a task: it is not used, the encoder is fine-tuned again")
-    place = backends.usual_backend(wanted.workers)
-    backends.Place(place, wanted.workers)
-    seeds = [config.seed + i for i in range(wanted.seeds)]
-    models = [wanted.model, *([wanted.against] if wanted.against else [])]
-    views = [_view(config, model, wanted.split) for model in models]
-    with terminal.progress() as advance, Interrupts() as interrupts:
-        bench = Bench(place, wanted.workers, advance, interrupts)
-        scores = [_scores(bench, model, view, seeds) for model, view in zip(models, views, strict=True)]
-    measured = [measure([[score] for score in each]) for each in scores]
-    found = _evaluation(config, wanted, scores[0], measured[0])
-    found = replace(found, source_score=_source_score(config, models, scores))
-    return replace(found, against=_compared(config, models[1], *measured)) if len(models) > 1 else found
+    return EvaluationRun(config, wanted).run()
 
 
 def _has_head(folder: Path) -> bool:
-    """Whether `realign` saved an encoder in it that was fine-tuned as well."""
+    """True if `realign` saved an encoder in the folder that was fine-tuned as well."""
     try:
         return "head" in json.loads((folder / "realingo.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
         return False
 
 
-def _view(config: StudyConfig, model: str, split: str) -> backends.View:
-    """The study's view with another encoder, and without the parallel text that only realignment needs."""
-    base = str(Path(model).absolute()) if Path(model).is_dir() else model
-    needed = config.core.data if config.core.task_data is config.core.data.parallel else Data()
-    bare = replace(config.core, model=Model(base=base), data=needed, realign=Realignment())
-    scope = replace(config.scope, pool=())
-    if split == "dev":
-        return backends.View(bare, scope, config.tune, "dev")
-    return backends.View(bare, scope, config.scope.everyone, "test")
+@dataclass(frozen=True)
+class EvaluationRun:
+    """One evaluation of an encoder, or of two, under the task of a study."""
 
+    config: StudyConfig
+    wanted: EvaluationRequest
 
-def _scores(bench: Bench, model: str, view: backends.View, seeds: list[int]) -> list[Score]:
-    found = bench.measure(f"evaluating {model}", view, [(Subset(), seed) for seed in seeds])
-    return [found[Subset(), seed] for seed in seeds]
+    @property
+    def seeds(self) -> list[int]:
+        return [self.config.seed + i for i in range(self.wanted.seeds)]
 
+    def run(self) -> Evaluation:
+        """Measure and compare. RunError where an evaluation fails."""
+        models, workers = self.wanted.models, self.wanted.workers
+        place = backends.usual_backend(workers)
+        backends.Place(place, workers)
+        views = [self._view(model) for model in models]
+        with terminal.progress() as advance, Interrupts() as interrupts:
+            bench = Bench(place, workers, advance, interrupts)
+            scores = [self._scores(bench, model, view) for model, view in zip(models, views, strict=True)]
+        measured = [measure([[score] for score in each]) for each in scores]
+        found = replace(self._evaluation(scores[0], measured[0]), source_score=self._source_score(scores))
+        return replace(found, against=self._rival(*measured)) if len(models) > 1 else found
 
-def _evaluation(config: StudyConfig, wanted: Wanted, scores: list[Score], measured: Measured) -> Evaluation:
-    tune = _codes(config.tune)
-    held_out = _codes(config.held_out) if wanted.split == "test" else []
-    return Evaluation(
-        model=wanted.model,
-        study=config.name,
-        task=config.core.task.kind,
-        metric=config.core.task.metric,
-        split=wanted.split,
-        source=config.core.source.code,
-        seeds=tuple(config.seed + i for i in range(wanted.seeds)),
-        mean=mean_of(measured, tune),
-        std=measured.std(tune),
-        targets=tuple(tune),
-        held_out=mean_of(measured, held_out) if held_out else None,
-        held_out_languages=tuple(held_out),
-        per_language=measured.per_language,
-        per_seed=tuple(dict(score.per_language) for score in scores),
-        signature=hashlib.sha256("+".join(score.signature for score in scores).encode()).hexdigest()[:24],
-        versions=versions(),
-    )
+    def _view(self, model: str) -> backends.View:
+        """The study's view with another encoder, and without the parallel text that only realignment needs."""
+        core, scope = self.config.core, replace(self.config.scope, pool=())
+        base = str(Path(model).absolute()) if Path(model).is_dir() else model
+        needed = core.data if core.task_data is core.data.parallel else Data()
+        bare = replace(core, model=Model(base=base), data=needed, realign=Realignment())
+        if self.wanted.split == "dev":
+            return backends.View(bare, scope, self.config.tune, "dev")
+        return backends.View(bare, scope, self.config.scope.everyone, "test")
 
+    def _scores(self, bench: Bench, model: str, view: backends.View) -> list[Score]:
+        """The scores of an encoder, one a seed."""
+        found = bench.measure(f"evaluating {model}", view, [(Subset(), seed) for seed in self.seeds])
+        return [found[Subset(), seed] for seed in self.seeds]
 
-def _source_score(config: StudyConfig, models: Sequence[str], scores: Sequence[Sequence[Score]]) -> SourceScore | None:
-    """What fine-tuning reached on the source, of the first of `models`; says of which it has not converged."""
-    found = [mean_source_score(score.source_score for score in each) for each in scores]
-    for model, each in zip(models, found, strict=True):
-        if text := convergence_remark(each, config.core.task.length_key):
-            terminal.remark(f"{model}: {text}")
-    return found[0]
+    def _evaluation(self, scores: list[Score], measured: Measured) -> Evaluation:
+        config, tune = self.config, codes_of(self.config.tune)
+        held_out = codes_of(config.held_out) if self.wanted.split == "test" else ()
+        return Evaluation(
+            model=self.wanted.model,
+            study=config.name,
+            task=config.core.task.kind,
+            metric=config.core.task.metric,
+            split=self.wanted.split,
+            source=config.core.source.code,
+            seeds=tuple(self.seeds),
+            mean=mean_of(measured, tune),
+            std=measured.std(tune),
+            targets=tune,
+            held_out=mean_of(measured, held_out) if held_out else None,
+            held_out_languages=held_out,
+            per_language=measured.per_language,
+            per_seed=tuple(dict(score.per_language) for score in scores),
+            signature=hashlib.sha256("+".join(score.signature for score in scores).encode()).hexdigest()[:24],
+            versions=versions(),
+        )
 
+    def _source_score(self, scores: Sequence[Sequence[Score]]) -> SourceScore | None:
+        """The source language's score after fine-tuning the first encoder; says of which it has not converged."""
+        found = [mean_source_score(score.source_score for score in each) for each in scores]
+        for model, each in zip(self.wanted.models, found, strict=True):
+            if text := convergence_remark(each, self.config.core.task.length_key):
+                terminal.remark(f"{model}: {text}")
+        return found[0]
 
-def _compared(config: StudyConfig, name: str, mine: Measured, other: Measured) -> Rival:
-    """Paired over sentences and seeds; p is of one comparison, regressions are corrected over the languages."""
-    difference, tune = mine - other, _codes(config.tune)
-    return Rival(
-        model=name,
-        mean=other.mean(tune),
-        found=difference_of(difference, tune),
-        p=difference.estimate(tune).p,
-        per_language=difference.per_language,
-        regressions=tuple(regressions(mine, other)),
-    )
-
-
-def _codes(languages: Pool) -> list[str]:
-    return [language.code for language in languages]
+    def _rival(self, mine: Measured, other: Measured) -> Rival:
+        """Paired over sentences and seeds; p is of one comparison, regressions are corrected over the languages."""
+        difference, tune = mine - other, codes_of(self.config.tune)
+        return Rival(
+            model=self.wanted.models[1],
+            mean=other.mean(tune),
+            found=difference_of(difference, tune),
+            p=difference.estimate(tune).p,
+            per_language=difference.per_language,
+            regressions=tuple(regressions(mine, other)),
+        )
 
 
 def render(found: Evaluation) -> terminal.RenderableType:

@@ -24,7 +24,7 @@ FRAMED = 300  # rows up to which a table is drawn; more are listed plainly
 
 
 def describe(codes: Sequence[str], pool: str | None, path: str | None = None) -> Document:
-    """What is known of the languages named, of a pool, or of every language that a named pool holds.
+    """The facts on the languages named, on a pool, or on every language that a named pool holds.
 
     `path` is a user's table (CSV, the code first): its columns are shown too, and its languages where none are named.
     """

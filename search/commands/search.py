@@ -13,22 +13,22 @@ from realign.build.inputs import contents
 from realign.evaluators.own import Measure, code_of, name_of
 from search import terminal
 from search.backends import registry as backends
-from search.commands import check as checking
+from search.commands.check import StudyCheck
 from search.config.study_config import StudyConfig
 from search.driver import Driver
-from search.effort import cost as work
-from search.effort import trust
+from search.effort.cost import Price
+from search.effort.trust import CheapLevels
 from search.interrupts import Interrupts
-from search.planner import planner, warm_start
+from search.planner import StudyPlanner, planner
 from search.results.effects import Explanation
 from search.results.trials import SearchStatus, TrialRecord
 from search.results.words import percent, span
 from search.status import status_of
 from search.study import lease as owner
 from search.study.provenance import facts
-from search.study.storage import check_storage, shown
+from search.study.storage import check_storage, redact_url
 from search.study.study import Study, open_study
-from search.trackers.base import About, Callback, Callbacks, check_names, open_tracker
+from search.trackers.base import About, Callback, Callbacks, check_trackers, open_tracker
 from selector.errors import InputError, whole_number
 
 
@@ -65,7 +65,7 @@ def run(
     InputError before anything is written if the input is wrong; RunError if another process drives the study or nothing
     succeeds at the start; KeyboardInterrupt, with everything recorded, on SIGINT and SIGTERM.
     """
-    check_names(trackers)
+    check_trackers(trackers)
     wanted = whole_number("the number of trials", trials) if trials is not None else config.search.trials
     if wanted < 1:
         raise InputError(f"--trials {wanted} is too few", "at least one trial")
@@ -76,11 +76,11 @@ def run(
         raise InputError("an evaluator of your own runs in this process alone", "leave workers and backend out")
     if own is None:
         with terminal.progress() as advance:
-            checking.require(config, advance)
+            StudyCheck(config, advance, counting=False).require()
     else:
         check_storage(config.storage)
     plan = planner(replace(config, search=replace(config.search, trials=wanted)))
-    _warn(config, wanted)
+    _warn(plan)
     alone = owner.only_driver(config.storage, config.name)
     with terminal.progress() as advance, Interrupts(handlers) as interrupts, alone:
         view = backends.search_view(config, own)
@@ -91,9 +91,9 @@ def run(
         try:
             study = open_study(config, create=True)
             with study.driven():
-                study.measured_by(*((name_of(own), code_of(own)) if own else ("",)))
+                study.require_evaluator(*((name_of(own), code_of(own)) if own else ("",)))
                 study.agree(contents(evaluator))
-                listeners = _listeners(config, study, callbacks, trackers)
+                listeners = _listeners(study, callbacks, trackers)
                 try:
                     Driver(study, plan, where, advance, interrupts, listeners).run(wanted)
                 finally:
@@ -103,9 +103,9 @@ def run(
     return study
 
 
-def _listeners(config: StudyConfig, study: Study, callbacks: Sequence[Callback], trackers: Sequence[str]) -> Callbacks:
+def _listeners(study: Study, callbacks: Sequence[Callback], trackers: Sequence[str]) -> Callbacks:
     best = next((trial.value for trial in study.best()), None)
-    about = About(config.name, {**facts(config), "storage": shown(config.storage)}, best)
+    about = About(study.name, {**facts(study.config), "storage": redact_url(study.config.storage)}, best)
     return Callbacks([*callbacks, *(open_tracker(name, about) for name in trackers)])
 
 
@@ -114,37 +114,21 @@ def status(config: StudyConfig, explain: bool = False) -> SearchStatus:
     return status_of(open_study(config, create=False), explain)
 
 
-def _warn(config: StudyConfig, wanted: int) -> None:
+def _warn(plan: StudyPlanner) -> None:
     """Say beforehand what disappoints afterwards."""
-    if (needed := most_needed(config)) > wanted:
+    config, wanted = plan.config, plan.config.search.trials
+    if (needed := plan.trials_needed) > wanted:
         terminal.remark(
             f"{config.search.strategy} comes to its first subset of the size asked for in trial {needed} at the "
             f"latest, and this search has {wanted}: give it --trials {needed}, or take another strategy"
         )
-    if (paid := work.paid_at_first(config)) > wanted / 4:
+    if (paid := Price(config).paid_at_first()) > wanted / 4:
         terminal.remark(
             f"merging trains on every language that it meets once, the work of up to {paid:.0f} full evaluations for "
             f"all {len(config.pool)}: with {wanted} trials, fidelity = 'full' may find as much for less"
         )
-    if text := trust.sentence(config):
+    if text := CheapLevels(config).sentence():
         terminal.remark(text)
-
-
-def most_needed(config: StudyConfig) -> int:
-    """Trials until greedy or backward measures its first subset of a size the study asks for; 0 for the others.
-
-    After the warm start, with one worker; lazy evaluation may spare some, of greedy from the third language on. With
-    more workers a size can be left while its last subsets run, and then be taken up again.
-    """
-    pinned, free = len(config.space.pinned), len(config.space.free)
-    passed = {
-        "greedy": range(free, free - (config.sizes[0] - pinned - 1), -1),  # moves from each size on the way
-        "backward": range(free, config.sizes[1] - pinned + 1, -1),
-    }.get(config.search.strategy)
-    if passed is None:
-        return 0
-    whole = config.search.strategy == "backward" and free + pinned > config.sizes[1]  # is measured first
-    return len(warm_start(config)) + sum(passed) + 1 + whole
 
 
 def render_status(found: SearchStatus) -> terminal.RenderableType:

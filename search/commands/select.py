@@ -40,7 +40,7 @@ HURRY = 3.0  # seconds that an exact strategy may take in a comparison
 
 
 def mode(request: Request, compare_all: bool, rank_all: bool) -> Mode:
-    """What is to be done. InputError where two things are asked at once."""
+    """The mode of the command. InputError where two things are asked at once."""
     wanted = {"--compare": compare_all, "--rank": rank_all, "--subset": request.subset is not None}
     asked_for = [name for name, value in wanted.items() if value]
     if len(asked_for) > 1:
@@ -135,7 +135,7 @@ def rank(request: Request) -> tuple[Document, Problem]:
 
 
 def measure(request: Request) -> tuple[Document, Problem]:
-    """How diverse a given subset is, and its value under every set function."""
+    """The diversity of a given subset, and its value under every set function."""
     problem, index = select_request.given(request)
     values = {name: strategy.objective_of(name, problem).value(index) for name in _objectives()}
     document = {

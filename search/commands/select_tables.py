@@ -105,7 +105,7 @@ def comparison(document: Document) -> RenderableType:
 
 
 def sureness(goal: Json) -> str:
-    """How far an answer may be from the best one."""
+    """The largest distance of an answer from the best one, in words."""
     if goal["optimal"]:
         return "proven best"
     if goal["gap"] is None:

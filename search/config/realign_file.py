@@ -14,7 +14,7 @@ from realign.data_sets import Data
 from realign.section import Section, setting
 from realign.training.settings import Realignment
 from search.config import toml_file
-from search.config.sample_size import limited
+from search.config.sample_size import limit_sample
 from search.config.schema import FidelitySection, Name, SearchSection, Seed, check
 from search.config.subset_file import read_subset
 from search.results.subset import ExportedSubset
@@ -25,7 +25,7 @@ from selector.languages.pools import NAMES
 
 @dataclass(frozen=True)
 class RealignFile(Section):
-    """What the file may say: a core and the languages to realign on; an unknown key is an error."""
+    """The content of a file: a core and the languages to realign on; an unknown key is an error."""
 
     languages: str | tuple[str, ...] = field(
         metadata={"description": "Languages to realign on: a list, a named pool, or a file with one code a line."}
@@ -74,7 +74,7 @@ def _core(path: Path, file: RealignFile, source: Language, size: int) -> Core:
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "set realign.order = 'before'")
     core = Core(file.model, file.data, file.task, file.realign, source, path.parent)
-    return limited(core, (size, size), 0, SearchSection(), FidelitySection())
+    return limit_sample(core, (size, size), 0, SearchSection(), FidelitySection())
 
 
 def _languages(path: Path, given: str | tuple[str, ...], source: Language) -> Pool:

@@ -69,7 +69,7 @@ def write(folder: Path) -> None:
 
 
 def _about(form: type[Section]) -> str:
-    """What a section is, from its docstring: the first paragraph, without file names of the code."""
+    """The description of a section from its docstring: the first paragraph, without file names of the code."""
     text = " ".join((form.__doc__ or "").strip().split("\n\n")[0].split())
     return text.partition("; realign/")[0].rstrip(".") + "."
 
@@ -92,7 +92,7 @@ def _default(value: Any) -> str:
 
 
 def _type(form: Any) -> str:
-    """What a key may hold, in words of TOML."""
+    """The type of a key, in words of TOML."""
     if form in WORDS:
         return WORDS[form]
     if isinstance(form, type) and issubclass(form, Section):

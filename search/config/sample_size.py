@@ -10,7 +10,9 @@ from search.config.schema import FidelitySection, SearchSection
 from search.config.strategy_names import GROWING
 
 
-def limited(core: Core, sizes: tuple[int, int], included: int, search: SearchSection, asked: FidelitySection) -> Core:
+def limit_sample(
+    core: Core, sizes: tuple[int, int], included: int, search: SearchSection, asked: FidelitySection
+) -> Core:
     """The core with `data.pairs` as the number that a study can see at most; without a number all there are.
 
     A run draws its steps × batch pairs evenly from its languages, so of one it sees the share of the smallest subset.

@@ -94,7 +94,7 @@ class TargetSection(Section):
 
 @dataclass(frozen=True)
 class SearchSection(Section):
-    """How the search goes on."""
+    """The way the search goes on."""
 
     strategy: StrategyName = setting("surrogate", "What proposes the next subset, see the list of strategies.")
     objective: ObjectiveName = setting(
@@ -196,7 +196,7 @@ def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
     try:
         return _reader(form).validate_python(_frozen(document))
     except ValidationError as problem:
-        raise toml_file.explained(form, path, problem.errors()) from None
+        raise toml_file.explain_problems(form, path, problem.errors()) from None
     except RecursionError:
         raise InputError(f"{path.name} is nested too deeply", "no key of it holds more than a few levels") from None
 

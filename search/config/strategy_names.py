@@ -34,5 +34,5 @@ def register(name: str) -> None:
 
 
 def is_known(name: str) -> bool:
-    """Whether a study file may name it. The name after `diversity:` is looked at by `search.planner`."""
+    """True if a study file may name it. The name after `diversity:` is looked at by `search.planner`."""
     return name in STRATEGIES or name in REGISTERED or re.fullmatch(r"diversity:[a-z-]+", name) is not None

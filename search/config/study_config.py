@@ -20,7 +20,7 @@ import numpy as np
 from realign.core import Core, Scope
 from search import objective
 from search.config import toml_file
-from search.config.sample_size import limited
+from search.config.sample_size import limit_sample
 from search.config.schema import ConfirmSection, FidelitySection, PoolSection, SearchSection, StudyFile, check
 from search.space import Space
 from selector import constraints
@@ -55,7 +55,7 @@ class StudyConfig:
 
     @property
     def folder(self) -> Path:
-        """Where results go: confirm.json, report.html."""
+        """The folder of the results: confirm.json, report.html."""
         return self.core.home / self.name
 
     @property
@@ -73,7 +73,7 @@ class StudyConfig:
         return Space(self.pool, self.sizes, frozenset(self.include), frozenset(self.exclude), bounds, prices)
 
     def value(self, per_language: Mapping[str, float]) -> float:
-        """What the study maximizes, from scores of its tuning targets; in [0, 1]."""
+        """The value that the study maximizes, in [0, 1], from scores `per_language` of its tuning targets by code."""
         codes = objective.languages(self.search.score, self.tune, self.core.data.parallel == "world")
         return objective.value(self.search.score, per_language, codes, self.weights)
 
@@ -98,10 +98,10 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     """
     path = Path(path).absolute()
     document = toml_file.read(path, overrides or [])
-    return resolved(path, check(StudyFile, path, document))
+    return resolve_study(path, check(StudyFile, path, document))
 
 
-def resolved(path: Path, file: StudyFile) -> StudyConfig:
+def resolve_study(path: Path, file: StudyFile) -> StudyConfig:
     """The study of a file at `path`, absolute. InputError where its parts do not go together."""
     source = _named(path, "pool.source", lambda: parse(file.pool.source))
     scope = _scope(path, file, source)
@@ -131,7 +131,7 @@ def resolved(path: Path, file: StudyFile) -> StudyConfig:
     objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
     _check_weights(path, config.weights, config.search.score, config.tune)
     sizes = _possible_sizes(path.name, _named(path, "pool", lambda: config.space))
-    core = limited(config.core, sizes, len(include), config.search, config.fidelity)
+    core = limit_sample(config.core, sizes, len(include), config.search, config.fidelity)
     return replace(config, sizes=sizes, core=core)
 
 

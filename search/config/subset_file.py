@@ -18,7 +18,7 @@ HINT = "export the study again, or give the realign.toml alone"
 
 
 def read_subset(file: Path, languages: Pool, source: Language) -> ExportedSubset:
-    """What subset.json says. InputError unless it is one, of these languages, with numbers and plain words alone."""
+    """Read subset.json. InputError unless it is one, of these languages, with numbers and plain words alone."""
     try:
         document: object = json.loads(text_file.small(file))
     except (OSError, ValueError, RecursionError) as problem:

@@ -36,7 +36,7 @@ def guess(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'? {listed}" if near else listed
 
 
-def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
+def explain_problems(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
     """The first of a validation's problems, with the key as the user wrote it. `form` is a section."""
     # of the alternatives of a union, the one that got furthest is what was meant
     first = max(problems, key=lambda problem: (len(problem["loc"]), problem["type"] == "union_tag_invalid"))
@@ -56,7 +56,7 @@ def explained(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> 
 
 
 def _message(problem: Mapping[str, Any]) -> str:
-    """What is wrong, in words of TOML."""
+    """The problem in words of TOML."""
     if problem["type"] == "dataclass_type":
         return "Input should be a table of keys"
     error = problem.get("ctx", {}).get("error")
@@ -116,7 +116,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 
 def _value(written: str) -> Any:
-    """What TOML makes of the text, else the text itself: `--set search.strategy=tpe` needs no quotes."""
+    """The value that TOML makes of the text, else the text itself: `--set search.strategy=tpe` needs no quotes."""
     try:
         parsed = tomllib.loads(f"value = {written}")
     except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, thousands of brackets

@@ -25,9 +25,9 @@ from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.price import effort_of
 from search.confirmation.race import RaceResult, RaceRun
 from search.confirmation.recommend import Recommender
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
-from search.planner import model_free_subset
+from search.planner import StudyPlanner
 from search.results.confirmation import Confirmation, Luck
 from search.results.convergence import convergence_remark
 from search.study.provenance import versions
@@ -73,7 +73,7 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
         if not 1 <= number <= 100:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
-    study.measured_by(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
+    study.require_evaluator(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
     recommender = Recommender(study)
     found = recommender.top(top)
     if not found:
@@ -116,7 +116,7 @@ class ConfirmationRun:
             task=config.core.task.kind,
             metric=config.core.task.metric,
             seeds=tuple(self.seeds),
-            fidelity=fidelities.full(config).facts,
+            fidelity=Fidelities(config).full.facts,
             versions=versions(),
             method=method(len(self.seeds)),
             luck=self._luck(found[0], again),
@@ -160,7 +160,7 @@ class ConfirmationRun:
         tried = [trial for trial in self.best if trial.origin.startswith(("warm:", "diversity:"))]
         if tried:
             return tried[0].origin.partition(":")[2], tried[0].subset
-        return "max-sum", model_free_subset(self.config, "max-sum", k, self.config.seed)
+        return "max-sum", StudyPlanner(self.config).model_free("max-sum", k, self.config.seed)
 
     def _measure(self, rows: Sequence[Row], winner: Subset) -> dict[str, list[list[Score]]]:
         """The scores of each row, [n_seeds][replicates]; caches the winner's on the development split too."""

@@ -1,4 +1,4 @@
-"""What a confirmation cost, for `confirm.json` and the report."""
+"""The cost of a confirmation, for `confirm.json` and the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def effort_of(core: Core, bench: Bench, scores: Sequence[Score], raced: RaceResu
 
 
 def _device(core: Core, bench: Bench) -> str:
-    """What the evaluations ran on, where this machine is the one that ran them and trained an encoder; else ""."""
+    """The device of the evaluations, where this machine is the one that ran them and trained an encoder; else ""."""
     if bench.address or bench.own is not None or isinstance(core.model.base, FakeModel):
         return ""
     import torch

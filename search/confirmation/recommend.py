@@ -1,4 +1,4 @@
-"""What a study's measurements say when the surrogate reads them: which subset to take, and which languages matter."""
+"""Recommendations from a study's measurements: which subset to take, and which languages matter."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from selector.languages.subset import Subset
 
 
 def past_of(trials: Sequence[Trial], seeds: int, level: str) -> Past:
-    """What a strategy may look at, of attempts at each position: those that failed say nothing."""
-    seen = tuple(each for trial in trials for each in seen_of(trial, seeds))
+    """The past that a strategy may look at, from attempts at each position: those that failed say nothing."""
+    seen = tuple(each for trial in trials for each in observations_of(trial, seeds))
     return Past(seen, tuple((trial.subset, trial.level) for trial in trials), level)
 
 
-def seen_of(trial: Trial, seeds: int) -> list[Seen]:
-    """What a trial measured, if it did; stopped early it is the mean of fewer seeds, or what one would have come to."""
+def observations_of(trial: Trial, seeds: int) -> list[Seen]:
+    """The measurement of a trial, if it has one; stopped early, the mean of fewer seeds or one's expected score."""
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
     value = trial.value if trial.expected is None else trial.expected
@@ -89,5 +89,5 @@ class Recommender:
 
     def effects(self) -> Explanation:
         """The languages and pairs that matter, whatever strategy measured; empty after too few trials."""
-        single, pairs = importance.explained(self.config.space, self.surrogate, self.past)
+        single, pairs = importance.explain(self.config.space, self.surrogate, self.past)
         return Explanation(tuple(single), tuple(pairs))

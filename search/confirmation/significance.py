@@ -28,7 +28,7 @@ _LEAST = 1e-100  # smaller p-values are 0
 
 @dataclass(frozen=True)
 class Noise:
-    """What one source of chance does to a mean."""
+    """The noise in a mean from one source of chance."""
 
     variance: float  # of the mean, as estimated
     degrees: int  # of freedom of that estimate, at least 1

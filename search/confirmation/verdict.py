@@ -1,4 +1,4 @@
-"""What a study found, in one sentence that report, dashboard, export, status and `confirm` all repeat."""
+"""The conclusion from a study, in one sentence that report, dashboard, export, status and `confirm` all repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine gives to a study: cores, memory and GPUs, and how many workers fit."""
+"""The means of this machine for a study: cores, memory and GPUs, and how many workers fit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Machine:
     gpus: tuple[float, ...] = ()
 
     def workers(self, need: float) -> int:
-        """How many workers fit that need so many bytes each, of a GPU's memory where there is one; 0: not one.
+        """The number of workers that fit if each needs so many bytes, of a GPU's memory where there is one; 0: not one.
 
         On CPUs a worker takes one core. On GPUs cores only prepare: there it is memory alone that counts.
         """

@@ -1,4 +1,4 @@
-"""How well each cheap level ranks subsets, as far as it was measured: shown wherever a study relies on one.
+"""Rank correlations of each cheap level, as far as they were measured: shown wherever a study relies on one.
 
 Spearman's correlation of a cheap score at one seed with full scores at others, and the same for a full score itself,
 which no cheap one can beat. Sources: `studies/tables` (495 subsets of 4 of 12 languages, two seeds) and
@@ -18,12 +18,12 @@ from search.strategies import ladder
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Of a cheap score with a full one, its 90 % interval, and what a full score reaches in its place."""
+    """The rank correlation of a cheap score with a full one, and of another full score in its place."""
 
     value: float
-    low: float
+    low: float  # of the 90 % interval
     high: float
-    full: float
+    full: float  # of a full score with another
     subsets: str
 
 
@@ -40,43 +40,47 @@ MEASURED: Mapping[str, Mapping[str, RankCorrelation]] = {  # task → level, or 
 }
 
 
-def cheap_levels(config: StudyConfig) -> list[str]:
-    """The levels below full that the study measures at."""
-    names = ladder.ORDER if config.search.fidelity == "ladder" else (config.search.fidelity,)
-    return [name for name in names if name != "full"]
+@dataclass(frozen=True)
+class CheapLevels:
+    """The levels below full that a study measures at, with what is known of how they rank subsets."""
 
+    config: StudyConfig
 
-def found(config: StudyConfig, level: str) -> RankCorrelation | None:
-    """What is known of a level for the task of a study; None where it was not measured for such a task."""
-    of_task = MEASURED.get(config.core.task.kind, {})
-    return of_task.get(config.fidelity.merging.method if level == "merge" else level)
+    @property
+    def names(self) -> list[str]:
+        kind = self.config.search.fidelity
+        return [name for name in (ladder.ORDER if kind == "ladder" else (kind,)) if name != "full"]
 
+    def correlation(self, level: str) -> RankCorrelation | None:
+        """The rank correlation of a level for the study's task; None where it was not measured for such a task."""
+        of_task = MEASURED.get(self.config.core.task.kind, {})
+        return of_task.get(self.config.fidelity.merging.method if level == "merge" else level)
 
-def to_json(config: StudyConfig) -> list[Json]:
-    """A row for each cheap level; its numbers are null where nothing is known."""
-    rows: list[Json] = []
-    for level in cheap_levels(config):
-        known = found(config, level)
-        row: Json = {"level": level, "task": config.core.task.kind, "spearman": None, "ci90": None, "full": None}
-        if known is not None:
-            row |= {"spearman": known.value, "ci90": [known.low, known.high], "full": known.full}
-        rows.append(row)
-    return rows
+    def to_json(self) -> list[Json]:
+        """A row for each cheap level; its numbers are null where nothing is known."""
+        rows: list[Json] = []
+        for level in self.names:
+            known, kind = self.correlation(level), self.config.core.task.kind
+            row: Json = {"level": level, "task": kind, "spearman": None, "ci90": None, "full": None}
+            if known is not None:
+                row |= {"spearman": known.value, "ci90": [known.low, known.high], "full": known.full}
+            rows.append(row)
+        return rows
 
-
-def sentence(config: StudyConfig) -> str | None:
-    """How far the cheap levels of a study are to be trusted, in one line; None where it has none."""
-    levels, kind = cheap_levels(config), config.core.task.kind
-    if not levels:
-        return None
-    known = {level: each for level in levels if (each := found(config, level)) is not None}
-    if not known:
-        more = "the ladder does it itself" if config.search.fidelity == "ladder" else "fidelity = 'ladder' does it"
-        what = f"how {' and '.join(levels)} ranks subsets for {kind} was not measured"
-        return f"{what}: compare some subsets with full trainings first ({more})"
-    parts = [f"{level} {each.value:.2f} ({each.low:.2f} to {each.high:.2f})" for level, each in known.items()]
-    one = next(iter(known.values()))
-    return (
-        f"rank correlation with a full training for {kind}: {', '.join(parts)}; a second full training has"
-        f" {one.full:.2f} (embedded world, {one.subsets}; other encoders and settings may differ)"
-    )
+    def sentence(self) -> str | None:
+        """One line on how far the cheap levels are to be trusted; None where the study has none."""
+        levels, kind = self.names, self.config.core.task.kind
+        if not levels:
+            return None
+        known = {level: each for level in levels if (each := self.correlation(level)) is not None}
+        if not known:
+            ladders = self.config.search.fidelity == "ladder"
+            more = "the ladder does it itself" if ladders else "fidelity = 'ladder' does it"
+            what = f"how {' and '.join(levels)} ranks subsets for {kind} was not measured"
+            return f"{what}: compare some subsets with full trainings first ({more})"
+        parts = [f"{level} {each.value:.2f} ({each.low:.2f} to {each.high:.2f})" for level, each in known.items()]
+        one = next(iter(known.values()))
+        return (
+            f"rank correlation with a full training for {kind}: {', '.join(parts)}; a second full training has"
+            f" {one.full:.2f} (embedded world, {one.subsets}; other encoders and settings may differ)"
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from search.config.study_config import StudyConfig
 from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict
-from search.effort import cost as work
+from search.effort.cost import Price
 from search.results.confirmation import Confirmation
 from search.results.words import points
 from search.study.trial import Trial
@@ -66,7 +66,7 @@ def _equivalents(config: StudyConfig, ended: Sequence[Trial]) -> str:
     """The work of a search in evaluations at full fidelity."""
     counted = [trial for trial in ended if {"pairs", "steps"} <= trial.fidelity.keys()]
     try:
-        amount = work.price_of(config).of_trials(counted)
+        amount = Price(config).of_trials(counted)
     except (InputError, RunError, OSError):  # epochs are counted in steps, for which the training data must be there
         return f"{len(ended)} evaluations (how many full ones they come to needs the training data)"
     return f"as much as {amount:,.1f} evaluations at full fidelity"

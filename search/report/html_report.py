@@ -31,7 +31,7 @@ from search.results.convergence import convergence_remark
 from search.results.effects import Explanation, Pair
 from search.results.words import joined
 from search.study.provenance import versions
-from search.study.storage import shown
+from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import Trial
 from selector.errors import InputError
@@ -223,7 +223,7 @@ def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None)
     confirmed = "not yet" if confirmation is None else f"{len(confirmation.seeds)} fresh seeds; {confirmation.method}"
     return [
         ("Study file", config.path.name),
-        ("Storage", shown(config.search.storage or f"sqlite:///{config.name}.db")),
+        ("Storage", redact_url(config.search.storage or f"sqlite:///{config.name}.db")),
         ("Pool", f"{len(config.pool)} languages; subsets of {low}" + (f" to {high}" if high > low else "")),
         ("Source language", config.core.source.name),
         ("Held out", joined([each.name for each in config.held_out], most=100) if config.held_out else "none"),

@@ -60,12 +60,12 @@ class ConfirmedRow:
 
     @property
     def is_candidate(self) -> bool:
-        """Whether it may be chosen: found by the search, or chosen without measuring; no baseline, no random draws."""
+        """True if it may be chosen: found by the search, or chosen without measuring; no baseline, no random draws."""
         return self.name not in BASELINES and not self.name.startswith("random-")
 
     @property
     def was_found(self) -> bool:
-        """Whether the search found it: "best", "best-2", …"""
+        """True if the search found it: "best", "best-2", …"""
         return self.name == "best" or self.name.startswith("best-")
 
     def to_json(self) -> Json:

@@ -75,7 +75,7 @@ class Survey:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is missing and what was decided, a line for each reason."""
+        """Remarks on what is missing and what was decided, a line for each reason."""
         word = WORDS[self.task]
         idle = [code for code in self.labelled if code not in self.translated and code not in self.held_out]
         reasons = {

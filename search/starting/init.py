@@ -29,7 +29,7 @@ WORLD_HELD_OUT = ("ekk", "npi", "xho", "arb", "cmn", "kat", "quy", "tam")
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asked for; None: not said."""
+    """The wishes of the user; None: not said."""
 
     folder: Path | None = None
     model: str | None = None
@@ -70,7 +70,7 @@ def check_place(file: Path, overwrite: bool) -> None:
 
 
 def _schema(file: Path) -> str:
-    """Where an editor finds the schema: beside the study, or in the project's folder where the study lies there too."""
+    """The schema for an editor: beside the study, or in the project's folder where the study lies there too."""
     home = Path(__file__).resolve().parents[2]
     place = file.absolute().parent.resolve()
     if (home / SCHEMA).is_file() and place.is_relative_to(home):
@@ -79,7 +79,7 @@ def _schema(file: Path) -> str:
 
 
 def render_init(document: Mapping[str, Any]) -> str:
-    """What was written, what is missing, and the next command."""
+    """Lines on what was written, what is missing, and the next command."""
     asked = f"which {document['k']} of {_count(document['languages'])} are best for {document['kind']}"
     lines = [f"{document['study']} is written; it asks {asked}"]
     return "\n".join([*lines, *document["remarks"], f"next: {document['next']}"])
@@ -161,7 +161,7 @@ def _from_folder(wish: Wish, file: Path) -> tuple[Plan, tuple[str, ...]]:
 
 
 def proposed_size(languages: int) -> int:
-    """How many of a pool to choose where nothing was said: a third, at least two of three and at most ten."""
+    """The number of languages to choose where nothing was said: a third, at least two of three and at most ten."""
     return max(min(2, languages - 1), min(10, round(languages / 3)), 1)
 
 

@@ -92,7 +92,7 @@ def _tables_of_text(place: Path) -> tuple[str, ...]:
 
 
 def _is_header(line: str) -> bool:
-    """Whether a table begins with the names of the columns of a classification set."""
+    """True if a table begins with the names of the columns of a classification set."""
     return any(set(form) <= set(line.split("\t")) for form in labels.FORMS)
 
 
@@ -151,7 +151,7 @@ def _several(place: Path) -> dict[str, list[Path]]:
 
 
 def _largest(several: Sequence[Path], code: str) -> LabelPlace:
-    """Of several treebanks of a language that with the most splits, then the one with the largest files."""
+    """The treebank with the most splits of several in a language, then the one with the largest files."""
     described = [(path, tuple(split for split in SPLITS if code in folder.treebanks(path, split))) for path in several]
     sizes = {path: sum(file.stat().st_size for file in path.glob("*.conllu*")) for path in several}
     path, splits = max(described, key=lambda each: (len(each[1]), sizes[each[0]]))

@@ -75,7 +75,7 @@ def recipe_for(model: str, home: Path) -> tuple[Recipe, str]:
 
 
 def _width(folder: Path) -> int | None:
-    """What config.json in a folder says of the width; None where there is none, or it says nothing."""
+    """The width that config.json in a folder gives; None where there is none, or it says nothing."""
     try:
         config = json.loads(text_file.small(folder / "config.json"))
         width = config.get("hidden_size", config.get("dim"))

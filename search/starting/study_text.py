@@ -22,7 +22,7 @@ LINE = 12  # languages
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study file says. Values of `parallel` and `data` are TOML."""
+    """The content of a study file. Values of `parallel` and `data` are TOML."""
 
     name: str
     languages: str | tuple[str, ...]

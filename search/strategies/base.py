@@ -36,7 +36,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Past:
-    """What a strategy may look at, at all levels; `values` and `taken` are of its own `level`."""
+    """The past that a strategy may look at, at all levels; `values` and `taken` are of its own `level`."""
 
     seen: tuple[Seen, ...] = ()  # measured, in the order of their positions
     begun: tuple[tuple[Subset, str], ...] = ()  # subset and level: measured, failed, or running now

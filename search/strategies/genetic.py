@@ -27,7 +27,7 @@ def genetic(space: Space, past: Past, rng: Generator) -> Subset | None:
         return random(space, past, rng)
     parents = sorted(inside, key=lambda subset: -past.values[subset])[:PARENTS]
     for _ in range(TRIES):
-        child = _mutated(_crossed(_parent(parents, rng), _parent(parents, rng), rng), space, rng)
+        child = _mutate(_cross(_parent(parents, rng), _parent(parents, rng), rng), space, rng)
         if child is not None and child not in past.taken:
             return child
     return random(space, past, rng)
@@ -39,7 +39,7 @@ def _parent(ranked: Sequence[Subset], rng: Generator) -> Subset:
     return ranked[one if rng.random() < PICK else other]
 
 
-def _crossed(one: Subset, other: Subset, rng: Generator) -> Subset:
+def _cross(one: Subset, other: Subset, rng: Generator) -> Subset:
     """All that both have, and of the rest by chance as much as makes the size of one of them."""
     both = [language for language in one if language in other]
     rest = [language for language in (*one, *other) if language not in both]
@@ -48,7 +48,7 @@ def _crossed(one: Subset, other: Subset, rng: Generator) -> Subset:
     return Subset.of([*both, *(rest[index] for index in chosen)])
 
 
-def _mutated(child: Subset, space: Space, rng: Generator) -> Subset | None:
+def _mutate(child: Subset, space: Space, rng: Generator) -> Subset | None:
     """One language exchanged, sometimes more, sometimes none; one more or fewer where the size may change."""
     changes = int(rng.poisson(1.0))
     size = min(max(len(child) + int(rng.integers(-1, 2)), space.sizes[0]), space.sizes[1])

@@ -48,7 +48,7 @@ def common_of(trials: int) -> int:
     return min(MOST_COMMON, max(2, round(COMMON * trials)))
 
 
-def promoted(past: Past, level: str, trials: int) -> Subset | None:
+def promote(past: Past, level: str, trials: int) -> Subset | None:
     """While two levels are being compared: a subset measured at the one and not begun at the other.
 
     By turns the best, and one in the middle of what is left, so that the correlation is not one among the best alone.

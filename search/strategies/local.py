@@ -105,7 +105,7 @@ def _most_promising(subsets: list[Subset], effects: Mapping[str, float], rng: Ge
 
 
 def _effects(space: Space, values: Mapping[Subset, float]) -> Mapping[str, float]:
-    """What each language adds to a subset, by ridge regression on membership (Ilyas et al. 2022)."""
+    """The gain of adding each language to a subset, by ridge regression on membership (Ilyas et al. 2022)."""
     members = np.zeros((len(values), len(space.pool)))
     for row, subset in enumerate(values):
         members[row, list(space.indices(subset))] = 1.0

@@ -71,7 +71,7 @@ def _proposed(
     past: Past,
     rng: Generator,
 ) -> Subset | None:
-    """What the sampler asks for, repaired; a neighbour where that was begun before."""
+    """The sampler's proposal, repaired; a neighbour where that was begun before."""
     inside = {subset: value for subset, value in past.values.items() if space.allows(subset)}
     asked: Subset | None = None
     for _ in range(tries):

@@ -19,7 +19,7 @@ from typing import Any
 from search import terminal
 from search.results.json_reader import Json
 from search.study.provenance import readable
-from search.study.storage import Storage, Taken, opened, patiently, shown
+from search.study.storage import Storage, Taken, open_storage, patiently, redact_url
 from selector.errors import InputError, RunError
 
 NOTE = re.compile(r"(dashboard:)(\d+)(:note_(?:ver|str:\d+))")  # of a trial, by its key in the storage
@@ -29,7 +29,7 @@ OWN = {"driver", MARK}  # attributes that say something of the study where it is
 
 @dataclass(frozen=True)
 class StudyCopy:
-    """What was copied, from where and to where; storages are told without passwords."""
+    """A copied study, from where and to where; storages are told without passwords."""
 
     study: str
     source: str
@@ -47,7 +47,7 @@ def copy(source: str, target: str, name: str | None = None) -> StudyCopy:
     name; RunError if a storage fails on the way, and the target is then as it was.
     """
     from_url, to_url = url(source), url(target)
-    before = opened(from_url, create=False)
+    before = open_storage(from_url, create=False)
     name = _choose_study(before, name, from_url)
     theirs = before.get_study_id_from_name(name)
     attributes = before.get_study_user_attrs(theirs)
@@ -56,7 +56,7 @@ def copy(source: str, target: str, name: str | None = None) -> StudyCopy:
         terminal.remark(f"study '{name}' is being searched, or its search was killed: it is copied as it is now")
     made = None if "://" in to_url and not to_url.startswith("sqlite:///") else _file(to_url)
     made = made if made is not None and not made.exists() else None
-    after = opened(to_url, create=True)
+    after = open_storage(to_url, create=True)
     mine = _begin_copy(after, name, before.get_study_directions(theirs), to_url)
     try:
         with terminal.progress() as advance:
@@ -68,7 +68,7 @@ def copy(source: str, target: str, name: str | None = None) -> StudyCopy:
                 made.unlink()
         raise
     states = Counter(trial.state.name.lower() for trial in after.get_all_trials(mine, deepcopy=False))
-    return StudyCopy(name, shown(from_url), shown(to_url), dict(states))
+    return StudyCopy(name, redact_url(from_url), redact_url(to_url), dict(states))
 
 
 def url(given: str) -> str:
@@ -85,7 +85,7 @@ def url(given: str) -> str:
 
 
 def render(made: StudyCopy) -> terminal.RenderableType:
-    """What was copied, as a table."""
+    """The copied study, as a table."""
     trials = ", ".join(f"{count} {state}" for state, count in made.trials.items()) or "none"
     rows = [["study", made.study], ["from", made.source], ["to", made.target], ["trials", trials]]
     return terminal.table("", ["", ""], [*rows, ["next", f"set search.storage = '{made.target}'"]])
@@ -101,9 +101,9 @@ def _choose_study(storage: Storage, name: str | None, where: str) -> str:
         return names[0]
     known = f"it has: {', '.join(names)}" if names else "it has none"
     if name is None:
-        raise InputError(f"{shown(where)} has {len(names)} studies", f"choose one with --name; {known}")
+        raise InputError(f"{redact_url(where)} has {len(names)} studies", f"choose one with --name; {known}")
     if name not in names:
-        raise InputError(f"there is no study '{name}' in {shown(where)}", known)
+        raise InputError(f"there is no study '{name}' in {redact_url(where)}", known)
     return name
 
 
@@ -116,7 +116,7 @@ def _begin_copy(storage: Storage, name: str, directions: Any, where: str) -> int
         key = storage.create_new_study(directions, name)
     except Taken:
         raise InputError(
-            f"{shown(where)} has a study '{name}' already", "nothing is overwritten: copy to another storage"
+            f"{redact_url(where)} has a study '{name}' already", "nothing is overwritten: copy to another storage"
         ) from None
     storage.set_study_user_attr(key, MARK, True)
     return key
@@ -135,7 +135,7 @@ def _fill(before: Storage, theirs: int, after: Storage, mine: int, where: str, a
         if key not in OWN:
             patiently(partial(after.set_study_user_attr, mine, key, value), where)
     if list(map(_content, after.get_all_trials(mine, deepcopy=False))) != list(map(_content, trials)):
-        raise RunError(f"the copy in {shown(where)} differs from what was copied", "try again, or another storage")
+        raise RunError(f"the copy in {redact_url(where)} differs from what was copied", "try again, or another storage")
     after.set_study_user_attr(mine, MARK, False)
     advance("copying", len(trials), len(trials))
 

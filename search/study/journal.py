@@ -58,7 +58,7 @@ class Journal(JournalFileBackend):
     def append_logs(self, logs: list[Json]) -> None:
         """All of the records or none: what a full disk cuts short is taken back."""
         content = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
-        with self._only.held(), self._file.open("r+b") as stream:
+        with self._only.hold(), self._file.open("r+b") as stream:
             size = _whole(self._file)
             stream.truncate(size)
             stream.seek(size)
@@ -94,7 +94,7 @@ class Lock(JournalFileSymlinkLock):
                 pause = min(2 * pause, 0.1)
 
     def _look(self) -> tuple[int, int] | None:
-        """Which lock is there now; None if it was released."""
+        """The lock that is there now; None if it was released."""
         try:
             found = os.lstat(self._lock_file)
         except FileNotFoundError:
@@ -107,7 +107,7 @@ class Lock(JournalFileSymlinkLock):
                 self.release()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         self.acquire()
         try:
             yield
@@ -129,7 +129,7 @@ def _record(line: bytes) -> Json | None:
 
 
 def _is_start(piece: bytes) -> bool:
-    """Whether a record may begin like this and was cut short: a whole one, whose line end is gone, was not."""
+    """True if a record may begin like this and was cut short: a whole one, whose line end is gone, was not."""
     if not (piece.startswith(START) or START.startswith(piece)):
         return False
     try:

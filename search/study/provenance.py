@@ -1,4 +1,4 @@
-"""What a study is about: two studies compare only if everything that changes a score is equal."""
+"""The facts of a study: two studies compare only if everything that changes a score is equal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from realign.core import FakeModel
 from realign.inputs import listed
 from search.config.study_config import StudyConfig
 from search.results.json_reader import Json
-from search.study.storage import shown
+from search.study.storage import redact_url
 from selector.errors import InputError
 
 PACKAGES = ("realingo", "torch", "transformers", "numpy", "optuna", "lang2vec")
@@ -52,12 +52,12 @@ def facts(config: StudyConfig) -> Json:
     return whole
 
 
-def comparable(config: StudyConfig, kept: Mapping[str, object]) -> None:
-    """InputError unless the study file says what the study was made with."""
-    mine = json.loads(json.dumps(facts(config)))
+def check_facts(study: str, storage: str, kept: Mapping[str, object], mine: Json) -> None:
+    """InputError unless `mine`, the facts of the study file, are `kept`, those that the study was made with."""
+    mine = json.loads(json.dumps(mine))
     if different := [name for name in mine if kept.get(name) != mine[name]]:
         raise InputError(
-            f"study '{config.name}' in {shown(config.storage)} was made with other settings of "
+            f"study '{study}' in {redact_url(storage)} was made with other settings of "
             f"{', '.join(different)}: its scores cannot be compared with new ones",
             "give this study another name or another search.storage, or restore the settings",
         )
@@ -66,7 +66,7 @@ def comparable(config: StudyConfig, kept: Mapping[str, object]) -> None:
 def unlike(study: str, storage: str, names: list[str]) -> InputError:
     """The error for data or an encoder that changed while the study file did not."""
     return InputError(
-        f"study '{study}' in {shown(storage)} was measured with another content of {listed(names)}: "
+        f"study '{study}' in {redact_url(storage)} was measured with another content of {listed(names)}: "
         "its scores cannot be compared with new ones",
         "give this study another name or another search.storage, or put back what it was measured with",
     )

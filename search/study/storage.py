@@ -1,7 +1,7 @@
-"""Where a study is kept: SQLite, a journal file, or a database server, by URL (the one importer of SQLAlchemy).
+"""The storage of a study: SQLite, a journal file, or a database server, by URL (the one importer of SQLAlchemy).
 
 Every writer waits for a storage that is locked, full or away, for a while: what was measured is not to be lost to a
-server's restart. No password leaves this file: `shown` and `reason` say what a URL and an exception say without it.
+server's restart. No password leaves this file: `redact_url` and `reason` cut it out.
 """
 
 from __future__ import annotations
@@ -39,10 +39,20 @@ DAMAGE = re.compile("malformed|is not a database|unsupported file format|no such
 POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}  # s, s, ms; of libpq
 
 Answer = TypeVar("Answer")
-__all__ = ["Storage", "Taken", "check_storage", "opened", "passing", "patiently", "reason", "shown", "unusable"]
+__all__ = [
+    "Storage",
+    "Taken",
+    "check_storage",
+    "open_storage",
+    "passing",
+    "patiently",
+    "reason",
+    "redact_url",
+    "unusable",
+]
 
 
-def opened(url: str, create: bool) -> Storage:
+def open_storage(url: str, create: bool) -> Storage:
     """The storage at a URL or in a journal file; InputError if it is not there or cannot be used.
 
     Without `create` nothing is made, locked or mended: a reader leaves no trace.
@@ -72,13 +82,15 @@ def _database(url: str, create: bool) -> Storage:
             ready = _laid_out(engine)
             engine.dispose()
             if not ready:
-                raise InputError(f"there is no study in {shown(url)} yet", "start it with 'realingo search STUDY.toml'")
+                raise InputError(
+                    f"there is no study in {redact_url(url)} yet", "start it with 'realingo search STUDY.toml'"
+                )
         database = RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
         weakref.finalize(database, database.engine.dispose)  # hang up: nobody closes an Optuna storage
         return optuna.storages.get_storage(database)
     except ImportError:
         driver = "pip install 'realingo[postgres]'" if url.startswith("postgres") else "install the one its URL names"
-        raise InputError(f"there is no driver for {shown(url)}", driver) from None
+        raise InputError(f"there is no driver for {redact_url(url)}", driver) from None
 
 
 def _check_sound(url: str, options: Mapping[str, object]) -> None:
@@ -106,7 +118,7 @@ def _check_sound(url: str, options: Mapping[str, object]) -> None:
 
 
 def _laid_out(engine: sqlalchemy.Engine) -> bool:
-    """Whether Optuna has made all its tables. It writes their version last, and would do so for a reader as well."""
+    """True if Optuna has made all its tables. It writes their version last, and would do so for a reader as well."""
     if not sqlalchemy.inspect(engine).has_table("alembic_version"):
         return False
     with engine.connect() as connection:
@@ -161,7 +173,7 @@ def patiently(action: Callable[[], Answer], url: str, patience: float | None = N
                 raise
             if time.monotonic() - begun >= patience:
                 raise RunError(
-                    f"the storage {shown(url)} cannot be used: {reason(problem, url)}",
+                    f"the storage {redact_url(url)} cannot be used: {reason(problem, url)}",
                     "see to it and run the same command again: what was measured is kept and is not measured again",
                 ) from None
             if pause == SHORTEST:
@@ -184,13 +196,13 @@ def passing(problem: BaseException) -> bool:
 
 
 def _is_damage(problem: BaseException) -> bool:
-    """Whether a file of SQLite is broken, which waiting does not mend."""
+    """True if a file of SQLite is broken, which waiting does not mend."""
     if isinstance(problem, StorageInternalError):
         problem = problem.__cause__ or problem
     return isinstance(problem, DatabaseError) and bool(DAMAGE.search(str(problem.orig)))
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """The storage without a password."""
     return SECRET.sub(r"\1***", PASSWORD.sub(r"\1:***@", url))
 
@@ -204,12 +216,12 @@ def reason(problem: BaseException, url: str) -> str:
     parts = [part for secret in secrets for part in secret.split("@")]  # an @ in it is often taken for its end
     for secret in [url, *secrets, *map(unquote, secrets), *parts, *map(unquote, parts)]:
         if len(secret) > 2:
-            said = said.replace(secret, shown(url) if secret == url else "***")
+            said = said.replace(secret, redact_url(url) if secret == url else "***")
     return said
 
 
 def unusable(url: str, problem: BaseException) -> InputError:
     if _is_damage(problem):
         hint = "restore the file from a copy, or name another one in search.storage: a new study measures anew"
-        return InputError(f"the storage {shown(url)} is damaged: {reason(problem, url)}", hint)
-    return InputError(f"cannot open the storage {shown(url)}: {reason(problem, url)}", KINDS)
+        return InputError(f"the storage {redact_url(url)} is damaged: {reason(problem, url)}", hint)
+    return InputError(f"cannot open the storage {redact_url(url)}: {reason(problem, url)}", KINDS)

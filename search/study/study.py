@@ -16,25 +16,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import optuna
 from optuna.distributions import CategoricalDistribution
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from realign.inputs import Contents, different
 from realign.score import Score
 from search.config.study_config import StudyConfig
 from search.objective import front
-from search.results.json_reader import Json
-from search.study.lease import Lease
 from search.study.owner import Owner, this_process
-from search.study.provenance import SCHEMA, comparable, facts, readable, unlike
-from search.study.storage import Storage, opened, patiently, shown, unusable
+from search.study.provenance import SCHEMA, check_facts, facts, readable, unlike
+from search.study.record import StudyRecord, trial_of
+from search.study.storage import Storage, open_storage, redact_url, unusable
 from search.study.trial import (
     CHANGED,
     INTERRUPTED,
@@ -45,17 +43,11 @@ from search.study.trial import (
     TrialResult,
     TrialStart,
     last_attempts,
-    pooled,
+    pool_repeats,
 )
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 
-STATES: dict[TrialState, State] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.FAIL: "failed",
-    TrialState.PRUNED: "pruned",
-    TrialState.RUNNING: "running",
-}
 DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the cost
 Answer = TypeVar("Answer")
 
@@ -67,65 +59,52 @@ MOST_PARAMETERS = 24  # languages of a pool of which those left out are recorded
 class Study:
     """Read and write one study. Construct through `open_study`."""
 
-    def __init__(self, storage: Storage, name: str, config: StudyConfig) -> None:
-        self.storage = storage
-        self.name = name
+    def __init__(self, storage: Storage, config: StudyConfig) -> None:
         self.config = config
-        self.patience: float | None = None  # seconds a write is tried again; None: as long as `search.storage` says
-        self._id = storage.get_study_id_from_name(name)
+        self.record = StudyRecord(storage, config.name, config.storage)
         self._languages = {language.code: language for language in config.pool}
-        self._lease: Lease | None = None
         self._known: dict[int, Trial] | None = None  # by number, once this process is the driver
-        self._keys: dict[int, int] = {}  # number → key of the storage
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def storage(self) -> Storage:
+        return self.record.storage
 
     def trials(self) -> list[Trial]:
         """Every attempt, by number."""
         if self._known is not None:
             return list(self._known.values())
-        read = self.storage.get_all_trials
-        frozen = patiently(lambda: read(self._id, deepcopy=False), self.config.storage, self.patience)
-        return [self._trial(each) for each in frozen if "subset" in each.user_attrs]
+        return [self._trial(each) for each in self.record.trials() if "subset" in each.user_attrs]
 
-    @contextmanager
-    def driven(self) -> Iterator[None]:
+    def driven(self) -> AbstractContextManager[None]:
         """Be the only one on any machine to write trials; RunError while another one is."""
-        lease = Lease(self._driver, self._set_driver)
-        patiently(lambda: lease.take(self.name, self.config.search.take_over), self.config.storage, self.patience)
-        self._lease = lease
-        try:
-            yield
-        finally:
-            lease.give_back()
-            self._lease = None
+        return self.record.driven(self.config.search.take_over)
 
-    def _driver(self) -> Owner | None:
-        return Owner.from_json(self.storage.get_study_user_attrs(self._id).get("driver"))
-
-    def _set_driver(self, driver: Owner | None) -> None:
-        self.storage.set_study_user_attr(self._id, "driver", {} if driver is None else driver.to_json())
-
-    def measured_by(self, name: str, code: str = "") -> None:
+    def require_evaluator(self, name: str, code: str = "") -> None:
         """Remember the user's evaluator that measures, by name; "" is the study file's. InputError for another one.
 
         A warning where the code of the same name, which `code` stands for, is another than before.
         """
-        before = self.storage.get_study_user_attrs(self._id).get("evaluator", "")
+        before = self.record.attributes.get("evaluator", "")
         if name and not before and not self.trials():
-            self.storage.set_study_user_attr(self._id, "evaluator", name)
+            self.record.set_attribute("evaluator", name)
         elif name != before:
             raise InputError(
                 f"study '{self.name}' is measured by {before or 'the evaluator of its file'}, "
                 f"not by {name or 'the evaluator of its file'}",
                 "pass the same evaluator to every call from Python, or give the study another name",
             )
-        known = self.storage.get_study_user_attrs(self._id).get("evaluator_code", "")
+        known = self.record.attributes.get("evaluator_code", "")
         if known.partition(":")[0] == code.partition(":")[0] and known != code:
             message = (
                 "study '%s': the code of %s changed since trials were measured with it: their scores may not compare"
             )
             log.warning(message, self.name, name)
         if code and known != code:
-            self.storage.set_study_user_attr(self._id, "evaluator_code", code)
+            self.record.set_attribute("evaluator_code", code)
 
     def agree(self, contents: Contents) -> None:
         """Remember what the evaluator reads: encoder, parallel text, task data, by signature. To be called as driver.
@@ -134,24 +113,24 @@ class Study:
         """
         if not contents:
             return
-        known: Contents = self.storage.get_study_user_attrs(self._id).get("contents", {})
+        known: Contents = self.record.attributes.get("contents", {})
         if not known and any(trial.state == "complete" for trial in self.trials()):
             raise unlike(self.name, self.config.storage, ["the way of measuring"])
         if names := different(known, contents):
             raise unlike(self.name, self.config.storage, names)
         if contents.keys() - known.keys():
-            self._write(lambda: self.storage.set_study_user_attr(self._id, "contents", {**known, **contents}))
+            self.record.write(lambda: self.record.set_attribute("contents", {**known, **contents}))
 
     def check(self, contents: Contents) -> None:
         """InputError where an evaluator reads something else than the study's trials were measured with."""
-        known = self.storage.get_study_user_attrs(self._id).get("contents", {})
+        known = self.record.attributes.get("contents", {})
         if names := different(known, contents):
             raise unlike(self.name, self.config.storage, names)
 
     def best(self, count: int = 1) -> list[Trial]:
         """The best subsets of the finished trials that count, by their mean over trials; ties go to the earlier."""
         done = [t for t in self.trials() if t.state == "complete" and self.counts(t)]
-        return sorted(pooled(done), key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
+        return sorted(pool_repeats(done), key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
     def front(self) -> list[Trial]:
         """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
@@ -175,7 +154,7 @@ class Study:
 
         `seed` is that of its first run; None: the study's.
         """
-        me = this_process()
+        me, token = this_process(), self.record.token
         attributes = TrialStart(
             subset=subset.codes,
             origin=origin,
@@ -184,37 +163,17 @@ class Study:
             cost=self.config.space.cost(subset),
             level=level,
             fidelity=fidelity,
-            owner=me if self._lease is None else dataclasses.replace(me, token=self._lease.token),
+            owner=me if token is None else dataclasses.replace(me, token=token),
             retry_of=retry_of,
         ).to_json()
-        members = self._parameters(subset)
-        template = create_trial(
-            state=TrialState.RUNNING,
-            user_attrs=attributes,
-            params=members,
-            distributions=dict.fromkeys(members, MEMBER),
-        )
-        tries = 0
-
-        def record() -> FrozenTrial:
-            nonlocal tries
-            tries += 1
-            key = self._begun(attributes) if tries > 1 else None
-            return self.storage.get_trial(key if key is not None else self.storage.create_new_trial(self._id, template))
-
-        return self._know(self._trial(self._write(record)))
+        return self._remember(self._trial(self.record.begin_trial(attributes, self._parameters(subset))))
 
     def _parameters(self, subset: Subset) -> dict[str, bool]:
-        """Who is in the subset, as Optuna's pages show it: every language of a small pool, else the members alone,
+        """The members, as Optuna's pages show them: every language of a small pool, else the members alone,
         since each costs a database a row."""
         members = {language.code: True for language in subset}
         pool = self.config.pool if len(self.config.pool) <= MOST_PARAMETERS else ()
         return {**{language.code: False for language in pool}, **members}
-
-    def _begun(self, attributes: Json) -> int | None:
-        """Key of a trial that stands in the study although writing it was reported to have failed."""
-        running = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING,))
-        return next((each._trial_id for each in running if each.user_attrs == attributes), None)
 
     def finish(
         self,
@@ -236,12 +195,14 @@ class Study:
         state: State = "complete" if runs is None else "pruned"
         ended = trial.ended(state, value, course, result)
         content = dataclasses.replace(result, check=ended.check).to_json()
-        self._end(trial, TrialState.COMPLETE if runs is None else TrialState.PRUNED, "result", content, values, course)
-        return self._know(ended)
+        written = TrialState.COMPLETE if runs is None else TrialState.PRUNED
+        self.record.end_trial(trial.number, written, ("result", content), values, course)
+        return self._remember(ended)
 
     def fail(self, trial: Trial, message: str) -> Trial:
-        self._end(trial, TrialState.FAIL, "error", message)
-        return self._know(dataclasses.replace(trial, state="failed", error=message))
+        """Record that the trial failed, with the reason; the trial as it is then."""
+        self.record.end_trial(trial.number, TrialState.FAIL, ("error", message))
+        return self._remember(dataclasses.replace(trial, state="failed", error=message))
 
     def recover(self) -> list[Trial]:
         """Mark running trials whose process has ended as failed, and list the attempts that should be made again.
@@ -258,7 +219,7 @@ class Study:
             if trial.state != "running":
                 continue
             owner = trial.owner or Owner()
-            under_lease = self._lease is not None and owner.token
+            under_lease = self.record.token is not None and owner.token
             if not (under_lease or owner.has_ended or self.config.search.take_over):
                 raise RunError(
                     f"trial {trial.number} of study '{self.name}' is running on {owner.host}",
@@ -280,74 +241,16 @@ class Study:
         )
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        self._keys[frozen.number] = frozen._trial_id
-        start = TrialStart.from_json(frozen.user_attrs, self.config.level)
-        result = TrialResult.from_json(frozen.user_attrs)
-        begun = Trial(
-            number=frozen.number,
-            position=start.position,
-            state=STATES.get(frozen.state, "running"),
-            subset=Subset.of(self._languages[code] for code in start.subset),
-            origin=start.origin,
-            seed=start.seed,
-            level=start.level,
-            cost=start.cost,
-            fidelity=start.fidelity,
-            error=frozen.user_attrs.get("error", ""),
-            retry_of=start.retry_of,
-            owner=start.owner,
-            started=frozen.datetime_start,
-        )
-        course = tuple(frozen.intermediate_values[seeds] for seeds in sorted(frozen.intermediate_values))
-        found = begun.ended(begun.state, frozen.values[0] if frozen.values else None, course, result)
-        if found.state in ("complete", "pruned") and result.check not in (None, found.check):
+        found, check = trial_of(frozen, self._languages, self.config.level)
+        if found.state in ("complete", "pruned") and check not in (None, found.check):
             raise InputError(
                 f"trial {found.number} of study '{self.name}' holds a result that is not its own: "
-                f"{shown(self.config.storage)} is damaged",
+                f"{redact_url(self.config.storage)} is damaged",
                 "restore the storage from a copy, or begin a study of another name",
             )
         return found
 
-    def _end(
-        self,
-        trial: Trial,
-        state: TrialState,
-        name: str,
-        content: Any,
-        values: Sequence[float] | None = None,
-        course: Sequence[float] = (),
-    ) -> None:
-        """The state is written last, so a half-written trial counts as not finished."""
-        if (key := self._keys.get(trial.number)) is None:
-            key = self.storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
-
-        def record() -> None:
-            try:
-                self.storage.set_trial_user_attr(key, name, content)
-                for seeds, after in enumerate(course, 1):
-                    self.storage.set_trial_intermediate_value(key, seeds, after)
-                self.storage.set_trial_state_values(key, state, values)
-            except UpdateFinishedTrialError:
-                if self.storage.get_trial(key).state != state:  # else written, although reported to have failed
-                    raise self._taken() from None
-
-        self._write(record)
-
-    def _write(self, record: Callable[[], Answer]) -> Answer:
-        def mine() -> Answer:
-            if self._lease and not self._lease.held():
-                raise self._taken()
-            return record()
-
-        return patiently(mine, self.config.storage, self.patience)
-
-    def _taken(self) -> RunError:
-        return RunError(
-            f"study '{self.name}' is now driven by {self._driver() or 'nobody'}",
-            "that search goes on; what was measured here is kept in the cache of this machine",
-        )
-
-    def _know(self, trial: Trial) -> Trial:
+    def _remember(self, trial: Trial) -> Trial:
         if self._known is not None:
             self._known[trial.number] = trial
         return trial
@@ -355,7 +258,7 @@ class Study:
 
 def open_study(config: StudyConfig, create: bool) -> Study:
     """Open the study of a study file, or create it. InputError if it is not there, cannot be opened or is another's."""
-    storage = opened(config.storage, create)
+    storage = open_storage(config.storage, create)
     try:
         names = {study.study_name for study in storage.get_all_studies()}
         if config.name not in names:
@@ -364,7 +267,7 @@ def open_study(config: StudyConfig, create: bool) -> Study:
             directions = DIRECTIONS[: len(config.search.objectives) or 1]
             sampler = optuna.samplers.RandomSampler(0)  # never asked
             optuna.create_study(storage=storage, study_name=config.name, directions=directions, sampler=sampler)
-        study = Study(storage, config.name, config)
+        study = Study(storage, config)
         _introduce(study, create)
     except (InputError, KeyboardInterrupt):
         raise
@@ -375,21 +278,20 @@ def open_study(config: StudyConfig, create: bool) -> Study:
 
 def _introduce(study: Study, create: bool) -> None:
     """Refuse what cannot be understood or compared; a new study remembers what it is about."""
-    key = study.storage.get_study_id_from_name(study.name)
-    attributes = study.storage.get_study_user_attrs(key)
+    attributes = study.record.attributes
     readable(study.name, attributes)
     if attributes.get("facts") is not None:
-        comparable(study.config, attributes["facts"])
+        check_facts(study.name, study.config.storage, attributes["facts"], facts(study.config))
     elif not create:
         raise _absent(study.name, study.config.storage)
     if create:
         for name, value in (("schema", SCHEMA), ("facts", facts(study.config))):
             if attributes.get(name) is None:
-                study.storage.set_study_user_attr(key, name, value)
+                study.record.set_attribute(name, value)
 
 
 def _absent(name: str, storage: str) -> InputError:
     return InputError(
-        f"there is no study '{name}' in {shown(storage)} yet",
+        f"there is no study '{name}' in {redact_url(storage)} yet",
         "start it with 'realingo search STUDY.toml'",
     )

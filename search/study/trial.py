@@ -68,7 +68,7 @@ class TrialStart:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial came to, as one user attribute, `result`."""
+    """The result of a trial, as one user attribute, `result`."""
 
     per_language: Mapping[str, float] = field(default_factory=dict)
     signature: str = ""
@@ -120,7 +120,7 @@ class Trial:
     owner: Owner | None = None
     started: datetime | None = None
     source_score: SourceScore | None = None  # mean over its seeds; None: not known
-    repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean: see `pooled`
+    repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean: see `pool_repeats`
 
     def begun(self, seeds: int) -> int:
         """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
@@ -150,7 +150,7 @@ class Trial:
         return hashlib.sha256(json.dumps([asked, found], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def pooled(trials: Iterable[Trial]) -> list[Trial]:
+def pool_repeats(trials: Iterable[Trial]) -> list[Trial]:
     """One for each subset, in the order of their first trials: the first with the means of all its trials' scores.
 
     Trials of one subset are on different seeds, each the mean of as many runs: give whole ones of one level.

@@ -116,7 +116,7 @@ def best_unseen(space: Space, score: Score, starts: Array, seen: Array, rng: Gen
 
 
 def _worth(x: Array, moves: Moves, score: Score) -> tuple[Array, Array]:
-    """What the score gains by dropping, and by adding, each language alone [n], [n]; 0 where neither can be."""
+    """The gain of the score by dropping, and by adding, each language alone [n], [n]; 0 where neither can be."""
     leave, enter = moves.around(x)
     X = np.repeat(x[None], len(leave) + len(enter), axis=0)
     X[np.arange(len(X)), np.concatenate([leave, enter])] = np.repeat([0.0, 1.0], [len(leave), len(enter)])
@@ -144,7 +144,7 @@ def _scored(score: Score, X: Array) -> Array:
 
 
 def _highest(X: Array, values: Array, known: frozenset[bytes]) -> int | None:
-    """Where the highest value is that belongs to no known subset."""
+    """The place of the highest value that belongs to no known subset."""
     order = np.argsort(-values, kind="stable")
     return next((int(place) for place in order if X[place].astype(bool).tobytes() not in known), None)
 

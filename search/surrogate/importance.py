@@ -88,7 +88,7 @@ def _contexts(space: Space, i: int, j: int, rng: Generator) -> Array | None:
     return X.reshape(-1, len(space.pool))
 
 
-def explained(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[Pair]]:
+def explain(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[Pair]]:
     """Languages and pairs; empty before `LEAST_TRIALS` trials, or where no model can be fitted."""
     if len(past.here) < LEAST_TRIALS:
         return [], []

@@ -46,7 +46,7 @@ GIVEN = 0.3
 
 @dataclass(frozen=True)
 class Side:
-    """What is known of the languages of a pool, in its order, before anything is measured. Metrics by name."""
+    """Knowledge of the languages of a pool, in its order, before anything is measured. Metrics by name."""
 
     alike: Mapping[str, Array] = field(default_factory=dict)  # within the pool [n, n], in [0, 1]
     near: Mapping[str, Array] = field(default_factory=dict)  # targets to the pool [t, n], in [0, 1]

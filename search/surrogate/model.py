@@ -197,7 +197,7 @@ class Surrogate:
         return None if chosen is None else known[chosen]
 
     def _donors(self, level: str, X: Array, seen: Sequence[Seen]) -> Mapping[str, Donors]:
-        """What single targets gain, as a feature; nothing where not every measurement tells of every target."""
+        """The gain of single targets, as a feature; nothing where not every measurement tells of every target."""
         codes, some = self.side.targets, _some(len(X))
         told = [seen[index].per_language for index in some]
         if len(codes) < 2 or not all(each.keys() >= set(codes) for each in told):
@@ -218,7 +218,7 @@ class Surrogate:
         return self._once("weights", level, lambda: gaussian_process.learn_weights(K, y, r, usual, doubt), K, y, r)
 
     def _once(self, what: str, level: str, learn: Callable[[], Learned], *given: Array) -> Learned:
-        """What is learned from these arrays; remembered, since most positions in a row ask for the same."""
+        """The fit to these arrays; remembered, since most positions in a row ask for the same."""
         key = hashlib.sha256(b"".join(each.tobytes() for each in given)).digest()
         if self._remembered.get((what, level), (b"",))[0] != key:
             self._remembered[what, level] = key, learn()
@@ -242,7 +242,7 @@ def count_to_learn_from(count: int) -> int:
 
 
 def _some(count: int) -> NDArray[np.intp]:
-    """Which of the measurements are learned from: evenly, where there are very many."""
+    """The measurements to learn from: an even sample, where there are very many."""
     return np.linspace(0, count - 1, min(count, MOST_LEARNED)).astype(np.intp)
 
 
@@ -252,7 +252,7 @@ def _relative(seen: Sequence[Seen]) -> Array:
 
 
 def _posterior(K: Array, y: Array, noise: Array, running: float, constant: float | None) -> Posterior:
-    """Of K over N measured and then some running subsets, believed to be what is expected of them."""
+    """Posterior under K over N measured and then some running subsets, believed to be what is expected of them."""
     N, extra = len(y), len(K) - len(y)
     measured = Posterior(K[:N, :N] + np.diag(noise), y, constant)
     if not extra:

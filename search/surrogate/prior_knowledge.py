@@ -1,4 +1,4 @@
-"""What a study knows before it measures, for the surrogate: URIEL's distances as similarities, published results."""
+"""Knowledge before anything is measured, for the surrogate: URIEL's distances as similarities, published results."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""What a tracker is, and how one is named: `tensorboard:FOLDER`, `mlflow:URI`, `wandb:PROJECT`."""
+"""Trackers take ended trials to other programs: `tensorboard:FOLDER`, `mlflow:URI`, `wandb:PROJECT`."""
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
@@ -38,17 +40,29 @@ class Tracker(Protocol):
 KINDS = {"tensorboard": "runs", "mlflow": "sqlite:///mlflow.db", "wandb": "realingo"}  # kind → its usual place
 
 
-def check_names(names: Sequence[str]) -> None:
-    """InputError for a tracker of an unknown kind, or one whose package is not installed."""
+def check_trackers(names: Sequence[str]) -> None:
+    """InputError for a tracker `KIND[:PLACE]` of an unknown kind, without its package, or with an unusable place.
+
+    Nothing is written.
+    """
     for name in names:
-        _module(name.partition(":")[0])
+        kind, _, place = name.partition(":")
+        _module(kind).check_place(place or KINDS[kind])
 
 
 def open_tracker(name: str, about: About) -> Tracker:
-    """The tracker `KIND[:PLACE]`. InputError as `check_names`, or where the place cannot be used."""
+    """The tracker `KIND[:PLACE]`. InputError as `check_trackers`."""
     kind, _, place = name.partition(":")
     tracker: Tracker = _module(kind).open_tracker(place or KINDS[kind], about)
     return tracker
+
+
+def check_folder(folder: Path, hint: str) -> None:
+    """InputError, with `hint`, where files cannot be written to a folder, or where it cannot be made."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "may not be written to" if there.is_dir() else "is no folder"
+        raise InputError(f"cannot write to {folder}: {there} {why}", hint)
 
 
 def _module(kind: str) -> ModuleType:

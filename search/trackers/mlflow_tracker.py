@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+from pathlib import Path
+
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from search.results.trials import TrialRecord
-from search.trackers.base import About, BestSoFar, flat, metrics_of
+from search.trackers.base import About, BestSoFar, check_folder, flat, metrics_of
 from selector.errors import InputError
 
 LONGEST = 6000  # characters of a parameter: MLflow's own limit
+HINT = "mlflow:URI"
+PATIENCE = 10.0  # seconds a server has to answer
 STATES = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
+
+
+def check_place(place: str) -> None:
+    """InputError where the database file of a tracking URI cannot be written, or its server does not answer."""
+    if place.startswith("sqlite:///"):
+        file = Path(place.removeprefix("sqlite:///"))
+        if file.is_dir():
+            raise InputError(f"MLflow cannot use {place}: it is a folder", HINT)
+        check_folder(file.parent, HINT)
+    elif place.startswith(("http://", "https://")):
+        _check_server(place)
+
+
+def _check_server(address: str) -> None:
+    try:
+        urllib.request.urlopen(address, timeout=PATIENCE).close()
+    except urllib.error.HTTPError as refusal:  # an answer too
+        refusal.close()
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "reason", problem)
+        raise InputError(f"MLflow cannot use {address}: it does not answer ({why})", HINT) from None
 
 
 def open_tracker(place: str, about: About) -> MlflowTracker:
@@ -19,7 +46,7 @@ def open_tracker(place: str, about: About) -> MlflowTracker:
     try:
         return MlflowTracker(MlflowClient(tracking_uri=place), about)
     except MlflowException as problem:
-        raise InputError(f"MLflow cannot use {place}: {problem.message.splitlines()[0]}", "mlflow:URI") from None
+        raise InputError(f"MLflow cannot use {place}: {problem.message.splitlines()[0]}", HINT) from None
 
 
 class MlflowTracker:

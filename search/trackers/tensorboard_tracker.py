@@ -7,8 +7,15 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 
 from search.results.trials import TrialRecord
-from search.trackers.base import About, BestSoFar, flat, metrics_of
+from search.trackers.base import About, BestSoFar, check_folder, flat, metrics_of
 from selector.errors import InputError
+
+HINT = "name another folder: tensorboard:FOLDER"
+
+
+def check_place(place: str) -> None:
+    """InputError where the folder `place` cannot be written to."""
+    check_folder(Path(place), HINT)
 
 
 def open_tracker(place: str, about: About) -> TensorBoardTracker:
@@ -16,9 +23,7 @@ def open_tracker(place: str, about: About) -> TensorBoardTracker:
     try:
         return TensorBoardTracker(Path(place) / about.name, about)
     except OSError as problem:
-        raise InputError(
-            f"cannot write to {place}: {problem.strerror}", "name another folder: tensorboard:FOLDER"
-        ) from None
+        raise InputError(f"cannot write to {place}: {problem.strerror}", HINT) from None
 
 
 class TensorBoardTracker:

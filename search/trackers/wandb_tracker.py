@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 
 import wandb
 
 from search.results.trials import TrialRecord
-from search.trackers.base import About, BestSoFar, flat, metrics_of
+from search.trackers.base import About, BestSoFar, check_folder, flat, metrics_of
 from selector.errors import InputError
+
+
+def check_place(place: str) -> None:
+    """InputError where nobody is logged in and runs are to be sent, or where their files cannot be written.
+
+    `place` is a project, which is made when it is first used.
+    """
+    check_folder(Path(os.environ.get("WANDB_DIR", ".")) / "wandb", "set WANDB_DIR to a folder of yours")
+    try:
+        if os.environ.get("WANDB_MODE", "online") == "online":
+            wandb.login()
+    except wandb.Error as problem:
+        raise _unusable(problem) from None
+
+
+def _unusable(problem: Exception) -> InputError:
+    return InputError(f"Weights & Biases: {problem}", "log in with `wandb login`, or set WANDB_MODE=offline")
 
 
 def open_tracker(place: str, about: About) -> WandbTracker:
@@ -16,9 +35,7 @@ def open_tracker(place: str, about: About) -> WandbTracker:
     try:
         return WandbTracker(place, about)
     except wandb.Error as problem:
-        raise InputError(
-            f"Weights & Biases: {problem}", "log in with `wandb login`, or set WANDB_MODE=offline"
-        ) from None
+        raise _unusable(problem) from None
 
 
 class WandbTracker:

@@ -14,8 +14,8 @@ import statistics
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from search.bench.problems import named
-from search.bench.strategies import opened
+from search.bench.problems.synthetic import synthetic_problem
+from search.bench.strategies import open_problem
 from search.confirmation.race import last_one
 from search.confirmation.significance import Estimate, Noise, student_interval
 from search.strategies.base import Past
@@ -60,7 +60,7 @@ def chosen(truth, noise: float, rng: Generator) -> tuple[float, float, float]:
 def worth(name: str, draws: int, trials: int) -> None:
     rows = []
     for draw in range(draws):
-        problem = opened(TABLE, "", draw) if name == "table" else named(name, draw)
+        problem = open_problem(TABLE, "", draw) if name == "table" else synthetic_problem(name, draw)
         truth, noise = searched(problem, draw, trials)
         rows.append(np.mean([chosen(truth, noise, default_rng([draw, again])) for again in range(AGAIN)], axis=0))
     first, three, race = np.array(rows).T

@@ -26,7 +26,7 @@ from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.bench import world as bench
 from search.config.schema import StudyFile, check
-from search.config.study_config import resolved
+from search.config.study_config import resolve_study
 from search.interrupts import Interrupts
 from selector.languages.language import parse, parse_pool
 from selector.languages.subset import Subset
@@ -78,7 +78,7 @@ def measured(name: str, subset: Subset, settings: Mapping[str, Any], workers: in
     """Accuracy by seed, averaged over members, the rest of the pool, and the held-out languages."""
     document = {**bench.WORLD, "name": "variants", "realign": {"steps": 100, "batch": 16, "lr": 1e-3, **settings}}
     path = HERE / "study.toml"
-    config = resolved(path, check(StudyFile, path, document))
+    config = resolve_study(path, check(StudyFile, path, document))
     view = backends.View(config.core, config.scope, tuple(sorted((*config.pool, *config.held_out))), "dev")
     with terminal.progress() as advance, Interrupts() as interrupts:
         runner = Bench("process" if workers > 1 else "inline", workers, advance, interrupts)

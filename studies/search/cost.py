@@ -11,7 +11,7 @@ import time
 
 from numpy.random import default_rng
 
-from search.bench.problems import Synthetic
+from search.bench.problems.synthetic import Synthetic
 from search.strategies.base import Past, generator
 from search.surrogate.model import Surrogate
 

@@ -24,7 +24,7 @@ EVALUATIONS = 100
 def run(problem: str, strategy: str, draw: int) -> dict[str, object]:
     """One search of 100 evaluations; a problem that ends in .npz is a table."""
     table = str(HERE.parent / "tables" / problem) if problem.endswith(".npz") else ""
-    trace = bench.run(bench.Task(table, "" if table else problem, strategy, draw, EVALUATIONS, 1))
+    trace = bench.run(bench.RunTask(table, "" if table else problem, strategy, draw, EVALUATIONS, 1))
     met = {look: round(trace.scores[look - 1], 4) for look in bench.LOOKS}
     recommended = {look: round(value, 4) for look, value in trace.recommended.items()}
     key = {"problem": problem, "strategy": strategy, "draw": draw}

@@ -28,8 +28,8 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench, Wanted
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
-from search.effort import fidelities
+from search.config.study_config import StudyConfig, resolve_study
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.study.provenance import facts
 from selector.languages.language import Pool
@@ -68,8 +68,8 @@ def subsets(config: StudyConfig) -> list[Subset]:
 
 def main(workers: int, seeds: int) -> None:
     """Subsets of four at all levels first; the table is written after each step, what is not measured yet is empty."""
-    config = resolved(HERE / "make.toml", check(StudyFile, HERE / "make.toml", dict(STUDY)))
-    view, every, known = backends.search_view(config), subsets(config), levels(fidelities.full(config))
+    config = resolve_study(HERE / "make.toml", check(StudyFile, HERE / "make.toml", dict(STUDY)))
+    view, every, known = backends.search_view(config), subsets(config), levels(Fidelities(config).full)
     signature = view.evaluator().signature(Subset(), known["full"], 0)  # of encoder, data, task, versions
     parts = [[s for s in every if len(s) == LARGEST], [s for s in every if len(s) != LARGEST]]
     scores = measured(every, known, signature)

@@ -13,7 +13,7 @@ from rehearsal import realingo, tree
 
 from realign.score import Fidelity
 from search.commands import check as checking
-from search.commands.estimate import Clock, Pace
+from search.commands.estimate import Pace, StageClock
 from search.config.study_config import load
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -186,7 +186,7 @@ def test_a_short_trial_tells_what_all_takes(home: Path, capsys: pytest.CaptureFi
 
 
 def test_the_pace_of_a_stage_is_that_between_its_first_and_last_step() -> None:
-    clock = Clock(lambda what, done, total: None)
+    clock = StageClock(lambda what, done, total: None)
     clock.first, clock.last = {"realigning": (10.0, 1), "once": (1.0, 1)}, {"realigning": (15.0, 6), "once": (1.0, 1)}
     assert clock.pace("realigning") == 1.0
     assert clock.pace("once") == clock.pace("absent") == 0.0
@@ -226,9 +226,11 @@ def test_all_of_the_world_is_taken(home: Path) -> None:
 
 def test_without_counting_the_world_is_asked_for_little(home: Path) -> None:
     asked: list[str] = []
-    report = checking.examine(load(home / "world.toml"), lambda what, done, total: asked.append(what), counting=False)
+    report = checking.StudyCheck(
+        load(home / "world.toml"), lambda what, done, total: asked.append(what), counting=False
+    ).examine()
     assert not report.problems
-    rows = {row["code"]: row for row in report.languages}
+    rows = {row["code"]: row for row in report.to_json()["languages"]}
     assert rows["deu"]["task"]["dev"] == 200
     assert rows["deu"]["task"]["test"] is None
     assert set(asked) == {"reading parallel text", "reading the task's data", "loading the encoder"}

@@ -20,7 +20,7 @@ from rehearsal import realingo
 
 from realign.corpora import bitext, labels, verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
-from search.cli import _forward, app
+from search.cli.entry import app, forward_options
 from search.commands.pretrain import load_pretrain
 from selector.distances.distance import distances
 from selector.distances.user_table import numbers
@@ -58,7 +58,7 @@ class Block:
             words = shlex.split(line, comments=True)
             names = [place for place, word in enumerate(words) if word.split("/")[-1] == "realingo"]
             if names and words[0] not in ("pip", "export"):
-                yield _forward(words[names[0] + 1 :])
+                yield forward_options(words[names[0] + 1 :])
 
 
 def blocks(page: Path) -> list[Block]:

@@ -16,6 +16,7 @@ from rehearsal import realingo, tree
 
 from search.commands import doctor
 from search.effort.machine import CONTEXT, Machine, this_machine
+from search.results.check import StudyCost
 
 STATES = {"ok", "warning", "missing", "broken"}
 
@@ -84,7 +85,7 @@ def test_a_look_that_fails_is_a_finding() -> None:
     def look() -> Iterator[doctor.Finding]:
         raise OSError("the disk is gone")
 
-    (found,) = doctor._guarded(look)
+    (found,) = doctor._guard(look)
     assert (found.name, found.state) == ("look", "broken")
     assert "the disk is gone" in found.found
 
@@ -98,14 +99,14 @@ def test_a_look_that_fails_is_a_finding() -> None:
     ],
 )
 def test_versions_are_held_against_what_is_supported(requirement: str, found: str | None, fits: bool) -> None:
-    got = doctor._installed(Requirement(requirement))
+    got = doctor._installed_version(Requirement(requirement))
     assert got[1] is fits
     assert found is None or got[0] == found
 
 
 def test_what_is_needed_is_read_off_the_distribution() -> None:
-    assert {"torch", "optuna", "typer"} <= {each.name for each in doctor._needed("")}
-    assert [each.name for each in doctor._needed("dashboard")] == ["optuna-dashboard"]
+    assert {"torch", "optuna", "typer"} <= {each.name for each in doctor._requirements("")}
+    assert [each.name for each in doctor._requirements("dashboard")] == ["optuna-dashboard"]
 
 
 def test_the_hub_is_asked(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,11 +127,11 @@ def test_the_data_root_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_storage_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor._stored("sqlite:///no/such/folder/s.db")
-    assert doctor._stored("s.journal") == ""
+    assert doctor._try_storage("sqlite:///no/such/folder/s.db")
+    assert doctor._try_storage("s.journal") == ""
 
 
-COST = {"seconds_per_trial": 9.0, "search_hours": 8.0, "confirm_hours": 2.0, "memory_gb": 3.0, "disk_gb": 1.0}
+COST = StudyCost(seconds_per_trial=9.0, search_hours=8.0, confirm_hours=2.0, memory_gb=3.0, disk_gb=1.0)
 
 
 class Cuda:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_study import world_encoder
 
-from search.cli import _status
+from search.cli.entry import exit_status
 
 STUDY = """
 name = "small"
@@ -51,7 +51,7 @@ def study(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def test_the_main_job(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def answer(*arguments: str) -> dict:
-        assert _status([*arguments, "--json"]) == 0
+        assert exit_status([*arguments, "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
     found = answer("search", str(study))
@@ -72,7 +72,7 @@ def test_the_main_job(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert 0 <= row["held_out"]["mean"] <= 1
     assert rows["best"]["vs_none"]["difference"] == pytest.approx(rows["best"]["mean"] - rows["none"]["mean"])
 
-    assert _status(["report", str(study)]) == 0
+    assert exit_status(["report", str(study)]) == 0
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     assert "http-equiv" in page
     assert all(f'id="{name}"' in page for name in ("progress", "confirmed", "gains", "world"))
@@ -84,7 +84,7 @@ def test_the_main_job(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert subset["schema"] == 1
     assert subset["languages"] == found["best"]["languages"]
     assert {"realign.toml", "README.md", "report.html"} <= {file.name for file in target.iterdir()}
-    assert _status(["export", str(study), "-o", str(target)]) == 2, "a folder that is not empty was written over"
+    assert exit_status(["export", str(study), "-o", str(target)]) == 2, "a folder that is not empty was written over"
 
 
 def test_processes_measure_what_one_process_measures(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +92,7 @@ def test_processes_measure_what_one_process_measures(study: Path, capsys: pytest
     for name, flags in (("one", []), ("two", ["--workers", "2"])):
         cache = [f"search.storage={name}.journal", f"name={name}", "search.strategy=random"]
         sets = [part for each in cache for part in ("--set", each)]
-        assert _status(["search", str(study), "--trials", "2", "--json", *flags, *sets]) == 0
+        assert exit_status(["search", str(study), "--trials", "2", "--json", *flags, *sets]) == 0
         values.append(json.loads(capsys.readouterr().out)["best"])
         for file in (study.parent / "cache" / "scores").rglob("*.json"):
             file.unlink()

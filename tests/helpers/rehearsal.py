@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from search.cli import _status
+from search.cli.entry import exit_status
 from search.config.study_config import StudyConfig, load
 
 POOL = ("arb", "cmn", "deu", "fin", "fra", "hin", "jpn", "swh", "tur", "vie")
@@ -53,7 +53,7 @@ def study(folder: Path, *overrides: str, **values: Any) -> StudyConfig:
 
 def realingo(*arguments: str | Path) -> int:
     """Exit status of the command, run in this process."""
-    return _status([str(argument) for argument in arguments])
+    return exit_status([str(argument) for argument in arguments])
 
 
 def started(*arguments: str | Path, cache: Path) -> subprocess.Popen[str]:

@@ -33,8 +33,8 @@ from realign.training.realigner import realign
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
 from search.commands import search as run
-from search.effort import cost as work
-from search.effort import fidelities
+from search.effort.cost import Price
+from search.effort.fidelities import Fidelities
 from search.study.study import open_study
 from selector.errors import InputError, RunError
 from selector.languages.language import parse
@@ -407,9 +407,9 @@ def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Pat
         assert best is not None
         assert best.fidelity == facts
         assert best.signature == assemble.evaluator(config.core, config.scope, config.tune, "dev").signature(
-            Subset.of(map(parse, best.languages)), fidelities.at_level(config, name), config.seed
+            Subset.of(map(parse, best.languages)), Fidelities(config).at(name), config.seed
         )
-        assert fidelities.full(config) == Fidelity(3200, 200, 20)
+        assert Fidelities(config).full == Fidelity(3200, 200, 20)
         with pytest.raises(InputError, match="fidelity"):
             run.search(replace(config, fidelity=replace(config.fidelity, seeds=2)))
 
@@ -421,8 +421,8 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
     document = run.search(config)
     trials = open_study(config, create=False).trials()
     met = {code for trial in trials for code in trial.subset.codes}
-    tuning = config.core.task.batch * fidelities.full(config).steps
-    realigning = 2 * fidelities.full(config).pairs
+    tuning = config.core.task.batch * Fidelities(config).full.steps
+    realigning = 2 * Fidelities(config).full.pairs
     if config.fidelity.method == "scores":
         sentences = 3 * len(met) * (realigning / 2 + tuning)
     elif config.fidelity.tuned == "once":
@@ -430,6 +430,6 @@ def test_merging_counts_one_training_of_each_language(tmp_path: Path, how: tuple
     else:
         sentences = 3 * len(met) * realigning / 2 + len(trials) * tuning
     assert document.full_equivalents == pytest.approx(sentences / (realigning + tuning))
-    paid = work.price_of(config).paid_once(fidelities.at_level(config, "merge"))
+    paid = Price(config).paid_once(Fidelities(config).at("merge"))
     if config.fidelity.method != "scores" and config.fidelity.tuned == "once":  # nothing is paid later
         assert document.full_equivalents == pytest.approx(paid)

@@ -28,11 +28,11 @@ from realign.tasks.tagging import Tagging, right_spans, right_words
 from realign.training.pretrain import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
-from search.cli import _status
+from search.cli.entry import exit_status
 from search.config.schema import check
 from search.config.study_config import load as load_study
 from search.confirmation.measured import measure
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from selector.errors import InputError
 from selector.languages.language import parse
 from selector.languages.subset import Subset
@@ -403,7 +403,7 @@ def test_a_study_of_each_task_from_search_to_export(
     path.write_text(STUDY.format(kind=kind, more=more), encoding="utf-8")
 
     def answer(*arguments: str) -> dict[str, Any]:
-        assert _status([arguments[0], str(path), *arguments[1:], "--json"]) == 0
+        assert exit_status([arguments[0], str(path), *arguments[1:], "--json"]) == 0
         return dict(json.loads(capsys.readouterr().out))
 
     best = answer("search")["best"]
@@ -442,7 +442,7 @@ def test_local_files_score_what_the_same_text_scores_otherwise(
     path.write_text(STUDY.format(kind=kind, more=more), encoding="utf-8")
     config = load_study(path)
     found = assemble.evaluator(config.core, config.scope, config.pool, "dev").evaluator(
-        Subset(), fidelities.full(config), 0
+        Subset(), Fidelities(config).full, 0
     )
 
     how = FineTuning(batch=config.core.task.batch)

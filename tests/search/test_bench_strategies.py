@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from realign.evaluators.fake import FakeEvaluator, Terms
 from realign.evaluators.table import Table, load
 from search.bench import strategies as bench_search
-from search.bench.problems import Replayed, Synthetic, Truth
+from search.bench.problems.replayed import Replayed
+from search.bench.problems.synthetic import Synthetic
+from search.bench.problems.truth import Truth
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -141,13 +143,13 @@ def test_a_batch_is_proposed_from_what_a_search_with_as_many_workers_knows(table
 
             return plan
 
-    bench_search.traced(Spy(load(table)), bench_search.Task(str(table), "", "swap", 0, 9, 4))
+    bench_search.trace_run(Spy(load(table)), bench_search.RunTask(str(table), "", "swap", 0, 9, 4))
     assert known == [(max(0, begun - 3), begun) for begun in range(9)]
 
 
 def test_the_ladder_pays_for_its_levels_what_they_cost(table: Path) -> None:
     """Seven languages are merged, at a fifth each, before the first full run; short ones cost a quarter."""
-    trace = bench_search.traced(Replayed(load(table)), bench_search.Task(str(table), "", "ladder", 0, 12, 1))
+    trace = bench_search.trace_run(Replayed(load(table)), bench_search.RunTask(str(table), "", "ladder", 0, 12, 1))
     assert trace.costs[0] == pytest.approx(7 * 0.2 + 1)
     steps = np.diff(trace.costs)
     assert (steps >= 1 - 1e-9).all()
@@ -174,4 +176,4 @@ def test_what_is_wrong_is_named(options: tuple[str, ...], named: str, capsys: py
 def test_a_strategy_that_leaves_the_table_is_refused(table: Path) -> None:
     problem = Replayed(load(table))
     with pytest.raises(InputError, match="the table has no"):
-        bench_search.traced(problem, bench_search.Task(str(table), "", "backward", 0, 20, 1))
+        bench_search.trace_run(problem, bench_search.RunTask(str(table), "", "backward", 0, 20, 1))

@@ -10,7 +10,7 @@ import pytest
 import rehearsal
 
 from search.config.schema import StudyFile, check
-from search.config.study_config import load, resolved
+from search.config.study_config import load, resolve_study
 from selector.errors import InputError
 
 WRONG = {
@@ -158,6 +158,6 @@ def test_a_study_on_a_described_set_of_the_hub_can_be_a_key(tmp_path: Path) -> N
     hub = {"kind": "hub", "id": "org/name", "columns": {"words": "tokens", "tags": "upos"}}
     task = {"kind": "pos", "data": hub, "epochs": 2.0}
     document = {"name": "s", "pool": {"languages": "deu,fra", "k": 1}, "task": task}
-    one, other = (resolved(tmp_path / "s.toml", check(StudyFile, tmp_path / "s.toml", document)) for _ in range(2))
+    one, other = (resolve_study(tmp_path / "s.toml", check(StudyFile, tmp_path / "s.toml", document)) for _ in range(2))
     assert one == other
     assert hash(one) == hash(other)

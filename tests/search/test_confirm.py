@@ -27,7 +27,7 @@ from search.backends.registry import View, search_view
 from search.commands import search as run
 from search.confirmation import confirm
 from search.confirmation.measured import measure
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from search.export import export
 from search.interrupts import Interrupts
 from search.report import html_report
@@ -124,7 +124,7 @@ def test_confirmation_uses_fresh_seeds_and_the_test_split(tmp_path: Path) -> Non
     targets = tuple(sorted({*config.pool, *config.held_out}))
     evaluator = FakeEvaluator(config.pool, targets, Terms(noise=0.3), "test")
     subset = Subset.of(language for language in config.pool if language.code in document["rows"][0]["languages"])
-    runs = [evaluator(subset, fidelities.full(config), seed) for seed in document["seeds"]]
+    runs = [evaluator(subset, Fidelities(config).full, seed) for seed in document["seeds"]]
     for code, value in document["rows"][0]["per_language"].items():
         assert value == pytest.approx(np.mean([run.per_language[code] for run in runs]))
 
@@ -252,15 +252,15 @@ def test_a_failed_evaluation_is_named_with_its_way_out() -> None:
 
 def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, seconds=0.2)
-    work = [Job(i, Subset(config.pool[i : i + 3]), fidelities.full(config), 7) for i in range(4)]
+    work = [Job(i, Subset(config.pool[i : i + 3]), Fidelities(config).full, 7) for i in range(4)]
     place = processes(search_view(config).evaluator, 2)
     scores = {}
     try:
         with Interrupts() as interrupts:
             for job, score in batch.results(place, work, interrupts):
                 if not scores:
-                    for seat in place._seats:
-                        seat.worker.process.kill()
+                    for slot in place._slots:
+                        slot.worker.process.kill()
                 scores[job] = score
     finally:
         place.close()
@@ -271,13 +271,13 @@ def test_killed_workers_cost_time_only(tmp_path: Path) -> None:
 def test_a_worker_that_dies_between_jobs_is_told_when_asked(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     place = processes(search_view(config).evaluator, 1)
-    job = Job(0, Subset(), fidelities.full(config), 7)
+    job = Job(0, Subset(), Fidelities(config).full, 7)
     try:
         place.submit(job)
         assert place.collect()[0].score is not None
-        (seat,) = place._seats
-        seat.worker.process.kill()
-        seat.worker.process.join()
+        (slot,) = place._slots
+        slot.worker.process.kill()
+        slot.worker.process.join()
         place.submit(job)
         assert place.collect()[0].lost
         place.submit(job)

@@ -22,7 +22,7 @@ from search import driver
 from search.backends import registry
 from search.commands import search as run
 from search.config.study_config import StudyConfig, load
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.study.study import Study, open_study
 from search.study.trial import CHANGED, last_attempts
@@ -112,9 +112,9 @@ def test_a_study_of_a_version_that_measured_otherwise_is_not_continued(
 ) -> None:
     assert rehearsal.realingo("search", home / "study.toml", "--trials", "1") == 0
     study = open_study(config_of(home), create=False)
-    known = study.storage.get_study_user_attrs(study._id)["contents"]
+    known = study.storage.get_study_user_attrs(study.record.id)["contents"]
     for other in ({**known, "the way of measuring": "protocol 4"}, {}):
-        study.storage.set_study_user_attr(study._id, "contents", other)
+        study.storage.set_study_user_attr(study.record.id, "contents", other)
         assert "another content of the way of measuring" in refused(capsys, 2, "search", home / "study.toml")
     assert rehearsal.realingo("status", home / "study.toml") == 0
 
@@ -123,7 +123,7 @@ def test_a_held_out_language_can_be_added_later(home: Path) -> None:
     assert rehearsal.realingo("search", home / "study.toml", "--trials", "1", "--set", "targets.held_out=[]") == 0
     assert rehearsal.realingo("search", home / "study.toml", "--trials", "2") == 0
     study = open_study(config_of(home), create=False)
-    assert "the task data of swh" in study.storage.get_study_user_attrs(study._id)["contents"]
+    assert "the task data of swh" in study.storage.get_study_user_attrs(study.record.id)["contents"]
 
 
 def evaluator_of(config: StudyConfig) -> Evaluator:
@@ -142,13 +142,13 @@ def test_content_that_changes_while_a_process_runs_gives_no_score(
     path, change = CHANGES[name]
     change(home / path)
     with pytest.raises(ChangedError, match=name) as caught:
-        evaluator(subset, fidelities.full(config), 0)
+        evaluator(subset, Fidelities(config).full, 0)
     if not path.startswith("encoder"):
         assert str(home / path) in caught.value.message
     assert not list((tmp_path / "cache" / "scores").rglob("*.json"))
-    after = evaluator_of(config)(subset, fidelities.full(config), 0)  # of the new content, in a new start
+    after = evaluator_of(config)(subset, Fidelities(config).full, 0)  # of the new content, in a new start
     monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "another"))
-    assert evaluator_of(config)(subset, fidelities.full(config), 0) == after
+    assert evaluator_of(config)(subset, Fidelities(config).full, 0) == after
 
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if name not in READ_LATE])
@@ -159,11 +159,11 @@ def test_what_was_read_at_once_stays_as_it_was_for_the_process(
     evaluator, subset = evaluator_of(config), Subset(config.pool[:2])
     path, change = CHANGES[name]
     change(home / path)
-    score = evaluator(subset, fidelities.full(config), 0)
+    score = evaluator(subset, Fidelities(config).full, 0)
     monkeypatch.setenv("REALINGO_CACHE", str(tmp_path / "another"))
     first, new = (evaluator_of(config_of(folder)) for folder in (template, home))
-    assert score == first(subset, fidelities.full(config), 0)
-    assert score.signature != new(subset, fidelities.full(config), 0).signature
+    assert score == first(subset, Fidelities(config).full, 0)
+    assert score.signature != new(subset, Fidelities(config).full, 0).signature
 
 
 def test_a_file_that_changes_in_the_middle_of_a_run_gives_no_score(home: Path) -> None:
@@ -175,20 +175,20 @@ def test_a_file_that_changes_in_the_middle_of_a_run_gives_no_score(home: Path) -
         return False
 
     with pytest.raises(ChangedError, match="task data of tur"):
-        evaluator(subset, fidelities.full(config), 0, edit)
+        evaluator(subset, Fidelities(config).full, 0, edit)
     assert not list((Path(os.environ["REALINGO_CACHE"]) / "scores").rglob("*.json"))
 
 
 def test_a_file_that_is_only_touched_or_written_again_changes_nothing(home: Path) -> None:
     config = config_of(home)
     evaluator, subset = evaluator_of(config), Subset(config.pool[:2])
-    before = evaluator(subset, fidelities.full(config), 0)
+    before = evaluator(subset, Fidelities(config).full, 0)
     for file in (home / "treebanks" / "deu.dev.conllu", home / "encoder" / "model.safetensors"):
         content = file.read_bytes()
         file.unlink()
         file.write_bytes(content)
-    after = evaluator(subset, fidelities.full(config), 1)
-    assert after == evaluator_of(config_of(home))(subset, fidelities.full(config), 1)
+    after = evaluator(subset, Fidelities(config).full, 1)
+    assert after == evaluator_of(config_of(home))(subset, Fidelities(config).full, 1)
     assert after.value != before.value
 
 
@@ -201,7 +201,7 @@ def test_a_file_of_the_same_size_and_time_is_seen(home: Path) -> None:
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert file.stat().st_size == state.st_size
     with pytest.raises(ChangedError, match=str(file)):
-        evaluator(subset, fidelities.full(config), 0)
+        evaluator(subset, Fidelities(config).full, 0)
 
 
 def test_text_that_changes_before_it_is_encoded_is_kept_under_no_signature(home: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_worker_that_starts_after_a_change_measures_nothing(home: Path) -> Non
     exchange_tags(home / "treebanks" / "tur.dev.conllu")
     late = registry.View(config.core, config.scope, first.targets, first.split, contents=found).evaluator()
     with pytest.raises(ChangedError, match="task data of tur"):
-        late(Subset(config.pool[:2]), fidelities.full(config), 0)
+        late(Subset(config.pool[:2]), Fidelities(config).full, 0)
 
 
 def test_only_what_both_know_is_compared() -> None:

@@ -161,7 +161,7 @@ def test_realigning_on_the_text_of_the_test_is_refused(tmp_path: Path, case: str
 
 def test_check_finds_that_text_and_test_are_of_the_same_text(tmp_path: Path) -> None:
     config = study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}', FLORES)
-    problems = checking.examine(config, lambda what, done, total: None).problems
+    problems = checking.StudyCheck(config, lambda what, done, total: None).examine().problems
     assert [problem.message for problem in problems if "same text" in problem.message] == [
         "flores and sib-200 are of the same text (flores): realigning on it would show what is tested"
     ]
@@ -235,12 +235,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 COMMANDS = """
 import contextlib, io, json, sys
-from search.cli import _status
+from search.cli.entry import exit_status
 answers = {}
 for command in ("check", "search", "confirm"):
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        status = _status([command, "study.toml", "--json"])
+        status = exit_status([command, "study.toml", "--json"])
     assert status == 0, (command, status, out.getvalue())
     answers[command] = json.loads(out.getvalue())
 print(json.dumps(answers))

@@ -15,7 +15,7 @@ import small_study
 from realign.build import evaluator as assemble
 from realign.score import Score
 from search.config.study_config import load
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from selector.languages.subset import Subset
 
 STUDY = (
@@ -97,7 +97,7 @@ def measured(home: Path, cache: Path, *overrides: str) -> tuple[Any, ...]:
     config = load(home / "study.toml", list(overrides))
     os.environ["REALINGO_CACHE"] = str(cache)
     evaluator = assemble.evaluator(config.core, config.scope, config.tune, "dev")
-    score: Score = evaluator(Subset(config.pool[:2]), fidelities.full(config), config.seed)
+    score: Score = evaluator(Subset(config.pool[:2]), Fidelities(config).full, config.seed)
     return score.value, dict(score.per_language), dict(score.tallies)
 
 

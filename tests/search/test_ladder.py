@@ -14,7 +14,7 @@ from similarities import side
 
 from search import planner
 from search.config.study_config import load
-from search.effort import cost as work
+from search.effort.cost import Price
 from search.space import Space
 from search.strategies import ladder
 from search.strategies.base import Past, Seen, generator, random
@@ -127,9 +127,9 @@ def test_a_ladder_says_what_it_pays_at_first(tmp_path: Path, capsys: pytest.Capt
     """Ten languages in subsets of 3, a third of 3,200 pairs each, and 200 steps of 16 sentences."""
     path = rehearsal.write(tmp_path, trials=16)
     config = load(path, ["search.fidelity=ladder"])
-    paid = work.paid_at_first(config)
+    paid = Price(config).paid_at_first()
     assert paid == pytest.approx(len(config.pool) * (2 * 1067 + 3200) / (6400 + 3200))
-    assert work.paid_at_first(load(path)) == 0.0
+    assert Price(load(path)).paid_at_first() == 0.0
     assert rehearsal.realingo("search", path, "--set", "search.fidelity=ladder") == 0
     assert f"the work of up to {paid:.0f} full evaluations" in capsys.readouterr().err
 

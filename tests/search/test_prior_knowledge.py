@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from search.config.schema import StudyFile, check
-from search.config.study_config import StudyConfig, resolved
-from search.planner import planner, warm_start
+from search.config.study_config import StudyConfig, resolve_study
+from search.planner import planner
 from search.strategies.base import Past, Seen
 from search.surrogate.kernels import masks
 from search.surrogate.model import Surrogate
@@ -23,7 +23,7 @@ POOL = "afr,deu,fra,rus,hin,tur,fin,vie,ind,jpn,arb,zho"
 def study(base: Any = "FacebookAI/xlm-roberta-base", source: str = "eng", k: Any = 4, **sections: Any) -> StudyConfig:
     file = Path.cwd() / "s.toml"
     document: dict[str, Any] = {"name": "s", "pool": {"languages": POOL, "source": source, "k": k}, **sections}
-    return resolved(file, check(StudyFile, file, {**document, "model": {"base": base}}))
+    return resolve_study(file, check(StudyFile, file, {**document, "model": {"base": base}}))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_published_results_are_for_real_encoders_fine_tuned_on_english(base: Any
     config = study(base, source)
     assert has_precedent(config.core, config.scope) is known
     assert ("published" in side_of(config).given) is known
-    names = [name for name, _ in warm_start(config)]
+    names = [name for name, _ in planner(config).warm_start]
     assert ("predicted" in names[:1]) is known
 
 

@@ -10,8 +10,8 @@ import pytest
 import rehearsal
 from similarities import POOL, side
 
-from search.bench.problems import Synthetic
-from search.bench.strategies import Task, traced
+from search.bench.problems.synthetic import Synthetic
+from search.bench.strategies import RunTask, trace_run
 from search.bench.strategy_names import repeated
 from search.commands import search as run
 from search.config.study_config import StudyConfig
@@ -200,6 +200,6 @@ def test_the_benchmark_repeats_where_it_is_asked_to_and_tells_what_is_recommende
         begun.append((chosen.subset, chosen.level))
         seen.append(problem.measure(chosen.subset, "full", np.random.default_rng(position)))
     assert len(set(begun)) < len(begun)
-    trace = traced(problem, Task("", "n20", "random", 0, 12, 1))
+    trace = trace_run(problem, RunTask("", "n20", "random", 0, 12, 1))
     assert len(trace.costs) == 12
     assert list(trace.recommended) == [10]

@@ -10,7 +10,7 @@ import pytest
 import rehearsal
 
 from search.bench import rivals
-from search.bench.problems import named
+from search.bench.problems.synthetic import synthetic_problem
 from search.space import Space
 from search.strategies.base import Past, Seen, generator
 from search.surrogate.gaussian_process import Weights
@@ -100,7 +100,7 @@ def test_what_is_not_there_is_said_with_a_way_out() -> None:
 
 
 def test_sparse_problems_have_few_pairs_and_say_so() -> None:
-    sparse, usual = named("n60-sparse", 1), named("n60", 1)
+    sparse, usual = synthetic_problem("n60-sparse", 1), synthetic_problem("n60", 1)
     count = [int((problem.f.pairs != 0).sum()) // 2 for problem in (sparse, usual)]  # type: ignore[attr-defined]
     assert 1 <= count[0] <= 20 < 120 <= count[1]
     assert "0.5% of pairs interact" in sparse.name

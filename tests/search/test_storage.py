@@ -26,7 +26,7 @@ from search.study import storage
 from search.study.journal import Journal, Lock
 from search.study.lease import Lease
 from search.study.owner import Owner, _start_of, this_process
-from search.study.storage import opened, reason, shown
+from search.study.storage import open_storage, reason, redact_url
 from search.study.study import open_study
 from search.study.trial import last_attempts
 from selector.errors import InputError, RunError
@@ -92,7 +92,7 @@ def test_a_lock_whose_holder_was_killed_is_broken(tmp_path: Path, kind: str) -> 
         left.symlink_to(target if kind == "link" else tmp_path / "moved away")
     lock = Lock(str(target), stale=0.3)
     begun = time.monotonic()
-    with lock.held():
+    with lock.hold():
         assert 0.3 < time.monotonic() - begun < 5
     assert not os.path.lexists(left)
 
@@ -103,7 +103,7 @@ def test_a_lock_that_changes_hands_is_waited_for(tmp_path: Path) -> None:
 
     def hold(number: int) -> None:
         for _ in range(20):
-            with Lock(str(tmp_path / "a"), stale=0.5).held():
+            with Lock(str(tmp_path / "a"), stale=0.5).hold():
                 inside.append(number)
                 assert len(inside) == 1
                 time.sleep(0.005)
@@ -163,8 +163,8 @@ def test_a_living_driver_elsewhere_keeps_its_study_and_a_dead_one_loses_it() -> 
     first._end.set()  # it stops without a word, as a power cut does it
     first._thread.join()
     second.take("a")
-    assert second.held()
-    assert not first.held()
+    assert second.is_held()
+    assert not first.is_held()
     second.give_back()
     assert record.holder is None
 
@@ -190,11 +190,11 @@ def test_who_lost_the_lease_records_nothing_more(tmp_path: Path, where: str) -> 
         study.recover()
         trial = study.begin(Subset(config.pool[:3]), "swap", 0, {})
         other = open_study(config, create=False)
-        other._set_driver(Owner("elsewhere", pid=7, token="another"))
+        other.record.set_driver(Owner("elsewhere", pid=7, token="another"))
         with pytest.raises(RunError, match="process 7 on elsewhere"):
             study.finish(trial, score(), 0.5)
     assert [each.state for each in other.trials()] == ["running"]
-    assert (driver := other._driver()) is not None
+    assert (driver := other.record.driver) is not None
     assert driver.pid == 7
 
 
@@ -216,14 +216,14 @@ def test_a_newer_study_is_refused_and_an_older_one_is_read(tmp_path: Path) -> No
     config = rehearsal.study(tmp_path)
     study = open_study(config, create=True)
     trial = study.begin(Subset(config.pool[:3]), "swap", 0, {})
-    key = study._keys[trial.number]
+    key = study.record.keys[trial.number]
     for name, value in {"per_language": {"fra": 0.25}, "signature": "old", "seconds": 2.0}.items():
         study.storage.set_trial_user_attr(key, name, value)
     study.storage.set_trial_state_values(key, storage.optuna.trial.TrialState.COMPLETE, [0.25])
-    study.storage.set_study_user_attr(study._id, "schema", 0)
+    study.storage.set_study_user_attr(study.record.id, "schema", 0)
     (old,) = open_study(config, create=False).trials()
     assert (old.value, dict(old.per_language), old.signature, old.seconds) == (0.25, {"fra": 0.25}, "old", 2.0)
-    study.storage.set_study_user_attr(study._id, "schema", 2)
+    study.storage.set_study_user_attr(study.record.id, "schema", 2)
     with pytest.raises(InputError, match="newer Realingo"):
         open_study(config, create=True)
 
@@ -265,7 +265,7 @@ def test_a_study_goes_round_all_storages(tmp_path: Path, server: postgres.Server
         study.recover()
         study.fail(study.begin(Subset(first.pool[:2]), "swap", 5, {}), "out of memory")
         study.begin(Subset(first.pool[1:3]), "swap", 6, {})
-    study.storage.set_study_system_attr(study._id, note.format(study._keys[3]), "kept")
+    study.storage.set_study_system_attr(study.record.id, note.format(study.record.keys[3]), "kept")
     kept = content(first)
     stops = ["a.journal", "b.db", server.url, "c.journal"]
     for source, target in pairwise(stops):
@@ -276,7 +276,7 @@ def test_a_study_goes_round_all_storages(tmp_path: Path, server: postgres.Server
     assert content(last) == kept
     study = open_study(last, create=False)
     study.trials()
-    assert study.storage.get_study_system_attrs(study._id)[note.format(study._keys[3])] == "kept"
+    assert study.storage.get_study_system_attrs(study.record.id)[note.format(study.record.keys[3])] == "kept"
     assert run.search(last, 8).trials["complete"] == 7
 
 
@@ -288,7 +288,7 @@ def test_half_a_copy_is_no_study_and_is_made_again(tmp_path: Path) -> None:
     copying.copy(str(tmp_path / "a.journal"), str(tmp_path / "b.db"))
     half = rehearsal.study(tmp_path, "search.storage=sqlite:///b.db")
     study = open_study(half, create=False)
-    study.storage.set_study_user_attr(study._id, copying.MARK, True)
+    study.storage.set_study_user_attr(study.record.id, copying.MARK, True)
     for create in (True, False):
         with pytest.raises(InputError, match="not finished"):
             open_study(half, create)
@@ -330,10 +330,10 @@ def test_no_form_of_a_password_is_shown() -> None:
         "postgresql://me:se/cret:secret@host/db?x=a@b",
         "postgresql://host/db?user=me&password=secret&sslpassword=secret",
     ):
-        assert "secret" not in shown(url)
-        assert "host" in shown(url) or "@b" in url
+        assert "secret" not in redact_url(url)
+        assert "host" in redact_url(url) or "@b" in url
     for url in ("sqlite:////a/b.db", "/a/b.journal", "postgresql://me@host:5432/db", "sqlite:///a:b@c.db"):
-        assert shown(url) == url
+        assert redact_url(url) == url
     url = "postgresql://me:pass%2Fword@host/db"
     problem = ValueError(f"cannot parse {url}: pass/word or pass%2Fword?")
     assert reason(problem, url) == "cannot parse postgresql://me:***@host/db: *** or ***?"
@@ -384,10 +384,10 @@ def test_a_locked_database_is_waited_for(tmp_path: Path, capsys: pytest.CaptureF
     trial = study.begin(Subset(config.pool[:3]), "swap", 0, {})
     other = sqlite3.connect(tmp_path / "locked.db", check_same_thread=False, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    study.patience = 0.1
+    study.record.patience = 0.1
     with pytest.raises(RunError, match="database is locked"):
         study.finish(trial, score(), 0.5)
-    study.patience = 30.0
+    study.record.patience = 30.0
     release = threading.Timer(1.6, lambda: other.execute("ROLLBACK"))
     release.start()
     study.finish(trial, score(), 0.5)
@@ -456,10 +456,10 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
 
 def test_a_reader_leaves_a_database_alone_that_is_still_being_made(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'made.db'}"
-    opened(url, create=True)
+    open_storage(url, create=True)
     with closing(sqlite3.connect(tmp_path / "made.db")) as database:
         database.execute("DELETE FROM alembic_version")  # what Optuna writes last
         database.commit()
         with pytest.raises(InputError, match="no study"):
-            opened(url, create=False)
+            open_storage(url, create=False)
         assert database.execute("SELECT * FROM alembic_version").fetchall() == []

@@ -245,19 +245,19 @@ def test_space_counts() -> None:
 
 def test_warm_start_is_distinct_and_of_the_asked_size(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "pool.k=[2, 4]")
-    warm = planner.warm_start(config)
+    warm = planner.StudyPlanner(config).warm_start
     assert next(name for name, _ in warm) == "max-sum"
     assert len({subset for _, subset in warm}) == len(warm) >= 2
     assert {len(subset) for _, subset in warm} == {4}
-    assert planner.warm_start(rehearsal.study(tmp_path, "search.warm_start=false")) == []
-    assert planner.warm_start(rehearsal.study(tmp_path, "search.strategy=random")) == []
+    assert planner.StudyPlanner(rehearsal.study(tmp_path, "search.warm_start=false")).warm_start == []
+    assert planner.StudyPlanner(rehearsal.study(tmp_path, "search.strategy=random")).warm_start == []
 
 
 def test_diversity_begins_with_the_model_free_choice(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.strategy=diversity:max-min")
-    propose = planner.proposer(config)
+    propose = planner.StudyPlanner(config).propose
     first = propose(config.space, Past(), generator(3, 0))
-    assert first == planner.model_free_subset(config, "max-min", 3, config.seed)
+    assert first == planner.StudyPlanner(config).model_free("max-min", 3, config.seed)
     second = propose(config.space, Past(begun=((first, "full"),) if first else ()), generator(3, 1))
     assert second not in (None, first)
 

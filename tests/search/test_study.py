@@ -24,12 +24,12 @@ from search.backends.process import processes
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
-from search.effort import fidelities
+from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
 from search.study import lease
 from search.study.owner import this_process
 from search.study.provenance import facts
-from search.study.storage import shown
+from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import LOST, Trial, last_attempts
 from selector.errors import InputError, RunError
@@ -173,8 +173,8 @@ def test_a_torn_journal_is_mended(tmp_path: Path) -> None:
 
 
 def test_a_password_is_not_shown() -> None:
-    assert shown("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
-    assert shown("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    assert redact_url("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert redact_url("sqlite:////a/b.db") == "sqlite:////a/b.db"
 
 
 @pytest.mark.parametrize("strategy", ["swap", "tpe", "greedy", "random", "diversity:family"])
@@ -206,7 +206,7 @@ def test_seeds_are_averaged_and_cost_what_they_cost(tmp_path: Path) -> None:
     assert document.full_equivalents == 6
     best = open_study(config, create=False).best()[0]
     single = assemble.evaluator(config.core, config.scope, config.tune, "dev")
-    runs = [single(best.subset, fidelities.full(config), config.seed + i).value for i in range(3)]
+    runs = [single(best.subset, Fidelities(config).full, config.seed + i).value for i in range(3)]
     assert best.value == pytest.approx(sum(runs) / 3)
 
 
@@ -235,7 +235,7 @@ def test_a_trial_below_the_median_is_stopped(tmp_path: Path, workers: int, seeds
         assert (trial.state == "pruned") == (len(trial.course) < whole) == (below[-1] and len(trial.course) < whole)
         assert trial.value == pytest.approx(trial.course[-1])
         assert trial.runs == (max(0, len(trial.course) - 2) if trial.state == "pruned" else None)
-        (seen,) = recommend.seen_of(trial, config.search.seeds)
+        (seen,) = recommend.observations_of(trial, config.search.seeds)
         if trial.runs == 0:  # what it would have come to
             assert seen.value == pytest.approx(trial.course[-1] + medians[2] - medians[len(trial.course) - 1])
             assert trial.signature.endswith(f"/look-{len(trial.course)}")
@@ -271,7 +271,7 @@ class Fragile:
 
 def test_a_failed_evaluation_is_an_outcome_in_words(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
-    job = Job(5, Subset(config.pool[:2]), fidelities.full(config), 0)
+    job = Job(5, Subset(config.pool[:2]), Fidelities(config).full, 0)
     fragile = Fragile({"arb"}, set())
     assert measure(fragile, job) == Outcome(5, error="RuntimeError: CUDA out of memory")
     assert "finite" in measure(Fragile(set(), {"arb"}), job).error
@@ -288,7 +288,7 @@ def drive(config: StudyConfig, evaluator: Any, trials: int) -> Study:
 
 def test_a_failure_costs_one_trial_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = rehearsal.study(tmp_path)
-    warm = run.warm_start(config)
+    warm = run.planner(config).warm_start
     victim = next(code for code in rehearsal.POOL if code not in warm[0][1].codes)
     study = drive(config, Fragile({victim}, set()), 9)
     failed = [trial for trial in study.trials() if trial.state == "failed"]
@@ -374,13 +374,13 @@ def test_a_worker_that_dies_takes_only_its_job_with_it(tmp_path: Path) -> None:
     place = processes(backend.search_view(config).evaluator, 2)
     try:
         for number in range(2):
-            place.submit(Job(number, Subset(config.pool[number : number + 3]), fidelities.full(config), 0))
-        while not all(seat.job for seat in place._seats):
+            place.submit(Job(number, Subset(config.pool[number : number + 3]), Fidelities(config).full, 0))
+        while not all(slot.job for slot in place._slots):
             place._hand_out()
-            for seat in place._seats:
-                if place._site.wait([seat.worker], 0.1):
-                    place._hear(seat)
-        first, second = place._seats
+            for slot in place._slots:
+                if place._site.wait([slot.worker], 0.1):
+                    place._hear(slot)
+        first, second = place._slots
         first.worker.process.kill()
         (outcome,) = place.collect()
         assert outcome.lost
@@ -405,7 +405,7 @@ def test_wrong_places_are_refused(tmp_path: Path, name: str, workers: int) -> No
 
 def test_full_fidelity_is_what_the_file_says(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "realign.steps=7", "realign.batch=3", "task.steps=5", "task.examples=11")
-    assert fidelities.full(config).facts == {"pairs": 21, "steps": 5, "examples": 11}
+    assert Fidelities(config).full.facts == {"pairs": 21, "steps": 5, "examples": 11}
 
 
 def test_members_are_parameters_that_optuna_shows(tmp_path: Path) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import rehearsal
 
 import realingo
 from search.results.trials import TrialRecord
-from search.trackers.base import About, Callbacks, check_names, flat, open_tracker
+from search.trackers.base import About, Callbacks, check_trackers, flat, open_tracker
 from selector.errors import InputError
 
 CODES = ("deu", "jpn", "swh", "tur")
@@ -135,6 +140,9 @@ def test_wandb_writes_a_run_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     tracker(record(1, None, "failed"))
     tracker.close()
     (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    until = time.monotonic() + 30.0
+    while b"best_score" not in file.read_bytes() and time.monotonic() < until:  # wandb's own process writes it
+        time.sleep(0.1)
     text = file.read_bytes()
     assert b"best_score" in text
     assert b"deu tur" in text
@@ -145,7 +153,43 @@ def test_names_of_trackers_are_checked_before_anything_is_written(study: Path) -
         realingo.search(study, evaluator=score, log_to=["tensorbord:runs"])
     assert "tensorboard[:runs]" in caught.value.hint
     assert not (study.parent / "tracked.db").exists()
-    check_names(["tensorboard", "mlflow:x", "wandb"])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tensorboard:file", "cannot write to file: .* is no folder"),
+        ("tensorboard:file/deeper/runs", "is no folder"),
+        ("mlflow:sqlite:///file/mlflow.db", "is no folder"),
+        ("mlflow:sqlite:///folder", "it is a folder"),
+        ("mlflow:http://127.0.0.1:1", "does not answer"),
+    ],
+)
+def test_an_unusable_tracker_is_found_before_anything_is_written(study: Path, name: str, message: str) -> None:
+    (study.parent / "file").write_text("no folder")
+    (study.parent / "folder").mkdir()
+    before = rehearsal.tree(study.parent)
+    with pytest.raises(InputError, match=message):
+        realingo.search(study, evaluator=score, log_to=["tensorboard:runs", name])
+    assert rehearsal.tree(study.parent) == before
+
+
+def test_wandb_without_a_login_is_found_before_anything_is_written(study: Path) -> None:
+    """In a process of its own: wandb reads its settings once."""
+    code = "import realingo; realingo.search('study.toml', log_to=['wandb'])"
+    home = {"HOME": str(study.parent), "NETRC": str(study.parent / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    before = rehearsal.tree(study.parent)
+    found = subprocess.run([sys.executable, "-c", code], env=environment | home, capture_output=True, text=True)
+    assert "InputError: Weights & Biases" in found.stderr
+    assert {name for name in rehearsal.tree(study.parent) - before if "tracked" in name or "runs" in name} == set()
+
+
+def test_usable_places_pass_the_check_and_nothing_is_made(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    before = rehearsal.tree(study.parent)
+    check_trackers(["tensorboard", "mlflow", "mlflow:sqlite:///new/folder/x.db", "wandb"])
+    assert rehearsal.tree(study.parent) == before
 
 
 def test_settings_are_flat_text() -> None:

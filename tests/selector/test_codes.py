@@ -264,7 +264,7 @@ def test_a_table_with_the_same_glottocode_twice_is_an_error(tmp_path):
 
 
 def test_remarks_reach_stderr_and_leave_stdout_alone():
-    command = [sys.executable, "-m", "search.cli", "languages", "kur_Arab", "als", "--json"]
+    command = [sys.executable, "-m", "search", "languages", "kur_Arab", "als", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [entry["code"] for entry in json.loads(done.stdout)["languages"]] == ["ckb", "als"]
     assert done.stderr.splitlines() == [parse_with_remark("kur_Arab").remark, parse_with_remark("als").remark]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import cli
 from search.bench import transfer as bench_transfer
+from search.cli.entry import exit_status
 from selector.errors import InputError
 from selector.languages.language import parse, parse_pool
 from selector.languages.pools import NAMED
@@ -189,7 +189,7 @@ def test_with_each_is_the_value_of_each():
 
 def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
     given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--targets", "hau,fao,spa"]
-    assert cli._status([*given, "--json"]) == 0
+    assert exit_status([*given, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [each["task"] for each in answer["prediction"]] == list(published.TASKS)
     assert answer["pooled"]["task"] is None
@@ -199,28 +199,28 @@ def test_select_tells_what_is_predicted_and_how_sure_it_is(capsys):
     pos = answer["prediction"][0]
     assert set(pos["per_target"]) == {"hau", "fao", "spa"}
     assert "spa" in pos["published"]
-    assert cli._status(given) == 0
+    assert exit_status(given) == 0
     assert "A study measures it" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_task_is_asked_for_and_an_unknown_one_is_answered_by_all(capsys):
     given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--targets", "hau,fao,spa"]
-    assert cli._status([*given, "--task", "ner", "--json"]) == 0
+    assert exit_status([*given, "--task", "ner", "--json"]) == 0
     known = json.loads(capsys.readouterr().out)
     assert "pooled" not in known
     ner = next(each for each in known["prediction"] if each["task"] == "ner")
     assert known["objective"]["value"] == pytest.approx(ner["gain"])
-    assert cli._status([*given, "--task", "parsing", "--json"]) == 0
+    assert exit_status([*given, "--task", "parsing", "--json"]) == 0
     unknown = json.loads(capsys.readouterr().out)["pooled"]
     assert unknown["task"] == "parsing"
     widths = [each["ci90"][1] - each["ci90"][0] for each in known["prediction"]]
     assert unknown["ci90"][1] - unknown["ci90"][0] > np.mean(widths)
-    assert cli._status([*given, "--task", "parsing"]) == 0
+    assert exit_status([*given, "--task", "parsing"]) == 0
     assert "'parsing' has no published results" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_task_means_nothing_to_other_strategies(capsys):
-    assert cli._status(["select", "--pool", "deu,tur,hin", "-k2", "--task", "pos"]) == 2
+    assert exit_status(["select", "--pool", "deu,tur,hin", "-k2", "--task", "pos"]) == 2
     assert "--task has no meaning with strategy facility" in capsys.readouterr().err
 
 

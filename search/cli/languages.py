@@ -1,0 +1,140 @@
+"""Commands about languages, and the one that writes a study file: nothing is measured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.cli.options import INTERRUPTED, Json, announce, use_one_thread
+from search.terminal import emit
+
+
+def languages(
+    codes: Annotated[list[str] | None, typer.Argument(metavar="[CODE]...", help="Any usual code or name.")] = None,
+    pool: Annotated[str | None, typer.Option(help="Codes, a file of codes, or a named pool.")] = None,
+    own: Annotated[
+        str | None, typer.Option("--table", metavar="FILE.csv", help="Your own columns; the code is the first.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List languages: kinship, scripts, resource class, place, and what URIEL observed of them."""
+    from search.commands import languages as choose
+
+    emit(choose.describe(codes or [], pool, own), as_json, choose.render_languages)
+
+
+def distances(
+    codes: Annotated[list[str], typer.Argument(metavar="CODE CODE...", help="At least two languages.")],
+    metric: Annotated[
+        str, typer.Option(help="A metric, one source (syntactic:wals), a weighted mix, features:FILE.csv, or a matrix.")
+    ] = "syntactic",
+    least_overlap: Annotated[
+        int, typer.Option(help="Pairs with fewer shared observed features get the mean (one source, features:FILE).")
+    ] = 15,
+    as_json: Json = False,
+) -> None:
+    """Pairwise distances between languages."""
+    use_one_thread()
+    from search.commands import languages as choose
+
+    emit(choose.measure(codes, metric, least_overlap), as_json, choose.render_distances)
+
+
+def select(
+    pool: Annotated[str, typer.Option(help="Codes, a file of codes, or a named pool.")],
+    k: Annotated[int | None, typer.Option("-k", help="How many languages to choose.")] = None,
+    strategy: Annotated[str, typer.Option(help="How to choose.")] = "facility",
+    metric: Annotated[str, typer.Option(help="A metric, a weighted mix, or FILE.csv.")] = "syntactic",
+    source: Annotated[str, typer.Option(help="The language of fine-tuning; never chosen.")] = "eng",
+    include: Annotated[str, typer.Option(help="Codes that must be chosen, comma-separated.")] = "",
+    exclude: Annotated[str, typer.Option(help="Codes that must not be chosen, comma-separated.")] = "",
+    targets: Annotated[str | None, typer.Option(help="Whom the chosen serve; the pool if not given.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Weights of the targets: code,weight a line.")
+    ] = None,
+    transfer: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Measured transfer, donors × targets, as CSV or NPZ.")
+    ] = None,
+    costs: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Costs of the languages: code,cost a line.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(help="What the chosen may cost in all.")] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP=N", help="At most N of any family, genus, script, resource; or script:Latn=2."),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Your own columns, usable as groups of a quota.")
+    ] = None,
+    least_observed: Annotated[
+        float | None, typer.Option(help="Leave out languages with less of their features observed, 0 to 1.")
+    ] = None,
+    radius: Annotated[float | None, typer.Option(help="The distance within which a language is covered.")] = None,
+    count_source: Annotated[
+        bool | None,
+        typer.Option("--count-source/--no-count-source", help="Whether the source counts as already chosen."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Of predicted: pos, ner, xnli, americasnli, or another.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Measure these languages instead of choosing.")] = None,
+    rank: Annotated[bool, typer.Option(help="What each language adds after those included, in greedy order.")] = False,
+    compare: Annotated[bool, typer.Option(help="All strategies side by side.")] = False,
+    parity: Annotated[
+        str | None, typer.Option(metavar="typdiv", help="max-sum and max-min exactly as typdiv-sampling does them.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="What an exact strategy may take.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|FILE.html", help="Draw the pool with the chosen marked.")
+    ] = None,
+    view: Annotated[str | None, typer.Option(help="What to draw: typology (the default) or world.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Choose languages without measuring."""
+    options = locals()
+    announce("select", pool)
+    use_one_thread()
+    from search.commands import select as selecting
+    from search.commands import select_request
+
+    given = {name: value for name, value in options.items() if name in select_request.Request.__dataclass_fields__}
+    request = select_request.Request(**given, quotas=tuple(quota or ()))
+    mode = selecting.mode(request, compare, rank)
+    emit(selecting.run(mode, request, plot, view), as_json, mode.show)
+
+
+def init(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="STUDY.toml", help="The file to write.")] = Path(
+        "study.toml"
+    ),
+    folder: Annotated[
+        Path | None, typer.Option("--from-folder", metavar="DIR", help="Look at what lies there.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="An encoder: a folder, a model of the hub, or world.")] = None,
+    parallel: Annotated[str | None, typer.Option(help="A known set of parallel text, such as opus-100.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="A known set of a task, such as udpos; of a folder pos, ner or classification.")
+    ] = None,
+    pool: Annotated[str | None, typer.Option(help="Codes, a file of codes, or a named pool.")] = None,
+    size: Annotated[int | None, typer.Option("-k", help="How many languages to choose.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The language of fine-tuning, on the other side of all parallel text.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and replace the file if it is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a study file to begin with: for your folder, for sets of the hub, or for the embedded world."""
+    from search.starting import init as starting
+    from search.starting import questions
+
+    wish = starting.Wish(folder, model, parallel, task, pool, size, source)
+    starting.check_place(output, yes)
+    if wish.empty and not yes and not as_json and sys.stdin.isatty():
+        try:
+            wish = questions.ask(lambda text, default: str(typer.prompt(text, default, show_default=bool(default))))
+        except (KeyboardInterrupt, typer.Abort):
+            typer.echo("\nnothing was written; 'realingo init' asks again", err=True)
+            raise SystemExit(INTERRUPTED) from None  # the line is out, and no run is to be continued
+    emit(starting.init(output, wish, yes), as_json, starting.render_init)
