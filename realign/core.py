@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from realign.data_sets import Data, Source, World, several
 from realign.evaluators.fake import Terms
-from realign.section import Limits, Section, SettingError, setting
+from realign.section import Range, Section, SettingError, setting
 from realign.training.settings import Count, FineTuning, Realignment, Tuning
 from selector.errors import InputError
 from selector.languages.language import Language, Pool
@@ -70,7 +70,7 @@ class Task(Tuning):
     steps: Count | None = setting(
         None, f"Optimizer steps of fine-tuning on the source language; {STEPS} where neither steps nor epochs is given."
     )
-    epochs: Annotated[float, Limits(gt=0, le=1000)] | None = setting(
+    epochs: Annotated[float, Range(gt=0, le=1000)] | None = setting(
         None, "Passes over the training data, instead of steps."
     )
     examples: Count = setting(100, "Sentences evaluated per language and split, at most.")

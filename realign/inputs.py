@@ -50,21 +50,21 @@ class Inputs:
             now = self._now()
         except InputError as problem:  # a file that is gone
             raise ChangedError(f"data changed while it was in use: {problem.message}", RESTORE) from None
-        if names := different(self._contents, now):
+        if names := find_differences(self._contents, now):
             files = [str(path) for path, digest in digests().items() if self._files.get(path) != digest]
-            where = f" ({listed(files)})" if files else ""
-            raise ChangedError(f"data changed while it was in use: {listed(names)}{where}", RESTORE)
+            where = f" ({list_some(files)})" if files else ""
+            raise ChangedError(f"data changed while it was in use: {list_some(names)}{where}", RESTORE)
 
     def _now(self) -> dict[str, str]:
         return {name: signature() for name, signature in self._parts.items()}
 
 
-def different(before: Contents, now: Contents) -> list[str]:
+def find_differences(before: Contents, now: Contents) -> list[str]:
     """Entries that are in both and differ."""
     return [name for name, signature in now.items() if before.get(name, signature) != signature]
 
 
-def listed(names: list[str]) -> str:
+def list_some(names: list[str]) -> str:
     """The first few, and how many more."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal, Protocol
 
-from realign.section import Limits, Section, setting
+from realign.section import Range, Section, setting
 from selector.languages.subset import Subset
 
 Advance = Callable[[str, int, int], None]  # (what, done, total): the one progress signature all rooms call
@@ -29,12 +29,12 @@ class Merging(Section):
         "scores",
         "How a subset is scored from its languages alone: from their scores, or from an encoder that is merged.",
     )
-    seeds: Annotated[int, Limits(ge=1, le=100)] = setting(1, "Realignments of each language, on consecutive seeds.")
-    sharpness: Annotated[float, Limits(ge=0)] = setting(
+    seeds: Annotated[int, Range(ge=1, le=100)] = setting(1, "Realignments of each language, on consecutive seeds.")
+    sharpness: Annotated[float, Range(ge=0)] = setting(
         10.0, "Sharpness of the soft maximum over scores of languages; 0 is their mean."
     )
-    scale: Annotated[float, Limits(gt=0)] = setting(2.0, "Factor of the merged vector.")
-    density: Annotated[float, Limits(gt=0, le=1)] = setting(
+    scale: Annotated[float, Range(gt=0)] = setting(2.0, "Factor of the merged vector.")
+    density: Annotated[float, Range(gt=0, le=1)] = setting(
         1.0, "Share of the weights of each vector that ties and dare keep."
     )
     tuned: Literal["once", "each"] = setting(
@@ -148,7 +148,7 @@ class Stopped(Exception):  # noqa: N818 - not an error
         self.score = score
 
 
-def looked(look: Look, number: int, per_language: Mapping[str, float], signature: str, seconds: float = 0.0) -> None:
+def show_look(look: Look, number: int, per_language: Mapping[str, float], signature: str, seconds: float = 0.0) -> None:
     """Show look `number` (from 1) of a run; Stopped where it was enough."""
     if look(per_language):
         mean = sum(per_language.values()) / len(per_language)

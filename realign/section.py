@@ -57,7 +57,7 @@ def setting(default: Any, description: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Range:
     """The range of a number, or the form of a text: `Annotated[int, Limits(ge=1)]`."""
 
     ge: float | None = None  # at least

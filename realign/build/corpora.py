@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from realign.hub.sets import Spec
 
 
-def parallel(core: Core, given: object, languages: Pool, splits: tuple[Split, ...] = ("train",)) -> Parallel:
+def parallel_corpus(core: Core, given: object, languages: Pool, splits: tuple[Split, ...] = ("train",)) -> Parallel:
     """Text aligned with the source; the signature covers `languages`. Of several sets each must have all `splits`."""
     from realign.corpora.mixed import MixedParallel
     from realign.world.world import World
@@ -28,11 +28,11 @@ def parallel(core: Core, given: object, languages: Pool, splits: tuple[Split, ..
     if given == "world":
         return World()
     if not isinstance(given, tuple):
-        return _parallel(core, given, codes)
-    return MixedParallel(_members(given, lambda each, some: _parallel(core, each, list(some))), codes, splits)
+        return _parallel_set(core, given, codes)
+    return MixedParallel(_members(given, lambda each, some: _parallel_set(core, each, list(some))), codes, splits)
 
 
-def _parallel(core: Core, given: object, codes: list[str]) -> Parallel:
+def _parallel_set(core: Core, given: object, codes: list[str]) -> Parallel:
     from realign.corpora import bitext
     from realign.corpora.verses import Verses, find_folder
 
@@ -45,25 +45,25 @@ def _parallel(core: Core, given: object, codes: list[str]) -> Parallel:
     return _hub(core, given, "parallel", codes)
 
 
-def filtered(core: Core, text: Parallel, pool: Pool) -> Parallel:
+def filter_pairs(core: Core, text: Parallel, pool: Pool) -> Parallel:
     """Parallel text without the training pairs that `[data] filter` drops."""
-    from realign.corpora.filters import Filtered
+    from realign.corpora.filters import FilteredParallel
 
     if core.data.rules is None:
         return text
     written = {language.code: scripts(language) for language in (core.source, *pool)}
-    return Filtered(text, core.data.rules, core.source.code, written)
+    return FilteredParallel(text, core.data.rules, core.source.code, written)
 
 
-def sampled(core: Core, text: Parallel) -> Parallel:
+def sample_pairs(core: Core, text: Parallel) -> Parallel:
     """Parallel text with no more than `data.pairs` training pairs of a language."""
-    from realign.store.sampled_pairs import Sampled
+    from realign.store.sampled_pairs import SampledParallel
 
     size = core.data.pairs
-    return Sampled(text, size) if isinstance(size, int) else text
+    return SampledParallel(text, size) if isinstance(size, int) else text
 
 
-def labelled(core: Core, targets: Pool) -> Labelled:
+def labelled_corpus(core: Core, targets: Pool) -> Labelled:
     """Sentences with a label per word: tags, or entities in IOB2 where the task is NER."""
     from realign.corpora.mixed import MixedLabelled
     from realign.world.world import World
@@ -72,11 +72,11 @@ def labelled(core: Core, targets: Pool) -> Labelled:
     if given == "world":
         return World().entities if core.task.kind == "ner" else World()
     if not isinstance(given, tuple) and core.task.train is None:
-        return _labelled(core, given, codes)
-    return MixedLabelled(**_mixture(core, targets, lambda each, some: _labelled(core, each, list(some))))
+        return _labelled_set(core, given, codes)
+    return MixedLabelled(**_mixture(core, targets, lambda each, some: _labelled_set(core, each, list(some))))
 
 
-def _labelled(core: Core, given: object, codes: list[str]) -> Labelled:
+def _labelled_set(core: Core, given: object, codes: list[str]) -> Labelled:
     from realign.corpora import labels
     from realign.corpora.verses import Conllu, find_folder
 
@@ -88,7 +88,7 @@ def _labelled(core: Core, given: object, codes: list[str]) -> Labelled:
     return _hub(core, given, core.task.kind, codes)
 
 
-def examples(core: Core, targets: Pool) -> Examples:
+def examples_corpus(core: Core, targets: Pool) -> Examples:
     """Sentences, or pairs of them, with one label each."""
     from realign.corpora.mixed import MixedExamples
     from realign.world.world import World
@@ -97,16 +97,16 @@ def examples(core: Core, targets: Pool) -> Examples:
     if given == "world":
         return World()
     if not isinstance(given, tuple) and core.task.train is None:
-        return _examples(core, given, codes)
-    return MixedExamples(**_mixture(core, targets, lambda each, some: _examples(core, each, list(some))))
+        return _examples_set(core, given, codes)
+    return MixedExamples(**_mixture(core, targets, lambda each, some: _examples_set(core, each, list(some))))
 
 
-def _examples(core: Core, given: object, codes: list[str]) -> Examples:
+def _examples_set(core: Core, given: object, codes: list[str]) -> Examples:
     from realign.corpora import labels
     from realign.corpora.verses import find_folder
 
     if isinstance(given, LabelFiles):
-        return labels.Table(find_folder(given.folder, core.home), codes)
+        return labels.LabelTable(find_folder(given.folder, core.home), codes)
     assert isinstance(given, HubSet)
     return _hub(core, given, "classification", codes)
 
@@ -137,7 +137,7 @@ def title(given: Any) -> str:
     return str(given.name or given.id) if isinstance(given, HubSet) else f"{given.kind} in {given.folder}"
 
 
-def set_of(corpus: Any, given: object, language: str) -> str | None:
+def name_of_set(corpus: Any, given: object, language: str) -> str | None:
     """What the data set is called that a language is taken from; None where none of several has it.
 
     `corpus`: what was made of `given`, with a filter or whatever else around it.
@@ -159,10 +159,10 @@ def _codes(core: Core, targets: Pool) -> list[str]:
 def _hub(core: Core, given: HubSet, task: str, codes: list[str]) -> Hub:
     from realign.corpora.hub import Hub
 
-    return Hub(spec(core, given, task), core.source.code, codes)
+    return Hub(hub_spec(core, given, task), core.source.code, codes)
 
 
-def spec(core: Core, given: HubSet, task: str) -> Spec:
+def hub_spec(core: Core, given: HubSet, task: str) -> Spec:
     """How a data set of the hub is read: what is known of it, and what `given` says. InputError: not known."""
     from realign.corpora.verses import find_folder
     from realign.hub import sets
@@ -184,7 +184,7 @@ def spec(core: Core, given: HubSet, task: str) -> Spec:
     if given.path is not None:
         own["path"] = str(find_folder(given.path, core.home))
     if given.name is not None:
-        return sets.altered(sets.named(given.name, task), own)
+        return sets.alter(sets.find_set(given.name, task), own)
     path = own.pop("path", None)
     described = sets.spec_of({"tasks": (task,), "columns": {}, **own})
     return described.at(path) if path else described

@@ -13,8 +13,8 @@ from realign.build import tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope
 from realign.evaluators.fake import FakeEvaluator
-from realign.evaluators.single_language import Alone
-from realign.evaluators.wrappers import Beside, Cached
+from realign.evaluators.single_language import SingleLanguageScores
+from realign.evaluators.wrappers import Cached, WithSecondScore
 from realign.score import Advance, Fidelity
 from selector.errors import InputError
 from selector.languages.language import Pool
@@ -43,12 +43,12 @@ def evaluator(
     """
     base = core.model.base
     if isinstance(base, FakeModel):
-        return Cached(Alone(FakeEvaluator(scope.pool, targets, base, split)))
-    real = _real(core, scope, targets, split, advance)
+        return Cached(SingleLanguageScores(FakeEvaluator(scope.pool, targets, base, split)))
+    real = _realigning_evaluator(core, scope, targets, split, advance)
     if beside is None:
-        return Cached(Alone(real))
+        return Cached(SingleLanguageScores(real))
     searching = real.on([language.code for language in scope.tune], "dev")
-    return Cached(Beside(Alone(real), Cached(Alone(searching)), beside))
+    return Cached(WithSecondScore(SingleLanguageScores(real), Cached(SingleLanguageScores(searching)), beside))
 
 
 def full_fidelity(core: Core, targets: Pool) -> Fidelity:
@@ -56,41 +56,43 @@ def full_fidelity(core: Core, targets: Pool) -> Fidelity:
     return Fidelity(core.pairs, tasks.steps(core, targets), core.task.examples)
 
 
-def _real(core: Core, scope: Scope, targets: Pool, split: DevOrTest, advance: Advance | None) -> RealignAndTransfer:
+def _realigning_evaluator(
+    core: Core, scope: Scope, targets: Pool, split: DevOrTest, advance: Advance | None
+) -> RealignAndTransfer:
     from realign.evaluate import RealignAndTransfer
 
     check_overlap(core)
     inputs = read.inputs(
-        core, scope, linked(core, scope.pool)
+        core, scope, parallel_with_links(core, scope.pool)
     )  # before reading: what is read from here on is held against it
-    data = tasks.data(core, scope.targets)
+    data = tasks.load_task_data(core, scope.targets)
     codes = [language.code for language in targets]
     needed: list[tuple[str, Split]] = [(code, split) for code in codes]
     if core.task.kind != "retrieval":
         needed.append((core.source.code, "train"))
     for code, part in needed:  # before anything expensive: is it all there?
-        data.required(code, part)
-    text, encoder = ingredients(core, scope.pool, advance)
+        data.require(code, part)
+    text, encoder = load_text_and_encoder(core, scope.pool, advance)
     pool = [language.code for language in scope.pool]
     inputs.include("the encoder", encoder.signature_now)
-    task, how = data.task(encoder), core.realign
-    made = RealignAndTransfer(encoder, text, task, codes, split, how, pool, inputs, advance)
+    task, settings = data.task(encoder), core.realign
+    made = RealignAndTransfer(encoder, text, task, codes, split, settings, pool, inputs, advance)
     inputs.check()
     return made
 
 
-def ingredients(core: Core, pool: Pool, advance: Advance | None) -> tuple[Parallel, Encoder]:
+def load_text_and_encoder(core: Core, pool: Pool, advance: Advance | None) -> tuple[Parallel, Encoder]:
     """Filtered parallel text, of which every language of the pool has some, and the encoder to realign.
 
     On a CPU one thread works from here on: scores must not depend on the number of cores; more cores run more trials.
     """
     import torch
 
-    from realign.training.realigner import fitting
+    from realign.training.realigner import check_fit
 
     text = parallel(core, pool)
     for number, language in enumerate(pool, 1):  # before the encoder is loaded, or trained
-        usable(core, text.pairs(language.code, "train"), language.code)
+        check_usable(core, text.pairs(language.code, "train"), language.code)
         if advance is not None:
             advance("reading parallel text", number, len(pool))
     if not torch.cuda.is_available():
@@ -100,16 +102,16 @@ def ingredients(core: Core, pool: Pool, advance: Advance | None) -> tuple[Parall
     encoder = load_encoder(core)
     if advance is not None:
         advance("loading the encoder", 1, 1)
-    fitting(encoder.model, core.realign)
+    check_fit(encoder.model, core.realign)
     return text, encoder
 
 
 def parallel(core: Core, pool: Pool) -> Parallel:
     """The parallel text that realignment sees: with its links, filtered, and no more than a run can see."""
-    return sources.sampled(core, sources.filtered(core, linked(core, pool), pool))
+    return sources.sample_pairs(core, sources.filter_pairs(core, parallel_with_links(core, pool), pool))
 
 
-def usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
+def check_usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
     """InputError where there is nothing or the filter leaves nothing, or a link from outside is none: all are read."""
     if not pairs and core.data.rules is None:
         raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
@@ -121,16 +123,16 @@ def usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
         deque(pairs, maxlen=0)
 
 
-def linked(core: Core, pool: Pool) -> Parallel:
+def parallel_with_links(core: Core, pool: Pool) -> Parallel:
     """Parallel text, with word links from outside where the aligner takes them from there."""
     from realign.corpora.verses import find_folder
     from realign.corpora.word_links import ByDictionary, ByPharaoh
 
-    text, how = sources.parallel(core, core.data.parallel, pool), core.realign
-    if how.loss == "word" and how.dictionary:
-        return ByDictionary(text, find_folder(how.dictionary, core.home), core.source.code)
-    if how.loss == "word" and how.alignments:
-        return ByPharaoh(text, find_folder(how.alignments, core.home))
+    text, settings = sources.parallel_corpus(core, core.data.parallel, pool), core.realign
+    if settings.loss == "word" and settings.dictionary:
+        return ByDictionary(text, find_folder(settings.dictionary, core.home), core.source.code)
+    if settings.loss == "word" and settings.alignments:
+        return ByPharaoh(text, find_folder(settings.alignments, core.home))
     return text
 
 
@@ -141,13 +143,13 @@ def load_encoder(core: Core) -> Encoder:
     base = core.model.encoder
     folder = world.FOLDER if base == "world" else core.home / base
     if not folder.is_dir():
-        return _loaded(base, core.model.revision, ())
+        return _load(base, core.model.revision, ())
     stamps = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir())
-    return _loaded(str(folder), None, tuple(stamps))
+    return _load(str(folder), None, tuple(stamps))
 
 
 @lru_cache(maxsize=1)
-def _loaded(base: str, revision: str | None, stamps: tuple[tuple[str, int, int], ...]) -> Encoder:
+def _load(base: str, revision: str | None, stamps: tuple[tuple[str, int, int], ...]) -> Encoder:
     """The encoder, which `check` and the evaluator after it share: nobody changes its weights. Other files, another."""
     from realign.encoder.encoder import load
 

@@ -53,8 +53,8 @@ def _inputs(evaluator: Any) -> Inputs | None:
 def _parallel(core: Core, pool: Pool) -> dict[str, Signature]:
     given = core.data.parallel
     if not _local(given):
-        return {"the parallel text": _of(sources.parallel(core, given, pool))} if pool else {}
-    each = {language.code: sources.parallel(core, given, (language,)) for language in pool}
+        return {"the parallel text": _of(sources.parallel_corpus(core, given, pool))} if pool else {}
+    each = {language.code: sources.parallel_corpus(core, given, (language,)) for language in pool}
     return {f"the parallel text of {code}": _of(text) for code, text in each.items()}
 
 
@@ -62,7 +62,7 @@ def _links(core: Core, pool: Pool, linked: Parallel) -> dict[str, Signature]:
     """Word links from a folder: what they add to the signature of the text."""
     if not pool:
         return {}
-    plain = sources.parallel(core, core.data.parallel, pool)
+    plain = sources.parallel_corpus(core, core.data.parallel, pool)
     if linked.signature == plain.signature:
         return {}
     return {"the word links": lambda: linked.signature.removeprefix(plain.signature)}
@@ -70,18 +70,18 @@ def _links(core: Core, pool: Pool, linked: Parallel) -> dict[str, Signature]:
 
 def _task(core: Core, targets: Pool) -> dict[str, Signature]:
     if not _local(core.task_data) or core.task.train is not None:
-        return {"the task data": _of(_labelled(core, core.source, targets))}
+        return {"the task data": _of(_labelled_corpus(core, core.source, targets))}
     source = () if core.task.kind == "retrieval" else (core.source,)
-    each = {one.code: _labelled(core, one, (one,)) for one in (*source, *targets)}
+    each = {one.code: _labelled_corpus(core, one, (one,)) for one in (*source, *targets)}
     return {f"the task data of {code}": _of(text) for code, text in each.items()}
 
 
-def _labelled(core: Core, source: Language, languages: Pool) -> Any:
+def _labelled_corpus(core: Core, source: Language, languages: Pool) -> Any:
     """The task's corpus with a signature of these languages: of `source` too, where the task trains."""
     if core.task.kind == "retrieval":
-        return sources.parallel(core, core.task_data, languages, ("dev", "test"))
+        return sources.parallel_corpus(core, core.task_data, languages, ("dev", "test"))
     alone = replace(core, source=source)
-    read = sources.examples if core.task.kind == "classification" else sources.labelled
+    read = sources.examples_corpus if core.task.kind == "classification" else sources.labelled_corpus
     return read(alone, languages)
 
 

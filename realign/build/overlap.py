@@ -6,7 +6,7 @@ import logging
 from functools import cache
 from typing import Any
 
-from realign.build.corpora import spec, title
+from realign.build.corpora import hub_spec, title
 from realign.core import Core
 from realign.data_sets import HubSet, VerseFiles, several
 from selector.errors import InputError
@@ -49,14 +49,14 @@ def _same_split(core: Core, given: Any) -> bool:
     """Whether a set of the hub is realigned on and tested by the same split."""
     if not isinstance(given, HubSet):
         return False
-    splits = spec(core, given, "parallel").splits
+    splits = hub_spec(core, given, "parallel").splits
     return bool(set(splits.get("train", ())) & {*splits.get("dev", ()), *splits.get("test", ())})
 
 
 def _texts(core: Core, given: Any, task: str, key: str) -> frozenset[str]:
     if isinstance(given, VerseFiles):
         return frozenset({BIBLE} if key == "text" else ())
-    return frozenset(getattr(spec(core, given, task), key)) if isinstance(given, HubSet) else frozenset()
+    return frozenset(getattr(hub_spec(core, given, task), key)) if isinstance(given, HubSet) else frozenset()
 
 
 def _kind(core: Core) -> str:

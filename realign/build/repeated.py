@@ -91,7 +91,7 @@ def readable(core: Core, pool: Pool, text: Parallel | None) -> Parallel | None:
     if text is None or core.data.parallel == "world":
         return None
     files = not any(isinstance(each, HubSet) for each in several(core.data.parallel))
-    return corpora.parallel(core, core.data.parallel, pool) if files else text
+    return corpora.parallel_corpus(core, core.data.parallel, pool) if files else text
 
 
 def hashes(sentences: Iterable[Sequence[str]]) -> Hashes:

@@ -94,7 +94,7 @@ class Monolingual(Protocol):
     def texts(self, language: str) -> Sequence[tuple[str, ...]]: ...
 
 
-class Later(Sequence[Item], Generic[Item]):
+class LazySequence(Sequence[Item], Generic[Item]):
     """A sequence of known length that is made when it is first looked into: stored text is asked for, but not read."""
 
     def __init__(self, length: int, make: Callable[[], Sequence[Item]]) -> None:
@@ -133,7 +133,7 @@ class Stream(Sequence[Item], Generic[Item]):
 
     def pick(self, numbers: Sequence[int]) -> Iterator[Item]:
         """The items with these numbers (ascending), in one pass."""
-        return self._pick(numbers) if self._pick is not None else picked(self._open(), numbers)
+        return self._pick(numbers) if self._pick is not None else pick_in_order(self._open(), numbers)
 
     def __iter__(self) -> Iterator[Item]:
         return self._open()
@@ -191,7 +191,7 @@ def blocks_of(items: Sequence[Item]) -> Sequence[int]:
     return found
 
 
-def picked(items: Iterator[Item], numbers: Sequence[int]) -> Iterator[Item]:
+def pick_in_order(items: Iterator[Item], numbers: Sequence[int]) -> Iterator[Item]:
     """The items with these numbers (ascending) of an iterator, which is read no further than the last of them."""
     position = 0
     for number in numbers:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from realign.corpora.base import Split, Tagged
-from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, stamped, treebanks
+from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, treebanks, with_stamp
 
 UPOS = frozenset({
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
@@ -46,7 +46,7 @@ class Conllu:
         InputError: no file for the language or the split, or a malformed line.
         """
         path = one(self._files[parse_split(split)], language, f"{split} treebank in {self._folder}")
-        return read_conllu(*stamped(path))
+        return read_conllu(*with_stamp(path))
 
 
 @cache
@@ -67,10 +67,10 @@ def read_conllu(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
                 tags.append(word[1])
     if words:
         sentences.append(Tagged(tuple(words), tuple(tags)))
-    return _tagged(path, sentences)
+    return _drop_untagged(path, sentences)
 
 
-def _tagged(path: Path, sentences: Sequence[Tagged]) -> tuple[Tagged, ...]:
+def _drop_untagged(path: Path, sentences: Sequence[Tagged]) -> tuple[Tagged, ...]:
     """The sentences in which every word has its tag."""
     whole = tuple(sentence for sentence in sentences if NO_TAG not in sentence.tags)
     if sentences and not whole:

@@ -32,7 +32,7 @@ _SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "valid": "dev", "va
 
 
 @dataclass(frozen=True)
-class Name:
+class FileLanguage:
     """The language that a name stands for."""
 
     code: str  # ISO 639-3, individual
@@ -40,23 +40,23 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Side:
+class PairSide:
     """One file of a pair: its language, the other one, and the name of the other file."""
 
-    name: Name
-    other: Name
+    name: FileLanguage
+    other: FileLanguage
     split: Split | None  # None where the name says nothing
     partner: str  # the name of the other file, without .gz
 
 
-class Found(Mapping[str, Item], Generic[Item]):
+class FilesByLanguage(Mapping[str, Item], Generic[Item]):
     """Code → what was found for it. Two things that fit the same language are an InputError when it is asked for."""
 
     def __init__(self, found: Mapping[str, Sequence[Item]]) -> None:
         self._found: dict[str, tuple[Item, ...]] = {code: tuple(items) for code, items in sorted(found.items())}
 
     @classmethod
-    def of(cls, named: Iterable[tuple[Name, Item]]) -> Found[Item]:
+    def of(cls, named: Iterable[tuple[FileLanguage, Item]]) -> FilesByLanguage[Item]:
         """Everything by its code; a macrolanguage's file only where none has the individual code."""
         exact: dict[str, list[Item]] = {}
         wide: dict[str, list[Item]] = {}
@@ -80,34 +80,34 @@ class Found(Mapping[str, Item], Generic[Item]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def mapped(self, change: Callable[[Item], Other]) -> Found[Other]:
+    def map_items(self, change: Callable[[Item], Other]) -> FilesByLanguage[Other]:
         """The same with every item changed."""
-        return Found({code: [change(item) for item in items] for code, items in self._found.items()})
+        return FilesByLanguage({code: [change(item) for item in items] for code, items in self._found.items()})
 
-    def also(self, other: Found[Item]) -> Found[Item]:
+    def merge(self, other: FilesByLanguage[Item]) -> FilesByLanguage[Item]:
         """Everything found in either: what is in both is an error when it is asked for."""
         codes = {*self._found, *other._found}
-        return Found({code: (*self._found.get(code, ()), *other._found.get(code, ())) for code in codes})
+        return FilesByLanguage({code: (*self._found.get(code, ()), *other._found.get(code, ())) for code in codes})
 
 
-def language_of(stem: str) -> Name | None:
+def language_of(stem: str) -> FileLanguage | None:
     """The language of a name without its suffix; None where it is no code of a language."""
     first = re.split("[-_]", stem.casefold())[0]
     if schemes.is_glottocode(stem) or (re.fullmatch("[a-z]{2,3}", first) and not _is_pair(stem)):
         found = tags.parse_tag(stem)
         base = tags.standard(first) or ""
-        return None if found is None else Name(found.code, base != found.code == PREFERRED.get(base))
+        return None if found is None else FileLanguage(found.code, base != found.code == PREFERRED.get(base))
     return None
 
 
-def treebank_of(stem: str) -> Name | None:
+def treebank_of(stem: str) -> FileLanguage | None:
     """The language of `<code>_<treebank>`, which may be a treebank that is newer than our list of them."""
     known = tags.parse_tag(stem)
     code = known.code if known is not None else None if stem.startswith("no_") else tags.individual(stem.split("_")[0])
-    return None if code is None else Name(code, wide=False)
+    return None if code is None else FileLanguage(code, wide=False)
 
 
-def side_of(name: str) -> Side | None:
+def side_of(name: str) -> PairSide | None:
     """The pair and side that a file name without .gz stands for; None where it is not one side of two languages."""
     match = _PAIR.fullmatch(name)
     if match is None:
@@ -121,10 +121,10 @@ def side_of(name: str) -> Side | None:
     key, first = name.removesuffix(f".{match['side']}"), side.code == one.code
     partner = f"{key}.{match['other'] if first else match['one']}"
     split = _SPLITS.get(word or match["corpus"] or "")
-    return Side(one, other, split, partner) if first else Side(other, one, split, partner)
+    return PairSide(one, other, split, partner) if first else PairSide(other, one, split, partner)
 
 
-def pair_of(stem: str) -> tuple[Name, Name] | None:
+def pair_of(stem: str) -> tuple[FileLanguage, FileLanguage] | None:
     """The two languages of a name such as `en-de`, in its order; None where it is not two codes."""
     parts = [language_of(part) for part in stem.split("-")]
     return (parts[0], parts[1]) if len(parts) == 2 and parts[0] and parts[1] else None

@@ -23,7 +23,7 @@ from hashlib import blake2b, sha256
 from typing import Annotated
 
 from realign.corpora.base import Pair, Parallel, Split, Stream
-from realign.section import Limits, Section, setting
+from realign.section import Range, Section, setting
 
 SLACK = 20  # characters added to both sides before the ratio: short sentences vary more
 SHOWN = 200  # characters whose script is looked at
@@ -45,11 +45,11 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
 class Rules(Section):
     """What a pair must be to be kept."""
 
-    longest: Annotated[int, Limits(ge=1, le=10_000_000)] = setting(1000, "Longest side of a pair, in characters.")
-    ratio: Annotated[float, Limits(gt=1)] = setting(
+    longest: Annotated[int, Range(ge=1, le=10_000_000)] = setting(1000, "Longest side of a pair, in characters.")
+    ratio: Annotated[float, Range(gt=1)] = setting(
         4.0, "How many times as long as the shorter side the longer one may be, in characters."
     )
-    script: Annotated[float, Limits(ge=0, le=1)] = setting(
+    script: Annotated[float, Range(ge=0, le=1)] = setting(
         0.5, "Share of letters that must be of the language's own scripts; 0 lets any script pass."
     )
     duplicates: bool = setting(False, "Whether a pair that was read before is kept again.")
@@ -69,7 +69,7 @@ class Rules(Section):
         return None
 
 
-class Filtered:
+class FilteredParallel:
     """Parallel text without the training pairs that the rules drop (a `Parallel` around a `Parallel`)."""
 
     def __init__(self, parallel: Parallel, rules: Rules, source: str, scripts: Mapping[str, Sequence[str]]) -> None:
@@ -87,10 +87,10 @@ class Filtered:
         if split != "train":
             return every
         scripts = self._scripts.get(self._source, ()), self._scripts.get(language, ())
-        return Kept(every, self._rules, scripts)
+        return FilteredPairs(every, self._rules, scripts)
 
 
-class Kept(Stream[Pair]):
+class FilteredPairs(Stream[Pair]):
     """The pairs of `every` that the rules leave. `dropped` counts the others by reason, once all were read."""
 
     def __init__(self, every: Sequence[Pair], rules: Rules, scripts: tuple[Sequence[str], Sequence[str]]) -> None:
@@ -123,7 +123,7 @@ class Kept(Stream[Pair]):
         self.dropped = dropped
 
 
-def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
+def count_dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
     """Numbers of pairs that a filter took out, by reason; complete once the pairs were read to the end."""
     found: Mapping[str, int] = getattr(pairs, "dropped", {})
     return found

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 from realign.corpora.base import Split
-from realign.corpora.file_names import Found, Item, language_of, treebank_of
+from realign.corpora.file_names import FilesByLanguage, Item, language_of, treebank_of
 from selector.errors import InputError, NoDataError
 
 VARIABLE = "REALINGO_DATA"
@@ -55,20 +55,20 @@ def parse_split(split: str) -> Split:
     return split if split in SPLITS else fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
 
 
-def by_language(folder: Path, suffix: str, required: bool = True) -> Found[Path]:
+def by_language(folder: Path, suffix: str, required: bool = True) -> FilesByLanguage[Path]:
     """Individual ISO 639-3 code → file `<code><suffix>[.gz]`, by any code that a pool takes, sorted by code.
 
     A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed. Two other
     files of one language are an InputError when it is asked for.
     """
     stems = {name.removesuffix(suffix): path for name, path in files_by_name(folder).items() if name.endswith(suffix)}
-    files = Found.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
+    files = FilesByLanguage.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
     if required and not files:
         fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, {CODES}")
     return files
 
 
-def treebanks(folder: Path, split: str) -> Found[Path]:
+def treebanks(folder: Path, split: str) -> FilesByLanguage[Path]:
     """Treebanks of one split: `<code>.<split>.conllu`, or as Universal Dependencies are released, in the folder itself
     (`de_gsd-ud-dev.conllu`) or in folders `UD_…` of it."""
     suffix = f"-ud-{split}.conllu"
@@ -80,7 +80,7 @@ def treebanks(folder: Path, split: str) -> Found[Path]:
         for name, path in files_by_name(each).items()
         if name.endswith(suffix) and (language := treebank_of(name.removesuffix(suffix)))
     ]
-    return by_language(folder, f".{split}.conllu", required=False).also(Found.of(released))
+    return by_language(folder, f".{split}.conllu", required=False).merge(FilesByLanguage.of(released))
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
@@ -107,10 +107,10 @@ def one(files: Mapping[str, Item], language: str, what: str) -> Item:
     raise NoDataError(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
 
 
-Stamped = tuple[Path, tuple[int, int]]  # a path with what changes when the file does
+StampedPath = tuple[Path, tuple[int, int]]  # a path with what changes when the file does
 
 
-def stamped(path: Path) -> Stamped:
+def with_stamp(path: Path) -> StampedPath:
     """The key of what was read from a file in this process."""
     with readable(path):
         status = path.stat()
@@ -120,7 +120,7 @@ def stamped(path: Path) -> Stamped:
 
 def sign(form: str, paths: Iterable[Path]) -> str:
     """`form` and 16 hex digits of SHA-256 over the names and bytes of the files: where they lie does not matter."""
-    found = {path: _digest(*stamped(path)) for path in paths}
+    found = {path: _digest(*with_stamp(path)) for path in paths}
     _signed.update(found)
     rows = sorted(f"{path.name} {digest}" for path, digest in found.items())
     return f"{form}:{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"

@@ -45,8 +45,8 @@ class Hub:
         aside: dict[str, object] = {"path": None, "home": "", "checked": "", "unsure": "", "languages": ()}
         facts = {key: value for key, value in asdict(self._spec).items() if key not in FOR_PEOPLE}
         sampling = [BY_BLOCKS] if "parallel" in self._spec.tasks else []
-        how = json.dumps([facts | aside, self._source, *sampling], sort_keys=True)
-        return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(how.encode()).hexdigest()[:8]}"
+        settings = json.dumps([facts | aside, self._source, *sampling], sort_keys=True)
+        return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
     def has(self, language: str, split: Split) -> bool:
         """True if there are rows. InputError where that is unclear: no access, no network, broken files."""
@@ -79,7 +79,7 @@ class Hub:
         )
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        return tuple(self.tagged(language, split))
+        return tuple(self.read_tagged(language, split))
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
         rows, columns = self._rows(language, split), self._spec.columns
@@ -98,7 +98,7 @@ class Hub:
             )
         )
 
-    def tagged(self, language: str, split: Split) -> Iterator[Tagged]:
+    def read_tagged(self, language: str, split: Split) -> Iterator[Tagged]:
         rows = self._rows(language, split)
         words_in, tags_in = self._tag_columns(rows)
         names = rows.label_names(tags_in) or self._spec.labels
@@ -185,10 +185,10 @@ class Hub:
         """A label by its name, as the one it counts as: of an entity tag B-DATE, what is said of DATE."""
         number = int(value) if names and isinstance(value, str) and value.isdigit() else value
         label = names[number] if names and isinstance(number, int) and number < len(names) else str(value)
-        return _relabelled(label, self._spec.relabel) if self._spec.relabel else label
+        return _relabel(label, self._spec.relabel) if self._spec.relabel else label
 
 
-def _relabelled(label: str, other: Mapping[str, str]) -> str:
+def _relabel(label: str, other: Mapping[str, str]) -> str:
     if label in other:
         return other[label]
     mark, _, kind = label.partition("-")

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from realign.corpora.base import Classified, Split, Tagged
-from realign.corpora.file_names import Found
-from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.file_names import FilesByLanguage
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, with_stamp
 from realign.corpora.line_files import tell_quoted
-from realign.corpora.verses import Lazy
+from realign.corpora.verses import LazyRows
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 TAG = re.compile(r"O|[BIESLU]-\S+")
@@ -43,7 +43,9 @@ class Folder:
     def __init__(self, folder: Path, suffixes: Sequence[str], languages: Iterable[str] = ()) -> None:
         self._folder, self._named = folder, frozenset(languages)
         self._files = {
-            split: reduce(Found.also, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes])
+            split: reduce(
+                FilesByLanguage.merge, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes]
+            )
             for split in SPLITS
         }
         if not any(self._files.values()):
@@ -72,10 +74,10 @@ class Conll:
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         """InputError: no file for the language or the split, or a line without a word and a tag."""
-        return _read_conll(*stamped(self._folder.file(language, split)))
+        return _read_conll(*with_stamp(self._folder.file(language, split)))
 
 
-class Table:
+class LabelTable:
     """Sentences, or pairs of them, with a label."""
 
     def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
@@ -87,10 +89,10 @@ class Table:
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
         """InputError: no file for the language or the split, or a row without the columns."""
-        return Lazy(_read_table(*stamped(self._folder.file(language, split))), classified)
+        return LazyRows(_read_table(*with_stamp(self._folder.file(language, split))), as_classified)
 
 
-def classified(row: Row) -> Classified:
+def as_classified(row: Row) -> Classified:
     first, second, label = row
     return Classified(tuple(first.split()), None if second is None else tuple(second.split()), label)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.folder import Stamped, as_line, lines, readable
+from realign.corpora.folder import StampedPath, as_line, lines, readable
 
 BLOCK = 1 << 22  # bytes
 QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # as CSV has what holds a mark of quotation
@@ -23,7 +23,7 @@ log = logging.getLogger("realingo.data")
 
 
 @cache
-def count_lines(stamp: Stamped) -> int:
+def count_lines(stamp: StampedPath) -> int:
     """Number of lines of a file, each of them readable. InputError names the first that is not."""
     count = count_blocks(stamp[0])
     return sum(1 for _ in lines(stamp[0])) if count is None else count

@@ -162,7 +162,7 @@ class MixedParallel(Mixed[Any]):
     def at_blanks(self) -> Self:
         """The same text with its words cut only at ASCII blanks, as word aligners do."""
         other = copy.copy(self)
-        other._members = tuple(replace(each, make=partial(_made_at_blanks, each.make)) for each in self._members)
+        other._members = tuple(replace(each, make=partial(_make_at_blanks, each.make)) for each in self._members)
         other._whole = {}
         return other
 
@@ -204,5 +204,5 @@ def _kind(label: str) -> str:
     return label[2:] if label.startswith(("B-", "I-")) else label
 
 
-def _made_at_blanks(make: Callable[[Sequence[str]], Any], languages: Sequence[str]) -> Any:
+def _make_at_blanks(make: Callable[[Sequence[str]], Any], languages: Sequence[str]) -> Any:
     return make(languages).at_blanks()

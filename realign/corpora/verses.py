@@ -25,7 +25,7 @@ from typing import Generic, Self, TypeVar, overload
 from realign.corpora.base import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.conllu_lines import UPOS as UPOS
 from realign.corpora.conllu_lines import Conllu as Conllu
-from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, stamped
+from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, with_stamp
 from realign.corpora.folder import find_folder as find_folder
 
 RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
@@ -99,31 +99,31 @@ class Verses:
         wanted = list(self._ids(split, ours))
         joined = [verse for verse in wanted if ours.joins(theirs, verse)]
         rows = [(ours.texts[verse], theirs.texts[verse]) for verse in joined]
-        tell_lost(self._file(self._source), self._file(language), split, count_lost(ours, theirs, wanted))
+        warn_of_unjoined(self._file(self._source), self._file(language), split, count_joined(ours, theirs, wanted))
         if not rows:
             message = f"{self._source} and {language} share no {split} verse in {self._folder}"
             fail(
                 message,
                 "leave the language out, or check that the files share verse ids and that verse_ids.tsv lists them",
             )
-        return Lazy(rows, lambda row: Pair(self._cut(row[0]), self._cut(row[1])))
+        return LazyRows(rows, lambda row: Pair(self._cut(row[0]), self._cut(row[1])))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         """The train verses of `language` as words: dev and test verses stay unseen in pretraining."""
         verses = self._verses(language)
         texts = verses.texts
-        return Lazy([texts[verse] for verse in self._ids("train", verses) if verse in texts], _words)
+        return LazyRows([texts[verse] for verse in self._ids("train", verses) if verse in texts], _words)
 
     def _file(self, language: str) -> Path:
         return one(self._files, language, f"parallel text in {self._folder}")
 
     def _verses(self, language: str) -> VerseFile:
-        return read_verses(*stamped(self._file(language)))
+        return read_verses(*with_stamp(self._file(language)))
 
     def _ids(self, split: Split, fallback: VerseFile) -> Iterable[str]:
         table = self._folder / "verse_ids.tsv"
         if table.exists():
-            return _read_splits(*stamped(table))[parse_split(split)]
+            return _read_splits(*with_stamp(table))[parse_split(split)]
         _tell_chapterless(fallback)
         return (verse for verse in fallback.ids if chapter_split(verse) == parse_split(split))
 
@@ -145,10 +145,10 @@ class Plain:
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         path = one(self._files, language, f"text in {self._folder}")
-        return Lazy([line for _, line in lines(path) if line.strip()], _words)
+        return LazyRows([line for _, line in lines(path) if line.strip()], _words)
 
 
-class Lazy(Sequence[Item], Generic[Row, Item]):
+class LazyRows(Sequence[Item], Generic[Row, Item]):
     """A sequence that keeps compact rows and makes an item when asked: verses as words take ten times the memory."""
 
     def __init__(self, rows: Sequence[Row], make: Callable[[Row], Item]) -> None:
@@ -162,7 +162,7 @@ class Lazy(Sequence[Item], Generic[Row, Item]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Item]: ...
     def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
-        return Lazy(self._rows[index], self._make) if isinstance(index, slice) else self._make(self._rows[index])
+        return LazyRows(self._rows[index], self._make) if isinstance(index, slice) else self._make(self._rows[index])
 
 
 def chapter_of(verse: str) -> str:
@@ -251,7 +251,7 @@ def _holds(merged: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 @dataclass(frozen=True)
-class Lost:
+class JoinCounts:
     """How many verses of a split join with the source's, and how many do not, by why."""
 
     joined: int
@@ -261,7 +261,7 @@ class Lost:
     strange: int  # the translation's ids that the source's file does not have, of all splits
 
 
-def count_lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost:
+def count_joined(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> JoinCounts:
     """Counts over the verses of a split that the source's file has."""
     joined = absent = empty = merged = 0
     for verse in split:
@@ -275,11 +275,11 @@ def count_lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost
             joined += 1
         else:
             empty += verse in ours.texts or verse in theirs.texts
-    return Lost(joined, absent, empty, merged, sum(verse not in ours.ids for verse in theirs.texts))
+    return JoinCounts(joined, absent, empty, merged, sum(verse not in ours.ids for verse in theirs.texts))
 
 
 @cache
-def tell_lost(ours: Path, theirs: Path, split: str, counts: Lost) -> None:
+def warn_of_unjoined(ours: Path, theirs: Path, split: str, counts: JoinCounts) -> None:
     """Say once how many verses do not join, and why."""
     reasons = {
         "absent there": counts.absent,

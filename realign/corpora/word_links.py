@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 
 from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
-from realign.corpora.file_names import Found, pair_of
-from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, stamped
+from realign.corpora.file_names import FilesByLanguage, pair_of
+from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, with_stamp
 
 ALIGNED = ".align"
 
@@ -39,8 +39,8 @@ class ByDictionary:
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         path = one(self._files, language, f"dictionary in {self._folder}")
-        known = _read_dictionary(*stamped(path))
-        return Linking(self.around.pairs(language, split), lambda _, pair: translated(pair, known))
+        known = _read_dictionary(*with_stamp(path))
+        return LinkedPairs(self.around.pairs(language, split), lambda _, pair: dictionary_links(pair, known))
 
 
 class ByPharaoh:
@@ -62,14 +62,14 @@ class ByPharaoh:
         if split != "train":
             return pairs
         path = one(self._files, language, f"alignment file in {self._folder}")
-        rows = _read_rows(*stamped(path))
+        rows = _read_rows(*with_stamp(path))
         if len(rows) != len(pairs):
             message = f"{path} has {len(rows)} lines for the {len(pairs)} train pairs of {language}"
             fail(message, "align exactly the train pairs, in their order, one line for each")
-        return Linking(pairs, lambda number, pair: _links(path, number + 1, rows[number], pair))
+        return LinkedPairs(pairs, lambda number, pair: _links(path, number + 1, rows[number], pair))
 
 
-class Linking(ByNumber[Pair]):
+class LinkedPairs(ByNumber[Pair]):
     """Pairs that get their links when they are read."""
 
     def __init__(self, pairs: Sequence[Pair], links: Callable[[int, Pair], Links]) -> None:
@@ -96,7 +96,7 @@ class Linking(ByNumber[Pair]):
         return replace(pair, links=self._links(number, pair))
 
 
-def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
+def dictionary_links(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
     """Every link of a source word with a target word that is one of its translations."""
     target = [_caseless(word) for word in pair.target]
     nothing: frozenset[str] = frozenset()
@@ -108,13 +108,13 @@ def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
     )
 
 
-def _dictionaries(folder: Path, source: str) -> Found[Path]:
+def _dictionaries(folder: Path, source: str) -> FilesByLanguage[Path]:
     """Target code → its dictionary, the source's words first; those of other pairs and directions are left alone."""
     if not folder.is_dir():
         fail(f"there is no dictionary folder {folder}", f"give a folder with files named {source}-<code>.txt")
     stems = [(name.removesuffix(".txt"), path) for name, path in files_by_name(folder).items() if name.endswith(".txt")]
     pairs = [(pair, path) for stem, path in stems if (pair := pair_of(stem))]
-    found = Found.of((target, path) for (first, target), path in pairs if first.code == source)
+    found = FilesByLanguage.of((target, path) for (first, target), path in pairs if first.code == source)
     if not found:
         fail(f"no dictionary in {folder}", f"files are named {source}-<code>.txt or {source}-<code>.txt.gz, {CODES}")
     return found

@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from realign.encoder.hidden_states import States as States
 from realign.encoder.hidden_states import hidden_states as hidden_states
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.encoder.refusals import check_weights, lacks_weights, refusal
 from realign.encoder.signatures import canonical, encoder_signature, tokenizer_facts
 from realign.encoder.tokenizer import load_tokenizer, needs_spaces, with_spaces
@@ -89,7 +89,7 @@ class Encoder:
         """The starting weights in a model of its own, ready to be trained."""
         return copy.deepcopy(self.model)
 
-    def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> Table:
+    def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> RaggedTable:
         """Sub-word ids of sentences given as words, the same as of words with spaces between them in running text.
 
         Longer sentences are cut at `max_length` tokens.
@@ -107,7 +107,7 @@ class Encoder:
             return_token_type_ids=False,
         )
         words = [[-1 if w is None else w for w in fast.word_ids(i)] for i in range(len(sentences))]
-        return Table.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
+        return RaggedTable.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
 
 
 def positions(model: nn.Module) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from realign.encoder.packed import Affine, Block, Net, forward, lay, pack
-from realign.encoder.rotary import Layer, RotaryBlock, RotaryNet, Sight, rotary_forward
+from realign.encoder.rotary import AttentionKind, Layer, RotaryBlock, RotaryNet, rotary_forward
 
 
 def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
@@ -144,7 +144,7 @@ def _modernbert(model: Any) -> RotaryNet:
         for part in model.layers
     ]
     windows = {"full_attention": None, "sliding_attention": config.sliding_window}
-    sights = {kind: Sight(partial(rotary, layer_type=kind), windows[kind]) for kind in set(config.layer_types)}
+    sights = {kind: AttentionKind(partial(rotary, layer_type=kind), windows[kind]) for kind in set(config.layer_types)}
     heads = config.num_attention_heads
     return RotaryNet(model.embeddings, blocks, model.final_norm, sights, heads, heads)
 
@@ -166,7 +166,7 @@ def _eurobert(model: Any) -> RotaryNet:
         for part in model.layers
     ]
     heads, shared = config.num_attention_heads, config.num_key_value_heads
-    return RotaryNet(model.embed_tokens, blocks, model.norm, {kind: Sight(model.rotary_emb)}, heads, shared)
+    return RotaryNet(model.embed_tokens, blocks, model.norm, {kind: AttentionKind(model.rotary_emb)}, heads, shared)
 
 
 def _check_dropout(model: nn.Module, *chances: float) -> None:

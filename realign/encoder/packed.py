@@ -168,20 +168,20 @@ def forward(net: Net, tokens: Packed, depth: int, frozen: int = 0) -> Tensor:
     frozen: so many blocks from below, and the embeddings if any, are computed without gradients.
     """
     if frozen:
-        x = _embedded(net, tokens).detach()
+        x = _embed(net, tokens).detach()
         with torch.no_grad():
             for block in net.blocks[:frozen]:
                 x = _block(net, block, tokens, x, None)
         return _after(net, tokens, x, net.blocks[frozen:depth])
-    return _after(net, tokens, _embedded(net, tokens), net.blocks[:depth])
+    return _after(net, tokens, _embed(net, tokens), net.blocks[:depth])
 
 
-def _embedded(net: Net, tokens: Packed) -> Tensor:
+def _embed(net: Net, tokens: Packed) -> Tensor:
     positions = net.positions[..., net.first : net.first + tokens.longest, :]
     if net.kinds is not None:
         positions = positions + net.kinds[..., :1, :]
     x = net.words(tokens.ids) + rows_of(positions, tokens.place)
-    return _dropout(_normed(x, net.norm, net.epsilon), net.dropout)
+    return _dropout(_normalize(x, net.norm, net.epsilon), net.dropout)
 
 
 def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tensor:
@@ -206,7 +206,7 @@ def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | N
     if tokens.borders is not None:
         seen = attend(net, tokens, _linear(x, block.joined or _join_layers(block.query, block.key, block.value)))
         here = x if wanted is None else pick(x, wanted)
-        return _fed(net, block, here, seen if wanted is None else pick(seen, wanted))
+        return _feed_forward(net, block, here, seen if wanted is None else pick(seen, wanted))
     if wanted is None:
         here, slot = x, tokens.slot
         q, k, v = _in_rows(tokens, _linear(x, _join_layers(block.query, block.key, block.value)), slot, 3, net.heads)
@@ -217,15 +217,15 @@ def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | N
     # eq. 1 of Vaswani et al. 2017
     apart = None if tokens.apart is None else tokens.apart.to(q.dtype)
     seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart, dropout_p=net.attention_dropout)
-    return _fed(net, block, here, pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
+    return _feed_forward(net, block, here, pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
 
 
-def _fed(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
+def _feed_forward(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
     """What comes after the attention: its output layer, and the feed-forward part."""
     y = _linear(seen, block.output)
-    y = _normed(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
+    y = _normalize(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
     z = _linear(net.activation(_linear(y, block.up)), block.down)
-    return _normed(_dropout(z, net.dropout) + y, block.second_norm, net.epsilon)
+    return _normalize(_dropout(z, net.dropout) + y, block.second_norm, net.epsilon)
 
 
 def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ def _join_layers(*layers: Affine) -> Affine:
     return torch.cat([weight for weight, _ in layers], dim=-2), torch.cat([bias for _, bias in layers], dim=-1)
 
 
-def _normed(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
+def _normalize(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
     weight, bias = norm
     if weight.dim() == 1:
         return nn.functional.layer_norm(x, weight.shape, weight, bias, epsilon)
@@ -312,7 +312,7 @@ class _Pick(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
-        return _laid(grad, index, ctx.size), None
+        return _scatter_rows(grad, index, ctx.size), None
 
 
 class _Lay(torch.autograd.Function):
@@ -321,7 +321,7 @@ class _Lay(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: Tensor, size: int) -> Tensor:
         ctx.save_for_backward(index)
-        return _laid(x, index, size)
+        return _scatter_rows(x, index, size)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
@@ -329,6 +329,6 @@ class _Lay(torch.autograd.Function):
         return grad.index_select(0, index.reshape(-1)).view(*index.shape, -1), None, None
 
 
-def _laid(x: Tensor, index: Tensor, size: int) -> Tensor:
+def _scatter_rows(x: Tensor, index: Tensor, size: int) -> Tensor:
     width = x.shape[-1]
     return x.new_zeros(size, width).index_copy_(0, index.reshape(-1), x.reshape(-1, width))

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 def sentence_vectors(states: Tensor, word: Tensor, pooling: str = "mean") -> Tensor:
     """Mean over sub-words. states [n, t, d], word [n, t] (−1 for special tokens and padding) → [n, d]."""
-    shown = word >= 0
+    visible = word >= 0
     if pooling == "reference-prefix":  # sub-words counted from 1, up to the number of words
-        shown &= shown.cumsum(1) <= word.max(1, keepdim=True).values + 1
-    mask = shown.to(states.dtype)
+        visible &= visible.cumsum(1) <= word.max(1, keepdim=True).values + 1
+    mask = visible.to(states.dtype)
     return torch.einsum("ntd,nt->nd", states, mask) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
@@ -22,11 +22,11 @@ def word_vectors(states: Tensor, word: Tensor, rows: Tensor, words: Tensor, pool
     """
     n, _, d = states.shape
     width = int(word.max()) + 1
-    shown = word >= 0
+    visible = word >= 0
     if pooling == "first":
-        shown = shown & (word != nn.functional.pad(word[:, :-1], (1, 0), value=-1))
+        visible = visible & (word != nn.functional.pad(word[:, :-1], (1, 0), value=-1))
     nowhere = n * width  # where the sub-words go that no word is made of
-    slot = torch.where(shown, torch.arange(n, device=word.device)[:, None] * width + word, nowhere).flatten()
+    slot = torch.where(visible, torch.arange(n, device=word.device)[:, None] * width + word, nowhere).flatten()
     sums = states.new_zeros(nowhere + 1, d).index_add(0, slot, states.flatten(0, 1))
     counts = states.new_zeros(nowhere + 1).index_add(0, slot, states.new_ones(len(slot)))
     at = rows * width + words

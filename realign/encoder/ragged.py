@@ -20,7 +20,7 @@ MOST_WORDS = np.iinfo(np.int16).max  # of a sentence
 
 
 @dataclass(frozen=True)
-class Table:
+class RaggedTable:
     """n sentences; sentence i is `ids[offsets[i]:offsets[i + 1]]`."""
 
     ids: np.ndarray  # [s] int32: sub-word ids of all sentences, special tokens included
@@ -29,7 +29,7 @@ class Table:
     pad: int  # the id that fills a batch
 
     @classmethod
-    def pack(cls, ids: Sequence[Sequence[int]], words: Sequence[Sequence[int]], pad: int) -> Table:
+    def pack(cls, ids: Sequence[Sequence[int]], words: Sequence[Sequence[int]], pad: int) -> RaggedTable:
         offsets = np.zeros(len(ids) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)), out=offsets[1:])
         flat = np.fromiter(itertools.chain.from_iterable(ids), dtype=np.int32, count=offsets[-1])
@@ -39,7 +39,7 @@ class Table:
         return cls(flat, word.astype(np.int16), offsets, pad)
 
     @classmethod
-    def stack(cls, tables: Sequence[Table], pad: int) -> Table:
+    def stack(cls, tables: Sequence[RaggedTable], pad: int) -> RaggedTable:
         """All rows of all tables, in order, as one table in memory."""
         ids, word = (np.concatenate([getattr(table, name) for table in tables]) for name in ("ids", "word"))
         return cls(ids, word, stacked_offsets([table.offsets for table in tables]), pad)
@@ -64,10 +64,10 @@ class Table:
         span = slice(self.offsets[number], self.offsets[number + 1])
         return self.ids[span], self.word[span]
 
-    def select(self, rows: np.ndarray) -> Table:
+    def select(self, rows: np.ndarray) -> RaggedTable:
         """The chosen rows, in that order, as a table in memory: of a mapped table, what one run needs."""
         places, offsets = spans(self.offsets, np.asarray(rows))
-        return Table(self.ids[places], self.word[places], offsets, self.pad)
+        return RaggedTable(self.ids[places], self.word[places], offsets, self.pad)
 
     def take(self, rows: np.ndarray | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """ids, attention mask and word numbers of `rows`, each [len(rows), longest of them], int64."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers import __version__ as version
 
-from realign.encoder.tokenizer import stored_json
+from realign.encoder.tokenizer import read_stored_json
 from selector.errors import InputError
 
 NO_SAFETENSORS = re.compile(r"(no file named|not appear to have a file named)\s+model\.safetensors")
@@ -33,7 +33,7 @@ def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
     commit: of the copy in the cache; None: `base` is a folder.
     """
     text = str(problem).strip() or type(problem).__name__
-    config = stored_json(base, commit, "config.json")
+    config = read_stored_json(base, commit, "config.json")
     unknown = "does not recognize this architecture" in text
     if (code := _code(config)) and (unknown or "custom code" in text):
         message = f"the encoder {base!r} needs code of its own ({code}), and none from a model's repository is run"
@@ -56,7 +56,7 @@ def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
     """The InputError for weights that the files lack; lost: their names, at least one."""
     message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
     if (
-        code := _code(stored_json(base, commit, "config.json"))
+        code := _code(read_stored_json(base, commit, "config.json"))
     ) and "--" in code:  # an architecture that only looks like a known one
         return InputError(message, f"they may be for {code}, which is code and not run; instead: {_other(code)}")
     return InputError(message, "give the weights of the model that config.json describes")

@@ -22,7 +22,7 @@ Turns = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # states, places [1, 
 
 
 @dataclass(frozen=True)
-class Sight:
+class AttentionKind:
     """What is the same in all blocks of one kind: how places turn, and how far a token sees."""
 
     turns: Turns
@@ -50,13 +50,13 @@ class RotaryNet:
     words: Callable[[Tensor], Tensor]  # ids → [s, d], normed where the encoder does so
     blocks: Sequence[RotaryBlock]
     norm: nn.Module  # after the last block
-    sights: Mapping[str, Sight]
+    sights: Mapping[str, AttentionKind]
     heads: int  # of queries
     shared: int  # of keys and values
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _AttentionOfBatch:
     """A sight for the tokens at hand."""
 
     turn: tuple[Tensor, Tensor]  # [s, 1, f / 2] cosine and sine of the angles
@@ -66,7 +66,7 @@ class _Seen:
 def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
     """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted; normed after the last."""
     x = net.words(tokens.ids)
-    seen = {name: _sight_of(sight, tokens, x) for name, sight in net.sights.items()}
+    seen = {name: _attention_of(sight, tokens, x) for name, sight in net.sights.items()}
     for number, block in enumerate(net.blocks[:depth], start=1):
         x = _block(net, block, tokens, seen[block.sight], x, tokens.wanted if number == depth else None)
     if depth == 0 and tokens.wanted is not None:
@@ -74,7 +74,7 @@ def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
     return net.norm(x) if depth == len(net.blocks) else x
 
 
-def _sight_of(sight: Sight, tokens: Packed, x: Tensor) -> _Seen:
+def _attention_of(sight: AttentionKind, tokens: Packed, x: Tensor) -> _AttentionOfBatch:
     with torch.no_grad():
         places = torch.arange(tokens.longest, device=x.device)[None]
         # the second half of each table repeats the first
@@ -86,10 +86,12 @@ def _sight_of(sight: Sight, tokens: Packed, x: Tensor) -> _Seen:
             far = (column[:, None] - column).abs() > sight.window
             beyond = torch.zeros(far.shape, device=x.device).masked_fill(far, -torch.inf)
             apart = beyond[None, None] if apart is None else apart + beyond
-    return _Seen((cosine, sine), apart)
+    return _AttentionOfBatch((cosine, sine), apart)
 
 
-def _block(net: RotaryNet, block: RotaryBlock, tokens: Packed, seen: _Seen, x: Tensor, wanted: Tensor | None) -> Tensor:
+def _block(
+    net: RotaryNet, block: RotaryBlock, tokens: Packed, seen: _AttentionOfBatch, x: Tensor, wanted: Tensor | None
+) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
     here, slot = x, tokens.slot
     if wanted is not None:
@@ -103,7 +105,7 @@ def _block(net: RotaryNet, block: RotaryBlock, tokens: Packed, seen: _Seen, x: T
 
 
 def _queries_keys_values(
-    net: RotaryNet, block: RotaryBlock, seen: _Seen, y: Tensor, wanted: Tensor | None
+    net: RotaryNet, block: RotaryBlock, seen: _AttentionOfBatch, y: Tensor, wanted: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[s, h, f] queries, or [m, h, f] of those wanted, and [s, g, f] keys and values."""
     turn, f = seen.turn, 2 * seen.turn[0].shape[-1]
@@ -117,10 +119,10 @@ def _queries_keys_values(
         key, value = _parts(others, y, sizes[1:])
         turn_of_queries = turn[0][wanted], turn[1][wanted]
     query, key, value = (part.unflatten(-1, (-1, f)) for part in (query, key, value))
-    return _turned(query, *turn_of_queries), _turned(key, *turn), value
+    return _rotate(query, *turn_of_queries), _rotate(key, *turn), value
 
 
-def _turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Eq. 34 of Su et al. 2021, the two numbers of a pair lying half a head apart. In single precision."""
     a, b = x.float().chunk(2, -1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).to(x.dtype)

@@ -21,18 +21,20 @@ def load_tokenizer(base: str, commit: str | None) -> Any:
     """
     read = partial(AutoTokenizer.from_pretrained, base, revision=commit, trust_remote_code=False, use_fast=True)
     found = read()
-    others = {name: value for name, value in _unsaid(base, commit).items() if getattr(found, name, value) != value}
+    others = {
+        name: value for name, value in _letter_settings(base, commit).items() if getattr(found, name, value) != value
+    }
     return read(**others) if others else found
 
 
-def _unsaid(base: str, commit: str | None) -> dict[str, Any]:
+def _letter_settings(base: str, commit: str | None) -> dict[str, Any]:
     """How tokenizer.json treats letters, where tokenizer_config.json does not say it."""
-    letters = stored_json(base, commit, "tokenizer.json").get("normalizer") or {}
+    letters = read_stored_json(base, commit, "tokenizer.json").get("normalizer") or {}
     if letters.get("type") != "BertNormalizer":
         return {}
     names = {"do_lower_case": "lowercase", "strip_accents": "strip_accents"}
     names["tokenize_chinese_chars"] = "handle_chinese_chars"
-    config = stored_json(base, commit, "tokenizer_config.json")
+    config = read_stored_json(base, commit, "tokenizer_config.json")
     return {name: letters[key] for name, key in names.items() if key in letters and name not in config}
 
 
@@ -54,7 +56,7 @@ def with_spaces(words: Sequence[str]) -> list[str]:
     return [f" {word}" if place and word else word for place, word in enumerate(words)]
 
 
-def stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
+def read_stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
     """A file of settings, from a folder (`commit` is None) or the cache; nothing where it cannot be read."""
     try:
         file = Path(base) / name

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from realign.encoder.encoder import Encoder
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 
 Words = Sequence[tuple[str, ...]]
 
@@ -18,7 +18,7 @@ Words = Sequence[tuple[str, ...]]
 class Windows:
     """Row r of `table` holds the words of sentence `owner[r]` from its word `start[r]` on."""
 
-    table: Table
+    table: RaggedTable
     owner: Tensor  # [rows]
     start: Tensor  # [rows]
 

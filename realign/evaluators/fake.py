@@ -26,8 +26,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-from realign.score import Fidelity, Look, Score, Tally, looked, sign
-from realign.section import Limits, Section, setting
+from realign.score import Fidelity, Look, Score, Tally, show_look, sign
+from realign.section import Range, Section, setting
 from selector.errors import InputError
 from selector.languages.given import Languages, as_ordered_pool
 from selector.languages.subset import Subset
@@ -43,10 +43,10 @@ LARGEST_BRUTE_FORCE = 200_000  # subsets
 class Terms(Section):
     """What makes one fake world differ from another."""
 
-    noise: Annotated[float, Limits(ge=0, le=10)] = setting(
+    noise: Annotated[float, Range(ge=0, le=10)] = setting(
         0.5, "Standard deviation between seeds, in units of the spread over random subsets."
     )
-    seconds: Annotated[float, Limits(ge=0, le=3600)] = setting(0.0, "Seconds that one evaluation takes.")
+    seconds: Annotated[float, Range(ge=0, le=3600)] = setting(0.0, "Seconds that one evaluation takes.")
     world: int = setting(0, "Seed of the closed-form truth.")
 
     @property
@@ -121,7 +121,7 @@ class FakeEvaluator:
             time.sleep(self.terms.seconds * (share - before))
             before = share
             course.append({code: start[code] + share * (value - start[code]) for code, value in scores.items()})
-            looked(look, len(course), course[-1], signature, self.terms.seconds * share)
+            show_look(look, len(course), course[-1], signature, self.terms.seconds * share)
         return tuple(course)
 
     def _truth(self, indices: list[int]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import TypeVar
 
-from realign.evaluators.single_language import Alone
+from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Cached
 from realign.score import Evaluator, Fidelity, Look, Score, Tally, sign
 from selector.errors import InputError
@@ -27,7 +27,7 @@ WHOLE = 10**9  # of a tally that stands for a score of which no sentences are kn
 HINT = "answer with a Score, or with a mapping from language codes to scores in [0, 1]"
 
 
-class Own:
+class CallableEvaluator:
     """An `Evaluator` around a user's callable. It is not looked at in the middle of a run."""
 
     def __init__(self, measure: Measure, targets: Sequence[str], needed: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ class Own:
         )
 
 
-class Remembered:
+class CachedInMemory:
     """Answers from memory what was answered before; for evaluators whose signature says too little for a disk."""
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -70,25 +70,25 @@ class Remembered:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
+    def cached_score(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
         """The score of an earlier call; None if a call would have to compute it."""
         return self._scores.get(self.signature(subset, fidelity, seed))
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        known = self.known(subset, fidelity, seed)
+        known = self.cached_score(subset, fidelity, seed)
         if known is None:
             known = self._scores[self.signature(subset, fidelity, seed)] = self.evaluator(subset, fidelity, seed, look)
         return known
 
 
-def own_evaluator(measure: Measure, targets: Sequence[str], needed: Sequence[str]) -> Cached | Remembered:
+def own_evaluator(measure: Measure, targets: Sequence[str], needed: Sequence[str]) -> Cached | CachedInMemory:
     """The evaluator around a user's callable. One with a `signature` of its own is cached on disk, others in memory:
     the same name may stand for other code tomorrow.
     """
-    own = Own(measure, targets, needed)
+    own = CallableEvaluator(measure, targets, needed)
     if hasattr(measure, "signature"):
-        return Cached(Alone(own))
-    return Remembered(Alone(own, Remembered(own)))
+        return Cached(SingleLanguageScores(own))
+    return CachedInMemory(SingleLanguageScores(own, CachedInMemory(own)))
 
 
 def name_of(measure: Measure) -> str:

@@ -16,7 +16,7 @@ from realign.score import Evaluator, Fidelity, Look, Score, mean_source_score
 from selector.languages.subset import Subset
 
 
-class Alone:
+class SingleLanguageScores:
     """Answers fidelities that merge scores from those of single languages; passes all others on."""
 
     def __init__(self, evaluator: Evaluator, single: Evaluator | None = None) -> None:
@@ -28,16 +28,16 @@ class Alone:
         return self.evaluator.signature(subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        how = fidelity.merging
-        if how is None or how.method != "scores":
+        settings = fidelity.merging
+        if settings is None or settings.method != "scores":
             return self.evaluator(subset, fidelity, seed, look)
         started = time.perf_counter()
         alone = [Subset((language,)) for language in subset] or [subset]
-        plain, seeds = replace(fidelity, merging=None), range(seed, seed + how.seeds)
+        plain, seeds = replace(fidelity, merging=None), range(seed, seed + settings.seeds)
         found = [[self._single(each, plain, at) for at in seeds] for each in alone]
         runs = [[score.per_language for score in each] for each in found]
         per_language = {
-            code: soft_maximum([sum(run[code] for run in each) / how.seeds for each in runs], how.sharpness)
+            code: soft_maximum([sum(run[code] for run in each) / settings.seeds for each in runs], settings.sharpness)
             for code in runs[0][0]
         }
         return Score(

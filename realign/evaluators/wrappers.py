@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realign.cache import cache_root
 from realign.evaluators.score_file import read_score, write_score
-from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked, mean_source_score
+from realign.score import Evaluator, Fidelity, Look, Score, Tally, mean_source_score, show_look
 from selector.languages.subset import Subset
 
 
@@ -22,18 +22,18 @@ class Cached:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
+    def cached_score(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
         """The score of an earlier call; None if a call would have to compute it."""
         signature = self.signature(subset, fidelity, seed)
         return read_score(self._file(signature), signature)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
         """What is known without looks is measured again for one who looks: the same score, and what is seen before."""
-        known = self.known(subset, fidelity, seed)
+        known = self.cached_score(subset, fidelity, seed)
         if known is not None and (look is None or known.course is not None):
             if look is not None:
                 for number, seen in enumerate(known.course or (), 1):
-                    looked(look, number, seen, known.signature)
+                    show_look(look, number, seen, known.signature)
             return known
         score = self.evaluator(subset, fidelity, seed, look)
         write_score(self._file(self.signature(subset, fidelity, seed)), score)
@@ -73,7 +73,7 @@ class Repeated:
         )
 
 
-class Beside:
+class WithSecondScore:
     """Scores one subset in a second way too, while its encoder is there; that score is for the other's cache."""
 
     def __init__(self, evaluator: Evaluator, other: Cached, subset: Subset) -> None:

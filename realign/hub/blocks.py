@@ -35,7 +35,7 @@ Wrap = Callable[[Exception], Exception]
 
 
 @dataclass(frozen=True)
-class Part:
+class ParquetPart:
     """One parquet file, at one commit."""
 
     open: Open  # seeks and reads; on the hub each reading is a request
@@ -95,9 +95,9 @@ class Part:
             return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
 
 
-def local_part(path: Path) -> Part:
+def local_part(path: Path) -> ParquetPart:
     """A file of this machine."""
-    return Part(lambda: path.open("rb"))
+    return ParquetPart(lambda: path.open("rb"))
 
 
 def _bytes(group: Any) -> int:
@@ -120,7 +120,7 @@ def _whole(path: Path, rows: int) -> pa.Table | None:
 class BlockRows:
     """Rows of the files of one split, all or those with some numbers; read when they are gone through."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ParquetPart, ...]
     origin: str
     wrap: Wrap = field(repr=False)  # what goes wrong in reading → the error to raise
     features: Mapping[str, Any] | None = None  # of the columns, where the files themselves do not say
@@ -132,7 +132,7 @@ class BlockRows:
         return tuple(part.rows(groups) for part, groups in self._places)
 
     @cached_property
-    def _places(self) -> list[tuple[Part, range]]:
+    def _places(self) -> list[tuple[ParquetPart, range]]:
         try:
             return [(part, groups) for part in self.parts for groups in part.blocks]
         except Exception as problem:  # the libraries below raise of every kind

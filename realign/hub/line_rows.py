@@ -26,7 +26,7 @@ from realign.hub.rows import (
     raw_lines,
     read,
     text_of,
-    unquoted,
+    unquote,
 )
 from selector.errors import InputError
 
@@ -77,7 +77,7 @@ class LineFile:
 
     def _cells(self, number: int, line: str) -> Mapping[str, Any]:
         cells = as_cells(self.path, number, line, len(self.scan.header))
-        return dict(zip(self.scan.header, unquoted(cells) if self.scan.quoted else cells, strict=True))
+        return dict(zip(self.scan.header, unquote(cells) if self.scan.quoted else cells, strict=True))
 
     def _lines(self, numbers: np.ndarray | None) -> Iterator[tuple[int, bytes]]:
         """The lines of some rows, each with its number from 1."""
@@ -170,7 +170,7 @@ def _scan_table(path: Path) -> Scan:
         bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
     found.quoted = marked and quoted
     if found.quoted:
-        found.header = unquoted(found.header)
+        found.header = unquote(found.header)
     if found.count:  # as of a file that is held: columns are those of its rows
         found.columns = dict.fromkeys(found.header)
     return found

@@ -21,7 +21,7 @@ from realign.cache import write_text
 from realign.hub import remote
 from realign.hub.blocks import LARGE, BlockRows, local_part
 from realign.hub.line_rows import open_rows
-from realign.hub.problems import Request, UnreachableError
+from realign.hub.problems import HubRequest, UnreachableError
 from realign.hub.rows import Rows, TableRows
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
@@ -33,7 +33,7 @@ Files = Mapping[str, list[list[Any]]]  # split → names and bytes of its files
 
 def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
     """All splits of one configuration. NoDataError: it is not among those there are; InputError: anything else."""
-    return _load(Request(spec.id, config, spec.revision, language, spec.home, spec.folders))
+    return _load(HubRequest(spec.id, config, spec.revision, language, spec.home, spec.folders))
 
 
 def file(spec: Spec, name: str, language: str) -> Rows:
@@ -44,7 +44,7 @@ def file(spec: Spec, name: str, language: str) -> Rows:
             raise NoDataError(f"there is no {path}", f"leave {language} out, or correct path or files")
         status = path.stat()
         return _local(path, (status.st_mtime_ns, status.st_size))
-    request = Request(spec.id, name, spec.revision, language, spec.home)
+    request = HubRequest(spec.id, name, spec.revision, language, spec.home)
     rows = _large_file(request) if name.endswith(".parquet") else None
     if rows is not None:
         return rows
@@ -65,16 +65,16 @@ def _local(path: Path, stamp: tuple[int, int]) -> Rows:
     except OSError as problem:
         raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
     if path.suffix == ".parquet" and stamp[1] >= LARGE:
-        return BlockRows((local_part(path),), origin, partial(_damaged, path))
+        return BlockRows((local_part(path),), origin, partial(_damage_error, path))
     return open_rows(path, origin)
 
 
-def _damaged(path: Path, problem: Exception) -> InputError:
+def _damage_error(path: Path, problem: Exception) -> InputError:
     return InputError(f"{path.name} is no whole parquet file ({problem})", "get it again")
 
 
 @cache
-def _download(request: Request) -> Path:
+def _download(request: HubRequest) -> Path:
     from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.utils import disable_progress_bars
 
@@ -91,7 +91,7 @@ def _download(request: Request) -> Path:
 
 
 @cache
-def _large_file(request: Request) -> BlockRows | None:
+def _large_file(request: HubRequest) -> BlockRows | None:
     """The rows of a parquet file by blocks; None for one that is not large, or not there."""
     note = _note(request)
     try:
@@ -108,7 +108,7 @@ def _large_file(request: Request) -> BlockRows | None:
     return _blocks(request, commit, files, None)[""]
 
 
-def _load(request: Request) -> Mapping[str, Rows]:
+def _load(request: HubRequest) -> Mapping[str, Rows]:
     """All splits of one configuration, mapped from disk. Of large ones only the last is held: pages of files that are
     mapped count as memory of the process.
     """
@@ -129,7 +129,7 @@ _small: dict[tuple[str, str, str | None, bool], Mapping[str, Rows]] = {}
 _large: dict[tuple[str, str, str | None, bool], Mapping[str, Rows]] = {}
 
 
-def _fetch(request: Request) -> Mapping[str, Rows]:
+def _fetch(request: HubRequest) -> Mapping[str, Rows]:
     import datasets
 
     datasets.disable_progress_bars()
@@ -157,7 +157,7 @@ def _fetch(request: Request) -> Mapping[str, Rows]:
     return _rows(found)
 
 
-def _fall_back(request: Request, note: Path, problem: Exception) -> Mapping[str, Rows]:
+def _fall_back(request: HubRequest, note: Path, problem: Exception) -> Mapping[str, Rows]:
     """What was loaded before, where the hub cannot be reached. Else the error, and that there is nothing is noted."""
     import datasets
 
@@ -176,7 +176,9 @@ def _fall_back(request: Request, note: Path, problem: Exception) -> Mapping[str,
     return known
 
 
-def _blocks(request: Request, commit: str, files: Files, features: Mapping[str, Any] | None) -> Mapping[str, BlockRows]:
+def _blocks(
+    request: HubRequest, commit: str, files: Files, features: Mapping[str, Any] | None
+) -> Mapping[str, BlockRows]:
     folder = _root() / "blocks"
     return {
         split: BlockRows(
@@ -204,7 +206,7 @@ def _root() -> Path:
     return Path(datasets.config.HF_DATASETS_CACHE) / "realingo"
 
 
-def _note(request: Request) -> Path:
+def _note(request: HubRequest) -> Path:
     facts = [request.repository, request.config, request.revision, request.folders]
     return _root() / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.json"
 
@@ -246,7 +248,7 @@ def _read_note(note: Path) -> Mapping[str, Rows] | None:
         return None
 
 
-def _read_block_note(request: Request, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
+def _read_block_note(request: HubRequest, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
     """The splits that a note says are read by blocks, of this commit or of any; None where it names none."""
     try:
         facts = json.loads(note.read_text(encoding="utf-8"))

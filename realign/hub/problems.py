@@ -15,7 +15,7 @@ class UnreachableError(InputError):
 
 
 @dataclass(frozen=True)
-class Request:
+class HubRequest:
     """What is asked of the hub: of a repository a configuration or a file, for a language."""
 
     repository: str

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from realign.hub.blocks import Part, local_part
+from realign.hub.blocks import ParquetPart, local_part
 
 
 def large_files(builder: Any, commit: str, least: int) -> Mapping[str, list[list[Any]]] | None:
@@ -42,7 +42,7 @@ def sizes(repository: str, names: Iterable[str], commit: str) -> list[list[Any]]
     return [[entry.path, entry.size] for entry in entries if hasattr(entry, "size")]
 
 
-def part(repository: str, commit: str, name: str, size: int, cache: Path) -> Part:
+def part(repository: str, commit: str, name: str, size: int, cache: Path) -> ParquetPart:
     """A file at a commit: whole from the hub's cache if it was once downloaded, else block by block into `cache`."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -50,7 +50,7 @@ def part(repository: str, commit: str, name: str, size: int, cache: Path) -> Par
     if isinstance(whole, str):
         return local_part(Path(whole))
     key = hashlib.sha256("\n".join((repository, commit, name)).encode()).hexdigest()[:24]
-    return Part(partial(_open, repository, commit, name, size), cache / key)
+    return ParquetPart(partial(_open, repository, commit, name, size), cache / key)
 
 
 def _open(repository: str, commit: str, name: str, size: int) -> BinaryIO:

@@ -125,7 +125,7 @@ def read(path: Path, origin: str) -> FileRows:
     if form == "parquet":
         return _parquet(path, origin)
     readers = {"jsonl": _objects, "tsv": _cells, "conllu": _treebank}
-    readers |= dict.fromkeys(("txt", "conll", "iob2", "bio"), _tagged)
+    readers |= dict.fromkeys(("txt", "conll", "iob2", "bio"), _read_tagged)
     if form not in readers:
         known = ", ".join(f".{end}" for end in ("parquet", *readers))
         raise InputError(f"cannot tell what is in {path.name}", f"files end in {known}")
@@ -164,7 +164,7 @@ def _cells(path: Path) -> Iterator[Mapping[str, Any]]:
     lines = [(number, line.split("\t")) for number, line in _lines(path) if line]
     if not lines:
         bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
-    (_, header), *rows = _unquoted(lines)
+    (_, header), *rows = _unquote(lines)
     for number, cells in rows:
         check_cells(path, number, cells, len(header))
         yield dict(zip(header, cells, strict=True))
@@ -184,7 +184,7 @@ def check_cells(path: Path, number: int, cells: Sequence[str], columns: int) -> 
         bad(path, number, f"{len(cells)} columns instead of {columns}", "columns are separated by TABs")
 
 
-def _unquoted(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+def _unquote(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """Cells as they were before a table program put quotation marks around those that hold one.
 
     Only where every cell with a mark is quoted in this way: else marks are text, and one without its partner, as in
@@ -193,7 +193,7 @@ def _unquoted(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]
     marked = [cell for _, cells in lines for cell in cells if '"' in cell]
     if not marked or not all(is_quoted(cell) for cell in marked):
         return lines
-    return [(number, unquoted(cells)) for number, cells in lines]
+    return [(number, unquote(cells)) for number, cells in lines]
 
 
 def is_quoted(cell: str) -> bool:
@@ -202,12 +202,12 @@ def is_quoted(cell: str) -> bool:
     return whole and '"' not in cell[1:-1].replace('""', "")
 
 
-def unquoted(cells: Sequence[str]) -> list[str]:
+def unquote(cells: Sequence[str]) -> list[str]:
     """Cells without the marks of CSV."""
     return [cell[1:-1].replace('""', '"') if '"' in cell else cell for cell in cells]
 
 
-def _tagged(path: Path) -> Iterator[Mapping[str, Any]]:
+def _read_tagged(path: Path) -> Iterator[Mapping[str, Any]]:
     words: list[str] = []
     tags: list[str] = []
     for number, line in (*_lines(path), (0, "")):

@@ -63,7 +63,7 @@ class Spec:
         pair = "-".join(sorted((ours, theirs)))
         turned = "-".join(reversed(pair.split("-")))
         pair = turned if turned in self.pairs else pair
-        return _filled(pattern, {"lang": theirs, "source": ours, "pair": pair, "split": split}, self.id)
+        return _fill(pattern, {"lang": theirs, "source": ours, "pair": pair, "split": split}, self.id)
 
     def check(self, source: str, language: str) -> None:
         """NoDataError where the set is known not to have the language; InputError for another source than its own."""
@@ -85,8 +85,11 @@ class Spec:
         needed = "train" if "parallel" in self.tasks and "train" in self.splits else "test"
         fitting = [
             name
-            for name, spec in known().items()
-            if spec.tasks == self.tasks and needed in spec.splits and spec.lists(language) and self._labels_as(spec)
+            for name, spec in load_sets().items()
+            if spec.tasks == self.tasks
+            and needed in spec.splits
+            and spec.lists_language(language)
+            and self._labels_as(spec)
         ]
         return f"; a list of sets takes it from the first that has it: {', '.join(fitting)}" if fitting else ""
 
@@ -94,7 +97,7 @@ class Spec:
         """Whether the other set has the same labels: what sentences are classified by differs from text to text."""
         return "classification" not in self.tasks or bool(set(self.text) & set(other.text))
 
-    def lists(self, language: str) -> bool:
+    def lists_language(self, language: str) -> bool:
         """Whether it is known to have the language: False as well where its languages are not known."""
         return language in self.names if self.codes == "named" else self.code(language) in self.languages
 
@@ -108,7 +111,7 @@ class Spec:
 
 
 @cache
-def known() -> Mapping[str, Spec]:
+def load_sets() -> Mapping[str, Spec]:
     """The table of known sets."""
     table = tomllib.loads((files("realign") / "data" / "hub.toml").read_text(encoding="utf-8"))
     return {name: spec_of(row) for name, row in table.items()}
@@ -121,17 +124,17 @@ def spec_of(row: Mapping[str, Any]) -> Spec:
     return Spec(**given)
 
 
-def named(name: str, task: str) -> Spec:
+def find_set(name: str, task: str) -> Spec:
     """A known set by its name. InputError: unknown, or not for the task."""
-    fitting = ", ".join(sorted(key for key, spec in known().items() if task in spec.tasks))
-    if name not in known():
+    fitting = ", ".join(sorted(key for key, spec in load_sets().items() if task in spec.tasks))
+    if name not in load_sets():
         raise InputError(f"there is no known data set '{name}'", f"for {task}: {fitting}; or give id and columns")
-    if task not in known()[name].tasks:
+    if task not in load_sets()[name].tasks:
         raise InputError(f"the data set '{name}' has nothing for {task}", f"for {task}: {fitting}")
-    return known()[name]
+    return load_sets()[name]
 
 
-def altered(spec: Spec, own: Mapping[str, Any]) -> Spec:
+def alter(spec: Spec, own: Mapping[str, Any]) -> Spec:
     """A known set with what a study says of it: keys are added to its tables, everything else takes its place."""
     changes = {key: _value(key, value) for key, value in own.items()}
     if "splits" in changes:
@@ -144,7 +147,7 @@ def altered(spec: Spec, own: Mapping[str, Any]) -> Spec:
     return spec.at(path) if path else spec
 
 
-def _filled(pattern: str, fields: Mapping[str, str], name: str) -> str:
+def _fill(pattern: str, fields: Mapping[str, str], name: str) -> str:
     """The pattern with its named fields replaced, and no other use of braces: a study file is not to run anything."""
 
     def value(match: re.Match[str]) -> str:

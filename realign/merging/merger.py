@@ -28,8 +28,8 @@ from realign.encoder.encoder import Encoder
 from realign.merging.vectors import Vector, difference, vector
 from realign.score import Advance, Fidelity, Merging
 from realign.store.array_store import key_of
-from realign.tasks.base import Task, train
-from realign.tasks.finetune import any_of, finetune, heard
+from realign.tasks.base import TransferTask, train
+from realign.tasks.finetune import any_of, finetune, report_steps
 from realign.training.encoded_pairs import PairStore
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
@@ -49,8 +49,8 @@ class Merger:
         self,
         encoder: Encoder,
         pairs: PairStore,
-        task: Task,
-        how: Realignment,
+        task: TransferTask,
+        settings: Realignment,
         pool: Sequence[str],
         facts: Mapping[str, Any],
         check: Callable[[], None] = lambda: None,
@@ -59,7 +59,7 @@ class Merger:
         """`facts`: what encoder, parallel text, task and realignment are, as in the evaluator's signature. `check`
         raises where they are so no more, before a vector is kept under them."""
         self._check = check
-        self._encoder, self._pairs, self._task, self._how = encoder, pairs, task, how
+        self._encoder, self._pairs, self._task, self._settings = encoder, pairs, task, settings
         self._pool, self._facts = sorted(pool), dict(facts)
         self._advance = advance
         self._open: dict[str, Vector] = {}
@@ -68,32 +68,32 @@ class Merger:
     def __call__(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> tuple[nn.Module, nn.Module | None]:
         """The encoder of the languages `codes`, fine-tuned, and the task's head."""
         model = self._encoder.copy().to(self._device)
-        how = _merging_of(fidelity)
-        add(model, self._languages(codes, fidelity, seed), how)
-        if how.tuned == "each" or not fidelity.steps:
+        settings = _merging_of(fidelity)
+        add(model, self._language_vectors(codes, fidelity, seed), settings)
+        if settings.tuned == "each" or not fidelity.steps:
             return model, finetune(self._task, model, fidelity, seed, advance=self._advance)
-        tuned = self._tuned(len(codes), fidelity, seed)
+        tuned = self._tuning_vector(len(codes), fidelity, seed)
         add(model, {"": tuned}, Merging("average", scale=1.0))
         return model, _head(tuned, self._device)
 
-    def _languages(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> dict[str, Vector]:
+    def _language_vectors(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> dict[str, Vector]:
         """The vectors of some languages, of every seed asked for."""
         seeds = range(seed, seed + _merging_of(fidelity).seeds)
-        return {f"{code} {each}": self._language(code, fidelity, each) for code in codes for each in seeds}
+        return {f"{code} {each}": self._language_vector(code, fidelity, each) for code in codes for each in seeds}
 
-    def _language(self, code: str, fidelity: Fidelity, seed: int) -> Vector:
+    def _language_vector(self, code: str, fidelity: Fidelity, seed: int) -> Vector:
         """v of one language."""
         precision = _merging_of(fidelity).precision
 
         def make() -> dict[str, Tensor]:
-            model, steps = self._encoder.copy().to(self._device), fidelity.pairs // self._how.batch
-            realign(model, {code: self._pairs.of(code)}, self._how, steps, seed, self._advance)
+            model, steps = self._encoder.copy().to(self._device), fidelity.pairs // self._settings.batch
+            realign(model, {code: self._pairs.of(code)}, self._settings, steps, seed, self._advance)
             return difference(model, self._encoder.model, PRECISIONS[precision])
 
         about = {name: self._facts[name] for name in REALIGNED}
         return self._keep(make, about, code, fidelity.pairs, precision, seed)
 
-    def _tuned(self, size: int, fidelity: Fidelity, seed: int) -> Vector:
+    def _tuning_vector(self, size: int, fidelity: Fidelity, seed: int) -> Vector:
         """φ and h of subsets of `size` languages."""
         about = {name: self._facts[name] for name in (*REALIGNED, "task")}
         asked = fidelity.facts | {"examples": 0}  # more or fewer sentences are scored: φ is the same
@@ -101,7 +101,7 @@ class Merger:
 
     def _tune(self, size: int, fidelity: Fidelity, seed: int) -> dict[str, Tensor]:
         """Fine-tune once, under another subset every few steps."""
-        how, rng = _merging_of(fidelity), np.random.default_rng([seed, SUBSET_STREAM])
+        settings, rng = _merging_of(fidelity), np.random.default_rng([seed, SUBSET_STREAM])
         model = self._encoder.copy().to(self._device)
         tuner = self._task.tuner(model, fidelity.steps, seed)
         assert tuner is not None
@@ -110,21 +110,21 @@ class Merger:
         def change(step: int) -> None:
             nonlocal under
             if step % every == 0:
-                add(model, under, replace(how, scale=-how.scale))
-                under = self._languages(sorted(rng.choice(self._pool, size, replace=False)), fidelity, seed)
-                add(model, under, how)
+                add(model, under, replace(settings, scale=-settings.scale))
+                under = self._language_vectors(sorted(rng.choice(self._pool, size, replace=False)), fidelity, seed)
+                add(model, under, settings)
 
-        head = train(model, tuner, fidelity.steps, change, any_of(heard(self._advance, fidelity.steps)))
-        add(model, under, replace(how, scale=-how.scale))
+        head = train(model, tuner, fidelity.steps, change, any_of(report_steps(self._advance, fidelity.steps)))
+        add(model, under, replace(settings, scale=-settings.scale))
         return difference(model, self._encoder.model, torch.float32, head)
 
     def _keep(self, make: Callable[[], dict[str, Tensor]], *facts: Any) -> Vector:
         key = key_of("vector", FORMAT, *facts)
         if key not in self._open:
-            self._open[key] = vector(key, lambda: self._checked(make()))
+            self._open[key] = vector(key, lambda: self._check_inputs(make()))
         return self._open[key]
 
-    def _checked(self, made: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _check_inputs(self, made: dict[str, Tensor]) -> dict[str, Tensor]:
         self._check()
         return made
 
@@ -144,35 +144,35 @@ def _head(tuned: Vector, device: torch.device) -> nn.Module | None:
 
 
 @torch.no_grad()
-def add(model: nn.Module, vectors: Mapping[str, Vector], how: Merging) -> None:
+def add(model: nn.Module, vectors: Mapping[str, Vector], settings: Merging) -> None:
     """Add the combined vectors, times the scale, to the weights of `model` in place; their order changes nothing."""
     named = sorted(vectors.items())
     for name, weight in model.named_parameters():
         if any(name in each for _, each in named):
-            for start, change in _combined(name, weight, named, how):
-                weight[start : start + len(change)] += how.scale * change.to(weight.device, weight.dtype)
+            for start, change in _combine(name, weight, named, settings):
+                weight[start : start + len(change)] += settings.scale * change.to(weight.device, weight.dtype)
 
 
-def _combined(
-    name: str, weight: Tensor, named: Sequence[tuple[str, Vector]], how: Merging
+def _combine(
+    name: str, weight: Tensor, named: Sequence[tuple[str, Vector]], settings: Merging
 ) -> Iterator[tuple[int, Tensor]]:
     """The combination of one tensor, block by block: its first row and its rows, fp32."""
-    having = [(each, _trim(each, code, name, weight, how)) for code, each in named if name in each]
+    having = [(each, _trim(each, code, name, weight, settings)) for code, each in named if name in each]
     rows = max(1, BLOCK // (len(named) * weight[0].numel()))
     for start in range(0, len(weight), rows):
         stop = min(start + rows, len(weight))
         blocks = torch.stack([trim(each.block(name, start, stop)) for each, trim in having])
-        yield start, METHODS[how.method](blocks, len(named))
+        yield start, METHODS[settings.method](blocks, len(named))
 
 
-def _trim(each: Vector, code: str, name: str, weight: Tensor, how: Merging) -> Callable[[Tensor], Tensor]:
+def _trim(each: Vector, code: str, name: str, weight: Tensor, settings: Merging) -> Callable[[Tensor], Tensor]:
     """What is done to the blocks of one vector's tensor, first to last, before they are combined."""
-    if how.method == "ties":
-        least = each.threshold(name, how.density, weight.numel())
+    if settings.method == "ties":
+        least = each.threshold(name, settings.density, weight.numel())
         return lambda block: block.where(block.abs() >= least, 0.0)
-    if how.method == "dare":
+    if settings.method == "dare":
         chance = np.random.default_rng(list(hashlib.sha256(f"{code} {name}".encode()).digest()))
-        return lambda block: block * torch.from_numpy(chance.random(block.shape) < how.density) / how.density
+        return lambda block: block * torch.from_numpy(chance.random(block.shape) < settings.density) / settings.density
     return lambda block: block
 
 
@@ -181,20 +181,20 @@ def _average(blocks: Tensor, count: int) -> Tensor:
     return blocks.sum(0) / count
 
 
-def _touched(blocks: Tensor, count: int) -> Tensor:
+def _mean_of_changed(blocks: Tensor, count: int) -> Tensor:
     """The mean over the vectors that changed a number: a sub-word of one language is not diluted by the others."""
     return blocks.sum(0) / (blocks != 0).sum(0).clamp(min=1)
 
 
-def _elected(blocks: Tensor, count: int) -> Tensor:
+def _elect_signs(blocks: Tensor, count: int) -> Tensor:
     """TIES (Yadav et al. 2023), steps 2 and 3: the sign with more mass wins, the mean is over those that have it."""
     agreeing = blocks.where(blocks.sign() == blocks.sum(0).sign(), 0.0)
-    return _touched(agreeing, count)
+    return _mean_of_changed(agreeing, count)
 
 
 METHODS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
     "average": _average,  # task arithmetic, Ilharco et al. 2023 (arXiv 2212.04089)
-    "touched": _touched,
-    "ties": _elected,  # Yadav et al. 2023 (arXiv 2306.01708): small changes trimmed, signs elected
+    "touched": _mean_of_changed,
+    "ties": _elect_signs,  # Yadav et al. 2023 (arXiv 2306.01708): small changes trimmed, signs elected
     "dare": _average,  # Yu et al. 2024 (arXiv 2311.03099): changes dropped at random, the rest rescaled
 }

@@ -120,11 +120,11 @@ def _sound(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    return _verified(path, status.st_mtime_ns, status.st_size)
+    return _verify(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _verified(path: Path, _changed: int, _size: int) -> bool:
+def _verify(path: Path, _changed: int, _size: int) -> bool:
     try:
         with safe_open(path, framework="pt") as file:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (mapped, not read)

@@ -36,7 +36,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StoredArrays:
     """What one key holds."""
 
     arrays: Arrays
@@ -44,7 +44,7 @@ class Shelf:
 
 
 @dataclass
-class Chunks:
+class ArrayStream:
     """A stream of pieces of flat arrays, each of one type throughout, and facts about the whole."""
 
     pieces: Iterable[Arrays]
@@ -56,34 +56,34 @@ def key_of(*facts: object) -> str:
     return hashlib.sha256(json.dumps([FORMAT, *facts], sort_keys=True).encode()).hexdigest()[:32]
 
 
-def kept(kind: str, key: str, make: Callable[[], Chunks]) -> Shelf:
+def load_or_compute(kind: str, key: str, make: Callable[[], ArrayStream]) -> StoredArrays:
     """The arrays of `key`, mapped from disk; computed by `make` where they are not there or damaged.
 
     Processes that want the same key wait for the first of them. `make` may be called twice: a full disk is noticed
     when half is written, and the arrays are then made again in memory.
     """
     folder = cache_root() / "store" / kind / key
-    shelf = opened(folder)
+    shelf = open_folder(folder)
     if shelf is not None:
         return shelf
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            shelf = opened(folder)
+            shelf = open_folder(folder)
             if shelf is None:
                 _write(folder, make)
-                shelf = opened(folder)
+                shelf = open_folder(folder)
     except OSError as problem:
         log.warning("the cache %s cannot be written (%s): kept in memory", folder, problem.strerror or problem)
     return shelf or _in_memory(make())
 
 
-def find(kind: str, key: str) -> Shelf | None:
+def find(kind: str, key: str) -> StoredArrays | None:
     """What is kept under a key, None where there is nothing whole."""
-    return opened(cache_root() / "store" / kind / key)
+    return open_folder(cache_root() / "store" / kind / key)
 
 
-def opened(folder: Path) -> Shelf | None:
+def open_folder(folder: Path) -> StoredArrays | None:
     """What a folder holds, or None where it is absent, incomplete or not what its manifest says."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -93,7 +93,9 @@ def opened(folder: Path) -> Shelf | None:
             if status.st_size != about["bytes"] or _digest(path, status.st_mtime_ns) != about["sha256"]:
                 log.warning("%s is damaged: built again", path)
                 return None
-        return Shelf({name: _mapped(path, about["dtype"]) for name, (path, about) in files.items()}, manifest["facts"])
+        return StoredArrays(
+            {name: _map_array(path, about["dtype"]) for name, (path, about) in files.items()}, manifest["facts"]
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -108,13 +110,13 @@ def _digest(path: Path, _changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _mapped(path: Path, dtype: str) -> np.ndarray:
+def _map_array(path: Path, dtype: str) -> np.ndarray:
     if not path.stat().st_size:  # nothing can be mapped of an empty file
         return np.empty(0, dtype=dtype)
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
 
 
-def _write(folder: Path, make: Callable[[], Chunks]) -> None:
+def _write(folder: Path, make: Callable[[], ArrayStream]) -> None:
     workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         chunks = make()
@@ -156,9 +158,9 @@ def _pour(pieces: Iterable[Arrays], workshop: Path) -> dict[str, dict[str, Any]]
     return about
 
 
-def _in_memory(chunks: Chunks) -> Shelf:
+def _in_memory(chunks: ArrayStream) -> StoredArrays:
     parts: dict[str, list[np.ndarray]] = {}
     for piece in chunks.pieces:
         for name, array in piece.items():
             parts.setdefault(name, []).append(array)
-    return Shelf({name: np.concatenate(arrays) for name, arrays in parts.items()}, chunks.facts)
+    return StoredArrays({name: np.concatenate(arrays) for name, arrays in parts.items()}, chunks.facts)

@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
-from realign.corpora.filters import Kept
+from realign.corpora.filters import FilteredPairs
 from realign.inputs import RESTORE, ChangedError
-from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
+from realign.store.array_store import Arrays, ArrayStream, StoredArrays, find, key_of, load_or_compute
 
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
@@ -41,7 +41,7 @@ TOGETHER = 8  # parts of a large file that a sample comes from at least, each of
 log = logging.getLogger("realingo.pairs")
 
 
-class Sampled:
+class SampledParallel:
     """Parallel text of which each language has at most `limit` training pairs (a `Parallel` around a `Parallel`)."""
 
     def __init__(self, parallel: Parallel, limit: int) -> None:
@@ -56,32 +56,32 @@ class Sampled:
         key = key_of("sample", self.signature, language)
         known = find("sample", key) if split == "train" else None
         if known is not None and not known.facts["whole"]:
-            return Stored(known)  # the text need not even be opened
+            return StoredPairs(known)  # the text need not even be opened
         every = self.around.pairs(language, split)
-        raw = every.every if isinstance(every, Kept) else every
+        raw = every.every if isinstance(every, FilteredPairs) else every
         if split != "train" or len(raw) <= self._limit:
             return every
-        shelf = kept("sample", key, lambda: self._draw(language, every, raw))
-        return every if shelf.facts["whole"] else Stored(shelf)
+        shelf = load_or_compute("sample", key, lambda: self._draw(language, every, raw))
+        return every if shelf.facts["whole"] else StoredPairs(shelf)
 
-    def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> Chunks:
+    def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> ArrayStream:
         signature = self.signature
-        drawn = draw(language, raw, every if isinstance(every, Kept) else None, self._limit)
+        drawn = draw(language, raw, every if isinstance(every, FilteredPairs) else None, self._limit)
         if self.signature != signature:
             raise ChangedError("the parallel text changed while it was read", RESTORE)
         if drawn is None:  # the filter leaves fewer than are wanted: all of them
-            return Chunks([], {"whole": True})
+            return ArrayStream([], {"whole": True})
         facts = {"whole": False, "available": len(raw), "read": drawn.read, "dropped": dict(drawn.dropped)}
         blocks = blocks_of(raw)
         parts = f", from {_count_blocks(blocks, drawn.numbers)} of its {len(blocks)} parts" if blocks else ""
         reasons = "".join(f", {count} {reason}" for reason, count in drawn.dropped.items())
         message = "%s: a sample of %d of %d pairs is used%s; dropped while choosing: %d of %d%s"
         log.warning(message, language, self._limit, len(raw), parts, drawn.dropped.total(), drawn.read, reasons)
-        return Chunks(_pieces(drawn), facts)
+        return ArrayStream(_pieces(drawn), facts)
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PairSample:
     """n chosen pairs in the order of the text, and what was dropped while they were chosen."""
 
     numbers: np.ndarray  # [n] int64, ascending
@@ -91,7 +91,7 @@ class Drawn:
     dropped: Counter[str]
 
 
-def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -> Drawn | None:
+def draw(language: str, pairs: Sequence[Pair], rules: FilteredPairs | None, limit: int) -> PairSample | None:
     """The first `limit` pairs in the order of the hash that the rules keep; None where they keep fewer.
 
     Of equal pairs the first in that order is kept. Holds the candidates alone, whatever `pairs` is.
@@ -100,7 +100,7 @@ def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -
     count = min(total, math.ceil(SPARE * limit) + 64) if rules is not None else limit
     while True:
         order = first_in_blocks(language, blocks, count) if blocks else first(language, total, count)
-        found = _chosen(pairs, rules, order, limit)
+        found = _choose(pairs, rules, order, limit)
         if len(found.numbers) == limit:
             return found
         if count == total:
@@ -169,7 +169,7 @@ def _mix(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
-def _chosen(pairs: Sequence[Pair], rules: Kept | None, order: np.ndarray, limit: int) -> Drawn:
+def _choose(pairs: Sequence[Pair], rules: FilteredPairs | None, order: np.ndarray, limit: int) -> PairSample:
     """At most `limit` of the candidates `order` (in the order of the hash)."""
     reading = np.argsort(order, kind="stable")  # candidates in the order of the text
     packed: list[bytes] = [b""] * len(order)
@@ -186,7 +186,7 @@ def _chosen(pairs: Sequence[Pair], rules: Kept | None, order: np.ndarray, limit:
     ranks.sort(key=order.__getitem__)
     given = [own for rank in ranks if (own := links[rank]) is not None]
     linked = given if given and len(given) == len(ranks) else None
-    return Drawn(order[ranks], [packed[rank] for rank in ranks], linked, len(ranks) + dropped.total(), dropped)
+    return PairSample(order[ranks], [packed[rank] for rank in ranks], linked, len(ranks) + dropped.total(), dropped)
 
 
 def _walk(packed: Sequence[bytes], reasons: dict[int, str], once: bool, limit: int) -> tuple[list[int], Counter[str]]:
@@ -220,7 +220,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split(" ")) if text else ()
 
 
-def _pieces(drawn: Drawn) -> Iterator[Arrays]:
+def _pieces(drawn: PairSample) -> Iterator[Arrays]:
     yield {"numbers": drawn.numbers, "offsets": np.zeros(1, dtype=np.int64)}
     if drawn.links is not None:
         yield {"link_offsets": np.zeros(1, dtype=np.int64)}
@@ -238,10 +238,10 @@ def _pieces(drawn: Drawn) -> Iterator[Arrays]:
             links_base = int(stops[-1])
 
 
-class Stored(ByNumber[Pair]):
+class StoredPairs(ByNumber[Pair]):
     """Pairs of a sample, mapped from the store."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: StoredArrays) -> None:
         self._arrays = shelf.arrays
         self.facts: dict[str, Any] = dict(shelf.facts)
 

@@ -19,17 +19,17 @@ from torch import Tensor, nn
 
 from realign.corpora.base import Split
 from realign.encoder.encoder import Answers, States
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.encoder.used_rows import narrow
 from realign.score import Advance, SourceScore, Tally
-from realign.training.optimizer import Descent, LossGuard, autocast, rate, seeded
+from realign.training.optimizer import Descent, LossGuard, autocast, fork_random_state, rate
 from realign.training.settings import FineTuning as FineTuning
 
 EVALUATION_BATCH = 128  # sentences
 DROPOUT_STREAM = 4  # of chance; 2 is the order of the sentences
 
 
-class Task(Protocol):
+class TransferTask(Protocol):
     """Stateless but for what it has encoded: equal arguments give equal answers."""
 
     @property
@@ -74,13 +74,13 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingSet:
     """What a head is trained on: m answers are read off a batch of n sentences of t sub-words.
 
     `word` stays on the CPU: what it selects is then known without waiting for the device.
     """
 
-    table: Table
+    table: RaggedTable
     outputs: int  # number of labels
     wanted: Callable[[Tensor], Tensor]  # word [n, t] → [n, t] true at the tokens that answers are read off
     read: Callable[[Tensor, Tensor], Tensor]  # states [n, t, d], word [n, t] → [m, d]
@@ -88,7 +88,7 @@ class Lessons:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingBatch:
     """One batch of sentences, [n, t] each but `gold`; all on the CPU."""
 
     ids: Tensor
@@ -101,21 +101,23 @@ class Lesson:
 class Tuner:
     """Fine-tuning one step at a time, so that another training can take turns with it. `head` starts at zero."""
 
-    def __init__(self, model: nn.Module, lessons: Lessons, how: FineTuning, steps: int, seed: int) -> None:
+    def __init__(
+        self, model: nn.Module, training_set: TrainingSet, settings: FineTuning, steps: int, seed: int
+    ) -> None:
         """`steps` in all: the learning rate falls to zero at the last."""
         device = next(model.parameters()).device
-        self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
-        self._model, self._lessons, self.how, self._device = model, lessons, how, device
+        self.head = _linear(int(model.config.hidden_size), training_set.outputs).to(device)  # type: ignore
+        self._model, self._training_set, self.settings, self._device = model, training_set, settings, device
         self.seed, self._step = seed, 0
-        self._steps, self._peak = steps, max(1, round(how.warmup * steps))
+        self._steps, self._peak = steps, max(1, round(settings.warmup * steps))
         self._descent: Descent | None = None
         self._states: States | None = None
         self._widen: Callable[[], None] = lambda: None
-        self._batches = lessons.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2]))
+        self._batches = training_set.table.batches_by_length(settings.batch, steps, np.random.default_rng([seed, 2]))
 
     def prepare(self) -> None:
         """Set up the optimizer, which the first step does otherwise."""
-        self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
+        self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.settings.lr)
         self._states = States(self._model)
 
     @property
@@ -137,7 +139,7 @@ class Tuner:
     @property
     def vocabulary(self) -> np.ndarray:
         """The sub-words of the text it learns from."""
-        return self._lessons.table.vocabulary
+        return self._training_set.table.vocabulary
 
     def finish(self) -> None:
         """After the last step: leave a plain encoder."""
@@ -145,16 +147,16 @@ class Tuner:
             self._descent.finish()
         self._widen()
 
-    def lesson(self) -> Lesson:
+    def next_batch(self) -> TrainingBatch:
         """The next batch; `step` takes it by itself."""
         rows = next(self._batches)
-        ids, mask, word = self._lessons.table.take(rows)
-        return Lesson(ids, mask, word, self._lessons.wanted(word), self._lessons.gold(rows, word))
+        ids, mask, word = self._training_set.table.take(rows)
+        return TrainingBatch(ids, mask, word, self._training_set.wanted(word), self._training_set.gold(rows, word))
 
-    def loss(self, states: Tensor, lesson: Lesson) -> Tensor:
+    def loss(self, states: Tensor, batch: TrainingBatch) -> Tensor:
         """Cross-entropy of token states [n, t, d]; a scalar."""
-        answers = self.head(self._lessons.read(states, lesson.word))
-        return nn.functional.cross_entropy(answers.float(), lesson.gold.to(self._device))
+        answers = self.head(self._training_set.read(states, batch.word))
+        return nn.functional.cross_entropy(answers.float(), batch.gold.to(self._device))
 
     def share(self, step: int) -> float:
         """The learning rate of a step as a share of the highest."""
@@ -166,11 +168,14 @@ class Tuner:
             self.prepare()
         assert self._descent is not None
         assert self._states is not None
-        lesson = self.lesson()
+        batch = self.next_batch()
         # a model with dropout must give the same score each time
-        with seeded(self._device, self.seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
-            states = self._states(lesson.ids, lesson.mask, wanted=lesson.wanted)
-            loss = self.loss(states, lesson)
+        with (
+            fork_random_state(self._device, self.seed, DROPOUT_STREAM, self._step),
+            autocast(self._device, self.settings.precision),
+        ):
+            states = self._states(batch.ids, batch.mask, wanted=batch.wanted)
+            loss = self.loss(states, batch)
         loss.backward()
         self._descent.step(self.share(self._step))
         self._step += 1
@@ -206,7 +211,7 @@ def train(
 
 def states_of(
     model: nn.Module,
-    table: Table,
+    table: RaggedTable,
     wanted: Callable[[Tensor], Tensor],
     layer: int = -1,
     advance: Advance | None = None,

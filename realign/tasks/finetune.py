@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from realign.score import Advance, Fidelity
-from realign.tasks.base import Task, train
+from realign.tasks.base import TransferTask, train
 
 LOOKS = 10  # of patience, over all steps
 
@@ -20,7 +20,7 @@ Watch = Callable[[nn.Module, nn.Module], Enough]  # of a model and its head
 
 
 def finetune(
-    task: Task,
+    task: TransferTask,
     model: nn.Module,
     fidelity: Fidelity,
     seed: int,
@@ -35,7 +35,7 @@ def finetune(
     tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch or advance else None
     if tuner is None:
         return task.finetune(model, fidelity.steps, seed)
-    asked = [*heard(advance, fidelity.steps), *([watch(model, tuner.head)] if watch else [])]
+    asked = [*report_steps(advance, fidelity.steps), *([watch(model, tuner.head)] if watch else [])]
     if fidelity.patience:
         asked.append(patience(task, model, tuner.head, fidelity))
     return train(model, tuner, fidelity.steps, enough=any_of(asked))
@@ -46,7 +46,7 @@ def any_of(asked: Sequence[Enough]) -> Enough | None:
     return (lambda step: any(ask(step) for ask in asked)) if asked else None
 
 
-def heard(advance: Advance | None, steps: int) -> list[Enough]:
+def report_steps(advance: Advance | None, steps: int) -> list[Enough]:
     """A listener that passes each step on and never ends the training; none without `advance`."""
     if advance is None:
         return []
@@ -58,7 +58,7 @@ def heard(advance: Advance | None, steps: int) -> list[Enough]:
     return [tell]
 
 
-def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
+def patience(task: TransferTask, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
     """Enough is where `fidelity.patience` looks in a row were no better than the best before them."""
     source = str(task.facts["source"])
     best, waited = -1.0, 0

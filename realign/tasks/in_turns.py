@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from realign.encoder.used_rows import narrow
-from realign.tasks.base import Task, Tuner
+from realign.tasks.base import TransferTask, Tuner
 from realign.tasks.finetune import Enough
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.optimizer import LossGuard
@@ -19,17 +19,17 @@ from realign.training.settings import Realignment
 def training_of(
     model: nn.Module,
     pairs: Mapping[str, EncodedPairs],
-    how: Realignment,
+    settings: Realignment,
     realignment_steps: int,
     seed: int,
-    task: Task | None,
+    task: TransferTask | None,
     steps: int,
 ) -> Realigner | InTurns:
     """A realignment that is taken step by step: with a `task` in turns with its fine-tuning of so many `steps`."""
     tuner = task.tuner(model, steps, seed) if task is not None else None
     if tuner is None:
-        return Realigner(model, pairs, how, realignment_steps, seed)
-    return InTurns(model, pairs, how, realignment_steps, tuner, steps, seed)
+        return Realigner(model, pairs, settings, realignment_steps, seed)
+    return InTurns(model, pairs, settings, realignment_steps, tuner, steps, seed)
 
 
 class InTurns:
@@ -43,7 +43,7 @@ class InTurns:
         self,
         model: nn.Module,
         pairs: Mapping[str, EncodedPairs],
-        how: Realignment,
+        settings: Realignment,
         realignment_steps: int,
         tuner: Tuner,
         steps: int,
@@ -53,7 +53,7 @@ class InTurns:
         self.model, self.head, self.steps = model, tuner.head, steps
         self.position = 0  # steps of fine-tuning taken; those of realignment follow from it
         self._widen = narrow(model, [tuner.vocabulary, *vocabularies(pairs)])
-        self.realigner = Realigner(model, pairs, how, realignment_steps, seed)
+        self.realigner = Realigner(model, pairs, settings, realignment_steps, seed)
         self._tuner, self._follow = tuner, self.realigner.beside(steps)
         tuner.prepare()
         self._guard = LossGuard("fine-tuning")

@@ -17,7 +17,7 @@ from realign.training.settings import Freeze, LoRA
 from selector.errors import InputError
 
 
-def trained(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
+def trainable_parameters(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
     """The parameters that stay free under `freeze` (AlignFreeze, arXiv 2502.12959).
 
     "lower" and "upper" freeze half of the blocks (the middle one of an odd number is upper); what comes before them in
@@ -49,7 +49,7 @@ def without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def adapt(model: nn.Module, how: LoRA, seed: int) -> Any:
+def adapt(model: nn.Module, settings: LoRA, seed: int) -> Any:
     """Put low-rank updates beside every linear layer of `model`, in place; only they want gradients then.
 
     Returns what `merge` takes. They start at zero (B = 0), A is drawn from `seed`. InputError without peft.
@@ -59,7 +59,7 @@ def adapt(model: nn.Module, how: LoRA, seed: int) -> Any:
     except ImportError as problem:
         raise InputError("LoRA needs the package peft", "install it: pip install 'realingo[lora]'") from problem
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=names, lora_dropout=0.0)  # type: ignore
+    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=names, lora_dropout=0.0)  # type: ignore
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LoraModel(model, config, "default")

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.training.encoded_pairs import EncodedPairs
-from realign.training.word_alignment import Linked
+from realign.training.word_alignment import WordLinks
 
 WINDOW = 65536  # sentence pairs laid out at a time: bounds the memory, whatever the size of the corpus
 
@@ -30,14 +30,14 @@ class Batch:
     words: Tensor | None  # [2N]; None for the sentence loss
 
     @property
-    def compared(self) -> Tensor:
+    def loss_mask(self) -> Tensor:
         """[2b, t] the sub-words that the loss looks at: all, or those of linked words."""
-        shown = self.word >= 0
+        visible = self.word >= 0
         if self.words is None:
-            return shown
+            return visible
         linked = torch.zeros(len(self.word), int(self.word.max()) + 1, dtype=torch.bool)
         linked[self.rows, self.words] = True
-        return linked.gather(1, self.word.clamp(min=0)) & shown
+        return linked.gather(1, self.word.clamp(min=0)) & visible
 
     def pieces(self, size: int) -> Iterator[tuple[Tensor, Batch]]:
         """Cut into batches of at most `size` sentences, each with the numbers [m] of the vectors it holds."""
@@ -52,7 +52,7 @@ class Batch:
             yield inside, Batch(ids, mask, word, self.rows[inside] - start, words)
 
 
-class Plan:
+class BatchPlan:
     """All batches of one realignment: a pure function of the pairs, the sizes and the seed."""
 
     def __init__(self, pairs: Sequence[EncodedPairs], steps: int, batch: int, seed: int, by_word: bool) -> None:
@@ -91,15 +91,15 @@ class Plan:
         sides = [each.source.select(rows) for each, rows in wanted] + [
             each.target.select(rows) for each, rows in wanted
         ]
-        links = Linked.stack([each.links.select(rows) for each, rows in wanted]) if self._by_word else None
-        return _Window(number, Table.stack(sides, sides[0].pad), links, place)
+        links = WordLinks.stack([each.links.select(rows) for each, rows in wanted]) if self._by_word else None
+        return _Window(number, RaggedTable.stack(sides, sides[0].pad), links, place)
 
 
 @dataclass(frozen=True)
 class _Window:
     number: int
-    table: Table  # all sources, then all translations
-    links: Linked | None
+    table: RaggedTable  # all sources, then all translations
+    links: WordLinks | None
     place: np.ndarray  # the row of each chosen pair among the sources, in the order of the steps
 
 

@@ -61,7 +61,7 @@ class LossGuard:
 
 
 @contextmanager
-def seeded(device: torch.device, *seed: int) -> Iterator[None]:
+def fork_random_state(device: torch.device, *seed: int) -> Iterator[None]:
     """Torch's chance (dropout) as a function of `seed` alone; the state outside is as before afterwards."""
     mixed = 0
     for part in seed:  # Knuth's multiplicative hash, so that neighbouring steps share nothing
@@ -136,7 +136,7 @@ def end_to_end(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     if not parameters:
         return []
     if any(parameter.untyped_storage().nbytes() != parameter.nbytes for parameter in parameters):
-        return _shared(parameters)
+        return _common_storage(parameters)
     whole = nn.Parameter(torch.cat([parameter.reshape(-1) for parameter in parameters]))
     whole.grad = torch.zeros_like(whole)
     start = 0
@@ -147,7 +147,7 @@ def end_to_end(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     return [whole]
 
 
-def _shared(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+def _common_storage(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     first, size = parameters[0], sum(parameter.numel() for parameter in parameters)
     one = {parameter.untyped_storage().data_ptr() for parameter in parameters}
     if len(one) > 1 or first.untyped_storage().nbytes() != size * first.element_size() or first.grad is None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from realign.encoder.encoder import DROPOUT, SPECIAL, Encoder, Words, publish, save
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.score import Advance
 from realign.training.optimizer import CLIP, warmup_decay
 
@@ -106,7 +106,7 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
     for number, code in enumerate(sorted(texts), 1):
         tables.append(start.encode(texts[code], shape.length))
         advance("reading text", number, len(texts))
-    table = Table.stack(tables, tokenizer.pad_token_id)
+    table = RaggedTable.stack(tables, tokenizer.pad_token_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=shape.lr, weight_decay=0.01, fused=True)
     schedule = warmup_decay(optimizer, shape.steps, max(1, shape.steps // 10))
     rng = np.random.default_rng(seed)
@@ -121,7 +121,7 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
     return model.eval()
 
 
-def _mask_step(model: Any, table: Table, rows: np.ndarray, tokenizer: Any, rng: np.random.Generator) -> Tensor:
+def _mask_step(model: Any, table: RaggedTable, rows: np.ndarray, tokenizer: Any, rng: np.random.Generator) -> Tensor:
     """Loss of one batch: 15 % of the tokens are targets; 80 % of them masked, 10 % random, 10 % kept."""
     ids, mask, word = table.take(rows)
     chosen = torch.from_numpy(rng.random(ids.shape) < 0.15) & (word >= 0)

@@ -13,11 +13,20 @@ from realign.encoder.encoder import States, hidden_states
 from realign.encoder.pooling import sentence_vectors, word_vectors
 from realign.encoder.used_rows import narrow
 from realign.score import Advance
-from realign.training.adapters import adapt, merge, trained, without_gradients
-from realign.training.batches import Batch, Plan
+from realign.training.adapters import adapt, merge, trainable_parameters, without_gradients
+from realign.training.batches import Batch, BatchPlan
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.loss import nt_xent, projection
-from realign.training.optimizer import Anchor, Descent, LossGuard, autocast, deterministic, out_of_memory, rate, seeded
+from realign.training.optimizer import (
+    Anchor,
+    Descent,
+    LossGuard,
+    autocast,
+    deterministic,
+    fork_random_state,
+    out_of_memory,
+    rate,
+)
 from realign.training.settings import Realignment
 from selector.errors import InputError, RunError
 
@@ -27,7 +36,7 @@ DROPOUT_STREAM = 3  # of the seed; 0 is the head's, 1 the plan's, 2 the fine-tun
 def realign(
     model: nn.Module,
     pairs: Mapping[str, EncodedPairs],
-    how: Realignment,
+    settings: Realignment,
     steps: int,
     seed: int,
     advance: Advance | None = None,
@@ -38,7 +47,7 @@ def realign(
     """
     if not pairs or steps == 0:
         return
-    realigner = Realigner(model, pairs, how, steps, seed)
+    realigner = Realigner(model, pairs, settings, steps, seed)
     for _ in range(steps):
         realigner.step()
         if advance:
@@ -46,7 +55,7 @@ def realign(
     realigner.finish()
 
 
-def compared(states: Tensor, batch: Batch, pooling: str) -> Tensor:
+def loss_vectors(states: Tensor, batch: Batch, pooling: str) -> Tensor:
     """Token states [2b, t, d] → [2N, d], the sentences or words that the loss compares."""
     word = batch.word.to(states.device)
     if batch.words is None:
@@ -59,12 +68,12 @@ def vocabularies(pairs: Mapping[str, EncodedPairs]) -> list[np.ndarray]:
     return [side.vocabulary for each in pairs.values() for side in (each.source, each.target)]
 
 
-def fitting(model: nn.Module, how: Realignment) -> None:
+def check_fit(model: nn.Module, settings: Realignment) -> None:
     """InputError where the recipe names a layer or a block that the encoder does not have."""
     depth = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-    if not -depth - 1 <= how.layer <= depth:
-        raise InputError(f"there is no layer {how.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …")
-    trained(model, how.freeze)
+    if not -depth - 1 <= settings.layer <= depth:
+        raise InputError(f"there is no layer {settings.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …")
+    trainable_parameters(model, settings.freeze)
 
 
 class Realigner:
@@ -74,28 +83,28 @@ class Realigner:
     """
 
     def __init__(
-        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], how: Realignment, steps: int, seed: int
+        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], settings: Realignment, steps: int, seed: int
     ) -> None:
         """`pairs` (language → its pairs) must not be empty."""
         self._names = names = sorted(pairs)
-        self.model, self.how, self.steps, self.seed = model, how, steps, seed
+        self.model, self.settings, self.steps, self.seed = model, settings, steps, seed
         self.position = 0  # steps taken
-        self.micro = 2 * how.batch  # most sentences in one pass: less after the device had no room for more
-        self._peak = round(how.warmup * steps)
+        self.micro = 2 * settings.batch  # most sentences in one pass: less after the device had no room for more
+        self._peak = round(settings.warmup * steps)
         self._device = next(model.parameters()).device
-        self._plan = Plan([pairs[name] for name in names], steps, how.batch, seed, how.loss == "word")
+        self._plan = BatchPlan([pairs[name] for name in names], steps, settings.batch, seed, settings.loss == "word")
         self._guard = LossGuard(f"realignment on {', '.join(names)}")
-        self._adapted: Any = adapt(model, how.lora, seed) if how.lora else None
+        self._adapted: Any = adapt(model, settings.lora, seed) if settings.lora else None
         self._check_reach()
-        self._widen = narrow(model, vocabularies(pairs)) if how.lora is None else lambda: None
-        free, self._held = self._parted()
+        self._widen = narrow(model, vocabularies(pairs)) if settings.lora is None else lambda: None
+        free, self._held = self._split_weights()
         width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        g = projection(width, torch.Generator().manual_seed(seed)) if how.projection else nn.Identity()
+        g = projection(width, torch.Generator().manual_seed(seed)) if settings.projection else nn.Identity()
         self.head: nn.Module = g.to(self._device)
         self._states: States | None = None
-        self._descent = Descent(free, list(self.head.parameters()), how.lr)
+        self._descent = Descent(free, list(self.head.parameters()), settings.lr)
         self.optimizer = self._descent.optimizer
-        self._anchor = Anchor(free, how.anchor)
+        self._anchor = Anchor(free, settings.anchor)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -112,7 +121,7 @@ class Realigner:
 
     @property
     def pairs_seen(self) -> int:
-        return self.position * self.how.batch
+        return self.position * self.settings.batch
 
     @property
     def pairs_by_language(self) -> dict[str, int]:
@@ -129,11 +138,11 @@ class Realigner:
         batch = self._plan.batch(self.position)
         if not self.model.training:  # takes a walk through all modules
             self.model.train()
-        with without_gradients(self._held), deterministic(self._device, self.how.deterministic):
+        with without_gradients(self._held), deterministic(self._device, self.settings.deterministic):
             if len(batch.rows):  # no word of these sentences may be linked
                 self._guard.watch(self.position, self._gradients(batch))
                 self._anchor.pull()
-                self._descent.step(rate(self.how.schedule, self.position, self.steps, self._peak))
+                self._descent.step(rate(self.settings.schedule, self.position, self.steps, self._peak))
         self.position += 1
 
     def beside(self, steps: int) -> Callable[[int], None]:
@@ -200,28 +209,28 @@ class Realigner:
 
     def _vectors(self, batch: Batch, number: int) -> Tensor:
         """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
-        chance = seeded(self._device, self.seed, DROPOUT_STREAM, self.position, number)
-        with chance, autocast(self._device, self.how.precision):
+        chance = fork_random_state(self._device, self.seed, DROPOUT_STREAM, self.position, number)
+        with chance, autocast(self._device, self.settings.precision):
             self._states = self._states or States(self.model)
-            states = self._states(batch.ids, batch.mask, self.how.layer, batch.compared)
-        return compared(states.float(), batch, self.how.pooling)
+            states = self._states(batch.ids, batch.mask, self.settings.layer, batch.loss_mask)
+        return loss_vectors(states.float(), batch, self.settings.pooling)
 
     def _loss(self, vectors: Tensor) -> Tensor:
-        return nt_xent(self.head(vectors), self.how.temperature, self.how.negatives)
+        return nt_xent(self.head(vectors), self.settings.temperature, self.settings.negatives)
 
-    def _parted(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    def _split_weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The weights of the model to train, and those to hold. InputError: freeze names what is not there."""
         wanting = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        free = trained(self.model, self.how.freeze) if self.how.lora is None else wanting
+        free = trainable_parameters(self.model, self.settings.freeze) if self.settings.lora is None else wanting
         kept = {id(parameter) for parameter in free}
         return free, [parameter for parameter in wanting if id(parameter) not in kept]
 
     def _check_reach(self) -> None:
         """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
-        fitting(self.model, self.how)
+        check_fit(self.model, self.settings)
         ids = torch.zeros(1, 3, dtype=torch.long)
-        with without_gradients(self._parted()[1]), seeded(self._device, self.seed):
-            reached = hidden_states(self.model, ids, torch.ones_like(ids), self.how.layer).requires_grad
+        with without_gradients(self._split_weights()[1]), fork_random_state(self._device, self.seed):
+            reached = hidden_states(self.model, ids, torch.ones_like(ids), self.settings.layer).requires_grad
         if not reached:
-            message = f"freeze leaves nothing to train below layer {self.how.layer}"
+            message = f"freeze leaves nothing to train below layer {self.settings.layer}"
             raise InputError(message, "freeze fewer blocks, or compare a higher layer")

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from realign.corpora.base import Links, Pair
 from realign.encoder.encoder import Encoder, hidden_states
 from realign.encoder.pooling import word_vectors
-from realign.encoder.ragged import Table, spans, stacked_offsets
+from realign.encoder.ragged import RaggedTable, spans, stacked_offsets
 from realign.training.settings import Realignment
 from selector.errors import InputError
 
@@ -32,29 +32,29 @@ DISCOUNT = 0.9  # of a pair one of whose words has a link already (Jalili Sabet 
 
 
 @dataclass(frozen=True)
-class Linked:
+class WordLinks:
     """Word links of n sentence pairs as ragged rows: those of pair i are `words[offsets[i]:offsets[i + 1]]`."""
 
     words: np.ndarray  # [links, 2] (source word, target word)
     offsets: np.ndarray  # [n + 1] int64
 
     @classmethod
-    def of(cls, links: Sequence[Links]) -> Linked:
+    def of(cls, links: Sequence[Links]) -> WordLinks:
         flat = np.array([link for some in links for link in some], dtype=np.int16).reshape(-1, 2)
         return cls(flat, np.cumsum([0, *map(len, links)]))
 
     @classmethod
-    def stack(cls, parts: Sequence[Linked]) -> Linked:
+    def stack(cls, parts: Sequence[WordLinks]) -> WordLinks:
         words = np.concatenate([part.words for part in parts])
         return cls(words, stacked_offsets([part.offsets for part in parts]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def select(self, rows: np.ndarray) -> Linked:
+    def select(self, rows: np.ndarray) -> WordLinks:
         """The links of the chosen pairs, in that order, in memory."""
         places, offsets = spans(self.offsets, rows)
-        return Linked(np.asarray(self.words[places]), offsets)
+        return WordLinks(np.asarray(self.words[places]), offsets)
 
 
 def mutual(similarity: Tensor) -> Tensor:
@@ -108,18 +108,18 @@ def alignment_error_rate(
 
     A: `found`; S: `sure` gold links; P: `possible` ones, among them the sure (none given: the sure alone).
     """
-    said = [set(some) for some in found]
+    found_links = [set(some) for some in found]
     gold = [set(some) for some in sure]
     wide = gold if possible is None else [s | set(some) for s, some in zip(gold, possible, strict=True)]
-    hits = sum(len(a & s) + len(a & p) for a, s, p in zip(said, gold, wide, strict=True))
-    return 1.0 - hits / max(1, sum(map(len, said)) + sum(map(len, gold)))
+    hits = sum(len(a & s) + len(a & p) for a, s, p in zip(found_links, gold, wide, strict=True))
+    return 1.0 - hits / max(1, sum(map(len, found_links)) + sum(map(len, gold)))
 
 
 ALIGN_BATCH = 64  # sentence pairs
 BY_SIMILARITY: dict[str, Callable[[Tensor], Tensor]] = {"mutual": mutual, "itermax": itermax}
 
 
-class Aligner(Protocol):
+class WordAligner(Protocol):
     """Pure: equal pairs, equal links."""
 
     @property
@@ -127,34 +127,34 @@ class Aligner(Protocol):
         """Names everything but the pairs that the links depend on."""
         ...
 
-    def __call__(self, language: str, pairs: Sequence[Pair], source: Table, target: Table) -> list[Links]:
+    def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
         """The links of each of `pairs`, whose encoded sides are `source` and `target`."""
         ...
 
 
-def aligner(how: Realignment, encoder: Encoder) -> Aligner:
+def aligner(settings: Realignment, encoder: Encoder) -> WordAligner:
     """The aligner that `how` names. InputError where it names none."""
-    if how.aligner is None:
+    if settings.aligner is None:
         raise InputError("no aligner is given", 'aligner = "mutual" needs no data')
-    if how.aligner in BY_SIMILARITY:
-        return Nearest(how.aligner, encoder, how.layer)
-    return Carried(how.aligner)
+    if settings.aligner in BY_SIMILARITY:
+        return LinksBySimilarity(settings.aligner, encoder, settings.layer)
+    return LinksOfPairs(settings.aligner)
 
 
-class Carried:
+class LinksOfPairs:
     """Links that the pairs carry."""
 
     def __init__(self, name: str) -> None:
         self.signature = name
 
-    def __call__(self, language: str, pairs: Sequence[Pair], source: Table, target: Table) -> list[Links]:
+    def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
         if any(pair.links is None for pair in pairs):
             message = f"the parallel text of {language} has no {self.signature} word alignment"
             raise InputError(message, 'use aligner = "mutual"')
         return [pair.links or () for pair in pairs]
 
 
-class Nearest:
+class LinksBySimilarity:
     """Links by the cosine of word vectors at `layer` of the starting encoder."""
 
     def __init__(self, name: str, encoder: Encoder, layer: int) -> None:
@@ -162,7 +162,7 @@ class Nearest:
         self.signature = f"{name}:{encoder.signature}:{layer}"
 
     @torch.inference_mode()
-    def __call__(self, language: str, pairs: Sequence[Pair], source: Table, target: Table) -> list[Links]:
+    def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
         on_gpu = torch.cuda.is_available()
         model = self._encoder.copy().to("cuda") if on_gpu else self._encoder.model
         order = np.argsort(np.diff(source.offsets) + np.diff(target.offsets), kind="stable")  # little padding
@@ -173,7 +173,7 @@ class Nearest:
         return found
 
     def _similarities(
-        self, model: nn.Module, source: Table, target: Table, order: np.ndarray
+        self, model: nn.Module, source: RaggedTable, target: RaggedTable, order: np.ndarray
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Rows and the cosines [b, m, n] of their words, −∞ beyond the end of a sentence."""
         for start in range(0, len(order), ALIGN_BATCH):
@@ -184,7 +184,7 @@ class Nearest:
             yield rows, cosines.masked_fill(~(here[:, :, None] & there[:, None, :]), float("-inf"))
 
 
-def unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
+def unit_words(model: nn.Module, table: RaggedTable, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
     """[b, m, d] word vectors of length one and [b, m] which of them there are; m: the most words of a sentence."""
     device = next(model.parameters()).device
     ids, mask, word = table.take(rows)

@@ -133,13 +133,13 @@ class Grammar:
         return words
 
     def _determiner(self, which: int | None) -> Concept | None:
-        shown = {
+        shows = {
             DEFINITE: self.rules["definite_word"],
             INDEFINITE: self.rules["indefinite_word"],
             THIS: True,
             THAT: True,
         }
-        return Concept("DET", which) if which is not None and shown[which] else None
+        return Concept("DET", which) if which is not None and shows[which] else None
 
     def _head(self, noun: Noun, at: Slot, case: str | None) -> Word:
         rules, forms = self.rules, self.forms

@@ -71,7 +71,7 @@ def _shift(rng: Random, count: int) -> dict[int, int]:
     return {old: rng.randrange(CONSONANTS) for old in olds}
 
 
-def _changed(form: Form, shift: dict[int, int]) -> Form:
+def _apply_shift(form: Form, shift: dict[int, int]) -> Form:
     return tuple(shift.get(s // VOWELS, s // VOWELS) * VOWELS + s % VOWELS for s in form)
 
 
@@ -95,7 +95,7 @@ def _words(seed: int, path: tuple[str, ...]) -> dict[Concept | str, Form]:
         upos = item.upos if isinstance(item, Concept) else "affix"
         fresh = _new_form(rng, upos)[:1] if upos == "affix" else _new_form(rng, upos)
         keep = item in parent and (upos == "PROPN" or rng.random() >= replaced)
-        forms[item] = _changed(parent[item], shift) if keep else fresh
+        forms[item] = _apply_shift(parent[item], shift) if keep else fresh
     return forms
 
 

@@ -261,7 +261,7 @@ def _optimum(f: Truth, k: int, rng: Generator) -> float:
 class Replayed(Problem):
     """The largest subsets of a table. What is measured is the run of one seed, drawn; true is the mean of all."""
 
-    def __init__(self, table: replay.Table) -> None:
+    def __init__(self, table: replay.ScoreTable) -> None:
         size = max((len(each) for each in table.subsets if len(each) < len(table.pool)), default=0)
         self.name, self.table = f"table {table.signature}, k={size}", table
         self.config = _config(table.pool, "eng", size, table.targets)

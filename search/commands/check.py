@@ -173,7 +173,7 @@ def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: b
     for number, language in enumerate(config.pool, 1):
         counted = report.attempt(_pairs, config.core, text, language.code, counting)
         if counted is not None:
-            name = sources.set_of(text, config.core.data.parallel, language.code)
+            name = sources.name_of_set(text, config.core.data.parallel, language.code)
             found[language.code] = {"source": name, **counted}
             if glance is not None:
                 seen.add(language.code, glance.pairs(language.code, "train"))
@@ -184,7 +184,7 @@ def _parallel(config: StudyConfig, report: Report, advance: Advance, counting: b
 def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int]:
     """InputError where they cannot be used. Without `counting` those that a filter leaves are not counted."""
     pairs = text.pairs(code, "train")
-    assemble.usable(core, pairs, code)
+    assemble.check_usable(core, pairs, code)
     raw = getattr(pairs, "every", pairs)  # before the filter
     available = getattr(pairs, "available", None)  # before the sample
     if not counting and raw is not pairs:
@@ -194,7 +194,7 @@ def _pairs(core: Core, text: Any, code: str, counting: bool) -> Mapping[str, int
 
 def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool) -> Mapping[str, Mapping[str, Any]]:
     """Code → the set, sentences of each split that is looked at; None for training data of others than the source."""
-    data = report.attempt(tasks.data, config.core, config.scope.targets)
+    data = report.attempt(tasks.load_task_data, config.core, config.scope.targets)
     if data is None:
         return {}
     source = config.core.source.code
@@ -207,10 +207,14 @@ def _task(config: StudyConfig, report: Report, advance: Advance, counting: bool)
     seen = repeated.TaskText()
     advance("reading the task's data", 0, len(wanted))
     for number, (code, splits) in enumerate(wanted.items(), 1):
-        name = sources.set_of(data.corpus, config.core.task_data, code) if splits else _set_name(config.core.task_data)
+        name = (
+            sources.name_of_set(data.corpus, config.core.task_data, code)
+            if splits
+            else _set_name(config.core.task_data)
+        )
         counts[code] = {"source": name, **dict.fromkeys(SPLITS)}
         for split in splits if counting or config.core.task_data != "world" else splits[:1]:  # the world has all
-            rows = report.attempt(data.required, code, split)
+            rows = report.attempt(data.require, code, split)
             if rows is None:
                 continue
             counts[code][split] = len(rows)
@@ -254,14 +258,14 @@ def _agree(rows: Iterable[Any], taught: set[str], code: str, split: str) -> None
 
 def _model(core: Core, advance: Advance) -> dict[str, Any]:
     """InputError where it does not load or the settings ask for what it has not."""
-    from realign.training.realigner import fitting
+    from realign.training.realigner import check_fit
 
     advance("loading the encoder", 0, 1)
     encoder = assemble.load_encoder(core)
     advance("loading the encoder", 1, 1)
     shape: Any = encoder.model.config
     recipe = core.realign
-    fitting(encoder.model, recipe)
+    check_fit(encoder.model, recipe)
     layers, positions = int(shape.num_hidden_layers), _positions(encoder)
     layer = core.task.layer or 0
     if not -layers - 1 <= layer <= layers:
@@ -289,4 +293,4 @@ def _positions(encoder: Encoder) -> int | None:
 
 def _set_name(given: Any) -> str | None:
     """What data is called that no language is read from; None where there are several sets."""
-    return None if isinstance(given, tuple) else sources.set_of(None, given, "")
+    return None if isinstance(given, tuple) else sources.name_of_set(None, given, "")

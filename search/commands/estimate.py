@@ -101,7 +101,7 @@ def _measured(config: StudyConfig, advance: Advance) -> tuple[Pace, float, Sourc
     clock, full = Clock(advance), fidelities.full(config)
     subset = config.space.completed(Subset(), config.sizes[1], default_rng(config.seed))
     assert subset is not None  # the study file was checked for it
-    text, encoder = assemble.ingredients(config.core, config.pool, advance)
+    text, encoder = assemble.load_text_and_encoder(config.core, config.pool, advance)
     store = PairStore(encoder, text, config.core.realign, advance)
     size = sum(_bytes(store.of(code)) for code in subset.codes) / len(subset) * len(config.pool)
     short = replace(full, pairs=min(full.pairs, STEPS * config.core.realign.batch), steps=min(full.steps, STEPS))

@@ -26,7 +26,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from realign.inputs import Contents, different
+from realign.inputs import Contents, find_differences
 from realign.score import Score
 from search.config.study_config import StudyConfig
 from search.objective import front
@@ -137,7 +137,7 @@ class Study:
         known: Contents = self.storage.get_study_user_attrs(self._id).get("contents", {})
         if not known and any(trial.state == "complete" for trial in self.trials()):
             raise unlike(self.name, self.config.storage, ["the way of measuring"])
-        if names := different(known, contents):
+        if names := find_differences(known, contents):
             raise unlike(self.name, self.config.storage, names)
         if contents.keys() - known.keys():
             self._write(lambda: self.storage.set_study_user_attr(self._id, "contents", {**known, **contents}))
@@ -145,7 +145,7 @@ class Study:
     def check(self, contents: Contents) -> None:
         """InputError where an evaluator reads something else than the study's trials were measured with."""
         known = self.storage.get_study_user_attrs(self._id).get("contents", {})
-        if names := different(known, contents):
+        if names := find_differences(known, contents):
             raise unlike(self.name, self.config.storage, names)
 
     def best(self, count: int = 1) -> list[Trial]:

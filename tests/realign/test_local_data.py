@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.corpora.base import Pair, Tagged
-from realign.corpora.verses import SPLITS, UPOS, Conllu, Lazy, Plain, Verses, chapter_split, find_folder
+from realign.corpora.verses import SPLITS, UPOS, Conllu, LazyRows, Plain, Verses, chapter_split, find_folder
 from selector.errors import InputError
 
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6)
@@ -311,7 +311,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 @given(rows=st.lists(st.integers(), max_size=9), start=st.integers(-9, 9), stop=st.integers(-9, 9))
 def test_a_lazy_sequence_behaves_like_the_list_it_stands_for(rows: list[int], start: int, stop: int) -> None:
-    lazy, full = Lazy(rows, str), [str(number) for number in rows]
+    lazy, full = LazyRows(rows, str), [str(number) for number in rows]
     assert list(lazy) == full
     assert list(lazy[start:stop]) == full[start:stop]
     assert list(reversed(lazy)) == full[::-1]

@@ -30,7 +30,7 @@ from transformers import (
 
 from realign.corpora.bitext import Moses, Tsv
 from realign.corpora.hub import Hub
-from realign.corpora.labels import Conll, Table
+from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.mixed import Member, MixedParallel
 from realign.corpora.verses import Conllu, Verses, chapter_of
 from realign.corpora.word_links import ByDictionary, ByPharaoh
@@ -145,7 +145,7 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, text: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    assert [(each.first, each.label) for each in Table(tmp_path).examples("deu", "dev")] == [
+    assert [(each.first, each.label) for each in LabelTable(tmp_path).examples("deu", "dev")] == [
         (("a",), "yes"),
         (("d",), "no"),
     ]
@@ -155,7 +155,7 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(
 def test_blanks_around_a_label_are_refused(tmp_path: Path) -> None:
     (tmp_path / "deu.dev.tsv").write_text("text\tlabel\na\tyes \n")
     with pytest.raises(InputError, match=r"line 2.*blanks"):
-        Table(tmp_path).examples("deu", "dev")
+        LabelTable(tmp_path).examples("deu", "dev")
 
 
 def test_labels_that_training_never_saw_are_counted_or_refused(caplog: pytest.LogCaptureFixture) -> None:
@@ -323,7 +323,7 @@ def test_rows_of_json_come_back(
     objects = [{"label": label, "hypothesis": " ".join(b), "premise": " ".join(a)} for a, b, label in rows]
     text = "".join(json.dumps(each, ensure_ascii=ascii_only) + "\n" for each in objects)
     (folder / "deu.dev.jsonl").write_text(text, encoding="utf-8", newline="")
-    found = [(each.first, each.second, each.label) for each in Table(folder).examples("deu", "dev")]
+    found = [(each.first, each.second, each.label) for each in LabelTable(folder).examples("deu", "dev")]
     assert found == [(tuple(a), tuple(b), label) for a, b, label in rows]
 
 

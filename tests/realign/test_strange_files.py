@@ -12,7 +12,7 @@ import pytest
 
 from realign.corpora.base import Pair
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.labels import Table
+from realign.corpora.labels import LabelTable
 from realign.corpora.verses import Conllu
 from realign.encoder.encoder import load
 from realign.training.encoded_pairs import PairStore
@@ -31,7 +31,7 @@ def tsv(folder: Path) -> list[Any]:
 
 
 def table(folder: Path) -> list[Any]:
-    return list(Table(folder).examples("deu", "dev"))
+    return list(LabelTable(folder).examples("deu", "dev"))
 
 
 def treebank(folder: Path) -> list[Any]:

@@ -21,7 +21,7 @@ from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.windows import windows
 from realign.evaluate import RealignAndTransfer
 from realign.score import Fidelity, Score, Tally
-from realign.tasks.base import FineTuning, Task
+from realign.tasks.base import FineTuning, TransferTask
 from realign.tasks.classification import Classification, share_truncated
 from realign.tasks.retrieval import Retrieval
 from realign.tasks.tagging import Tagging, right_spans, right_words
@@ -283,7 +283,7 @@ def test_a_layer_that_is_not_there_is_refused(encoder: Encoder, world: World) ->
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 
-def tasks(encoder: Encoder, world: World) -> dict[str, Task]:
+def tasks(encoder: Encoder, world: World) -> dict[str, TransferTask]:
     how = FineTuning(batch=32)
     return {
         "pos": Tagging(encoder, world, "eng", how, right_words),
