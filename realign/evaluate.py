@@ -35,7 +35,7 @@ TrainedModel = tuple[nn.Module, nn.Module | None]  # an encoder and the task's h
 
 
 class RealignAndTransfer:
-    """Scores subsets by zero-shot performance on `targets`, in `split`. Answers are pure functions of the seed."""
+    """Scores of subsets: zero-shot performance on `targets`, in `split`. Answers are pure functions of the seed."""
 
     def __init__(
         self,
@@ -49,8 +49,10 @@ class RealignAndTransfer:
         inputs: Inputs | None = None,
         advance: Advance | None = None,
     ) -> None:
-        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it. `inputs`: what is
-        read, which is looked at again before a score is given out. `advance` hears how far an evaluation is."""
+        """`pool`: the languages that subsets are drawn from; only scores of merged encoders depend on it. `inputs`: the
+        files that are read, which are checked again before a score is returned. `advance` is called as an evaluation
+        proceeds.
+        """
         self.inputs, self._advance = inputs or Inputs({}), advance
         self._encoder, self._targets, self._split = encoder, tuple(targets), split
         self._realignment, self._task = settings, task
@@ -76,7 +78,10 @@ class RealignAndTransfer:
         )
 
     def on(self, targets: Sequence[str], split: Split) -> RealignAndTransfer:
-        """The same encoders looked at on other sentences: neither trains what the other trained last."""
+        """Evaluator of the same encoders on other `targets` and another `split`.
+
+        Neither evaluator trains again what the other trained last.
+        """
         if self._last is None:
             self._last = {}
         other = copy.copy(self)
@@ -89,7 +94,11 @@ class RealignAndTransfer:
         return sign({**self._facts, **merged}, subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        """Looks are in the middle of fine-tuning, at fewer sentences. ChangedError: what is read has changed."""
+        """Score of `subset` at `fidelity` with `seed`.
+
+        A `look` gets scores of fewer sentences in the middle of fine-tuning. ChangedError: a file that was read has
+        changed. Stopped: the look ended the evaluation.
+        """
         self.inputs.check()
         started, signature = time.perf_counter(), self.signature(subset, fidelity, seed)
         watched = look and _ScoreWatch(self, look, fidelity, signature)
@@ -108,7 +117,7 @@ class RealignAndTransfer:
         )
 
     def _source_score(self, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> SourceScore | None:
-        """Beside the score, after it: one more language, which changes no number of the others."""
+        """Score on the source language, computed after the others: it changes none of them."""
         if not self._has_source or not fidelity.steps:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Where text comes from: the data sets that a core names, as corpora."""
+"""Corpora of the data sets that a core names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def parallel_corpus(core: Core, given: object, languages: Pool, splits: tuple[Split, ...] = ("train",)) -> Parallel:
-    """Text aligned with the source; the signature covers `languages`. Of several sets each must have all `splits`."""
+    """Text aligned with the source, from the data set or sets `given`; its signature covers `languages`.
+
+    A language is taken from the first set that has all `splits` of it. InputError: a set cannot be used.
+    """
     from realign.corpora.mixed import MixedParallel
     from realign.world.world import World
 
@@ -46,7 +49,7 @@ def _parallel_set(core: Core, given: object, codes: list[str]) -> Parallel:
 
 
 def filter_pairs(core: Core, text: Parallel, pool: Pool) -> Parallel:
-    """Parallel text without the training pairs that `[data] filter` drops."""
+    """`text` without the training pairs that `[data] filter` of `core` drops; `pool` has the languages to filter."""
     from realign.corpora.filters import FilteredParallel
 
     if core.data.rules is None:
@@ -56,7 +59,7 @@ def filter_pairs(core: Core, text: Parallel, pool: Pool) -> Parallel:
 
 
 def sample_pairs(core: Core, text: Parallel) -> Parallel:
-    """Parallel text with no more than `data.pairs` training pairs of a language."""
+    """`text` with at most `data.pairs` of `core` training pairs a language."""
     from realign.store.sampled_pairs import SampledParallel
 
     size = core.data.pairs
@@ -64,7 +67,7 @@ def sample_pairs(core: Core, text: Parallel) -> Parallel:
 
 
 def labelled_corpus(core: Core, targets: Pool) -> Labelled:
-    """Sentences with a label per word: tags, or entities in IOB2 where the task is NER."""
+    """Sentences with a label per word, for the source of `core` and `targets`: tags, or entities in IOB2."""
     from realign.corpora.mixed import MixedLabelled
     from realign.world.world import World
 
@@ -89,7 +92,7 @@ def _labelled_set(core: Core, given: object, codes: list[str]) -> Labelled:
 
 
 def examples_corpus(core: Core, targets: Pool) -> Examples:
-    """Sentences, or pairs of them, with one label each."""
+    """Sentences or pairs of sentences with one label each, for the source of `core` and `targets`."""
     from realign.corpora.mixed import MixedExamples
     from realign.world.world import World
 
@@ -115,7 +118,7 @@ Make = Callable[[object, Sequence[str]], Any]
 
 
 def _mixture(core: Core, targets: Pool, make: Make) -> dict[str, Any]:
-    """The arguments of a `Mixed` of the task's sets: what is evaluated has both splits that a study looks at."""
+    """Arguments of a `Mixed` of the task's sets. A language to evaluate needs both splits that a study looks at."""
     train = core.task.train
     return {
         "members": _members(several(core.task_data), make),
@@ -133,14 +136,14 @@ def _members(given: Sequence[object], make: Make) -> list[Member[Any]]:
 
 
 def title(given: Any) -> str:
-    """What a data set is called in messages."""
+    """Name of the data set `given` in messages."""
     return str(given.name or given.id) if isinstance(given, HubSet) else f"{given.kind} in {given.folder}"
 
 
 def name_of_set(corpus: Any, given: object, language: str) -> str | None:
-    """What the data set is called that a language is taken from; None where none of several has it.
+    """Name of the data set that `language` is taken from; None where none of several has it.
 
-    `corpus`: what was made of `given`, with a filter or whatever else around it.
+    `corpus` is the corpus made of `given`, with a filter or other wrappers around it.
     """
     if not isinstance(given, tuple) and not hasattr(corpus, "name_of"):
         return given if isinstance(given, str) else title(given)
@@ -163,7 +166,10 @@ def _hub(core: Core, given: HubSet, task: str, codes: list[str]) -> Hub:
 
 
 def hub_spec(core: Core, given: HubSet, task: str) -> Spec:
-    """How a data set of the hub is read: what is known of it, and what `given` says. InputError: not known."""
+    """Specification of a data set of the hub: the known one, with the changes in `given`.
+
+    InputError: the set is not known, or has nothing for `task`.
+    """
     from realign.corpora.verses import find_folder
     from realign.hub import sets
 

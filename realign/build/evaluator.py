@@ -36,10 +36,11 @@ def evaluator(
     advance: Advance | None = None,
     beside: Subset | None = None,
 ) -> Cached:
-    """What scores a subset of `scope.pool` on `targets`, answering from the cache what was scored before.
+    """Evaluator that scores subsets of `scope.pool` on `targets`, with a cache on disk.
 
-    `advance` hears of preparations that take long. The subset `beside` is scored as a search scores it as well, on the
-    tuning targets and the development split, from one training. InputError where data or model cannot be used.
+    `split` is the split to score on. `advance` is called during long preparations. The subset `beside` is also scored
+    as a search scores it (tuning targets, development split), from the same training. InputError: data or model cannot
+    be used.
     """
     base = core.model.base
     if isinstance(base, FakeModel):
@@ -52,7 +53,10 @@ def evaluator(
 
 
 def full_fidelity(core: Core, targets: Pool) -> Fidelity:
-    """All of the work. Epochs are counted in steps, for which the training data is looked at."""
+    """Fidelity that does all of the work of `core`.
+
+    Epochs are counted in steps, for which the training data of the source is read; `targets` name the data of the task.
+    """
     return Fidelity(core.pairs, tasks.steps(core, targets), core.task.examples)
 
 
@@ -82,9 +86,10 @@ def _realigning_evaluator(
 
 
 def load_text_and_encoder(core: Core, pool: Pool, advance: Advance | None) -> tuple[Parallel, Encoder]:
-    """Filtered parallel text, of which every language of the pool has some, and the encoder to realign.
+    """Filtered parallel text, with pairs for every language of `pool`, and the encoder to realign.
 
     On a CPU one thread works from here on: scores must not depend on the number of cores; more cores run more trials.
+    InputError: a language has no usable pairs, or the encoder cannot be loaded.
     """
     import torch
 
@@ -107,12 +112,15 @@ def load_text_and_encoder(core: Core, pool: Pool, advance: Advance | None) -> tu
 
 
 def parallel(core: Core, pool: Pool) -> Parallel:
-    """The parallel text that realignment sees: with its links, filtered, and no more than a run can see."""
+    """Parallel text of `pool` for realignment: with its links, filtered, and with no more pairs than a run can see."""
     return sources.sample_pairs(core, sources.filter_pairs(core, parallel_with_links(core, pool), pool))
 
 
 def check_usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
-    """InputError where there is nothing or the filter leaves nothing, or a link from outside is none: all are read."""
+    """Check the training pairs of the language `code`, which are all read.
+
+    InputError: there are none, the filter of `core` leaves none, or a link from outside does not fit its pair.
+    """
     if not pairs and core.data.rules is None:
         raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
     if not pairs:
@@ -124,7 +132,7 @@ def check_usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
 
 
 def parallel_with_links(core: Core, pool: Pool) -> Parallel:
-    """Parallel text, with word links from outside where the aligner takes them from there."""
+    """Parallel text of `pool`, with word links from files where the aligner of `core` takes them from there."""
     from realign.corpora.verses import find_folder
     from realign.corpora.word_links import ByDictionary, ByPharaoh
 
@@ -137,7 +145,7 @@ def parallel_with_links(core: Core, pool: Pool) -> Parallel:
 
 
 def load_encoder(core: Core) -> Encoder:
-    """The encoder that a core names. InputError for a rehearsal, and where it cannot be loaded."""
+    """Encoder that `core` names. InputError: it cannot be loaded, or the core is a rehearsal without one."""
     from realign.world import encoder as world
 
     base = core.model.encoder
@@ -150,7 +158,10 @@ def load_encoder(core: Core) -> Encoder:
 
 @lru_cache(maxsize=1)
 def _load(base: str, revision: str | None, stamps: tuple[tuple[str, int, int], ...]) -> Encoder:
-    """The encoder, which `check` and the evaluator after it share: nobody changes its weights. Other files, another."""
+    """Encoder, shared by `check` and the evaluator after it: nobody changes its weights.
+
+    Other files give another one.
+    """
     from realign.encoder.encoder import load
 
     return load(base, revision)

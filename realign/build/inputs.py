@@ -1,4 +1,4 @@
-"""What an evaluator reads, part by part: so that a change has a name."""
+"""Inputs of an evaluator, part by part, so that a change can be named."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ Signature = Callable[[], str]
 
 
 def inputs(core: Core, scope: Scope, linked: Parallel) -> Inputs:
-    """All text that is read: parallel text and task data of each language, and the word links in `linked`, which is the
-    parallel text with links from outside."""
+    """All text that an evaluator of `core` and `scope` reads: parallel text, task data, and the links in `linked`.
+
+    `linked` is the parallel text with word links from files.
+    """
     from realign.evaluate import PROTOCOL
     from realign.inputs import Inputs
 
@@ -31,13 +33,15 @@ def inputs(core: Core, scope: Scope, linked: Parallel) -> Inputs:
 
 
 def contents(evaluator: Evaluator) -> Contents:
-    """What the evaluator inside all wrappers reads; empty for one that reads nothing."""
+    """Signatures of all inputs of `evaluator` (inside its wrappers), by name; empty for one that reads nothing."""
     found = _inputs(evaluator)
     return {} if found is None else dict(found.contents)
 
 
 def expect(evaluator: Evaluator, found: Contents) -> None:
-    """Let the evaluator answer only while it reads what another one of the same settings does."""
+    """Make `evaluator` answer only while its inputs are those in `found`, read by another evaluator of the same
+    settings.
+    """
     own = _inputs(evaluator)
     if own is not None and found:
         own.expect(found)
@@ -59,7 +63,7 @@ def _parallel(core: Core, pool: Pool) -> dict[str, Signature]:
 
 
 def _links(core: Core, pool: Pool, linked: Parallel) -> dict[str, Signature]:
-    """Word links from a folder: what they add to the signature of the text."""
+    """Signature of the word links from a folder: the part that they add to the signature of the text."""
     if not pool:
         return {}
     plain = sources.parallel_corpus(core, core.data.parallel, pool)
@@ -86,7 +90,7 @@ def _labelled_corpus(core: Core, source: Language, languages: Pool) -> Any:
 
 
 def _local(given: Any) -> bool:
-    """Whether it is one set of files, a few for each language. A set of the hub has one commit, the world one text."""
+    """True if it is one set of files, a few for each language. A set of the hub has one commit, the world one text."""
     return isinstance(given, BitextFiles | TreebankFiles | LabelFiles | VerseFiles)
 
 

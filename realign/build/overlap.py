@@ -1,4 +1,4 @@
-"""Whether the text that is realigned on shows what the task tests: a table of which sets stand on which text."""
+"""Overlap of the parallel text with the text of the task's test: a table of the texts that data sets are made of."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ BIBLE = "bible"  # what verses are
 
 
 def check_overlap(core: Core) -> None:
-    """InputError where parallel text and test stand on the same text; a warning where the one may hold the other.
+    """Compare the texts behind parallel data and task of `core`.
 
-    Text of one and the same set is no leak as long as its training split is another than those that are tested.
+    InputError: both are made of the same text; a warning where one may contain the other. One and the same set is
+    allowed as long as its training split is another than those that are tested.
     """
     for theirs in several(core.task_data):
         for ours in several(core.data.parallel):
@@ -46,7 +47,7 @@ def _tell(ours: str, theirs: str, text: str) -> None:
 
 
 def _same_split(core: Core, given: Any) -> bool:
-    """Whether a set of the hub is realigned on and tested by the same split."""
+    """True if a set of the hub is realigned on and tested by the same split."""
     if not isinstance(given, HubSet):
         return False
     splits = hub_spec(core, given, "parallel").splits

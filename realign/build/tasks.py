@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskData:
-    """The data of a task, found before the encoder is loaded."""
+    """Data of a task, read before the encoder is loaded."""
 
     rows: Callable[[str, Split], Sequence[Any]]  # language, split → its sentences; InputError where there are none
     task: Callable[[Encoder], TransferTask]
     corpus: Any  # where the rows are from
 
     def require(self, language: str, split: Split) -> Sequence[Any]:
-        """The sentences of a language's split. InputError where there are none, or an empty file."""
+        """Sentences of `split` in `language`. InputError: there are none, or the file is empty."""
         rows = self.rows(language, split)
         if not rows:
             raise InputError(f"there is no {split} data for {language}", "add sentences, or leave the language out")
@@ -35,14 +35,17 @@ class TaskData:
 
 
 def load_task_data(core: Core, targets: Pool) -> TaskData:
-    """The task's data of the source and of `targets`. InputError where the data cannot be used."""
+    """Data of the task of `core`, for its source and `targets`. InputError: the data cannot be used."""
     return {"pos": _tagging, "ner": _tagging, "classification": _classification, "retrieval": _retrieval}[
         core.task.kind
     ](core, targets)
 
 
 def steps(core: Core, targets: Pool) -> int:
-    """Steps of fine-tuning. An epoch walks once through the training data, a last incomplete batch left out."""
+    """Number of fine-tuning steps of `core`.
+
+    An epoch is one pass through the training data without an incomplete last batch.
+    """
     task = core.task
     if task.kind == "retrieval":
         return 0

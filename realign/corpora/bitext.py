@@ -45,7 +45,7 @@ class _AsFiles:
     _files: dict[Split, Files]
 
     def languages(self, split: Split = "train") -> tuple[str, ...]:
-        """The individual codes of the languages that have this split, sorted."""
+        """Individual codes of the languages that have `split`, sorted."""
         return tuple(sorted(self._files[split]))
 
     def at_blanks(self) -> Self:
@@ -69,7 +69,10 @@ class Moses(_AsFiles):
         return sign(f"moses:{self._source}", _files_in_use(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
+        """Pairs of the source with `language` in `split`.
+
+        InputError: there are no files, they have different numbers of lines, or are not in UTF-8.
+        """
         ours, theirs = _of(self._files, language, split, self._folder)
         count = _same_length(ours, theirs)
         return Stream(
@@ -93,7 +96,10 @@ class Tsv(_AsFiles):
         return sign(f"tsv:{self._source}", _files_in_use(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
+        """Pairs of the source with `language` in `split`.
+
+        InputError: there is no file, a line does not have exactly one TAB, or is not in UTF-8.
+        """
         (path,) = _of(self._files, language, split, self._folder)
         _check_header(path, {self._source, language})
         count = _count_rows(with_stamp(path))
@@ -144,7 +150,7 @@ def _files_in_use(files: dict[Split, Files], named: frozenset[str]) -> list[Path
 
 
 def _same_length(ours: Path, theirs: Path) -> int:
-    """How many lines both sides have. Each was read through: what is wrong must not be found in a study's middle."""
+    """Number of lines that both sides have. All are read: a fault must not appear in the middle of a study."""
     counts = {path: count_lines(with_stamp(path)) for path in (ours, theirs)}
     if counts[ours] != counts[theirs]:
         short, long = sorted(counts, key=lambda path: counts[path])
@@ -163,7 +169,7 @@ def _count_rows(stamp: StampedPath) -> int:
 
 
 def _check_header(path: Path, codes: Set[str]) -> None:
-    """InputError where the first line names the columns: it would be trained on as a pair."""
+    """InputError if the first line has column names: it would be trained on as a pair."""
     number, line = next(lines(path), (1, ""))
     cells = [cell.strip() for cell in line.split("\t")]
     named = {name.code for cell in cells if (name := language_of(cell))}

@@ -1,10 +1,10 @@
-"""Which language a file is in, by its name: every code that a pool takes, in the names of files as they are released.
+"""Languages in file names: every code that a pool accepts, in the names of files as they are released.
 
     deu  de  ger  deu_Latn  zho_Hans  fil  stan1295      one language: <name><suffix>
     de_gsd-ud-dev                                        a treebank of Universal Dependencies, in its folder UD_… or not
     eng-deu  bible.de-en  europarl.de-en  eng-deu.dev    two languages: <name>.<code of the side>
 
-Names of languages are not read, nor lower-case regions after a hyphen (`en-de` is a pair of languages, not English).
+Not recognized: names of languages, and lower-case regions after a hyphen (`en-de` is a pair of languages).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "valid": "dev", "va
 
 @dataclass(frozen=True)
 class FileLanguage:
-    """The language that a name stands for."""
+    """Language that a file name stands for."""
 
     code: str  # ISO 639-3, individual
     wide: bool  # a macrolanguage, read as its usual member: it gives way to a file with the individual code
@@ -50,14 +50,14 @@ class PairSide:
 
 
 class FilesByLanguage(Mapping[str, Item], Generic[Item]):
-    """Code → what was found for it. Two things that fit the same language are an InputError when it is asked for."""
+    """Files by language code. Two files for one language are an InputError only when that language is looked up."""
 
     def __init__(self, found: Mapping[str, Sequence[Item]]) -> None:
         self._found: dict[str, tuple[Item, ...]] = {code: tuple(items) for code, items in sorted(found.items())}
 
     @classmethod
     def of(cls, named: Iterable[tuple[FileLanguage, Item]]) -> FilesByLanguage[Item]:
-        """Everything by its code; a macrolanguage's file only where none has the individual code."""
+        """All files of `named` by code; a macrolanguage's file only where no file has the individual code."""
         exact: dict[str, list[Item]] = {}
         wide: dict[str, list[Item]] = {}
         for name, item in named:
@@ -81,17 +81,17 @@ class FilesByLanguage(Mapping[str, Item], Generic[Item]):
         return len(self._found)
 
     def map_items(self, change: Callable[[Item], Other]) -> FilesByLanguage[Other]:
-        """The same with every item changed."""
+        """Copy in which `change` is applied to every item."""
         return FilesByLanguage({code: [change(item) for item in items] for code, items in self._found.items()})
 
     def merge(self, other: FilesByLanguage[Item]) -> FilesByLanguage[Item]:
-        """Everything found in either: what is in both is an error when it is asked for."""
+        """All files of this and `other`; a language that both have is an error when it is looked up."""
         codes = {*self._found, *other._found}
         return FilesByLanguage({code: (*self._found.get(code, ()), *other._found.get(code, ())) for code in codes})
 
 
 def language_of(stem: str) -> FileLanguage | None:
-    """The language of a name without its suffix; None where it is no code of a language."""
+    """Language of a file name without its suffix, `stem`; None where it is no code of a language."""
     first = re.split("[-_]", stem.casefold())[0]
     if schemes.is_glottocode(stem) or (re.fullmatch("[a-z]{2,3}", first) and not _is_pair(stem)):
         found = tags.parse_tag(stem)
@@ -101,14 +101,14 @@ def language_of(stem: str) -> FileLanguage | None:
 
 
 def treebank_of(stem: str) -> FileLanguage | None:
-    """The language of `<code>_<treebank>`, which may be a treebank that is newer than our list of them."""
+    """Language of a `stem` such as `<code>_<treebank>`; the treebank may be newer than our list of them."""
     known = tags.parse_tag(stem)
     code = known.code if known is not None else None if stem.startswith("no_") else tags.individual(stem.split("_")[0])
     return None if code is None else FileLanguage(code, wide=False)
 
 
 def side_of(name: str) -> PairSide | None:
-    """The pair and side that a file name without .gz stands for; None where it is not one side of two languages."""
+    """Pair and side of the file `name` (without .gz); None where it is not one side of two languages."""
     match = _PAIR.fullmatch(name)
     if match is None:
         return None
@@ -125,13 +125,13 @@ def side_of(name: str) -> PairSide | None:
 
 
 def pair_of(stem: str) -> tuple[FileLanguage, FileLanguage] | None:
-    """The two languages of a name such as `en-de`, in its order; None where it is not two codes."""
+    """Both languages of a `stem` such as `en-de`, in its order; None where it is not two codes."""
     parts = [language_of(part) for part in stem.split("-")]
     return (parts[0], parts[1]) if len(parts) == 2 and parts[0] and parts[1] else None
 
 
 def _is_pair(stem: str) -> bool:
-    """Whether a name is two languages, not one with a region: `en-de` is, `en-DE`, `zh-yue` and `zh-cn` are not."""
+    """True for two languages, not one with a region: `en-de` is a pair; `en-DE`, `zh-yue` and `zh-cn` are not."""
     first, _, second = stem.partition("-")
     if stem in _ONE_LANGUAGE or not re.fullmatch("[a-z]{2,3}", second) or tags.standard(second) is None:
         return False

@@ -1,6 +1,6 @@
 """Data sets of the hub as text: parallel, tags, entities, classified sentences.
 
-`realign.hub` says what each set calls things and gets its rows; a study runs again offline (HF_HUB_OFFLINE=1).
+`realign.hub` knows the names that each set uses, and gets its rows; a study runs again offline (HF_HUB_OFFLINE=1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Hub:
     """One data set in all the forms of `base.py` that its columns allow."""
 
     def __init__(self, spec: Spec, source: str, languages: Iterable[str]) -> None:
-        """`languages`: those a study uses; the first that is there is loaded to learn the repository's commit."""
+        """`languages` are those that a study uses. The first of them that exists is loaded to get the repository's
+        commit.
+        """
         self._spec, self._source, self._languages = spec, source, tuple(sorted(set(languages)))
         self._cut: Cut = at_white_space
 
@@ -41,7 +43,7 @@ class Hub:
 
     @property
     def signature(self) -> str:
-        """The repository, its commit, and how it is read. Files of a folder count by their content, in any place."""
+        """Repository, commit, and how it is read. Files of a folder count by their content, wherever they lie."""
         aside: dict[str, object] = {"path": None, "home": "", "checked": "", "unsure": "", "languages": ()}
         facts = {key: value for key, value in asdict(self._spec).items() if key not in FOR_PEOPLE}
         sampling = [BY_BLOCKS] if "parallel" in self._spec.tasks else []
@@ -49,7 +51,10 @@ class Hub:
         return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
     def has(self, language: str, split: Split) -> bool:
-        """True if there are rows. InputError where that is unclear: no access, no network, broken files."""
+        """True if there are rows of `language` in `split`.
+
+        InputError where that is unclear: no access, no network, broken files.
+        """
         try:
             return len(self._rows(language, split)) > 0
         except NoDataError:
@@ -123,7 +128,7 @@ class Hub:
         return columns
 
     def _rows(self, language: str, split: str) -> Rows:
-        """The rows of a split: the first of its names that is there."""
+        """Rows of a split, under the first of its names that exists."""
         spec = self._spec
         names = spec.splits.get(split)
         if not names:
@@ -182,7 +187,7 @@ class Hub:
             raise InputError(message, "only a data set whose rows correspond in all languages can be read this way")
 
     def _label(self, names: Sequence[str], value: object) -> str:
-        """A label by its name, as the one it counts as: of an entity tag B-DATE, what is said of DATE."""
+        """Name of a label, as it is counted: of the entity tag B-DATE, the setting for DATE applies."""
         number = int(value) if names and isinstance(value, str) and value.isdigit() else value
         label = names[number] if names and isinstance(number, int) and number < len(names) else str(value)
         return _relabel(label, self._spec.relabel) if self._spec.relabel else label

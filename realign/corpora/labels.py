@@ -73,12 +73,12 @@ class Conll:
         return self._folder.sign("conll")
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        """InputError: no file for the language or the split, or a line without a word and a tag."""
+        """Sentences of `language` in `split`. InputError: there is no file, or a line lacks a word or a tag."""
         return _read_conll(*with_stamp(self._folder.file(language, split)))
 
 
 class LabelTable:
-    """Sentences, or pairs of them, with a label."""
+    """Sentences or pairs of sentences with a label, from a table."""
 
     def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
         self._folder = Folder(folder, (".tsv", ".jsonl"), languages)
@@ -88,7 +88,7 @@ class LabelTable:
         return self._folder.sign("table")
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
-        """InputError: no file for the language or the split, or a row without the columns."""
+        """Rows of `language` in `split`. InputError: there is no file, or a row lacks a column."""
         return LazyRows(_read_table(*with_stamp(self._folder.file(language, split))), as_classified)
 
 
@@ -98,7 +98,7 @@ def as_classified(row: Row) -> Classified:
 
 
 def iob2(tags: Sequence[str]) -> tuple[str, ...]:
-    """IOB1, IOB2 or BIOES (and BILOU) tags of a sentence as IOB2: every entity begins with B-."""
+    """Convert the IOB1, IOB2, BIOES or BILOU `tags` of a sentence to IOB2: every entity begins with B-."""
     even: list[str] = []
     inside = ""  # the type of the entity that may go on here
     for tag in tags:
@@ -135,7 +135,7 @@ def _read_conll(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
 
 
 def _parts(line: str) -> list[str]:
-    """The columns of a line, none of a blank one. Where there is a TAB only TABs separate: words may hold blanks."""
+    """Columns of a line; none of a blank one. If there is a TAB, only TABs separate: words may contain blanks."""
     if not line.strip():
         return []
     return line.split("\t") if "\t" in line else line.split()
@@ -158,7 +158,7 @@ def _refuse(path: Path, number: int, line: str, cells: Sequence[str], columns: i
 
 
 def tell_long(path: Path, sentences: Sequence[Tagged]) -> None:
-    """Warn of sentences so long that the blank lines between them may be missing."""
+    """Warn if `sentences` of the file at `path` are so long that blank lines between them may be missing."""
     longest = max((len(sentence.words) for sentence in sentences), default=0)
     if longest > LONGEST:
         message = "%s: a sentence of %d words (%d sentences in the file): a blank line belongs between sentences"
@@ -219,7 +219,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; ValueError for a key that is there twice."""
+    """Object of JSON. ValueError: a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError(f"a key stands twice: {', '.join(key for key, _ in pairs)}")

@@ -1,12 +1,10 @@
-"""Data in local files, read when asked for: verse-parallel text, treebanks, plain text; the forms `base.py` names.
+"""Data in local files, read when asked for: verse-parallel text and plain text; `base.py` has the protocols.
 
     Verses    <folder>/<code>.txt[.gz]              verse id TAB text, one verse a line; joined on the id
-    Conllu    <folder>/<code>.<split>.conllu[.gz]   the ten columns of CoNLL-U (universaldependencies.org/format.html);
-              <folder>[/UD_<language>-<treebank>]/<code>_<treebank>-ud-<split>.conllu[.gz], as they are released
     Plain     <folder>/<code>.txt[.gz]              one sentence a line
 
-`code` is any that a pool takes; a file may carry the macrolanguage's (ara.txt serves arb), the individual code wins.
-Two other files of one language are an error when it is asked for.
+`code` is any that a pool accepts. A file may have the macrolanguage's code (ara.txt serves arb); the individual code
+has priority. Two other files of one language are an error when it is looked up.
 """
 
 from __future__ import annotations
@@ -38,7 +36,10 @@ Item = TypeVar("Item", covariant=True)
 
 @dataclass(frozen=True, eq=False)
 class VerseFile:
-    """The verses of one file. A text may hold several: then it stands with the first, and the others are merged."""
+    """Verses of one file.
+
+    A text may contain several verses: it is stored with the first, and the others are merged into it.
+    """
 
     path: Path
     ids: Collection[str]  # all of the file, in its order
@@ -47,11 +48,11 @@ class VerseFile:
     holds: Mapping[str, tuple[str, ...]]  # id → the verses merged into its text
 
     def joins(self, other: VerseFile, verse: str) -> bool:
-        """True if both files have a text for the verse, and that text holds the same verses in both."""
+        """True if this file and `other` have a text for `verse`, with the same verses in it."""
         return verse in self.texts and verse in other.texts and not self.differs(other, verse)
 
     def differs(self, other: VerseFile, verse: str) -> bool:
-        """True if the two files join the verse with different neighbours."""
+        """True if this file and `other` merge `verse` with different neighbours."""
         here, there = ((each.merged.get(verse), each.holds.get(verse, ())) for each in (self, other))
         return here != there
 
@@ -76,7 +77,7 @@ class Verses:
         return other
 
     def languages(self) -> tuple[str, ...]:
-        """The individual codes of the languages with a file."""
+        """Individual codes of the languages with a file."""
         return tuple(self._files)
 
     @property
@@ -88,10 +89,11 @@ class Verses:
         return sign(f"verses-2:{self._source}", paths)
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """Verses of the source with their translation, in canonical order; words are cut at white space.
+        """Verses of the source with their translation into `language`, in canonical order; words are cut at white
+        space.
 
-        Where only one side has several verses in one text, all of these are left out, and counted in a warning.
-        InputError: no file, a malformed line, or no verse in common.
+        Where only one side has several verses in one text, all of these are left out, and a warning counts them.
+        InputError: there is no file, a line is malformed, or the two files share no verse in `split`.
         """
         if language == self._source:
             fail(f"'{language}' is the source language: it has no translation into itself", "leave it out")
@@ -109,7 +111,7 @@ class Verses:
         return LazyRows(rows, lambda row: Pair(self._cut(row[0]), self._cut(row[1])))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
-        """The train verses of `language` as words: dev and test verses stay unseen in pretraining."""
+        """Verses of `language` in the train split as words: dev and test verses stay unseen in pretraining."""
         verses = self._verses(language)
         texts = verses.texts
         return LazyRows([texts[verse] for verse in self._ids("train", verses) if verse in texts], _words)
@@ -149,7 +151,7 @@ class Plain:
 
 
 class LazyRows(Sequence[Item], Generic[Row, Item]):
-    """A sequence that keeps compact rows and makes an item when asked: verses as words take ten times the memory."""
+    """A sequence that stores compact rows and makes an item when asked: verses as words take ten times the memory."""
 
     def __init__(self, rows: Sequence[Row], make: Callable[[Row], Item]) -> None:
         self._rows, self._make = rows, make
@@ -166,7 +168,7 @@ class LazyRows(Sequence[Item], Generic[Row, Item]):
 
 
 def chapter_of(verse: str) -> str:
-    """The id without its verse number, in the forms MAT.1.1, GEN 1:1, GEN_1_1, GEN-1-1 and 40001001."""
+    """Id of the chapter of `verse`, in the forms MAT.1.1, GEN 1:1, GEN_1_1, GEN-1-1 and 40001001."""
     if re.fullmatch("[0-9]{8}", verse):
         return verse[:5]
     for mark in ":.":
@@ -177,7 +179,7 @@ def chapter_of(verse: str) -> str:
 
 
 def chapter_split(verse: str) -> Split:
-    """The split of a verse where no table says it: by its chapter, 90 / 5 / 5 in 100."""
+    """Split of `verse` where no table gives one: whole chapters go to train, dev and test as 90 / 5 / 5 in 100."""
     chapter = chapter_of(verse)
     bucket = int.from_bytes(hashlib.sha256(chapter.encode()).digest()[:8], "big") % 100
     return "train" if bucket < 90 else "dev" if bucket < 95 else "test"
@@ -185,7 +187,7 @@ def chapter_split(verse: str) -> Split:
 
 @cache
 def _tell_chapterless(verses: VerseFile) -> None:
-    """Say once that neighbours are not kept in one split where ids do not tell chapters."""
+    """Warn once that neighbouring verses may be in different splits, because the ids have no chapters."""
     alone = [verse for verse in verses.ids if chapter_of(verse) == verse]
     if alone:
         message = (
@@ -221,7 +223,7 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
 
 @cache
 def read_verses(path: Path, _stamp: tuple[int, int]) -> VerseFile:
-    """InputError, with file and line: no id and TAB, or an id for the second time."""
+    """Verses of the file at `path`. InputError, with file and line: no id and TAB, or the same id twice."""
     verses: dict[str, str] = {}
     merged: dict[str, str] = {}
     head = ""
@@ -252,7 +254,7 @@ def _holds(merged: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class JoinCounts:
-    """How many verses of a split join with the source's, and how many do not, by why."""
+    """Number of verses of a split that join with the source's, and of those that do not, by reason."""
 
     joined: int
     absent: int  # in the source alone: the translation's file does not have the id
@@ -262,7 +264,7 @@ class JoinCounts:
 
 
 def count_joined(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> JoinCounts:
-    """Counts over the verses of a split that the source's file has."""
+    """Counts over the verses in `split` that the source's file `ours` has, joined with those of `theirs`."""
     joined = absent = empty = merged = 0
     for verse in split:
         if verse not in ours.ids:
@@ -280,7 +282,7 @@ def count_joined(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Jo
 
 @cache
 def warn_of_unjoined(ours: Path, theirs: Path, split: str, counts: JoinCounts) -> None:
-    """Say once how many verses do not join, and why."""
+    """Warn once how many verses of `theirs` do not join with those of `ours` in `split`, and why: `counts`."""
     reasons = {
         "absent there": counts.absent,
         "empty on one side": counts.empty,

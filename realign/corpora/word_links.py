@@ -1,10 +1,10 @@
-"""Parallel text whose word links come from outside: a bilingual dictionary, or the files of another word aligner.
+"""Parallel text with word links from files: a bilingual dictionary, or the output of another word aligner.
 
     ByDictionary   <folder>/<source>-<code>.txt[.gz]   "word translation" a line (MUSE, Lample et al. 2018)
     ByPharaoh      <folder>/<code>.align[.gz]          "0-0 1-2 …" a line: the links of the train pair of that number
 
-Each is a `Parallel` around another: pairs carry their links with them, so nothing that drops or reorders pairs later
-can mix them up. Codes are any that a pool takes (`en-de.txt` as MUSE has it); a file may carry the macrolanguage's.
+Each is a `Parallel` around another one. Pairs carry their links with them, so no later step that drops or reorders
+pairs can mix them up. Codes are any that a pool accepts (MUSE has `en-de.txt`); a file may have the macrolanguage's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("realingo.data")
 
 
 class ByDictionary:
-    """Links of words that a dictionary translates into each other, whatever their case and Unicode normal form."""
+    """Links between words that a dictionary translates into each other, in any case and Unicode normal form."""
 
     def __init__(self, parallel: Parallel, folder: Path, source: str = "eng") -> None:
         self.around, self._files = parallel, _dictionaries(folder, source)
@@ -57,7 +57,10 @@ class ByPharaoh:
         return f"{self.around.signature}+{sign('pharaoh-blanks', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError, with file and line: a count that is not that of the pairs, or a link beyond a sentence."""
+        """Pairs of `language` in `split`, those for training with their links.
+
+        InputError, with file and line: there are not as many lines as pairs, or a link is beyond the end of a sentence.
+        """
         pairs = self.around.pairs(language, split)
         if split != "train":
             return pairs
@@ -70,7 +73,7 @@ class ByPharaoh:
 
 
 class LinkedPairs(ByNumber[Pair]):
-    """Pairs that get their links when they are read."""
+    """Pairs whose links are looked up when they are read."""
 
     def __init__(self, pairs: Sequence[Pair], links: Callable[[int, Pair], Links]) -> None:
         self._pairs, self._links = pairs, links
@@ -87,7 +90,7 @@ class LinkedPairs(ByNumber[Pair]):
             yield replace(pair, links=self._links(number, pair))
 
     def pick(self, numbers: Sequence[int]) -> Iterator[Pair]:
-        """The pairs with these numbers (ascending)."""
+        """Pairs with these `numbers` (ascending)."""
         for number, pair in zip(numbers, pick(self._pairs, numbers), strict=True):
             yield replace(pair, links=self._links(int(number), pair))
 
@@ -97,7 +100,7 @@ class LinkedPairs(ByNumber[Pair]):
 
 
 def dictionary_links(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
-    """Every link of a source word with a target word that is one of its translations."""
+    """All links of a source word of `pair` with a target word that is among its translations in `known`."""
     target = [_caseless(word) for word in pair.target]
     nothing: frozenset[str] = frozenset()
     return tuple(
@@ -109,7 +112,7 @@ def dictionary_links(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
 
 
 def _dictionaries(folder: Path, source: str) -> FilesByLanguage[Path]:
-    """Target code → its dictionary, the source's words first; those of other pairs and directions are left alone."""
+    """Target code → its dictionary from the source language; files of other pairs and directions are ignored."""
     if not folder.is_dir():
         fail(f"there is no dictionary folder {folder}", f"give a folder with files named {source}-<code>.txt")
     stems = [(name.removesuffix(".txt"), path) for name, path in files_by_name(folder).items() if name.endswith(".txt")]
@@ -121,7 +124,7 @@ def _dictionaries(folder: Path, source: str) -> FilesByLanguage[Path]:
 
 
 def _caseless(word: str) -> str:
-    """The same for words that differ in case, or in how an accent is encoded."""
+    """Form of a word that is the same in any case and with any encoding of accents."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).casefold())
 
 
@@ -170,7 +173,7 @@ def _links(path: Path, number: int, row: str, pair: Pair) -> Links:
 
 
 def _hint(text: str) -> str:
-    """What to do with a link in another notation."""
+    """Hint for a link in another notation."""
     if re.fullmatch(r"[0-9]+p[0-9]+", text):
         return "possible links are not taken: remove them, or write them as 0-0"
     if re.fullmatch(r"[0-9]+-[0-9]+[:/][0-9.eE+-]+", text):

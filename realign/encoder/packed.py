@@ -29,7 +29,7 @@ Affine = tuple[Tensor, Tensor]  # weight and bias of a linear layer or a norm
 
 @dataclass(frozen=True)
 class Packed:
-    """The tokens of a batch and where they lie. All tensors on one device."""
+    """Tokens of a batch and their positions. All tensors are on one device."""
 
     ids: Tensor  # [s]
     place: Tensor  # [s] in the sentence, from 0
@@ -67,7 +67,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Net:
-    """What the forward pass needs of an encoder: its weights themselves, or those of m encoders stacked."""
+    """Inputs of the forward pass from an encoder: its weights themselves, or those of m encoders stacked."""
 
     words: Callable[[Tensor], Tensor]  # ids → [s, d]
     positions: Tensor  # [first + t or more, d]
@@ -83,8 +83,12 @@ class Net:
 
 
 def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packed, Tensor]:
-    """Padded ids, attention mask and the tokens asked for, [n, t] each on the CPU → the tokens alone, and where of
-    [n · t] each state that comes out belongs. Sentences begin at the left."""
+    """Remove the padding from `ids` [n, t], with the attention `mask` [n, t] and the tokens `wanted` [n, t], on the
+    CPU.
+
+    Returns the tokens alone, and for each state that the forward pass gives its place among n · t. Sentences begin at
+    the left.
+    """
     laid = Layout.of(mask)
     asked = None if wanted is None else torch.from_numpy(laid.token_numbers(wanted))
     kept = torch.from_numpy(laid.kept)
@@ -103,7 +107,7 @@ def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packe
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the tokens of a batch are, and where they go: sentences into rows, one after the other."""
+    """Places of the tokens of a batch, and their rows: sentences one after the other."""
 
     kept: np.ndarray  # [s] of n · t
     sentence: np.ndarray  # [s]
@@ -116,7 +120,7 @@ class Layout:
 
     @classmethod
     def of(cls, mask: Tensor) -> Layout:
-        """mask: [n, t] on the CPU."""
+        """Layout of the tokens in `mask` [n, t], on the CPU."""
         kept = np.flatnonzero(mask.numpy())
         lengths = mask.numpy().sum(1)
         longest = int(lengths.max(initial=1))
@@ -142,17 +146,17 @@ class Layout:
         )
 
     def slot(self, width: int) -> np.ndarray:
-        """[s] in rows of `width`."""
+        """Places of the tokens [s] in rows of `width`."""
         return self.row * width + self.column
 
     def token_numbers(self, wanted: Tensor) -> np.ndarray:
-        """wanted [n, t] → numbers [m] of tokens."""
+        """Numbers [m] of the tokens `wanted` [n, t]."""
         return np.flatnonzero(wanted.numpy().ravel()[self.kept])
 
     def borders(self, rows: int, width: int) -> Tensor | None:
-        """Numbers to add to the attention's scores, [rows, 1, width, width]; None for none.
+        """Numbers [`rows`, 1, `width`, `width`] to add to the scores of the attention; None if none are needed.
 
-        Empty slots see each other, so none is without anything to see.
+        Empty slots attend to each other, so that each has something to attend to.
         """
         owner = np.full((rows, width), -1)
         owner[self.row, self.column] = self.sentence
@@ -163,9 +167,9 @@ class Layout:
 
 
 def forward(net: Net, tokens: Packed, depth: int, frozen: int = 0) -> Tensor:
-    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted.
+    """States [s, d] of `tokens` after `depth` blocks (0: the embeddings), or [m, d] of the wanted ones.
 
-    frozen: so many blocks from below, and the embeddings if any, are computed without gradients.
+    `frozen` is the number of lowest blocks that, with the embeddings, are computed without gradients.
     """
     if frozen:
         x = _embed(net, tokens).detach()
@@ -193,7 +197,7 @@ def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tens
 
 
 def rows_of(table: Tensor, index: Tensor) -> Tensor:
-    """Rows [.., s, d] of a table [.., v, d]."""
+    """Rows [.., s, d] of `table` [.., v, d] with the numbers `index`."""
     if table.dim() == 2:
         return nn.functional.embedding(index, table)
     m, v, d = table.shape
@@ -221,7 +225,7 @@ def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | N
 
 
 def _feed_forward(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
-    """What comes after the attention: its output layer, and the feed-forward part."""
+    """Part of a block after the attention: its output layer, and the feed-forward layers."""
     y = _linear(seen, block.output)
     y = _normalize(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
     z = _linear(net.activation(_linear(y, block.up)), block.down)
@@ -229,7 +233,7 @@ def _feed_forward(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
 
 
 def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
-    """Attention within each sentence. x: [.., s, 3 · d] queries, keys and values → [.., s, d].
+    """Attention within each sentence: queries, keys and values `x` [.., s, 3 · d] → [.., s, d].
 
     In half precision on CUDA by FlashAttention over sentences of any length (Dao 2023), without rows or masks.
     """
@@ -247,7 +251,7 @@ def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
 
 
 def _flash(q: Tensor, k: Tensor, v: Tensor, borders: Tensor, longest: int, dropout: float) -> Tensor:
-    """[s, h, d / h] each; torch's `varlen_attn`, and what stands below it where there is dropout."""
+    """FlashAttention on [s, h, d / h] each: torch's `varlen_attn`, and the operator below it if there is dropout."""
     if dropout:
         forward = torch.ops.aten._flash_attention_forward
         return forward(q, k, v, borders, borders, longest, longest, dropout, False, False)[0]
@@ -288,7 +292,7 @@ def _dropout(x: Tensor, chance: float) -> Tensor:
 
 
 def pick(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of x [s, f] by different numbers: index [m] → [m, f]; of each of several x side by side [.., s, f]."""
+    """Rows [m, f] of `x` [s, f] with the different numbers `index` [m]; for several x side by side [.., s, f]."""
     if x.dim() == 3:
         first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
         return _Pick.apply(x.flatten(0, 1), index + first)
@@ -296,7 +300,9 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
 
 
 def lay(x: Tensor, index: Tensor, size: int) -> Tensor:
-    """The reverse: rows [*index.shape, f] put at different places among `size` rows, zeros elsewhere."""
+    """Reverse of `pick`: rows of `x` [*index.shape, f] put at the different places `index` among `size` rows, zeros
+    elsewhere.
+    """
     return _Lay.apply(x, index, size)
 
 

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 
 def sentence_vectors(states: Tensor, word: Tensor, pooling: str = "mean") -> Tensor:
-    """Mean over sub-words. states [n, t, d], word [n, t] (−1 for special tokens and padding) → [n, d]."""
+    """Mean of the `states` [n, t, d] of a sentence's sub-words, [n, d]; `word` [n, t] is −1 for special tokens and
+    padding.
+    """
     visible = word >= 0
     if pooling == "reference-prefix":  # sub-words counted from 1, up to the number of words
         visible &= visible.cumsum(1) <= word.max(1, keepdim=True).values + 1
@@ -16,9 +18,9 @@ def sentence_vectors(states: Tensor, word: Tensor, pooling: str = "mean") -> Ten
 
 
 def word_vectors(states: Tensor, word: Tensor, rows: Tensor, words: Tensor, pooling: str = "mean") -> Tensor:
-    """Vectors of chosen words. states [n, t, d], word [n, t]; rows, words [m]: sentence and word numbers → [m, d].
+    """Vectors [m, d] of the words with numbers `words` [m] in the sentences `rows` [m], from `states` [n, t, d].
 
-    A word without a sub-word in `word` (cut off) is zero.
+    `word` [n, t] has the word of each sub-word. A word without a sub-word in it (cut off) is zero.
     """
     n, _, d = states.shape
     width = int(word.max()) + 1

@@ -1,4 +1,4 @@
-"""Why an encoder is not loaded, in one line, and the way out in another."""
+"""Errors for encoders that cannot be loaded: the reason in one line, and a way out in another."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ log = logging.getLogger("realingo.encoder")
 
 
 def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
-    """The InputError for an encoder whose loading raised `problem`.
+    """InputError for the encoder `base` whose loading raised `problem`.
 
-    commit: of the copy in the cache; None: `base` is a folder.
+    `commit` is that of the copy in the cache; None where `base` is a folder.
     """
     text = str(problem).strip() or type(problem).__name__
     config = read_stored_json(base, commit, "config.json")
@@ -53,7 +53,7 @@ def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
 
 
 def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
-    """The InputError for weights that the files lack; lost: their names, at least one."""
+    """InputError for an encoder `base` whose files lack the weights named `lost` (at least one)."""
     message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
     if (
         code := _code(read_stored_json(base, commit, "config.json"))
@@ -63,10 +63,10 @@ def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
 
 
 def check_weights(base: str, model: nn.Module, ids: int, unused: Collection[str]) -> None:
-    """Look at weights that loaded: their numbers, a row for every sub-word, and what of the files was left over.
+    """Check the loaded weights of `model`: their numbers, a row for every sub-word, and unused weights.
 
-    InputError where scores could not be right; a warning where blocks are not used. ids: of the tokenizer, from 0;
-    unused: names of weights in the files.
+    `ids` is the number of the tokenizer's ids; `unused` are names of weights in the files. InputError: scores could not
+    be right; a warning where blocks are not used.
     """
     for name, weights in model.named_parameters():
         if not torch.isfinite(weights.detach()).all():

@@ -23,7 +23,7 @@ Turns = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # states, places [1, 
 
 @dataclass(frozen=True)
 class AttentionKind:
-    """What is the same in all blocks of one kind: how places turn, and how far a token sees."""
+    """Properties that all blocks of one kind share: rotation of positions, and width of the attention."""
 
     turns: Turns
     window: int | None = None  # so many tokens to each side; None: the whole sentence
@@ -45,7 +45,7 @@ class RotaryBlock:
 
 @dataclass(frozen=True)
 class RotaryNet:
-    """What the forward pass needs of an encoder: its weights themselves."""
+    """Inputs of the forward pass from an encoder: its weights themselves."""
 
     words: Callable[[Tensor], Tensor]  # ids → [s, d], normed where the encoder does so
     blocks: Sequence[RotaryBlock]
@@ -57,14 +57,16 @@ class RotaryNet:
 
 @dataclass(frozen=True)
 class _AttentionOfBatch:
-    """A sight for the tokens at hand."""
+    """An attention kind for the tokens of one batch."""
 
     turn: tuple[Tensor, Tensor]  # [s, 1, f / 2] cosine and sine of the angles
     apart: Tensor | None  # [r or 1, 1, w, w] −∞ between tokens that do not see each other
 
 
 def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
-    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted; normed after the last."""
+    """States [s, d] of `tokens` after `depth` blocks (0: the embeddings), or [m, d] of the wanted ones; normed after
+    the last.
+    """
     x = net.words(tokens.ids)
     seen = {name: _attention_of(sight, tokens, x) for name, sight in net.sights.items()}
     for number, block in enumerate(net.blocks[:depth], start=1):
@@ -143,7 +145,7 @@ def _linear(x: Tensor, layer: Layer) -> Tensor:
 
 
 def _parts(layers: Sequence[Layer], x: Tensor, sizes: int | list[int]) -> Sequence[Tensor]:
-    """What layers make of one input, be they one layer or several; sizes: their widths, or how many of equal width."""
+    """Outputs of one or several layers for one input; sizes: their widths, or the number of outputs of equal width."""
     if len(layers) > 1:
         return [_linear(x, layer) for layer in layers]
     made = _linear(x, layers[0])

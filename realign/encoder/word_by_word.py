@@ -24,7 +24,7 @@ log = logging.getLogger("realingo.encoder")
 
 
 class WordByWord:
-    """`Encoder.encode` of single sentences, with what it returns; remembers words."""
+    """`Encoder.encode` for single sentences, with the same result; it remembers words."""
 
     def __init__(self, encoder: Encoder, max_length: int) -> None:
         self._encoder, self._length = encoder, max_length
@@ -37,7 +37,7 @@ class WordByWord:
         self._offsets = np.zeros(1, dtype=np.int64)  # [words + 1]
 
     def encode(self, sentences: Words) -> RaggedTable:
-        """Sub-word ids of sentences given as words; longer ones are cut."""
+        """Sub-word ids of `sentences` given as words; longer ones are cut."""
         if self._fits is None and len(sentences):
             self._fits = self._try(sentences[:TRIED])
         if not self._fits:

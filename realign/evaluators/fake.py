@@ -41,7 +41,7 @@ LARGEST_BRUTE_FORCE = 200_000  # subsets
 
 @dataclass(frozen=True)
 class Terms(Section):
-    """What makes one fake world differ from another."""
+    """Settings that make one fake world differ from another."""
 
     noise: Annotated[float, Range(ge=0, le=10)] = setting(
         0.5, "Standard deviation between seeds, in units of the spread over random subsets."
@@ -55,7 +55,7 @@ class Terms(Section):
 
 
 class FakeEvaluator:
-    """`Evaluator` over a seeded set function; `truth` and `optimum` say what a search should find."""
+    """`Evaluator` over a seeded set function; `truth` and `optimum` give what a search should find."""
 
     def __init__(self, pool: Languages, targets: Languages, terms: Terms | None = None, split: str = "dev") -> None:
         """`pool` and `targets` may overlap; `split` picks the sentences, so "dev" and "test" differ in their noise.
@@ -76,7 +76,7 @@ class FakeEvaluator:
         self._interaction = self._interactions()  # (n, n), symmetric
 
     def truth(self, subset: Subset) -> dict[str, float]:
-        """Noise-free score of each target language, in [0.02, 0.98]."""
+        """Noise-free score of each target language for `subset`, in [0.02, 0.98]."""
         indices = self._indices(subset)
         values = self._truth(indices)
         return {language.code: float(value) for language, value in zip(self.targets, values, strict=True)}
@@ -114,7 +114,7 @@ class FakeEvaluator:
         return Score(mean, scores, signature, tallies, time.perf_counter() - started, course)
 
     def _course(self, scores: Mapping[str, float], signature: str, look: Look) -> tuple[Mapping[str, float], ...]:
-        """What is seen at the looks."""
+        """Scores at the looks."""
         start = {language.code: float(value) for language, value in zip(self.targets, self._base, strict=True)}
         course, before = list[Mapping[str, float]](), 0.0
         for share in LOOKS:

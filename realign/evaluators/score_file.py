@@ -1,7 +1,7 @@
-"""A score as a file of the cache: what is written, and what is believed of it when it is read.
+"""A score as a file of the cache: its form, and the checks when it is read.
 
-A file holds one JSON document with the SHA-256 of the rest in it. It is believed where that agrees, where every number
-is one that a score can have, and where mean, languages and tallies say the same. What does not hold is measured again.
+A file holds one JSON document, with the SHA-256 of the rest in it. It is valid if the hash agrees, every number is one
+that a score can have, and mean, languages and tallies agree. A score from an invalid file is measured again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _unwritten: dict[Path, Score] = {}  # what the cache had no room for: measured o
 
 
 def write_score(file: Path, score: Score) -> None:
-    """Write a score, whole or not at all. Where the file cannot be written, one line says so, and nothing is lost."""
+    """Write `score` to `file`, completely or not at all.
+
+    If that fails, one line says so, and the score is kept in memory.
+    """
     if problem_of(score):
         return
     document = _document(score)
@@ -40,7 +43,7 @@ def write_score(file: Path, score: Score) -> None:
 
 
 def read_score(file: Path, signature: str) -> Score | None:
-    """The score in a file; None where there is none, where it does not hold, or where an older version wrote it."""
+    """Score in `file` with the `signature`; None where there is none, it is damaged, or an older version wrote it."""
     if file in _unwritten:
         return _unwritten[file]
     try:
@@ -57,7 +60,7 @@ def read_score(file: Path, signature: str) -> Score | None:
 
 
 def problem_of(score: Score) -> str:
-    """The reason why a score is impossible; empty if it is sound."""
+    """Reason why `score` is impossible; empty if it is sound."""
     values = score.per_language
     numbers = [score.value, *values.values(), *(value for seen in score.course or () for value in seen.values())]
     if score.source_score is not None:
@@ -101,7 +104,7 @@ def _checksum(document: Mapping[str, Any]) -> str:
 
 
 def _score(document: Mapping[str, Any], signature: str) -> Score:
-    """ValueError says what does not hold."""
+    """Score in a document. ValueError says what is wrong."""
     if document[CHECKSUM] != _checksum(document):
         raise ValueError("its checksum is another")
     if document["signature"] != signature:

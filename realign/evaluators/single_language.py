@@ -17,10 +17,13 @@ from selector.languages.subset import Subset
 
 
 class SingleLanguageScores:
-    """Answers fidelities that merge scores from those of single languages; passes all others on."""
+    """Evaluator that computes scores of subsets from those of single languages, at fidelities that merge scores so.
+
+    It passes all other fidelities to the evaluator inside.
+    """
 
     def __init__(self, evaluator: Evaluator, single: Evaluator | None = None) -> None:
-        """`single` scores the languages alone; None: `evaluator` does, and a cache keeps it."""
+        """`single` scores the languages one by one; None: `evaluator` does. A cache keeps these scores."""
         self.evaluator = evaluator
         self._single = Cached(evaluator) if single is None else single
 
@@ -51,7 +54,7 @@ class SingleLanguageScores:
 
 
 def soft_maximum(values: Sequence[float], sharpness: float) -> float:
-    """log-mean-exp: between the mean (sharpness 0) and the maximum (infinite); of equal values that value."""
+    """Log-mean-exp of `values`: between their mean (`sharpness` 0) and their maximum (infinite)."""
     if not sharpness:
         return sum(values) / len(values)
     most = max(values)

@@ -45,7 +45,7 @@ class ScoreTable:
 
     @cached_property
     def row(self) -> Mapping[tuple[str, ...], int]:
-        """Codes of a subset → its place in `values`."""
+        """Codes of a subset → its index in `values`."""
         return {codes: place for place, codes in enumerate(self.subsets)}
 
     @property
@@ -62,7 +62,7 @@ class ScoreTable:
 
 
 def load(file: Path) -> ScoreTable:
-    """Read a table. InputError where the file is none."""
+    """Table in `file`. InputError: the file is no such table."""
     hint = "a table is made by studies/tables/make.py"
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:

@@ -1,9 +1,9 @@
-"""Getting a data set from the hub: configurations through `datasets`, plain files through `huggingface_hub`.
+"""Loading of data sets from the hub: configurations through `datasets`, plain files through `huggingface_hub`.
 
-What was loaded once loads again offline, at the same commit. `datasets` alone does not promise that: offline it looks
-folders up under another name than online, and takes the newest of several revisions. So where each configuration lies
-in its cache is written down beside it. No code of a repository is run. Large parquet files are read by blocks, large
-line files by lines.
+A set that was loaded once loads again offline, at the same commit. `datasets` alone does not promise that: offline it
+looks folders up under another name than online, and takes the newest of several revisions. So a note beside its cache
+has the place of each configuration. No code of a repository is run. Large parquet files are read by blocks, large line
+files by lines.
 """
 
 from __future__ import annotations
@@ -32,12 +32,18 @@ Files = Mapping[str, list[list[Any]]]  # split → names and bytes of its files
 
 
 def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
-    """All splits of one configuration. NoDataError: it is not among those there are; InputError: anything else."""
+    """All splits of the configuration `config` of a data set. `language` is for messages.
+
+    NoDataError: there is no such configuration; InputError: it cannot be loaded.
+    """
     return _load(HubRequest(spec.id, config, spec.revision, language, spec.home, spec.folders))
 
 
 def file(spec: Spec, name: str, language: str) -> Rows:
-    """The rows of one plain file, of the repository or of the folder that stands for it. NoDataError: there is none."""
+    """Rows of the plain file `name` of the repository, or of the folder that stands for it. `language` is for messages.
+
+    NoDataError: there is no such file.
+    """
     if spec.path is not None:
         path = Path(spec.path) / name
         if not path.is_file():
@@ -109,8 +115,9 @@ def _large_file(request: HubRequest) -> BlockRows | None:
 
 
 def _load(request: HubRequest) -> Mapping[str, Rows]:
-    """All splits of one configuration, mapped from disk. Of large ones only the last is held: pages of files that are
-    mapped count as memory of the process.
+    """All splits of one configuration, mapped from disk.
+
+    Of large ones only the last is held: pages of mapped files count as memory of the process.
     """
     key = (request.repository, request.config, request.revision, request.folders)
     held = next((some for some in (_small, _large) if key in some), None)
@@ -158,7 +165,7 @@ def _fetch(request: HubRequest) -> Mapping[str, Rows]:
 
 
 def _fall_back(request: HubRequest, note: Path, problem: Exception) -> Mapping[str, Rows]:
-    """What was loaded before, where the hub cannot be reached. Else the error, and that there is nothing is noted."""
+    """Splits loaded before, where the hub cannot be reached; otherwise raises, and notes if the hub has no such set."""
     import datasets
 
     error = request.explain(problem)
@@ -193,14 +200,14 @@ def _blocks(
 
 @cache
 def _reach(repository: str, revision: str | None) -> str:
-    """The commit of a revision as the hub has it: without an answer `datasets` would take any commit that it knows."""
+    """Commit of a revision on the hub: without an answer `datasets` would take any commit that it knows."""
     from huggingface_hub import HfApi
 
     return str(HfApi().dataset_info(repository, revision=revision).sha)
 
 
 def _root() -> Path:
-    """Where our notes on the cache of `datasets` lie."""
+    """Folder of our notes on the cache of `datasets`."""
     import datasets
 
     return Path(datasets.config.HF_DATASETS_CACHE) / "realingo"
@@ -212,7 +219,7 @@ def _note(request: HubRequest) -> Path:
 
 
 def _remember(note: Path, found: Mapping[str, Any]) -> None:
-    """Write down which files of the cache hold each split, relative to the cache."""
+    """Note which files of the cache hold each split, relative to the cache."""
     root = note.parent.parent
     splits = {split: [entry["filename"] for entry in table.cache_files] for split, table in found.items()}
     inside = {
@@ -224,14 +231,14 @@ def _remember(note: Path, found: Mapping[str, Any]) -> None:
 
 
 def _write(note: Path, facts: Mapping[str, Any]) -> None:
-    """Write a note where it says something new. Without a split: it is not on the hub."""
+    """Write a note if it says something new. A note without a split says that the hub has no such set."""
     text = json.dumps(facts, sort_keys=True)
     if not note.is_file() or note.read_text(encoding="utf-8") != text:
         write_text(note, text)
 
 
 def _read_note(note: Path) -> Mapping[str, Rows] | None:
-    """The splits that a note names, mapped from disk; None without a note, or where they are not there any more."""
+    """Splits that a note names, mapped from disk; None without a note, or where the files are gone."""
     import datasets
 
     root = note.parent.parent
@@ -249,7 +256,7 @@ def _read_note(note: Path) -> Mapping[str, Rows] | None:
 
 
 def _read_block_note(request: HubRequest, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
-    """The splits that a note says are read by blocks, of this commit or of any; None where it names none."""
+    """Splits that a note lists as read by blocks, of this commit or of any; None where it names none."""
     try:
         facts = json.loads(note.read_text(encoding="utf-8"))
         files, noted = dict(facts["files"]), str(facts["commit"])

@@ -65,7 +65,7 @@ repository are never run.
 
 
 def page(sets: Mapping[str, Spec]) -> str:
-    """The page in Markdown."""
+    """Page of the documentation on the data sets `sets`, in Markdown."""
     paper = [language.code for language in parse_pool("paper-65")]
     parts = [INTRO, *_overview(sets, paper), *_overlaps(sets)]
     for task, title in TASKS.items():
@@ -91,7 +91,7 @@ def _overview(sets: Mapping[str, Spec], paper: list[str]) -> Iterator[str]:
 
 
 def _overlaps(sets: Mapping[str, Spec]) -> Iterator[str]:
-    """What stands on what, as `realign.build.overlap` holds a study against it."""
+    """Texts that the data sets are made of, as `realign.build.overlap` compares them."""
     yield "## What stands on what"
     yield ""
     yield "Realigning on the text of a test would show what is tested. So sets of one row are refused as parallel text"

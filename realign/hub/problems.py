@@ -1,4 +1,4 @@
-"""What goes wrong between this machine and the hub, in a line each, with a way out."""
+"""Problems between this machine and the hub, in a line each, with a way out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntr
 
 
 class UnreachableError(InputError):
-    """The hub cannot be asked, and what is request was not got before."""
+    """The hub does not answer, and the data was not loaded before."""
 
 
 @dataclass(frozen=True)
 class HubRequest:
-    """What is asked of the hub: of a repository a configuration or a file, for a language."""
+    """A request to the hub: a configuration or a file of a repository, for a language."""
 
     repository: str
     config: str  # or the name of a file
@@ -30,19 +30,21 @@ class HubRequest:
         return f"{self.repository} on the hub"
 
     def nothing(self) -> NoDataError:
-        """The error that it is not among what there is."""
+        """NoDataError for a configuration or file that does not exist."""
         other = f"; other text is at {self.home}" if self.home else ""
         hint = f"leave {self.language} out, or set data.names{other}"
         return NoDataError(f"{self.where} has nothing for {self.language} ('{self.config}')", hint)
 
     def _by_hand(self) -> str:
-        """How to get the text without the hub; empty where that is not known."""
+        """Hint on how to get the text without the hub; empty where none is known."""
         if not self.home:
             return ""
         return f"get its text from {self.home}" + ("" if "kind =" in self.home else " and give that folder as path")
 
     def explain(self, problem: Exception) -> RealingoError:
-        """What went wrong in loading. NoDataError: it is not there; UnreachableError: the hub cannot be asked."""
+        """Error to raise for a `problem` in loading: NoDataError if the data does not exist, UnreachableError without
+        an answer.
+        """
         if isinstance(problem, RealingoError):
             return problem
         text, kinds = str(problem), kinds_of(problem)

@@ -1,4 +1,4 @@
-"""Rows of a data set, whatever they lie in: a table that `datasets` mapped from disk, or a plain file.
+"""Rows of a data set: a table that `datasets` mapped from disk, or a plain file.
 
     .parquet                    the table
     .jsonl                      an object a line
@@ -6,7 +6,8 @@
     .txt .conll .iob2 .bio      a word and, last, its tag, separated by white space; a blank line between sentences
     .conllu                     the ten columns of CoNLL-U: FORM and UPOS
 
-all but the first also with .gz. A line is a row, whatever quotation marks it has: no text is joined over lines.
+All but the first may end in .gz too. Every line is a row, whatever quotation marks it has: text is never joined over
+lines.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Rows(Protocol):
 
     @property
     def origin(self) -> str:
-        """What of the data set they are: a commit, or a hash of the file."""
+        """Version of the data: a commit, or a hash of the file."""
         ...
 
     @property
@@ -41,19 +42,19 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Mapping[str, Any]]: ...
     def select(self, numbers: Sequence[int]) -> Rows:
-        """The rows with these numbers, in that order."""
+        """Rows with these `numbers`, in that order."""
         ...
 
     def texts(self, *columns: str) -> Iterator[tuple[str, ...]]:
-        """Of every row the texts in some columns, as `text_of` reads them."""
+        """Texts of each row in some `columns`, as `text_of` reads them."""
         ...
 
     def inside(self, column: str) -> Sequence[str]:
-        """The fields of a column of records; () where it holds none."""
+        """Fields of a `column` of records; () where it has none."""
         ...
 
     def label_names(self, column: str) -> Sequence[str]:
-        """What the numbers of a label column mean; () where the labels are words, or not named."""
+        """Names of the numbers in a label `column`; () where labels are words, or have no names."""
         ...
 
 
@@ -92,7 +93,7 @@ class TableRows:
 
 @dataclass(frozen=True)
 class FileRows:
-    """Rows of one file, read whole."""
+    """Rows of one file, read completely."""
 
     items: tuple[Mapping[str, Any], ...]
     columns: tuple[str, ...]
@@ -119,7 +120,10 @@ class FileRows:
 
 
 def read(path: Path, origin: str) -> FileRows:
-    """The rows of a file, by the end of its name. InputError: unreadable, not of that form, or of no form known."""
+    """Rows of the file at `path`, by the end of its name.
+
+    InputError: unreadable, not of that form, or of an unknown form.
+    """
     name = path.name.removesuffix(".gz")
     form = name.rpartition(".")[2]
     if form == "parquet":
@@ -185,9 +189,9 @@ def check_cells(path: Path, number: int, cells: Sequence[str], columns: int) -> 
 
 
 def _unquote(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    """Cells as they were before a table program put quotation marks around those that hold one.
+    """Cells as they were before a table program put quotation marks around those that contain one.
 
-    Only where every cell with a mark is quoted in this way: else marks are text, and one without its partner, as in
+    Only if every cell with a mark is quoted in this way. Otherwise marks are text, and one without its partner, as in
     files written without quoting, must not swallow the rows up to the next.
     """
     marked = [cell for _, cells in lines for cell in cells if '"' in cell]
@@ -272,13 +276,13 @@ def bad(path: Path, number: int, problem: str, hint: str) -> NoReturn:
 
 
 def names_of(form: Any) -> Sequence[str]:
-    """The names that a feature of `datasets` gives to its numbers; () where it gives none."""
+    """Names that `form`, a feature of `datasets`, gives to its numbers; () where it gives none."""
     form = getattr(form, "feature", form)
     return tuple(getattr(form, "names", None) or ())
 
 
 def texts_of(batch: Mapping[str, Any], column: str) -> Iterator[str]:
-    """`text_of` for a batch of rows, column by column."""
+    """`text_of` for a `batch` of rows, one `column`."""
     head, _, inside = column.partition(".")
     if inside:
         return (str((cell or {}).get(inside) or "") for cell in batch[head])
@@ -286,6 +290,6 @@ def texts_of(batch: Mapping[str, Any], column: str) -> Iterator[str]:
 
 
 def text_of(row: Mapping[str, Any], column: str) -> str:
-    """The text in a column of a row; "a.b" is inside a column of records. Nothing there is an empty text."""
+    """Text in a `column` of `row`; "a.b" is inside a column of records. A missing value is an empty text."""
     head, _, inside = column.partition(".")
     return str((row[head] or {}).get(inside) or "") if inside else str(row[head] or "")

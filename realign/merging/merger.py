@@ -1,16 +1,17 @@
-"""Encoders put together from language vectors: one realignment per language, then any subset without another.
+"""Encoders merged from language vectors: one realignment per language, then any subset without another one.
 
 Notations
+
     θ₀      the starting weights                         v_l = θ_l − θ₀, θ_l realigned on language l alone
     θ_S     θ₀ + scale · combine(v_l, l ∈ S), the encoder of subset S
-    φ, h    of a size k: what fine-tuning on the source changed, and its head; θ_S + φ with h is never trained
+    φ, h    for a size k: the change of weights by fine-tuning on the source, and its head; never trained further
 
 Task arithmetic (Ilharco et al. 2023) as a proxy for joint training, as in Merge to Mix (arXiv 2505.16066). φ and h are
-tuned under θ_S of ever other random subsets S of k languages, so that they suit all of them alike: tuned on one
-encoder they score how near others are to it. For no language and for all, φ and h are those of plain fine-tuning.
+tuned under θ_S of many random subsets S of k languages, so that they suit all of them alike: tuned on one encoder they
+would score how near other encoders are to it. For no language and for all, φ and h are those of plain fine-tuning.
 
 A combination works on stacks of rows, [k, r, d] → [r, d], and files are read block by block: of 65 vectors of a large
-encoder never more than a block of each is in memory.
+encoder only a block of each is in memory at a time.
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ class Merger:
         check: Callable[[], None] = lambda: None,
         advance: Advance | None = None,
     ) -> None:
-        """`facts`: what encoder, parallel text, task and realignment are, as in the evaluator's signature. `check`
-        raises where they are so no more, before a vector is kept under them."""
+        """`facts`: encoder, parallel text, task and realignment, as in the evaluator's signature. `check` raises if
+        they have changed, before a vector is stored under them.
+        """
         self._check = check
         self._encoder, self._pairs, self._task, self._settings = encoder, pairs, task, settings
         self._pool, self._facts = sorted(pool), dict(facts)
@@ -66,7 +68,7 @@ class Merger:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def __call__(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> tuple[nn.Module, nn.Module | None]:
-        """The encoder of the languages `codes`, fine-tuned, and the task's head."""
+        """Fine-tuned encoder of the languages `codes`, and the task's head (None without one)."""
         model = self._encoder.copy().to(self._device)
         settings = _merging_of(fidelity)
         add(model, self._language_vectors(codes, fidelity, seed), settings)
@@ -77,12 +79,12 @@ class Merger:
         return model, _head(tuned, self._device)
 
     def _language_vectors(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> dict[str, Vector]:
-        """The vectors of some languages, of every seed asked for."""
+        """Vectors of some languages, for every seed that is needed."""
         seeds = range(seed, seed + _merging_of(fidelity).seeds)
         return {f"{code} {each}": self._language_vector(code, fidelity, each) for code in codes for each in seeds}
 
     def _language_vector(self, code: str, fidelity: Fidelity, seed: int) -> Vector:
-        """v of one language."""
+        """Vector v of one language."""
         precision = _merging_of(fidelity).precision
 
         def make() -> dict[str, Tensor]:
@@ -94,13 +96,13 @@ class Merger:
         return self._keep(make, about, code, fidelity.pairs, precision, seed)
 
     def _tuning_vector(self, size: int, fidelity: Fidelity, seed: int) -> Vector:
-        """φ and h of subsets of `size` languages."""
+        """Vector φ with head h for subsets of `size` languages."""
         about = {name: self._facts[name] for name in (*REALIGNED, "task")}
         asked = fidelity.facts | {"examples": 0}  # more or fewer sentences are scored: φ is the same
         return self._keep(lambda: self._tune(size, fidelity, seed), about, self._pool, size, asked, seed)
 
     def _tune(self, size: int, fidelity: Fidelity, seed: int) -> dict[str, Tensor]:
-        """Fine-tune once, under another subset every few steps."""
+        """Fine-tune once, under a different subset every few steps."""
         settings, rng = _merging_of(fidelity), np.random.default_rng([seed, SUBSET_STREAM])
         model = self._encoder.copy().to(self._device)
         tuner = self._task.tuner(model, fidelity.steps, seed)
@@ -145,7 +147,9 @@ def _head(tuned: Vector, device: torch.device) -> nn.Module | None:
 
 @torch.no_grad()
 def add(model: nn.Module, vectors: Mapping[str, Vector], settings: Merging) -> None:
-    """Add the combined vectors, times the scale, to the weights of `model` in place; their order changes nothing."""
+    """Add the combined `vectors`, times the scale, to the weights of `model` in place; the order of the vectors has no
+    effect.
+    """
     named = sorted(vectors.items())
     for name, weight in model.named_parameters():
         if any(name in each for _, each in named):
@@ -166,7 +170,7 @@ def _combine(
 
 
 def _trim(each: Vector, code: str, name: str, weight: Tensor, settings: Merging) -> Callable[[Tensor], Tensor]:
-    """What is done to the blocks of one vector's tensor, first to last, before they are combined."""
+    """Function to apply to the blocks of one vector's tensor, first to last, before they are combined."""
     if settings.method == "ties":
         least = each.threshold(name, settings.density, weight.numel())
         return lambda block: block.where(block.abs() >= least, 0.0)
@@ -182,12 +186,15 @@ def _average(blocks: Tensor, count: int) -> Tensor:
 
 
 def _mean_of_changed(blocks: Tensor, count: int) -> Tensor:
-    """The mean over the vectors that changed a number: a sub-word of one language is not diluted by the others."""
+    """Mean over the vectors that changed a number: a sub-word of one language is not diluted by the others."""
     return blocks.sum(0) / (blocks != 0).sum(0).clamp(min=1)
 
 
 def _elect_signs(blocks: Tensor, count: int) -> Tensor:
-    """TIES (Yadav et al. 2023), steps 2 and 3: the sign with more mass wins, the mean is over those that have it."""
+    """TIES, steps 2 and 3: the sign with more mass wins; the mean is over the vectors that have it.
+
+    Yadav et al. 2023.
+    """
     agreeing = blocks.where(blocks.sign() == blocks.sum(0).sign(), 0.0)
     return _mean_of_changed(agreeing, count)
 

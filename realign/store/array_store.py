@@ -1,11 +1,11 @@
-"""Flat arrays computed once and mapped from disk: encoded text and word links, found again by what they were made of.
+"""Flat arrays that are computed once and mapped from disk: encoded text and word links, by a key of their inputs.
 
     <cache>/store/<kind>/<key>/manifest.json      names, types, sizes and SHA-256 of the files, and facts about them
     <cache>/store/<kind>/<key>/<name>.bin         one array
 
-`key` is a hash of everything the arrays depend on. A folder appears whole or not at all: it is written under another
-name, flushed and renamed. It is verified, every byte, when a process opens it first; what does not match its manifest
-is built again. Where the cache cannot be written the arrays are kept in memory and a line says so.
+`key` is a hash of everything that the arrays depend on. A folder is written completely or not at all: under another
+name, flushed and renamed. When a process first opens it, every byte is verified; a folder that does not match its
+manifest is built again. If the cache cannot be written, the arrays are kept in memory and a line says so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class StoredArrays:
-    """What one key holds."""
+    """Arrays and facts stored under one key."""
 
     arrays: Arrays
     facts: Mapping[str, Any]
@@ -45,22 +45,22 @@ class StoredArrays:
 
 @dataclass
 class ArrayStream:
-    """A stream of pieces of flat arrays, each of one type throughout, and facts about the whole."""
+    """Pieces of flat arrays, each array of one type throughout, and facts about the whole."""
 
     pieces: Iterable[Arrays]
     facts: dict[str, Any]
 
 
 def key_of(*facts: object) -> str:
-    """A hash of JSON values: the name under which arrays that depend on them are kept."""
+    """Hash of the JSON values `facts`: the name under which arrays that depend on them are stored."""
     return hashlib.sha256(json.dumps([FORMAT, *facts], sort_keys=True).encode()).hexdigest()[:32]
 
 
 def load_or_compute(kind: str, key: str, make: Callable[[], ArrayStream]) -> StoredArrays:
-    """The arrays of `key`, mapped from disk; computed by `make` where they are not there or damaged.
+    """Arrays of `kind` and `key`, mapped from disk; computed by `make` if they are missing or damaged.
 
-    Processes that want the same key wait for the first of them. `make` may be called twice: a full disk is noticed
-    when half is written, and the arrays are then made again in memory.
+    Other processes that need the same key wait for the first. `make` may be called twice: a full disk is noticed when
+    half is written, and the arrays are then made again in memory.
     """
     folder = cache_root() / "store" / kind / key
     shelf = open_folder(folder)
@@ -79,12 +79,12 @@ def load_or_compute(kind: str, key: str, make: Callable[[], ArrayStream]) -> Sto
 
 
 def find(kind: str, key: str) -> StoredArrays | None:
-    """What is kept under a key, None where there is nothing whole."""
+    """Arrays stored under `kind` and `key`; None where there are none, or damaged ones."""
     return open_folder(cache_root() / "store" / kind / key)
 
 
 def open_folder(folder: Path) -> StoredArrays | None:
-    """What a folder holds, or None where it is absent, incomplete or not what its manifest says."""
+    """Arrays in `folder`; None where it is missing, incomplete or does not match its manifest."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: (folder / f"{name}.bin", about) for name, about in manifest["files"].items()}
@@ -105,7 +105,9 @@ def open_folder(folder: Path) -> StoredArrays | None:
 
 @cache
 def _digest(path: Path, _changed: int) -> str:
-    """Read once a process while the file stays as it is: text that languages share is opened for each of them."""
+    """SHA-256 of the file, read once a process while it stays unchanged: text that languages share is opened for each
+    of them.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -134,7 +136,7 @@ def _write(folder: Path, make: Callable[[], ArrayStream]) -> None:
 
 
 def _pour(pieces: Iterable[Arrays], workshop: Path) -> dict[str, dict[str, Any]]:
-    """Append each piece to its array's file; what the manifest says of the files."""
+    """Append each piece to its array's file, and return the entries of the files in the manifest."""
     files: dict[str, Any] = {}
     digests: dict[str, Any] = {}
     about: dict[str, dict[str, Any]] = {}

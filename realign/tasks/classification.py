@@ -1,4 +1,4 @@
-"""Classification: a label for a sentence or a pair of sentences, read off the first token or the mean; accuracy."""
+"""Classification: a label for a sentence or a pair of sentences, from the first token or the mean; accuracy."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class EncodedExamples:
 class Classification:
     """One label per example. The labels are those of the source's training examples; others are never right.
 
-    What lies beyond the longest length is not read (of a pair the longer sentence is cut first); a log line tells the
-    share of words lost at evaluation.
+    Text beyond the longest length is not read (of a pair the longer sentence is cut first); a log line gives the share
+    of words lost at evaluation.
     """
 
     def __init__(
@@ -140,13 +140,13 @@ class Classification:
 
 
 def check_several(labels: Sequence[str], source: str) -> None:
-    """InputError where there is nothing to tell apart. `source`: the language that has them."""
+    """InputError if all `labels` are the same. `source`: the language that has them."""
     if len(labels) < 2:
         raise InputError(f"all training examples of {source} have one label", "a task needs at least two")
 
 
 def share_truncated(table: RaggedTable, examples: Sequence[Classified]) -> float:
-    """The share of words of which no sub-word is in the table."""
+    """Share of the words of `examples` without any sub-word in `table`."""
     words = sum(len(example.first) + len(example.second or ()) for example in examples)
     seen = sum(int(first_subwords(table.take(rows)[2]).sum()) for rows in table.chunks(EVALUATION_BATCH))
     return 1 - seen / max(1, words)

@@ -76,7 +76,10 @@ class Retrieval:
         limit: int = 0,
         advance: Advance | None = None,
     ) -> dict[str, Tally]:
-        """Two questions a sentence: its translation, and whose translation it is. A text that occurs twice is one."""
+        """Tally of each of `languages`: for each sentence, find its translation, and find the sentence it translates.
+
+        The first `limit` pairs (0: all) of `split`. Equal texts are one.
+        """
         bitext = self._bitext(tuple(languages), split, limit)
         unit = nn.functional.normalize(self._means(model, bitext.windows, advance), dim=1)
         counts: list[tuple[int, int]] = []
@@ -102,7 +105,7 @@ class Retrieval:
         return self._known[languages, split, limit]
 
     def _means(self, model: nn.Module, cut: Windows, advance: Advance | None) -> Tensor:
-        """[sentences, d] on the CPU: mean states over all sub-words of a sentence, whatever windows they are in."""
+        """Mean states [sentences, d] on the CPU over all sub-words of a sentence, whatever windows they are in."""
         sums = torch.zeros(int(cut.owner.max()) + 1, self._encoder.width)
         count = torch.zeros(len(sums))
         for rows, word, states in states_of(model, cut.table, lambda word: word >= 0, self._layer, advance):

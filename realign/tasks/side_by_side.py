@@ -43,7 +43,7 @@ SHARE = 0.5  # of the memory that is free, to be filled
 
 
 def can_stack(model: Any, settings: Realignment) -> bool:
-    """Can candidates of this kind be trained side by side?"""
+    """True if candidates of this `model` and these `settings` can be trained side by side."""
     net = net_of(model.train()) if isinstance(model, nn.Module) else None
     plain = settings.lora is None and settings.freeze in ("none", "lower") and settings.anchor == 0
     return plain and net is not None and not net.dropout and not net.attention_dropout
@@ -62,7 +62,7 @@ def room(model: Any, settings: Realignment, tokens: int = 20) -> int:
 
 
 def can_stack_run(run: CandidateRun, settings: Realignment, steps: int) -> bool:
-    """Can this run be one of several? Each of its steps must have something to compare."""
+    """True if `run` can be one of several: each of its `steps` must have something to compare."""
     plan = plan_of(run, settings, steps) if run.pairs else None
     return plan is not None and all(len(plan.batch(step).rows) for step in range(steps))
 
@@ -70,9 +70,9 @@ def can_stack_run(run: CandidateRun, settings: Realignment, steps: int) -> bool:
 def train(
     model: Any, runs: Sequence[CandidateRun], settings: Realignment, task: TransferTask, fidelity: Fidelity
 ) -> Iterator[tuple[nn.Module, nn.Module | None]]:
-    """For each run the realigned and fine-tuned encoder, good for evaluation until the next is asked for; its head.
+    """For each of `runs` the realigned and fine-tuned encoder, valid until the next one is requested, and its head.
 
-    `model` is the start, changed in place. All runs have pairs, or none has.
+    `model` is the start, changed in place. Either all runs have pairs, or none has.
     """
     tuners = [tuner for run in runs if (tuner := task.tuner(model, fidelity.steps, run.seed))]
     texts = [text for run in runs for text in vocabularies(run.pairs)]
@@ -146,7 +146,7 @@ class TuneSteps(Steps):
 
 
 def _gold(batch: TrainingBatch) -> Tensor:
-    """[n, t] the label of each sub-word that an answer is read off."""
+    """Label of each sub-word that an answer is read from, [n, t]."""
     mark = torch.full(batch.ids.shape, NONE)
     mark[batch.wanted] = batch.gold
     return mark

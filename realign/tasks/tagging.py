@@ -1,4 +1,4 @@
-"""Tagging: a label for every word, read off its first sub-word; parts of speech by accuracy, entities by span F1."""
+"""Tagging: a label for every word, from its first sub-word; parts of speech by accuracy, entities by span F1."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Tagging:
     def __init__(
         self, encoder: Encoder, labelled: Labelled, source: str, settings: FineTuning, count: CountUnits | None = None
     ) -> None:
-        """`count` says what of a sentence is counted: `right_words` (the default) or `right_spans`."""
+        """`count` gives what a sentence adds to its tally: `right_words` (the default) or `right_spans`."""
         self._encoder, self._labelled, self._settings = encoder, labelled, settings
         self._count = count or right_words
         self._source = source
@@ -116,7 +116,7 @@ class Tagging:
         return self._known[languages, split, limit]
 
     def _guess(self, model: nn.Module, head: nn.Module, sentences: EncodedSentences, advance: Advance | None) -> Tensor:
-        """[sentences, words] tag numbers; −1 for a word without any sub-word."""
+        """Tag numbers [sentences, words]; −1 for a word without any sub-word."""
         cut = sentences.windows
         guess = torch.full((len(sentences.gold), max(map(len, sentences.gold), default=0)), -1)
         for rows, word, states in states_of(model, cut.table, first_subwords, advance=advance):
@@ -127,7 +127,7 @@ class Tagging:
         return guess
 
     def _encode_training(self, training: Sequence[Tagged]) -> TrainingSet:
-        """Training sentences are cut at the longest length; what lies beyond teaches nothing."""
+        """Training data. Sentences are cut at the longest length; the words beyond it are not learned."""
         table = self._encoder.encode([sentence.words for sentence in training], self._settings.max_length)
         read = sum(int(first_subwords(table.take(rows)[2]).sum()) for rows in table.chunks(EVALUATION_BATCH))
         if lost := sum(len(sentence.words) for sentence in training) - read:
@@ -148,12 +148,12 @@ class Tagging:
 
 
 def right_words(gold: Tags, guess: Tags) -> tuple[int, int]:
-    """Accuracy: correct words and all words."""
+    """Accuracy: number of words where `guess` agrees with `gold`, and number of words."""
     return sum(a == b for a, b in zip(gold, guess, strict=True)), len(gold)
 
 
 def right_spans(gold: Tags, guess: Tags) -> tuple[int, int]:
-    """F1 of entities (span and type), as a ratio of sums: twice the hits, and all spans said plus all there are.
+    """F1 of entities (span and type) as a ratio of sums: twice the common spans, and all spans of `gold` and `guess`.
 
     Spans as CoNLL's script reads them (seqeval, not strict): an I- without its B- begins an entity.
     """
@@ -164,7 +164,7 @@ def right_spans(gold: Tags, guess: Tags) -> tuple[int, int]:
 
 
 def check_entities(tags: Sequence[str], source: str) -> None:
-    """InputError where these are not the tags of entities in IOB2. `source`: the language that has them."""
+    """InputError if `tags` are not entity tags in IOB2. `source`: the language that has them."""
     strange = [tag for tag in tags if tag != OUTSIDE and tag[:2] not in ("B-", "I-")]
     if strange or tags == (OUTSIDE,):
         what = f"has the tag '{strange[0]}', which is no IOB2 tag" if strange else "has no entity"

@@ -1,4 +1,6 @@
-"""Labels of an evaluated split that training never saw: no model can say them, so they are told or refused."""
+"""Labels of an evaluated split that do not occur in training: no model can predict them, so they are reported or
+refused.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ ONE_SCHEME = "write labels the same way in every file"
 
 
 def check_labels(language: str, split: str, labels: Iterable[str], known_labels: Collection[str]) -> None:
-    """Warn of labels that are not among the `taught` ones, with how often they occur.
+    """Warn of `labels` that are not among the `known_labels`, with their counts.
 
-    InputError where one differs from a taught label by case alone, or where not one label is known.
+    InputError: one differs from a known label by case alone, or none of them is known.
     """
     counts = Counter(labels)
     unseen = {label: counts[label] for label in sorted(counts) if label not in known_labels}

@@ -1,4 +1,4 @@
-"""Which sentence pairs each step of a realignment sees, and their encoded text laid out ahead of the steps."""
+"""Batches of a realignment: the sentence pairs of each step, with their encoded text prepared ahead of the steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Batch:
 
     @property
     def loss_mask(self) -> Tensor:
-        """[2b, t] the sub-words that the loss looks at: all, or those of linked words."""
+        """Sub-words that the loss uses [2b, t]: all, or those of linked words."""
         visible = self.word >= 0
         if self.words is None:
             return visible
@@ -40,7 +40,7 @@ class Batch:
         return linked.gather(1, self.word.clamp(min=0)) & visible
 
     def pieces(self, size: int) -> Iterator[tuple[Tensor, Batch]]:
-        """Cut into batches of at most `size` sentences, each with the numbers [m] of the vectors it holds."""
+        """Parts of the batch with at most `size` sentences, each with the numbers [m] of the vectors in it."""
         for start in range(0, len(self.ids), size):
             inside = torch.nonzero((self.rows >= start) & (self.rows < start + size))[:, 0]
             if not len(inside):
@@ -64,7 +64,7 @@ class BatchPlan:
 
     @property
     def counts(self) -> list[int]:
-        """Number of pairs of each language that all steps together see."""
+        """Number of pairs of each language in all steps together."""
         return np.bincount(self._choice[:, :, 0].ravel(), minlength=len(self._pairs)).tolist()
 
     def batch(self, step: int) -> Batch:
@@ -82,7 +82,7 @@ class BatchPlan:
         return Batch(ids, mask, word, rows, torch.from_numpy(links.words.T.reshape(-1).astype(np.int64)))
 
     def _lay_out(self, number: int) -> _Window:
-        """The sentences of a window of steps in memory, language by language."""
+        """Sentences of a window of steps in memory, language by language."""
         language, pair = self._choice[number * self._steps :][: self._steps].reshape(-1, 2).T
         order = np.argsort(language, kind="stable")
         place = np.empty_like(order)
@@ -104,7 +104,10 @@ class _Window:
 
 
 def draw(sizes: Sequence[int], steps: int, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """[steps, batch, 2] (language, pair): languages take turns in random order, each walks through its own pairs."""
+    """Language and pair of every example, [`steps`, `batch`, 2]; `sizes` has the number of pairs of each language.
+
+    Languages take turns in random order (`rng`), and each goes through its own pairs.
+    """
     count = steps * batch
     rounds = -(-count // len(sizes))
     language = np.concatenate([rng.permutation(len(sizes)) for _ in range(rounds)])[:count]

@@ -1,7 +1,7 @@
-"""Parallel text as the loop takes it: encoded once, with word links where the loss needs them, mapped from the store.
+"""Parallel text for the training loop: encoded once, with word links where the loss needs them, mapped from the store.
 
-A side's text is stored under a hash of itself, so the source side that many languages share is encoded once. What the
-pairs of a language are made of is stored under the corpus's signature: the text is not even read a second time.
+The text of a side is stored under a hash of itself, so the source side that many languages share is encoded once. The
+data of a language's pairs is stored under the corpus's signature: the text is not even read a second time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PairStore:
     def __init__(
         self, encoder: Encoder, parallel: Parallel, settings: Realignment, advance: Advance | None = None
     ) -> None:
-        """`advance` hears how far reading, tokenizing and aligning are."""
+        """`advance` is called as text is read, tokenized and aligned."""
         self._advance: Advance = advance or (lambda what, done, total: None)
         self._encoder, self._parallel, self._settings = encoder, parallel, settings
         self._signature = parallel.signature
@@ -62,16 +62,16 @@ class PairStore:
         self._about: dict[str, Mapping[str, Any]] = {}
 
     def of(self, language: str) -> EncodedPairs:
-        """The training pairs of a language. InputError: there are none, or the filter left none."""
+        """Training pairs of `language`. InputError: there are none, or the filter left none."""
         if language not in self._known:
             self._known[language] = self._load(language)
         return self._known[language]
 
     def about(self, language: str) -> Mapping[str, Any]:
-        """Counts and hashes of the training pairs.
+        """Counts and hashes of the training pairs of `language`.
 
-        `available`: all; `pairs`: those in use; `dropped`: by reason, of a sample while it was chosen; `source` and
-        `target`: hashes.
+        `available`: all pairs; `pairs`: those in use; `dropped`: the others by reason (of a sample, those dropped while
+        choosing); `source` and `target`: hashes.
         """
         self.of(language)
         return self._about[language]
@@ -98,7 +98,7 @@ class PairStore:
             log.warning(message, language, full, sum(map(len, sides)), limit)
 
     def _describe(self, language: str, pairs: Sequence[Pair]) -> ArrayStream:
-        """What the two sides hash to, what the filter dropped, and the links: all that is kept of the pairs."""
+        """Hashes of both sides, counts of dropped pairs, and the links: everything that is stored of the pairs."""
         ours, theirs, count = hashlib.sha256(), hashlib.sha256(), 0
         any_text, expected = False, len(pairs.every if isinstance(pairs, FilteredPairs) else pairs)
         for pair in pairs:
@@ -153,7 +153,7 @@ class PairStore:
         self._check()
 
     def _link(self, language: str, pairs: Iterable[Pair], source: RaggedTable, target: RaggedTable) -> Iterator[Arrays]:
-        """Links of informative words that are still there after truncation."""
+        """Links of informative words that remain after truncation."""
         assert self._align is not None
         yield {"offsets": np.zeros(1, dtype=np.int64)}
         start = base = 0
@@ -169,13 +169,13 @@ class PairStore:
         self._check()
 
     def _check(self) -> None:
-        """What was read just now may be kept under the signature only if that is still the text's."""
+        """ChangedError if the text changed since its signature was made: it must not be stored under that signature."""
         if self._parallel.signature != self._signature:
             raise ChangedError("the parallel text changed while it was read", RESTORE)
 
 
 def encoding_facts(encoder: Encoder, max_length: int) -> list[Any]:
-    """Everything that says which sub-words a text becomes."""
+    """Facts that decide the sub-words of a text: `encoder` and `max_length`."""
     return [encoder.tokenizer_signature, encoder.limit(max_length)]
 
 
@@ -196,7 +196,7 @@ def _stored_links(shelf: StoredArrays) -> WordLinks:
 
 
 def _visible(linked: WordLinks, source: RaggedTable, target: RaggedTable) -> WordLinks:
-    """Without the links of words that lost their sub-words to truncation."""
+    """Links without those of words whose sub-words were truncated."""
     pair = np.repeat(np.arange(len(linked)), np.diff(linked.offsets))
     seen = _contains(source, pair, linked.words[:, 0]) & _contains(target, pair, linked.words[:, 1])
     counts = np.bincount(pair[seen], minlength=len(linked))
@@ -204,7 +204,7 @@ def _visible(linked: WordLinks, source: RaggedTable, target: RaggedTable) -> Wor
 
 
 def _contains(table: RaggedTable, row: np.ndarray, word: np.ndarray) -> np.ndarray:
-    """Has sentence row[i] a sub-word of word[i]? [m], [m] → [m]."""
+    """True where sentence row[i] has a sub-word of word[i]. [m], [m] → [m]."""
     owner = np.repeat(np.arange(len(table)), np.diff(table.offsets))
     scale = int(max(table.word.max(initial=0), word.max(initial=0))) + 2
     return np.isin(row * scale + word, owner * scale + table.word)

@@ -25,7 +25,7 @@ from realign.training.optimizer import CLIP, warmup_decay
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a small encoder is and how long it is trained by masked language modelling (Devlin et al. 2019)."""
+    """Size of a small encoder and length of its training by masked language modelling (Devlin et al. 2019)."""
 
     vocabulary: int = 6000  # sub-words
     layers: int = 2
@@ -38,7 +38,11 @@ class Shape:
 
 
 def pretrain(texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, advance: Advance | None = None) -> Path:
-    """Train tokenizer and encoder on monolingual `texts` and leave them in `output`, complete or not at all."""
+    """Train tokenizer and encoder on the monolingual `texts` (language → sentences as words) and write them to
+    `output`.
+
+    The folder is written completely or not at all. Returns its path.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
@@ -70,7 +74,7 @@ def text_signature(texts: Mapping[str, Words]) -> str:
 def _train_tokenizer(texts: Mapping[str, Words], shape: Shape) -> Any:
     """Byte-pair encoding with a mark before each word (Sennrich et al. 2016; Kudo and Richardson 2018).
 
-    Not WordPiece: its trainer breaks ties by the order of a hash map, so the same text gives other vocabularies.
+    Not WordPiece: its trainer breaks ties by the order of a hash map, so the same text gives different vocabularies.
     """
     core = Tokenizer(models.BPE(unk_token="[UNK]", fuse_unk=True))
     core.normalizer = normalizers.NFC()

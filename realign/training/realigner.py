@@ -1,4 +1,4 @@
-"""The realignment loop: as many sentence pairs in total for every subset, drawn evenly from its languages."""
+"""Realignment loop: the same total number of sentence pairs for every subset, drawn evenly from its languages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def realign(
     seed: int,
     advance: Advance | None = None,
 ) -> None:
-    """Realign `model` in place on the union of `pairs` (language → its pairs), `steps` batches in all.
+    """Realign `model` in place on the union of `pairs` (language → its pairs), in `steps` batches.
 
     Equal arguments give equal weights, bit for bit, on one machine with one number of threads.
     """
@@ -56,7 +56,7 @@ def realign(
 
 
 def loss_vectors(states: Tensor, batch: Batch, pooling: str) -> Tensor:
-    """Token states [2b, t, d] → [2N, d], the sentences or words that the loss compares."""
+    """Vectors [2N, d] of the sentences or words that the loss compares, from token `states` [2b, t, d] of `batch`."""
     word = batch.word.to(states.device)
     if batch.words is None:
         return sentence_vectors(states, word, pooling)
@@ -64,12 +64,12 @@ def loss_vectors(states: Tensor, batch: Batch, pooling: str) -> Tensor:
 
 
 def vocabularies(pairs: Mapping[str, EncodedPairs]) -> list[np.ndarray]:
-    """The sub-words of each side of each language."""
+    """Sub-words of each side of each language in `pairs`."""
     return [side.vocabulary for each in pairs.values() for side in (each.source, each.target)]
 
 
 def check_fit(model: nn.Module, settings: Realignment) -> None:
-    """InputError where the recipe names a layer or a block that the encoder does not have."""
+    """InputError if `settings` name a layer or a block that `model` does not have."""
     depth = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
     if not -depth - 1 <= settings.layer <= depth:
         raise InputError(f"there is no layer {settings.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …")
@@ -77,9 +77,9 @@ def check_fit(model: nn.Module, settings: Realignment) -> None:
 
 
 class Realigner:
-    """One realignment of `model`, in place, a step at a time: so that it can take turns, be saved and go on later.
+    """Realignment of `model`, in place, one step at a time, so that it can alternate, be saved and continue later.
 
-    What changes is the model, `head`, the optimizer, `position` and `micro`; all else follows from the arguments.
+    The model, `head`, the optimizer, `position` and `micro` change; everything else follows from the arguments.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Realigner:
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """Everything with weights that change."""
+        """Modules whose weights change, by name."""
         return {"model": self.model, "head": self.head}
 
     @property
@@ -116,7 +116,9 @@ class Realigner:
         return {"optimizer": self.optimizer}
 
     def resume(self, position: int, micro: int) -> None:
-        """Go on as after `position` steps; the weights and moments of then are put in by the caller."""
+        """Continue as after `position` steps, with passes of at most `micro` sentences; the caller restores weights and
+        moments.
+        """
         self.position, self.micro = position, micro
 
     @property
@@ -125,12 +127,12 @@ class Realigner:
 
     @property
     def pairs_by_language(self) -> dict[str, int]:
-        """Pairs of each language that all steps see; a corpus that is smaller is walked through more than once."""
+        """Number of pairs of each language in all steps; a small corpus is passed through more than once."""
         return dict(zip(self._names, self._plan.counts, strict=True))
 
     @property
     def loss(self) -> float:
-        """Mean over some of the last steps; not a number before the first look."""
+        """Mean loss over some of the last steps; not a number before the first look."""
         return self._guard.recent
 
     def step(self) -> None:
@@ -146,7 +148,10 @@ class Realigner:
         self.position += 1
 
     def beside(self, steps: int) -> Callable[[int], None]:
-        """A function to call before each of `steps` steps of another training: it takes its share of the steps left."""
+        """Function to call before each of `steps` steps of another training.
+
+        It spreads the remaining steps over them.
+        """
 
         def follow(step: int) -> None:
             while self.position < (step + 1) * self.steps // steps:
@@ -155,11 +160,14 @@ class Realigner:
         return follow
 
     def look(self) -> None:
-        """RunError where a loss since the last look was not a number: nothing after it is worth keeping."""
+        """Check the losses since the last look.
+
+        RunError: one was not a number, so nothing after it is worth keeping.
+        """
         self._guard.look()
 
     def finish(self) -> None:
-        """After the last step: look at the last losses, leave a plain encoder."""
+        """Check the last losses and restore a plain encoder, after the last step."""
         self.look()
         self._descent.finish()
         self._widen()
@@ -168,7 +176,7 @@ class Realigner:
             self._adapted = None
 
     def _gradients(self, batch: Batch) -> Tensor:
-        """The loss of a batch, its gradient left in the parameters; in smaller pieces where the device has no room."""
+        """Loss of a batch, with its gradient in the parameters; in smaller pieces if the device has no room."""
         while True:
             try:
                 return self._at_once(batch) if self.micro >= len(batch.ids) else self._in_pieces(batch)
@@ -208,7 +216,10 @@ class Realigner:
         return loss
 
     def _vectors(self, batch: Batch, number: int) -> Tensor:
-        """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
+        """Vectors [2N, d] of the sentences or words that the loss compares.
+
+        Dropout depends on the `number` of the piece.
+        """
         chance = fork_random_state(self._device, self.seed, DROPOUT_STREAM, self.position, number)
         with chance, autocast(self._device, self.settings.precision):
             self._states = self._states or States(self.model)
@@ -219,14 +230,14 @@ class Realigner:
         return nt_xent(self.head(vectors), self.settings.temperature, self.settings.negatives)
 
     def _split_weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """The weights of the model to train, and those to hold. InputError: freeze names what is not there."""
+        """Weights of the model to train, and those to hold. InputError: freeze names blocks that do not exist."""
         wanting = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         free = trainable_parameters(self.model, self.settings.freeze) if self.settings.lora is None else wanting
         kept = {id(parameter) for parameter in free}
         return free, [parameter for parameter in wanting if id(parameter) not in kept]
 
     def _check_reach(self) -> None:
-        """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
+        """InputError if the layer does not exist, or no trained weight can change its states."""
         check_fit(self.model, self.settings)
         ids = torch.zeros(1, 3, dtype=torch.long)
         with without_gradients(self._split_weights()[1]), fork_random_state(self._device, self.seed):

@@ -25,10 +25,10 @@ class LoRA(Section):
 
 @dataclass(frozen=True)
 class Realignment(Section):
-    """How the encoder is realigned. Defaults suit a small encoder; the paper's for XLM-R-base: lr 7.5e-6, 24,544 steps
-    of 16.
+    """Settings of a realignment.
 
-    SettingError where two settings exclude each other.
+    Defaults suit a small encoder; the paper's for XLM-R-base: lr 7.5e-6, 24,544 steps of 16. SettingError where two
+    settings exclude each other.
     """
 
     loss: Literal["sentence", "word"] = setting(
@@ -89,7 +89,7 @@ class Realignment(Section):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Everything that can change the weights beside the data and the number of steps, as JSON values."""
+        """Settings that can change the weights, apart from the data and the number of steps, as JSON values."""
         elsewhere = ("steps", "dictionary", "alignments")  # in the fidelity, and in the signature of the text
         whole = {key: value for key, value in asdict(self).items() if key not in elsewhere}
         return {**whole, "aligner": self.aligner if self.loss == "word" else None}
@@ -134,7 +134,7 @@ class Realignment(Section):
 
 @dataclass(frozen=True)
 class Tuning(Section):
-    """What a study file may say of the steps of fine-tuning."""
+    """Settings of the fine-tuning steps that a study file may set."""
 
     batch: Count = setting(16, "Sentences in one step of fine-tuning.")
     lr: Rate = setting(1e-3, "Highest learning rate of fine-tuning (AdamW without weight decay).")
@@ -143,7 +143,7 @@ class Tuning(Section):
 
 @dataclass(frozen=True)
 class FineTuning(Tuning):
-    """How to fine-tune: AdamW, 10 % linear warm-up then linear decay.
+    """Settings of fine-tuning: AdamW, 10 % linear warm-up, then linear decay.
 
     The paper's: batch 32; 5 epochs for POS and NER, 2 for classification (arXiv 2511.06497).
     """

@@ -35,7 +35,7 @@ PIECES = 8  # the same for the sentences that fill up
 
 @dataclass(frozen=True)
 class CandidateRun:
-    """One candidate: what it is realigned on (language → pairs), and its seed."""
+    """One candidate: its data to realign on (language → pairs), and its seed."""
 
     pairs: Mapping[str, EncodedPairs]
     seed: int
@@ -52,7 +52,7 @@ class StepInputs:
 
 
 class Steps:
-    """Steps of one kind. What changes from step to step is laid out a step ahead, in a thread of its own."""
+    """Steps of one kind. The data of a step is prepared one step ahead, in a thread of its own."""
 
     _steps: int  # in all
 
@@ -77,7 +77,7 @@ class Steps:
             self.taken += 1
 
     def finish(self) -> None:
-        """After the last step. RunError where a loss was not a number."""
+        """Wait for the last step. RunError: a loss was not a number."""
         self._ahead.shutdown()
         self._graphs.clear()
         self._guard.look()
@@ -193,7 +193,7 @@ class RealignSteps(Steps):
 
 
 def cross_entropy(answers: Tensor, gold: Tensor) -> Tensor:
-    """Mean over the places that have a label. answers [.., n, c], gold [.., n] → [..]."""
+    """Mean cross-entropy [..] of `answers` [.., n, c] over the places that have a label in `gold` [.., n]."""
     flat = nn.functional.cross_entropy(
         answers.flatten(0, -2), gold.flatten().long(), ignore_index=NONE, reduction="none"
     )
@@ -201,7 +201,7 @@ def cross_entropy(answers: Tensor, gold: Tensor) -> Tensor:
 
 
 def _loss_marks(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
-    """mark [n, t]: the sentence or word of each sub-word that the loss looks at, numbered; the vectors [3, v]."""
+    """Numbers [n, t] of the sentence or word that each sub-word belongs to in the loss, and the vectors [3, v]."""
     visible = batch.loss_mask
     pairs = len(batch.rows) // 2
     partner = np.roll(np.arange(2 * pairs), -pairs)
@@ -222,9 +222,10 @@ def _loss_marks(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
 
 
 def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]) -> StepInputs:
-    """ids, mask and mark, [n, t] each, of every candidate, without padding; short ones are filled up.
+    """Inputs of one step from the ids, mask and mark ([n, t] each) of every candidate in `batches`, without padding.
 
-    What fills a candidate up are sentences of their own, which nobody asks for and no other sees.
+    Short candidates are filled up with sentences of their own, which no result uses and no other sentence attends to.
+    `vectors` are those that the loss compares.
     """
     kept = [np.flatnonzero(mask.numpy()) for _, mask, _ in batches]
     size = _up(max(map(len, kept)), ROUND)

@@ -1,14 +1,13 @@
-"""Word aligners: which word of a sentence translates which of its partner. Pure functions of a similarity matrix.
+"""Word aligners: links between the words of a sentence and of its translation.
 
 Notations
+
     m, n        words of the source sentence and of its translation
     similarity  [..., m, n]; a batch of sentences of unequal length is filled with −∞
     mask        [..., m, n] true where word i is linked with word j
 
-From the recipe to a word aligner: what links the words of sentence pairs, a chunk at a time.
-
-mutual, itermax               from the similarity of word vectors under the starting encoder (above)
-gold, dictionary, pharaoh     from links that the pairs carry already: the corpus's own, or corpora/word_links.py's
+mutual, itermax pure functions of the similarity of word vectors under the starting encoder gold, dictionary, pharaoh
+links that the pairs have already: the corpus's own, or those of corpora/word_links.py
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ class WordLinks:
         return len(self.offsets) - 1
 
     def select(self, rows: np.ndarray) -> WordLinks:
-        """The links of the chosen pairs, in that order, in memory."""
+        """Links of the chosen pairs `rows`, in that order, in memory."""
         places, offsets = spans(self.offsets, rows)
         return WordLinks(np.asarray(self.words[places]), offsets)
 
 
 def mutual(similarity: Tensor) -> Tensor:
-    """Words that are each other's nearest: argmax both ways (Jalili Sabet et al. 2020, "Argmax"). → mask."""
+    """Mask of the words that are each other's nearest by `similarity` (Jalili Sabet et al. 2020, "Argmax")."""
     real = torch.isfinite(similarity)
     if not similarity.numel():  # a side without words has no nearest one
         return real
@@ -68,10 +67,10 @@ def mutual(similarity: Tensor) -> Tensor:
 
 
 def itermax(similarity: Tensor, rounds: int = 2) -> Tensor:
-    """Mutual nearest words, then again among what is left (Jalili Sabet et al. 2020, "Itermax"). → mask.
+    """Mask of mutual nearest words, found again in what is left for `rounds` (Jalili Sabet et al. 2020, "Itermax").
 
-    Cosines in [−1, 1]. In each further round a pair of linked words is out, and one with a linked word counts 0.9 of
-    its similarity (moved to [0, 1]); so a word can get a second link.
+    `similarity` are cosines in [−1, 1]. In each further round a pair of linked words is out, and a pair with one linked
+    word counts 0.9 of its similarity (moved to [0, 1]); so a word can get a second link.
     """
     found = mutual(similarity)
     closeness = (similarity + 1) / 2
@@ -83,7 +82,7 @@ def itermax(similarity: Tensor, rounds: int = 2) -> Tensor:
 
 
 def links_of(mask: Tensor) -> list[Links]:
-    """The links of each pair of a batch [b, m, n]."""
+    """Links of each pair of a batch, from `mask` [b, m, n]."""
     found: list[list[tuple[int, int]]] = [[] for _ in range(len(mask))]
     for pair, i, j in mask.nonzero().tolist():
         found[pair].append((i, j))
@@ -91,13 +90,15 @@ def links_of(mask: Tensor) -> list[Links]:
 
 
 def one_to_one(links: Links) -> Links:
-    """Only links whose two words have no other link."""
+    """Those of `links` whose two words have no other link."""
     left, right = [i for i, _ in links], [j for _, j in links]
     return tuple((i, j) for i, j in links if left.count(i) == 1 and right.count(j) == 1)
 
 
 def informative(links: Links, source: tuple[str, ...], target: tuple[str, ...]) -> Links:
-    """One-to-one links between words that are not spelled the same: identical words are aligned already."""
+    """Those of `links` that are one to one and between words of different spelling: identical words are aligned
+    already.
+    """
     return tuple((i, j) for i, j in one_to_one(links) if source[i] != target[j])
 
 
@@ -106,7 +107,7 @@ def alignment_error_rate(
 ) -> float:
     """1 − (|A ∩ S| + |A ∩ P|) / (|A| + |S|) over all sentence pairs (Och and Ney 2003, eq. 25); 0 is perfect.
 
-    A: `found`; S: `sure` gold links; P: `possible` ones, among them the sure (none given: the sure alone).
+    A: `found` links; S: `sure` gold links; P: `possible` ones, which include the sure (None: the sure alone).
     """
     found_links = [set(some) for some in found]
     gold = [set(some) for some in sure]
@@ -120,20 +121,20 @@ BY_SIMILARITY: dict[str, Callable[[Tensor], Tensor]] = {"mutual": mutual, "iterm
 
 
 class WordAligner(Protocol):
-    """Pure: equal pairs, equal links."""
+    """A function from sentence pairs to word links. Pure: equal pairs, equal links."""
 
     @property
     def signature(self) -> str:
-        """Names everything but the pairs that the links depend on."""
+        """Name of everything, except the pairs, that the links depend on."""
         ...
 
     def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
-        """The links of each of `pairs`, whose encoded sides are `source` and `target`."""
+        """Links of each of `pairs`, with the encoded sides `source` and `target`."""
         ...
 
 
 def aligner(settings: Realignment, encoder: Encoder) -> WordAligner:
-    """The aligner that `how` names. InputError where it names none."""
+    """Word aligner that `settings` name. InputError: they name none."""
     if settings.aligner is None:
         raise InputError("no aligner is given", 'aligner = "mutual" needs no data')
     if settings.aligner in BY_SIMILARITY:
@@ -142,7 +143,7 @@ def aligner(settings: Realignment, encoder: Encoder) -> WordAligner:
 
 
 class LinksOfPairs:
-    """Links that the pairs carry."""
+    """Word aligner that takes the links that the pairs have already."""
 
     def __init__(self, name: str) -> None:
         self.signature = name
@@ -155,7 +156,7 @@ class LinksOfPairs:
 
 
 class LinksBySimilarity:
-    """Links by the cosine of word vectors at `layer` of the starting encoder."""
+    """Word aligner by the cosine of word vectors at `layer` of the starting encoder."""
 
     def __init__(self, name: str, encoder: Encoder, layer: int) -> None:
         self._encoder, self._layer, self._links = encoder, layer, BY_SIMILARITY[name]
@@ -185,7 +186,10 @@ class LinksBySimilarity:
 
 
 def unit_words(model: nn.Module, table: RaggedTable, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
-    """[b, m, d] word vectors of length one and [b, m] which of them there are; m: the most words of a sentence."""
+    """Word vectors of length one [b, m, d] of `rows` of `table`, and True where there is a word [b, m].
+
+    m: the most words of a sentence. The vectors are from `layer` of `model`.
+    """
     device = next(model.parameters()).device
     ids, mask, word = table.take(rows)
     word = word.to(device)

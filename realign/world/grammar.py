@@ -1,4 +1,4 @@
-"""How the world's languages put words together: order and marking read from URIEL's typological features.
+"""Grammar of the world's languages: word order and marking from URIEL's typological features.
 
 A clause becomes a list of `Word`s; the slot of a word is its address in the meaning, equal in all languages.
 """
@@ -59,7 +59,7 @@ class Grammar:
         return cls({name: feature(uriel) > 0.5 for name, uriel in FEATURES.items()}, forms)
 
     def say(self, clause: Clause) -> list[Word]:
-        """The sentence for a meaning, with its full stop."""
+        """Words of the sentence for the meaning `clause`, with its full stop."""
         words = self._clause(clause, ("s",))
         return [*words, Word(self.forms[Concept("PUNCT", 0)], "PUNCT", ("end",))]
 

@@ -1,8 +1,8 @@
-"""How the world's languages sound and write: words inherited down URIEL's family tree with mutation, then a script.
+"""Lexicon of the world's languages: words inherited down URIEL's family tree with mutation, written in a script.
 
 A form is a tuple of syllables, a syllable an integer `consonant * VOWELS + vowel`. Every family starts from words of
-its own; at each node of the tree some words are replaced and regular sound changes apply to all. So near kin share
-most words, distant kin few, and strangers none but names, which travel between all languages.
+its own; at each node of the tree some words are replaced and regular sound changes apply to all. So near kin share most
+words, distant kin few, and strangers none but names, which travel between all languages.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _write(script: str, syllable: int) -> str:
 
 @cache
 def spell(script: str, form: Form) -> str:
-    """The written word. Letters are chosen to differ between scripts, not to be pronounceable."""
+    """Written word for `form` in `script`. Letters are chosen to differ between scripts, not to be pronounceable."""
     return "".join(_write(script, syllable) for syllable in form)
 
 

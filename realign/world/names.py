@@ -24,7 +24,7 @@ SHARE = 0.5  # of the noun phrases that become a name
 
 
 def draw_with_names(rng: Random) -> Clause:
-    """Draw one meaning in which about half of the noun phrases name something."""
+    """Draw one meaning with `rng`, in which about half of the noun phrases name something."""
     return _rename(clause(rng), rng)
 
 
@@ -52,7 +52,7 @@ def _name(noun: Noun, rng: Random) -> Noun:
 
 
 def tags(meaning: Clause, words: list[Word]) -> tuple[str, ...]:
-    """The IOB2 tag of every word of the sentence that `said` became: spans are the words of one noun phrase's name."""
+    """IOB2 tags of the `words` of a sentence with this `meaning`: spans are the words of one noun phrase's name."""
     kinds = dict(_kinds(meaning, ("s",)))
     found, last = [], None
     for word in words:

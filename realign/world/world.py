@@ -53,7 +53,9 @@ class World:
         self.signature = "world:" + self._hash()
 
     def _hash(self) -> str:
-        """Of what the world says, not of how it was made: a change that yields the same sentences changes nothing."""
+        """Hash of the world's sentences, not of the code that makes them: a change that gives the same sentences
+        changes nothing.
+        """
         meanings = _meanings(self.seed, "signature", SIGNED)
         sentences = {code: [_grammar(self.seed, x).say(m) for m in meanings] for code, x in self.languages.items()}
         return _digest([self.seed, asdict(self.sizes), sentences])
@@ -70,11 +72,13 @@ class World:
         return Entities(self)
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
-        """Sentences with their topic: the semantic field that verb and nouns prefer, one of FIELDS."""
+        """Sentences of `language` in `split` with their topic: the semantic field that verb and nouns prefer, one of
+        FIELDS.
+        """
         return _topics(self.seed, self._language(language), split, self._count(language, split))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
-        """Monolingual text for pretraining; low-resource languages have a tenth of the others'."""
+        """Monolingual text of `language` for pretraining; low-resource languages have a tenth of the others'."""
         chosen = self._language(language)
         count = self.sizes.source_text if language == self.source.code else self.sizes.text
         if language in WORLD_LOW_RESOURCE:

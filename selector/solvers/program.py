@@ -70,8 +70,9 @@ class Candidates:
         return len(self.index)
 
     def without(self, out: NDArray[np.bool_], pinned: NDArray[np.bool_] | None = None) -> Candidates:
-        """Copy without the candidates `out` [c], and with `pinned` [c] as the pinned ones. Indices stay those of the
-        frame.
+        """Copy without the candidates `out` [c], and with `pinned` [c] as the pinned ones.
+
+        Indices stay those of the frame.
         """
         more = self.pinned if pinned is None else self.pinned | pinned
         limits = Limits(self.limits.weights[:, ~out], self.limits.most, self.limits.names)
