@@ -175,7 +175,10 @@ def _cells(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def as_cells(path: Path, number: int, line: str, columns: int | None) -> list[str]:
-    """The cells that a line has, as they stand there; None: of any number."""
+    """Cells of `line` as they are written, checked to be `columns` many; None: of any number.
+
+    InputError, with `path` and line `number`.
+    """
     cells = line.split("\t")
     if columns is not None:
         check_cells(path, number, cells, columns)
@@ -183,7 +186,7 @@ def as_cells(path: Path, number: int, line: str, columns: int | None) -> list[st
 
 
 def check_cells(path: Path, number: int, cells: Sequence[str], columns: int) -> None:
-    """InputError for a line that has not so many."""
+    """InputError, with `path` and line `number`, if there are not `columns` many `cells`."""
     if len(cells) != columns:
         bad(path, number, f"{len(cells)} columns instead of {columns}", "columns are separated by TABs")
 
@@ -201,13 +204,13 @@ def _unquote(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
 
 
 def is_quoted(cell: str) -> bool:
-    """Whether a cell with quotation marks has them as in CSV: around it, and twice inside."""
+    """True if `cell` has quotation marks as in CSV: around it, and doubled inside."""
     whole = len(cell) >= 2 and cell[0] == cell[-1] == '"'
     return whole and '"' not in cell[1:-1].replace('""', "")
 
 
 def unquote(cells: Sequence[str]) -> list[str]:
-    """Cells without the marks of CSV."""
+    """`cells` without the quotation marks of CSV."""
     return [cell[1:-1].replace('""', '"') if '"' in cell else cell for cell in cells]
 
 
