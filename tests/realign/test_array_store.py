@@ -113,9 +113,9 @@ def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_two_processes_build_one_store(cache: Path) -> None:
     code = (
-        "import numpy as np, time\nfrom realign.store.array_store import Chunks, kept, key_of\n"
-        "def make():\n    print('made'); time.sleep(0.5)\n    return Chunks([{'a': np.arange(10)}], {})\n"
-        "print(kept('kind', key_of('x'), make).arrays['a'].sum())"
+        "import numpy as np, time\nfrom realign.store.array_store import ArrayStream, load_or_compute, key_of\n"
+        "def make():\n    print('made'); time.sleep(0.5)\n    return ArrayStream([{'a': np.arange(10)}], {})\n"
+        "print(load_or_compute('kind', key_of('x'), make).arrays['a'].sum())"
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ))

@@ -22,11 +22,11 @@ from selector.errors import NoDataError
 READ = """
 import dataclasses, json, sys
 from realign.corpora.hub import Hub
-from realign.hub.sets import altered, known, spec_of
+from realign.hub.sets import alter, load_sets, spec_of
 from selector.errors import InputError
 answers = {}
 for key, name, own, language, split in json.loads(sys.stdin.read()):
-    spec = altered(known()[name], own) if name in known() else spec_of(own)
+    spec = alter(load_sets()[name], own) if name in load_sets() else spec_of(own)
     *others, language = language.split(",")
     hub = Hub(spec, "eng", [*others, language])
     kind = {"parallel": "pairs", "classification": "examples"}.get(spec.tasks[0], "sentences")
