@@ -122,7 +122,9 @@ def check_usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
     InputError: there are none, the filter of `core` leaves none, or a link from outside does not fit its pair.
     """
     if not pairs and core.data.rules is None:
-        raise InputError(f"there are no parallel sentences for {code}", "give its file some, or leave the language out")
+        raise InputError(
+            f"there are no parallel sentences for {code}", "add pairs to its file, or leave the language out"
+        )
     if not pairs:
         raise InputError(f"no train pair of {code} passes the filter", "loosen data.filter, or leave the language out")
     if core.realign.loss == "word" and core.realign.aligner == "gold" and next(iter(pairs)).links is None:

@@ -28,8 +28,8 @@ def check_overlap(core: Core) -> None:
                 continue
             shared = _texts(core, ours, "parallel", "text") & _texts(core, theirs, _kind(core), "text")
             if shared:
-                text = f"{title(ours)} and {title(theirs)} are of the same text ({', '.join(sorted(shared))})"
-                message = f"{text}: realigning on it would show what is tested"
+                text = f"{title(ours)} and {title(theirs)} are made of the same text ({', '.join(sorted(shared))})"
+                message = f"{text}: realignment would see the test"
                 raise InputError(message, "take other parallel text, or another test")
             _warn(core, ours, theirs)
 
@@ -43,7 +43,7 @@ def _warn(core: Core, ours: Any, theirs: Any) -> None:
 @cache
 def _tell(ours: str, theirs: str, text: str) -> None:
     """Once a process: `check` looks first, then what is built."""
-    log.warning("%s may hold text that %s tests (%s): scores after realignment may be too good", ours, theirs, text)
+    log.warning("%s may contain text that %s tests (%s): scores after realignment may be too good", ours, theirs, text)
 
 
 def _same_split(core: Core, given: Any) -> bool:

@@ -73,14 +73,16 @@ class ParallelText:
         for other, known in self._seen.items() if copies < len(some) else ():
             shared = count_known(new, known)
             if shared >= SHARE * len(new):
-                log.warning("%d of the first %d sentences of %s are those of %s as well", shared, len(new), code, other)
+                log.warning(
+                    "%d of the first %d sentences of %s are also sentences of %s", shared, len(new), code, other
+                )
         self._seen[code] = np.sort(new)
 
 
 def _tell(code: str, split: str, new: Hashes, known: Hashes, where: str) -> None:
     shared = count_known(new, known)
     if shared >= SHARE * len(new):
-        log.warning("%d of %d %s sentences of %s stand in %s as well", shared, len(new), split, code, where)
+        log.warning("%d of %d %s sentences of %s are also in %s", shared, len(new), split, code, where)
 
 
 def count_known(new: Hashes, known: Hashes) -> int:

@@ -154,7 +154,7 @@ def _same_length(ours: Path, theirs: Path) -> int:
     counts = {path: count_lines(with_stamp(path)) for path in (ours, theirs)}
     if counts[ours] != counts[theirs]:
         short, long = sorted(counts, key=lambda path: counts[path])
-        message = f"{short} ends after line {counts[short]}, but {long.name} goes on"
+        message = f"{short} has {counts[short]} lines, and {long.name} has more"
         raise InputError(message, "the two sides must have the same number of lines")
     return counts[ours]
 

@@ -85,7 +85,7 @@ def _drop_untagged(path: Path, sentences: Sequence[Tagged]) -> tuple[Tagged, ...
     if sentences and not whole:
         fail(f"no sentence of {path} has a UPOS tag for every word", "take a treebank with tags in its fourth column")
     if len(whole) < len(sentences):
-        message = "%s: %d of %d sentences left out: a word of theirs has no UPOS (%s)"
+        message = "%s: %d of %d sentences left out: they have a word without UPOS (%s)"
         log.warning(message, path, len(sentences) - len(whole), len(sentences), NO_TAG)
     return whole
 
@@ -103,7 +103,7 @@ def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str]
     if not form.strip():
         bad(path, number, "the word is empty")
     if tag not in UPOS and tag != NO_TAG:
-        bad(path, number, f"'{tag}' is no UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
+        bad(path, number, f"'{tag}' is not a UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
     return sys.intern(form), sys.intern(tag)
 
 

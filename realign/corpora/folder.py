@@ -100,13 +100,13 @@ def files_by_name(folder: Path) -> dict[str, Path]:
 @cache
 def _tell_twin(packed: Path) -> None:
     """Warn once that a compressed file is not read because a plain file of its name, maybe with other text, exists."""
-    log.warning("%s is not read: %s stands beside it", packed, packed.stem)
+    log.warning("%s is not read: %s is in the same folder", packed, packed.stem)
 
 
 def one(files: Mapping[str, Item], language: str, what: str) -> Item:
     if language in files:
         return files[language]
-    raise NoDataError(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
+    raise NoDataError(f"there is no {what} for '{language}'", f"there is data for: {', '.join(files) or 'none'}")
 
 
 StampedPath = tuple[Path, tuple[int, int]]  # a path with what changes when the file does

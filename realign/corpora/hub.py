@@ -132,7 +132,7 @@ class Hub:
         spec = self._spec
         names = spec.splits.get(split)
         if not names:
-            hint = f"it has {', '.join(spec.splits)}; data.splits = {{{split} = …}} names another for it"
+            hint = f"it has {', '.join(spec.splits)}; data.splits = {{{split} = …}} names another one"
             raise NoDataError(f"{spec.id} has no {split} split", hint)
         spec.check(self._source, language)
         if spec.files is not None:
@@ -143,7 +143,9 @@ class Hub:
             if name in found:
                 return found[name]
         message = f"{spec.id} has no split {' or '.join(map(repr, names))} for {language} ({config})"
-        way = f"hold {language} out, which looks at test alone" if split == "dev" else f"leave {language} out"
+        way = (
+            f"make {language} held out, which uses the test split alone" if split == "dev" else f"leave {language} out"
+        )
         raise NoDataError(message, f"it has {', '.join(found)}: {way}, or set data.splits.{split}")
 
     def _from_file(self, pattern: str, language: str, split: str, names: tuple[str, ...]) -> Rows:

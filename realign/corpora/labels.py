@@ -161,7 +161,7 @@ def tell_long(path: Path, sentences: Sequence[Tagged]) -> None:
     """Warn if `sentences` of the file at `path` are so long that blank lines between them may be missing."""
     longest = max((len(sentence.words) for sentence in sentences), default=0)
     if longest > LONGEST:
-        message = "%s: a sentence of %d words (%d sentences in the file): a blank line belongs between sentences"
+        message = "%s: a sentence of %d words (%d sentences in the file): put a blank line between sentences"
         log.warning(message, path, longest, len(sentences))
 
 
@@ -172,9 +172,9 @@ def _read_table(path: Path, _stamp: tuple[int, int]) -> tuple[Row, ...]:
     _check_rows(path, every)
     labelled = tuple(row for row in every if row[2] not in UNLABELLED)
     if every and not labelled:
-        fail(f"no row of {path} has a label", "'-' and -1 stand for no label; write labels as names, or from 0")
+        fail(f"no row of {path} has a label", "'-' and -1 mean no label; write labels as names, or from 0")
     if len(labelled) < len(every):
-        message = "%s: %d of %d rows left out: '-' and -1 stand for no label"
+        message = "%s: %d of %d rows left out: '-' and -1 mean no label"
         log.warning(message, path, len(every) - len(labelled), len(every))
     return labelled
 
@@ -195,7 +195,7 @@ def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
         bad(path, number, f"there are the columns {', '.join(row) or 'none'}", f"columns are {wanted}")
     label, *texts = (row[name] for name in reversed(form))
     if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
-        bad(path, number, f"'{label}' is no label", "a label is a word or a whole number")
+        bad(path, number, f"'{label}' is not a label", "a label is a word or a whole number")
     if str(label) != str(label).strip():
         bad(path, number, f"the label '{label}' has blanks at its ends", "remove them: they would be another label")
     if not all(isinstance(text, str) and text.strip() for text in texts):

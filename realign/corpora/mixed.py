@@ -152,8 +152,8 @@ class Mixed(Generic[Corpus]):
         strange = sorted({_kind(label) for item in items for label in labels(item)} - self._labels)
         if strange:
             name = self.name_of(language)
-            message = f"{name} has labels for {language} that the training set has not: {', '.join(strange)}"
-            raise InputError(message, f'say what they count as: labels = {{{strange[0]} = "…"}} beside {name}')
+            message = f"{name} has labels for {language} that the training set lacks: {', '.join(strange)}"
+            raise InputError(message, f'map them to known labels: labels = {{{strange[0]} = "…"}} beside {name}')
         return items
 
 

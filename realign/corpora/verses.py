@@ -103,7 +103,7 @@ class Verses:
         rows = [(ours.texts[verse], theirs.texts[verse]) for verse in joined]
         warn_of_unjoined(self._file(self._source), self._file(language), split, count_joined(ours, theirs, wanted))
         if not rows:
-            message = f"{self._source} and {language} share no {split} verse in {self._folder}"
+            message = f"{self._source} and {language} have no {split} verse in common in {self._folder}"
             fail(
                 message,
                 "leave the language out, or check that the files share verse ids and that verse_ids.tsv lists them",
@@ -191,7 +191,7 @@ def _tell_chapterless(verses: VerseFile) -> None:
     alone = [verse for verse in verses.ids if chapter_of(verse) == verse]
     if alone:
         message = (
-            "%s: %d of %d verse ids name no chapter ('%s'): each is split alone, so that a verse of dev or test may "
+            "%s: %d of %d verse ids have no chapter ('%s'): each is split alone, so that a verse of dev or test may "
         )
         message += "stand next to one of train; verse_ids.tsv can say the splits"
         log.warning(message, verses.path, len(alone), len(verses.ids), alone[0])
@@ -287,7 +287,7 @@ def warn_of_unjoined(ours: Path, theirs: Path, split: str, counts: JoinCounts) -
         "absent there": counts.absent,
         "empty on one side": counts.empty,
         f"one text for several verses on one side ({RANGE})": counts.merged,
-        f"ids of no verse of {ours.name}": counts.strange,
+        f"ids that {ours.name} does not have": counts.strange,
     }
     if any(reasons.values()):
         why = "; ".join(f"{reason}: {number}" for reason, number in reasons.items() if number)

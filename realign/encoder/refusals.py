@@ -36,7 +36,7 @@ def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
     config = read_stored_json(base, commit, "config.json")
     unknown = "does not recognize this architecture" in text
     if (code := _code(config)) and (unknown or "custom code" in text):
-        message = f"the encoder {base!r} needs code of its own ({code}), and none from a model's repository is run"
+        message = f"the encoder {base!r} needs its own code ({code}), and code from a model's repository is never run"
         return InputError(message, f"take an encoder that transformers {version} has itself: {_other(code)}")
     if unknown:
         message = f"cannot load the encoder {base!r}: transformers {version} knows no type {config.get('model_type')!r}"
@@ -54,7 +54,7 @@ def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
 
 def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
     """InputError for an encoder `base` whose files lack the weights named `lost` (at least one)."""
-    message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+    message = f"the weights of {base!r} do not have {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
     if (
         code := _code(read_stored_json(base, commit, "config.json"))
     ) and "--" in code:  # an architecture that only looks like a known one

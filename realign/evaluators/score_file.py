@@ -54,7 +54,7 @@ def read_score(file: Path, signature: str) -> Score | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as problem:
-        _report(file, f"the cached score {file} does not hold ({problem or type(problem).__name__}): measured again")
+        _report(file, f"the cached score {file} is not valid ({problem or type(problem).__name__}): measured again")
         return None
     return score
 
@@ -66,7 +66,7 @@ def problem_of(score: Score) -> str:
     if score.source_score is not None:
         numbers += [score.source_score.value, score.source_score.constant]
     if not all(math.isfinite(number) and 0 <= number <= 1 for number in numbers):
-        return "a number that is no share"
+        return "a number outside [0, 1]"
     if values and abs(score.value - sum(values.values()) / len(values)) > SLACK:
         return "a mean that is not that of its languages"
     if any(seen.keys() != values.keys() for seen in score.course or ()):
@@ -106,7 +106,7 @@ def _checksum(document: Mapping[str, Any]) -> str:
 def _score(document: Mapping[str, Any], signature: str) -> Score:
     """Score in a document. ValueError says what is wrong."""
     if document[CHECKSUM] != _checksum(document):
-        raise ValueError("its checksum is another")
+        raise ValueError("its checksum differs")
     if document["signature"] != signature:
         raise ValueError("it is of another evaluation")
     tallies = {code: Tally(_counts(right), _counts(whole)) for code, (right, whole) in document["tallies"].items()}

@@ -76,7 +76,7 @@ def _local(path: Path, stamp: tuple[int, int]) -> Rows:
 
 
 def _damage_error(path: Path, problem: Exception) -> InputError:
-    return InputError(f"{path.name} is no whole parquet file ({problem})", "get it again")
+    return InputError(f"{path.name} is not a complete parquet file ({problem})", "download it again")
 
 
 @cache
@@ -179,7 +179,7 @@ def _fall_back(request: HubRequest, note: Path, problem: Exception) -> Mapping[s
     if not known:
         raise request.nothing()
     if not datasets.config.HF_HUB_OFFLINE:
-        log.warning("%s cannot be reached: %s is read from the cache", request.repository, request.config)
+        log.warning("%s cannot be reached; %s is read from the cache", request.repository, request.config)
     return known
 
 

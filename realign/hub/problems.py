@@ -51,8 +51,8 @@ class HubRequest:
         first = (text.strip().splitlines() or [type(problem).__name__])[0]
         by_hand = self._by_hand()
         if "GatedRepoError" in kinds or "gated dataset" in text.lower():
-            message = f"{self.where} is gated: its owners want to be asked"
-            return InputError(message, "ask on its page, then: hf auth login")
+            message = f"{self.where} is gated: its owners give access on request"
+            return InputError(message, "ask for access on its page, then: hf auth login")
         if "scripts are no longer supported" in text:
             hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
             return InputError(f"{self.where} comes as a program, which is never run", hint)
@@ -66,7 +66,7 @@ class HubRequest:
             message = f"cannot reach {self.where}, and {self.language} ({self.config}) is not in the cache"
             return UnreachableError(message, "go online once; check the network, HF_HUB_OFFLINE and HF_ENDPOINT")
         if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
-            message = f"there is no {self.where}, or you may not see it"
+            message = f"there is no {self.where}, or you have no access to it"
             return InputError(message, "check data.id; a private one: hf auth login")
         absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
         # a cache is looked for once the hub has not got it

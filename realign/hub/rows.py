@@ -145,7 +145,7 @@ def _parquet(path: Path, origin: str) -> FileRows:
     try:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as problem:
-        raise InputError(f"{path.name} is no whole parquet file ({problem})", "get it again") from None
+        raise InputError(f"{path.name} is not a complete parquet file ({problem})", "download it again") from None
     return FileRows(tuple(table.to_pylist()), tuple(table.column_names), origin)
 
 

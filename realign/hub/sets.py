@@ -158,7 +158,7 @@ def _fill(pattern: str, fields: Mapping[str, str], name: str) -> str:
         field = match[1]
         if field not in fields:
             hint = f"braces hold only {', '.join(f'{{{known}}}' for known in fields)}"
-            raise InputError(f"'{match[0]}' in '{pattern}' of {name} stands for nothing", hint)
+            raise InputError(f"'{match[0]}' in '{pattern}' of {name} has no meaning", hint)
         return fields[field]
 
     return re.sub(r"\{([^{}]*)\}|[{}]", value, pattern)

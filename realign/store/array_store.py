@@ -63,19 +63,19 @@ def load_or_compute(kind: str, key: str, make: Callable[[], ArrayStream]) -> Sto
     half is written, and the arrays are then made again in memory.
     """
     folder = cache_root() / "store" / kind / key
-    shelf = open_folder(folder)
-    if shelf is not None:
-        return shelf
+    stored = open_folder(folder)
+    if stored is not None:
+        return stored
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            shelf = open_folder(folder)
-            if shelf is None:
+            stored = open_folder(folder)
+            if stored is None:
                 _write(folder, make)
-                shelf = open_folder(folder)
+                stored = open_folder(folder)
     except OSError as problem:
         log.warning("the cache %s cannot be written (%s): kept in memory", folder, problem.strerror or problem)
-    return shelf or _in_memory(make())
+    return stored or _in_memory(make())
 
 
 def find(kind: str, key: str) -> StoredArrays | None:

@@ -64,8 +64,8 @@ class SampledParallel:
         raw = every.every if isinstance(every, FilteredPairs) else every
         if split != "train" or len(raw) <= self._limit:
             return every
-        shelf = load_or_compute("sample", key, lambda: self._draw(language, every, raw))
-        return every if shelf.facts["whole"] else StoredPairs(shelf)
+        stored = load_or_compute("sample", key, lambda: self._draw(language, every, raw))
+        return every if stored.facts["whole"] else StoredPairs(stored)
 
     def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> ArrayStream:
         signature = self.signature
@@ -248,9 +248,9 @@ def _pieces(drawn: PairSample) -> Iterator[Arrays]:
 class StoredPairs(ByNumber[Pair]):
     """Pairs of a sample, mapped from the store."""
 
-    def __init__(self, shelf: StoredArrays) -> None:
-        self._arrays = shelf.arrays
-        self.facts: dict[str, Any] = dict(shelf.facts)
+    def __init__(self, stored: StoredArrays) -> None:
+        self._arrays = stored.arrays
+        self.facts: dict[str, Any] = dict(stored.facts)
 
     @property
     def dropped(self) -> dict[str, int]:

@@ -127,7 +127,9 @@ class Classification:
             )
             if lost := share_truncated(table, every):
                 length = self._settings.max_length
-                log.warning("%.1f %% of the %s words lie beyond %d sub-words: not read", 100 * lost, split, length)
+                log.warning(
+                    "%.1f %% of the %s words are beyond %d sub-words and are not read", 100 * lost, split, length
+                )
         return self._known[languages, split, limit]
 
     def _encode(self, examples: Sequence[Classified]) -> RaggedTable:

@@ -110,7 +110,7 @@ class TuneSteps(Steps):
 
     def __init__(self, weights: StackedWeights, tuners: Sequence[Tuner], steps: int, capture: bool = False) -> None:
         self._tuners, self._steps = tuners, steps
-        self._first = {tuner.seed: lane for lane, tuner in reversed(list(enumerate(tuners)))}  # same seed, same lessons
+        self._first = {tuner.seed: lane for lane, tuner in reversed(list(enumerate(tuners)))}  # same seed, same batches
         self._precision: Precision = tuners[0].settings.precision
         self._weight, self._bias = (
             nn.Parameter(stack([getattr(tuner.head, name).detach() for tuner in tuners], weights))

@@ -167,5 +167,5 @@ def check_entities(tags: Sequence[str], source: str) -> None:
     """InputError if `tags` are not entity tags in IOB2. `source`: the language that has them."""
     strange = [tag for tag in tags if tag != OUTSIDE and tag[:2] not in ("B-", "I-")]
     if strange or tags == (OUTSIDE,):
-        what = f"has the tag '{strange[0]}', which is no IOB2 tag" if strange else "has no entity"
+        what = f"has the tag '{strange[0]}', which is not an IOB2 tag" if strange else "has no entity"
         raise InputError(f"the labelled text of {source} {what}", "entities are tagged B-TYPE, I-TYPE and O")

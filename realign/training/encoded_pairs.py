@@ -80,11 +80,11 @@ class PairStore:
         pairs = self._parallel.pairs(language, "train")
         links = self._align.signature if self._align else None
         key = key_of("pairs", self._signature, language, self._text, links)
-        shelf = load_or_compute("pairs", key, lambda: self._describe(language, pairs))
-        self._about[language] = shelf.facts
-        source, target = self._sides(pairs, shelf.facts["source"], shelf.facts["target"], shelf.facts["pairs"])
+        stored = load_or_compute("pairs", key, lambda: self._describe(language, pairs))
+        self._about[language] = stored.facts
+        source, target = self._sides(pairs, stored.facts["source"], stored.facts["target"], stored.facts["pairs"])
         self._tell_full(language, source, target)
-        linked = _stored_links(shelf)
+        linked = _stored_links(stored)
         if self._align is not None and not len(linked.words):
             message = f"the aligner links no words in the {len(source)} sentence pairs of {language}"
             raise InputError(message, "check that its files are of these languages, or take the language out")
@@ -94,7 +94,7 @@ class PairStore:
         limit = self._encoder.limit(self._settings.max_length)
         full = sum(int((side.length >= limit).sum()) for side in sides)
         if full:
-            message = "%s: %d of %d sentences fill all %d sub-words; what lies beyond is not trained on"
+            message = "%s: %d of %d sentences fill all %d sub-words; the text beyond is not used in training"
             log.warning(message, language, full, sum(map(len, sides)), limit)
 
     def _describe(self, language: str, pairs: Sequence[Pair]) -> ArrayStream:
@@ -137,10 +137,10 @@ class PairStore:
 
     def _table(self, digest: str, texts: Texts, count: int) -> RaggedTable:
         pad = self._encoder.tokenizer.pad_token_id
-        shelf = load_or_compute(
+        stored = load_or_compute(
             "text", key_of("text", digest, self._text), lambda: ArrayStream(self._pieces(texts(), count), {})
         )
-        return RaggedTable(shelf.arrays["ids"], shelf.arrays["word"], shelf.arrays["offsets"], pad)
+        return RaggedTable(stored.arrays["ids"], stored.arrays["word"], stored.arrays["offsets"], pad)
 
     def _pieces(self, texts: Iterable[tuple[str, ...]], count: int) -> Iterator[Arrays]:
         yield {"offsets": np.zeros(1, dtype=np.int64)}
@@ -189,10 +189,10 @@ def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield chunk
 
 
-def _stored_links(shelf: StoredArrays) -> WordLinks:
-    if not shelf.arrays:
+def _stored_links(stored: StoredArrays) -> WordLinks:
+    if not stored.arrays:
         return WordLinks.of([])
-    return WordLinks(shelf.arrays["words"].reshape(-1, 2), shelf.arrays["offsets"])
+    return WordLinks(stored.arrays["words"].reshape(-1, 2), stored.arrays["offsets"])
 
 
 def _visible(linked: WordLinks, source: RaggedTable, target: RaggedTable) -> WordLinks:

@@ -125,7 +125,7 @@ class Realignment(Section):
             ),
             (
                 not word and self.batch < 2,
-                'with loss = "sentence" a batch of one pair has nothing to be told from: its loss is always 0',
+                'with loss = "sentence" a batch of one pair has nothing to be compared with: its loss is always 0',
                 "set batch to 2 or more",
             ),
             (self.freeze == (), "freeze names no block", 'write freeze = "none", or the numbers of blocks'),

@@ -269,7 +269,7 @@ def _weights(metric: str) -> list[tuple[str, float]]:
         except ValueError:
             weight = -1.0
         if not 0 < weight < float("inf"):
-            raise InputError(f"'{number}' is no weight in the metric '{metric}'", "weights are positive numbers")
+            raise InputError(f"'{number}' is not a weight in the metric '{metric}'", "weights are positive numbers")
         if name in found:
             raise InputError(f"'{name}' appears twice in the metric '{metric}'", "give each part of a mix once")
         found[name] = weight

@@ -89,7 +89,7 @@ class Columns:
         if not math.isfinite(value):
             what = "nothing" if text is None else f"'{text}'"
             hint = f"give {language.code} a number in the column {column}"
-            raise InputError(f"'{self.path}' has {what} for {language.code} where a number is due", hint)
+            raise InputError(f"'{self.path}' has {what} for {language.code} instead of a number", hint)
         return value
 
     def _place(self, column: str) -> int:
@@ -135,7 +135,7 @@ def read(path: str) -> Columns:
     cells: dict[str, tuple[str | None, ...]] = {}
     for number, row in _languages(path, rows[1:]):
         if len(row) != len(header):
-            raise InputError(f"'{path}', line {number}: {len(row)} cells where {len(header)} are due", _HINT)
+            raise InputError(f"'{path}', line {number}: {len(row)} cells instead of {len(header)}", _HINT)
         code = code_of(path, number, row[0])
         if code in cells:
             raise InputError(f"'{path}', line {number}: {code} appears twice", "give each language once")

@@ -105,7 +105,7 @@ STUDIES: dict[str, refusal.Case] = {
     "costs of nan": (SEARCH + "pool.costs=c.csv", "the cost of arb is nan", {"c.csv": prices("nan")}),
     "costs below 0": (SEARCH + "pool.costs=c.csv", "the cost of arb is -1", {"c.csv": prices("-1")}),
     "costs beyond all sums": (SEARCH + "pool.costs=c.csv", "the cost of arb", {"c.csv": prices("1e308")}),
-    "a quota below 0": (SEARCH + "\"pool.quota=['family=-1']\"", "is no quota"),
+    "a quota below 0": (SEARCH + "\"pool.quota=['family=-1']\"", "is not a quota"),
     "included and excluded": (SEARCH + "\"pool.include=['fra']\" --set \"pool.exclude=['fra']\"", "both"),
     "weights of a stranger": (SEARCH + "targets.weights=w.csv", "no tuning target", {"w.csv": "tel,2\n"}),
     "an infinite weight": (SEARCH + "targets.weights=w.csv", "weight of fra", {"w.csv": "fra,inf\n"}),

@@ -244,7 +244,7 @@ def test_numbers_of_a_search_are_whole_numbers(tmp_path: Path) -> None:
 def test_what_is_no_language_is_said() -> None:
     with pytest.raises(InputError, match="a Subset is made of languages, not of 'deu', 'tur'"):
         Subset(("deu", "tur"))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="7 is no language"):
+    with pytest.raises(InputError, match="7 is not a language"):
         realingo.parse_pool([7])  # type: ignore[list-item]
 
 

@@ -44,10 +44,10 @@ def folder(cache: Path) -> Path:
     return cache / "store" / "kind" / key_of("x")
 
 
-def check(shelf: StoredArrays) -> None:
-    assert shelf.arrays["a"].tolist() == list(range(10))
-    assert len(shelf.arrays["empty"]) == 0
-    assert shelf.facts == {"n": 10}
+def check(stored: StoredArrays) -> None:
+    assert stored.arrays["a"].tolist() == list(range(10))
+    assert len(stored.arrays["empty"]) == 0
+    assert stored.facts == {"n": 10}
 
 
 def test_what_is_kept_is_made_once_and_mapped(cache: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     try:
         monkeypatch.setenv("REALINGO_CACHE", str(disk / "cache"))
         big = np.arange(100_000)
-        shelf = load_or_compute("kind", key_of("x"), lambda: ArrayStream([{"a": big}], {}))
-        assert np.array_equal(shelf.arrays["a"], big)
+        stored = load_or_compute("kind", key_of("x"), lambda: ArrayStream([{"a": big}], {}))
+        assert np.array_equal(stored.arrays["a"], big)
         assert open_folder(disk / "cache" / "store" / "kind" / key_of("x")) is None
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -192,7 +192,7 @@ def test_moses_and_tsv_say_the_same(tmp_path: Path) -> None:
 def test_sides_of_unequal_length_and_odd_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "eng-deu.eng").write_text("one\ntwo\n")
     (tmp_path / "eng-deu.deu").write_text("eins\n")
-    with pytest.raises(InputError, match=r"eng-deu\.deu ends after line 1"):
+    with pytest.raises(InputError, match=r"eng-deu\.deu has 1 lines"):
         list(Moses(tmp_path, "eng").pairs("deu", "train"))
     (tmp_path / "deu.tsv").write_text("one\teins\ntwo\n")
     with pytest.raises(InputError, match=r"deu\.tsv, line 2: 1 columns instead of 2"):

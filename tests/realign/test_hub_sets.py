@@ -28,7 +28,7 @@ def test_a_mark_without_its_partner_loses_no_row(tmp_path: Path) -> None:
         ("a.jsonl", "{\n", "line 1"),
         ("a.conll", "word\n", "line 1"),
         ("a.conllu", "1\tword\n", "line 1"),
-        ("a.parquet", "no parquet", "no whole parquet file"),
+        ("a.parquet", "no parquet", "not a complete parquet file"),
         ("a.zip", "x", "cannot tell"),
         ("a.tsv.gz", "no gzip", "damaged gzip"),
     ],
@@ -134,7 +134,7 @@ def test_only_its_own_source_has_translations() -> None:
 )
 def test_braces_hold_only_the_named_fields(pattern: str) -> None:
     spec = Spec("x", ("parallel",), {"text": "text"})
-    with pytest.raises(InputError, match="stands for nothing") as caught:
+    with pytest.raises(InputError, match="has no meaning") as caught:
         spec.fill(pattern, "eng", "deu")
     assert "{lang}, {source}, {pair}, {split}" in caught.value.hint
 

@@ -189,7 +189,7 @@ def test_merged_verses_pair_with_nothing_and_what_does_not_join_is_counted_by_wh
     assert [pair.target for pair in pairs] == [("eins",), ("vier",), ("sieben",), ("acht",)]
     assert [pair.source[-1] for pair in pairs] == ["1:1", "1:4", "1:7", "1:8"]
     reasons = "absent there: 1; empty on one side: 1; one text for several verses on one side (<range>): 2; "
-    assert f"4 train verses joined with eng.txt; lost: {reasons}ids of no verse of eng.txt: 1" in caplog.text
+    assert f"4 train verses joined with eng.txt; lost: {reasons}ids that eng.txt does not have: 1" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_ids_without_a_chapter_are_told(tmp_path: Path, caplog: pytest.LogCaptur
     for code in ("eng", "deu"):
         (tmp_path / f"{code}.txt").write_text("".join(f"v{number}\ttext\n" for number in range(40)) + "G.1.1\ta\n")
     Verses(tmp_path, "eng").pairs("deu", "train")
-    assert "40 of 41 verse ids name no chapter ('v0')" in caplog.text
+    assert "40 of 41 verse ids have no chapter ('v0')" in caplog.text
 
 
 def test_bare_carriage_returns_are_refused(tmp_path: Path) -> None:

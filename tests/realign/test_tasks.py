@@ -230,7 +230,7 @@ def test_pairs_are_read_together_and_what_is_cut_off_is_told(
 
     short = Classification(encoder, OnePlace(pairs), "eng", FineTuning(batch=32, max_length=12))
     short.evaluate(model, head, ["eng"], "dev")
-    assert "words lie beyond 12 sub-words" in caplog.text
+    assert "words are beyond 12 sub-words" in caplog.text
     assert 0.2 < share_truncated(short._encode(pairs), pairs) < 0.8
     assert share_truncated(task._encode(pairs), pairs) == 0
 

@@ -163,7 +163,7 @@ def test_check_finds_that_text_and_test_are_of_the_same_text(tmp_path: Path) -> 
     config = study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}', FLORES)
     problems = checking.examine(config, lambda what, done, total: None).problems
     assert [problem.message for problem in problems if "same text" in problem.message] == [
-        "flores and sib-200 are of the same text (flores): realigning on it would show what is tested"
+        "flores and sib-200 are made of the same text (flores): realignment would see the test"
     ]
 
 
@@ -176,7 +176,7 @@ def retrieval(folder: Path, data: str, parallel: str) -> StudyConfig:
 
 def test_what_may_meet_is_warned_of_and_the_rest_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     check_overlap(retrieval(tmp_path, '{name = "tatoeba"}', '{name = "opus-100"}').core)
-    assert "opus-100 may hold text that tatoeba tests" in caplog.text
+    assert "opus-100 may contain text that tatoeba tests" in caplog.text
     caplog.clear()
     check_overlap(study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}').core)
     check_overlap(

@@ -126,7 +126,7 @@ def test_own_matrix_with_and_without_row_labels(tmp_path, text):
         ("deu,fra\n0,1\n1,3\n", "line 3: fra is not at distance 0 from itself"),
         ("deu,de\n0,1\n1,0\n", "line 1: deu appears twice"),
         ("deu,Germn\n0,1\n1,0\n", "line 1: unknown language 'Germn'"),
-        (",deu,fra\nfra,0,1\ndeu,1,0\n", "line 2: row fra where deu is due"),
+        (",deu,fra\nfra,0,1\ndeu,1,0\n", "line 2: row fra instead of deu"),
         ("deu,spa\n0,1\n1,0\n", "no distances for fra"),
     ],
 )

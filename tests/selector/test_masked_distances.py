@@ -222,7 +222,7 @@ def test_own_columns(tmp_path):
     assert own.label("region", parse("nob")) is None is own.label("region", parse("deu"))
     assert own.number("cost", parse("nan")) == 3.5
     for code in ("nob", "deu"):
-        with pytest.raises(InputError, match="where a number is due"):
+        with pytest.raises(InputError, match="instead of a number"):
             own.number("cost", parse(code))
     with pytest.raises(InputError) as caught:
         own.label("regoin", parse("nan"))
@@ -305,8 +305,8 @@ def test_bad_files_and_metrics(tmp_path, monkeypatch, metric, says):
     [
         ("empty.csv", "empty"),
         ("header.csv", "unknown language 'a'"),
-        ("word.csv", "line 2: 'x' is no number"),
-        ("infinite.csv", "line 2: 'inf' is no number"),
+        ("word.csv", "line 2: 'x' is not a number"),
+        ("infinite.csv", "line 2: 'inf' is not a number"),
         ("hole.csv", "line 2: a number is missing"),
         ("targets.csv", "line 1: deu appears twice"),
         ("donors.csv", "line 3: fra appears twice"),
