@@ -46,9 +46,9 @@ def test_what_stands_on_one_text_stands_in_one_row() -> None:
     assert "| tatoeba | tatoeba, xtreme-tatoeba | opus-100 |" in page(load_sets())
 
 
-@pytest.mark.parametrize("name", known())
+@pytest.mark.parametrize("name", load_sets())
 def test_every_known_set_has_a_licence_or_the_date_on_which_none_was_established(name: str) -> None:
-    licence = known()[name].licence
+    licence = load_sets()[name].licence
     assert re.fullmatch(r"not established \(20\d\d-\d\d-\d\d\)|[^()]+", licence)
     assert f"- Licence: {licence}\n" in section(name)
 
