@@ -96,7 +96,7 @@ class HubSet(Section):
             raise SettingError("treebanks is another word for names: give one of the two")
 
     def __hash__(self) -> int:
-        return hash((self.name, self.id))  # tables are no keys
+        return hash((self.name, self.id))  # tables cannot be keys
 
 
 def class_of(given: Any) -> str | None:

@@ -29,7 +29,7 @@ log = logging.getLogger("realingo.task")
 
 PROTOCOL = 5  # raise when the same settings give other scores
 LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LOG.md)
-SEEN_OF = 4  # one in so many sentences of an evaluation is read at a look
+SEEN_OF = 4  # a look reads one in this number of sentences
 
 TrainedModel = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
 
@@ -71,10 +71,10 @@ class RealignAndTransfer:
             "device": self._device.type,
         }
         self._pool = sorted(pool)
-        self._has_source = True  # development sentences of the source, as far as is known
+        self._has_source = True  # False once the source turns out to have no development sentences
         self._merger = Merger(encoder, self._pairs, task, settings, self._pool, self._facts, self.inputs.check, advance)
         self._last: dict[tuple[Subset, Fidelity, int], TrainedModel] | None = (
-            None  # none is kept unless another looks too
+            None  # kept only for an evaluator on other targets
         )
 
     def on(self, targets: Sequence[str], split: Split) -> RealignAndTransfer:
@@ -122,7 +122,7 @@ class RealignAndTransfer:
             return None
         try:
             return self._task.source_score(model, head, fidelity.examples)
-        except InputError as problem:  # no study needs these sentences
+        except InputError as problem:  # development sentences of the source are optional
             self._has_source = False
             log.info("whether fine-tuning has converged is not known: %s", problem.message)
             return None

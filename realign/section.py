@@ -37,7 +37,7 @@ class Section:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Schema:
         schema: Schema = handler(source)
-        handler.resolve_ref_schema(schema)["strict"] = False  # a table of a file will do, not an instance alone
+        handler.resolve_ref_schema(schema)["strict"] = False  # accept a table of a file, not only an instance
         return schema
 
     def document(self, without_none: bool = False) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _realigning_evaluator(
     check_overlap(core)
     inputs = read.inputs(
         core, scope, parallel_with_links(core, scope.pool)
-    )  # before reading: what is read from here on is held against it
+    )  # signatures before anything is read: later reads are compared with them
     data = tasks.load_task_data(core, scope.targets)
     codes = [language.code for language in targets]
     needed: list[tuple[str, Split]] = [(code, split) for code in codes]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Hashes = NDArray[np.uint64]  # [n], of n sentences
 
-SHARE = 0.1  # of the sentences of a split, from which on it is told
-GLANCE = 1000  # pairs of a language that are looked at
+SHARE = 0.1  # share of a split's sentences from which on a warning is logged
+GLANCE = 1000  # pairs checked per language
 
 log = logging.getLogger("realingo.data")
 

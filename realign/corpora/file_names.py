@@ -71,7 +71,7 @@ class FilesByLanguage(Mapping[str, Item], Generic[Item]):
             raise InputError(f"more than one file fits {code}: {names}", "keep one of them in the folder")
         return items[0]
 
-    def __contains__(self, code: object) -> bool:  # Mapping's own asks for the value
+    def __contains__(self, code: object) -> bool:  # Mapping's own method would look the value up
         return code in self._found
 
     def __iter__(self) -> Iterator[str]:

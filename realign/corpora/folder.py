@@ -90,7 +90,7 @@ def files_by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
     with readable(folder):
-        paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the last of a name stays
+        paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the later one of a name stays
     names = {path.name for path in paths}
     for name in sorted(name for name in names if name.endswith(".gz") and name.removesuffix(".gz") in names):
         _tell_twin(folder / name)

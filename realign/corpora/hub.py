@@ -22,7 +22,7 @@ from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
 
 FOR_PEOPLE = ("about", "licence")
-BY_BLOCKS = "large parquet by blocks"  # a sample is of other rows than where each row was chosen on its own
+BY_BLOCKS = "large parquet by blocks"  # such a sample has other rows than one of single rows
 
 
 class Hub:
@@ -156,7 +156,7 @@ class Hub:
             except (
                 NoDataError,
                 UnreachableError,
-            ) as missing:  # offline, what never was cannot be told from what was
+            ) as missing:  # offline, a file that never existed looks like one that was not loaded
                 problem = problem or missing
         raise problem or NoDataError(f"{self._spec.id} has no {split} split", "set data.splits")
 
@@ -164,7 +164,7 @@ class Hub:
         """The commit of the repository; of a folder, a hash of every file in use."""
         found: list[str] = []
         problem: NoDataError | None = None
-        for language in self._languages:  # the first that is there tells the commit
+        for language in self._languages:  # the first that exists has the commit
             for split in sorted(self._spec.splits):  # a language may lack train, not dev and test
                 try:
                     found.append(self._rows(language, split).origin)

@@ -28,7 +28,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 TAG = re.compile(r"O|[BIESLU]-\S+")
 FORMS = (("premise", "hypothesis", "label"), ("text", "label"))
 
-LONGEST = 300  # words of a sentence that is taken without a word
+LONGEST = 300  # words of a sentence, from which on a warning is logged
 HALF = re.compile("[\ud800-\udfff]")
 UNLABELLED = ("-", "-1")  # what SNLI and the hub's sets write where there is no gold label
 

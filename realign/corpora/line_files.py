@@ -17,7 +17,7 @@ from pathlib import Path
 from realign.corpora.folder import StampedPath, as_line, lines, readable
 
 BLOCK = 1 << 22  # bytes
-QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # as CSV has what holds a mark of quotation
+QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell that CSV quotes because it contains a quotation mark
 
 log = logging.getLogger("realingo.data")
 

@@ -97,7 +97,7 @@ class Mixed(Generic[Corpus]):
     def _place(self, language: str) -> int:
         if language not in self._chosen:
             self._chosen[language] = self._search(language)
-            if self._chosen[language]:  # the first needs no word
+            if self._chosen[language]:  # nothing to report for the first set
                 _tell(self._text, language, self.name_of(language))
         return self._chosen[language]
 

@@ -26,7 +26,7 @@ from realign.corpora.conllu_lines import Conllu as Conllu
 from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, with_stamp
 from realign.corpora.folder import find_folder as find_folder
 
-RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
+RANGE = "<range>"  # in eBible: the verse is translated together with the one before it
 
 log = logging.getLogger("realingo.data")
 
@@ -259,7 +259,7 @@ class JoinCounts:
     joined: int
     absent: int  # in the source alone: the translation's file does not have the id
     empty: int  # a side has the id without a text
-    merged: int  # told together with other verses on one side than on the other
+    merged: int  # in one text with other verses on one side than on the other
     strange: int  # the translation's ids that the source's file does not have, of all splits
 
 

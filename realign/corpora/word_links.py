@@ -47,7 +47,7 @@ class ByPharaoh:
     """Links from files with one line per train pair, in the order of the parallel text, before any filter."""
 
     def __init__(self, parallel: Parallel, folder: Path) -> None:
-        at_blanks = getattr(parallel, "at_blanks", None)  # only text that is stored as lines can be cut otherwise
+        at_blanks = getattr(parallel, "at_blanks", None)  # only text stored as lines can be cut in another way
         self.around: Parallel = at_blanks() if at_blanks else parallel
         self._folder = folder
         self._files = by_language(folder, ALIGNED)
@@ -85,7 +85,7 @@ class LinkedPairs(ByNumber[Pair]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __iter__(self) -> Iterator[Pair]:  # not by number: a corpus that is read from a file has no quick way there
+    def __iter__(self) -> Iterator[Pair]:  # not by number: that is slow for a corpus that is read from a file
         for number, pair in enumerate(self._pairs):
             yield replace(pair, links=self._links(number, pair))
 

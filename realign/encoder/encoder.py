@@ -162,7 +162,7 @@ def load(base: str, revision: str | None = None) -> Encoder:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-    except Exception as problem:  # broken files raise of every kind
+    except Exception as problem:  # broken files raise errors of many kinds
         raise refusal(base, commit, problem) from problem
     if not tokenizer.is_fast:
         raise InputError(

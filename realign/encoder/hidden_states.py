@@ -12,7 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from realign.encoder.packed import Affine, Block, Net, forward, lay, pack
+from realign.encoder.packed import Affine, Block, Net, forward, pack
+from realign.encoder.pooling import lay
 from realign.encoder.rotary import AttentionKind, Layer, RotaryBlock, RotaryNet, rotary_forward
 
 

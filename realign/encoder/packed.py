@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from realign.encoder.pooling import lay, pick, rows_of
 
 ROW = 64  # tokens a row of the attention at least has room for: shorter rows make many tiny products
 
@@ -196,15 +197,6 @@ def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tens
     return x if tokens.wanted is None else pick(x, tokens.wanted)
 
 
-def rows_of(table: Tensor, index: Tensor) -> Tensor:
-    """Rows [.., s, d] of `table` [.., v, d] with the numbers `index`."""
-    if table.dim() == 2:
-        return nn.functional.embedding(index, table)
-    m, v, d = table.shape
-    first = torch.arange(m, device=index.device)[:, None] * v
-    return nn.functional.embedding(index + first, table.reshape(m * v, d))
-
-
 def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | None) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
     if tokens.borders is not None:
@@ -289,52 +281,3 @@ def _normalize(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
 
 def _dropout(x: Tensor, chance: float) -> Tensor:
     return nn.functional.dropout(x, chance) if chance else x
-
-
-def pick(x: Tensor, index: Tensor) -> Tensor:
-    """Rows [m, f] of `x` [s, f] with the different numbers `index` [m]; for several x side by side [.., s, f]."""
-    if x.dim() == 3:
-        first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
-        return _Pick.apply(x.flatten(0, 1), index + first)
-    return _Pick.apply(x, index)
-
-
-def lay(x: Tensor, index: Tensor, size: int) -> Tensor:
-    """Reverse of `pick`: rows of `x` [*index.shape, f] put at the different places `index` among `size` rows, zeros
-    elsewhere.
-    """
-    return _Lay.apply(x, index, size)
-
-
-class _Pick(torch.autograd.Function):
-    """Rows [s, f] by different numbers → [*index.shape, f]. No two gradients meet: cheap, and the same bits always."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.size = len(x)
-        return x.index_select(0, index.reshape(-1)).view(*index.shape, -1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        return _scatter_rows(grad, index, ctx.size), None
-
-
-class _Lay(torch.autograd.Function):
-    """As `_Pick`, the other way round."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: Tensor, size: int) -> Tensor:
-        ctx.save_for_backward(index)
-        return _scatter_rows(x, index, size)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (index,) = ctx.saved_tensors
-        return grad.index_select(0, index.reshape(-1)).view(*index.shape, -1), None, None
-
-
-def _scatter_rows(x: Tensor, index: Tensor, size: int) -> Tensor:
-    width = x.shape[-1]
-    return x.new_zeros(size, width).index_copy_(0, index.reshape(-1), x.reshape(-1, width))

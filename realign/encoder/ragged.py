@@ -26,7 +26,7 @@ class RaggedTable:
     ids: np.ndarray  # [s] int32: sub-word ids of all sentences, special tokens included
     word: np.ndarray  # [s] int16: the word each sub-word belongs to; -1 for special tokens
     offsets: np.ndarray  # [n + 1] int64
-    pad: int  # the id that fills a batch
+    pad: int  # the id used for padding
 
     @classmethod
     def pack(cls, ids: Sequence[Sequence[int]], words: Sequence[Sequence[int]], pad: int) -> RaggedTable:
@@ -77,7 +77,7 @@ class RaggedTable:
         column = np.arange(length.max(initial=0))
         beyond = column >= length[:, None]
         places = start[:, None] + column
-        # past the end of a short row lies the next row, past the last row nothing: cut there, then filled
+        # behind a short row lies the next row, behind the last row nothing: cut there, then pad
         ids = self.ids.take(places, mode="clip").astype(np.int64)
         word = self.word.take(places, mode="clip").astype(np.int64)
         ids[beyond] = self.pad

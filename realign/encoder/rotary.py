@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from realign.encoder.packed import Packed, lay, pick
+from realign.encoder.packed import Packed
+from realign.encoder.pooling import lay, pick
 
 Layer = tuple[Tensor, Tensor | None]  # weight and bias, which most of these encoders do without
 Turns = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # states, places [1, t] → cosine and sine [1, t, f]
@@ -37,7 +38,7 @@ class RotaryBlock:
     attention: Sequence[Layer]  # queries, keys and values: a layer each, or one for all
     output: Layer
     second_norm: nn.Module
-    up: Sequence[Layer]  # what is activated and its gate: a layer each, or one for both
+    up: Sequence[Layer]  # the activated part and its gate: a layer each, or one for both
     down: Layer
     activation: Callable[[Tensor], Tensor]
     sight: str

@@ -11,10 +11,10 @@ from torch import nn
 
 from realign.encoder.tokenizer import needs_spaces
 
-# Of a configuration: where it was loaded from and with what. They change no state.
+# Keys of a configuration: its place and the version that loaded it. They change no state.
 WHEREABOUTS = frozenset({"_name_or_path", "name_or_path", "_commit_hash", "transformers_version"})
 LAST_CALL = frozenset({"truncation", "padding"})  # of a tokenizer: how it was called last
-TOKENIZER_SETTINGS = (  # that its own file does not hold, or that `transformers` puts in place of what is there
+TOKENIZER_SETTINGS = (  # that its own file lacks, or that `transformers` replaces
     "model_max_length", "padding_side", "truncation_side", "pad_token_id", "special_tokens_map", "all_special_ids",
     "split_special_tokens", "add_prefix_space", "model_input_names",
 )  # fmt: skip

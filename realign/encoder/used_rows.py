@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.encoder.packed import rows_of
+from realign.encoder.pooling import rows_of
 
 
 class UsedRows(nn.Module):
@@ -25,9 +25,9 @@ class UsedRows(nn.Module):
         super().__init__()
         table = whole.weight.detach()
         self._used = torch.from_numpy(used).to(table.device)
-        self._row = torch.full((len(table),), -1, device=table.device)  # −1: an index error where it is asked for
+        self._row = torch.full((len(table),), -1, device=table.device)  # −1: an index error if it is used
         self._row[self._used] = torch.arange(len(used), device=table.device)
-        self._whole = [whole]  # in a list: no part of this module, so in no state dictionary
+        self._whole = [whole]  # in a list, so that it is not part of this module's state dictionary
         self.weight = nn.Parameter(table[self._used])
 
     def forward(self, ids: Tensor) -> Tensor:

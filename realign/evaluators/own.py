@@ -24,7 +24,7 @@ from selector.languages.subset import Subset
 Answer = Score | Mapping[str, float]
 Measure = Callable[[Subset, Fidelity, int], Answer]  # the seed is the last
 Value = TypeVar("Value")
-WHOLE = 10**9  # of a tally that stands for a score of which no sentences are known
+WHOLE = 10**9  # units of a tally for a score without known sentences
 HINT = "answer with a Score, or with a mapping from language codes to scores in [0, 1]"
 
 
@@ -112,7 +112,7 @@ def code_of(measure: Measure) -> str:
     code = getattr(measure, "__code__", None) or getattr(type(measure).__call__, "__code__", None)
     if code is None or hasattr(measure, "signature"):
         return ""
-    version = ".".join(map(str, sys.version_info[:2]))  # another one compiles the same text to other code
+    version = ".".join(map(str, sys.version_info[:2]))  # another version compiles the same text to other code
     return f"{version}:{hashlib.sha256(repr(_parts(code)).encode()).hexdigest()[:16]}"
 
 

@@ -22,8 +22,8 @@ CHECKSUM = "sha256"
 SLACK = 1e-6  # between a mean and its parts: some evaluators have single precision
 
 log = logging.getLogger("realingo.cache")
-_reported: set[Path] = set()  # what was said once in this process
-_unwritten: dict[Path, Score] = {}  # what the cache had no room for: measured once in this process all the same
+_reported: set[Path] = set()  # files reported in this process
+_unwritten: dict[Path, Score] = {}  # scores that could not be written: still measured only once in this process
 
 
 def write_score(file: Path, score: Score) -> None:

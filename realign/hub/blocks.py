@@ -40,7 +40,7 @@ class ParquetPart:
     """One parquet file, at one commit."""
 
     open: Open  # seeks and reads; on the hub each reading is a request
-    folder: Path | None = None  # where what was fetched is kept; None: the file is on this machine
+    folder: Path | None = None  # where fetched blocks are kept; None: the file is on this machine
 
     @cached_property
     def footer(self) -> Any:
@@ -123,7 +123,7 @@ class BlockRows:
 
     parts: tuple[ParquetPart, ...]
     origin: str
-    wrap: Wrap = field(repr=False)  # what goes wrong in reading → the error to raise
+    wrap: Wrap = field(repr=False)  # error in reading → error to raise
     features: Mapping[str, Any] | None = None  # of the columns, where the files themselves do not say
     numbers: np.ndarray | None = None  # [n], ascending; None: all
 
@@ -136,7 +136,7 @@ class BlockRows:
     def _places(self) -> list[tuple[ParquetPart, range]]:
         try:
             return [(part, groups) for part in self.parts for groups in part.blocks]
-        except Exception as problem:  # the libraries below raise of every kind
+        except Exception as problem:  # the libraries below raise errors of many kinds
             raise self.wrap(problem) from problem
 
     @property
@@ -190,7 +190,7 @@ class BlockRows:
                 continue
             try:
                 table = part.read(groups, columns)
-            except Exception as problem:  # the libraries below raise of every kind
+            except Exception as problem:  # the libraries below raise errors of many kinds
                 raise self.wrap(problem) from problem
             yield table if own is None else table.take(own)
 

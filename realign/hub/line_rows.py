@@ -173,6 +173,6 @@ def _scan_table(path: Path) -> Scan:
     found.quoted = marked and quoted
     if found.quoted:
         found.header = unquote(found.header)
-    if found.count:  # as of a file that is held: columns are those of its rows
+    if found.count:  # as for a small file: columns are those of its rows
         found.columns = dict.fromkeys(found.header)
     return found

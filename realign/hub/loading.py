@@ -89,7 +89,7 @@ def _download(request: HubRequest) -> Path:
     place["revision"] = request.revision
     try:
         return Path(hf_hub_download(**place))
-    except Exception as problem:  # the libraries below raise of every kind
+    except Exception as problem:  # the libraries below raise errors of many kinds
         error = request.explain(problem)
         if isinstance(error, UnreachableError) and try_to_load_from_cache(**place) is _CACHED_NO_EXIST:
             error = request.nothing()
@@ -103,9 +103,9 @@ def _large_file(request: HubRequest) -> BlockRows | None:
     try:
         commit = _reach(request.repository, request.revision)
         files = {"": remote.sizes(request.repository, [request.config], commit)}
-    except Exception as problem:  # the libraries below raise of every kind
+    except Exception as problem:  # the libraries below raise errors of many kinds
         if not isinstance(request.explain(problem), UnreachableError):
-            return None  # the way to small files says what is wrong
+            return None  # the reader of small files explains the error
         known = _read_block_note(request, note)
         return known[""] if known else None
     if sum(size for _, size in files[""]) < LARGE:
@@ -155,10 +155,10 @@ def _fetch(request: HubRequest) -> Mapping[str, Rows]:
             return _blocks(request, commit, files, features)
         builder.download_and_prepare()
         found = builder.as_dataset()
-    except Exception as problem:  # the libraries below raise of every kind
+    except Exception as problem:  # the libraries below raise errors of many kinds
         return _fall_back(request, note, problem)
     if not found or any(_commit(table) not in (commit, "empty") for table in found.values()):
-        # not there any more: `datasets` takes what an earlier commit had, and does not say so
+        # gone from the hub: `datasets` would silently use an earlier commit
         raise request.nothing()
     _remember(note, found)
     return _rows(found)

@@ -69,7 +69,7 @@ class HubRequest:
             message = f"there is no {self.where}, or you have no access to it"
             return InputError(message, "check data.id; a private one: hf auth login")
         absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
-        # a cache is looked for once the hub has not got it
+        # raised by the cache when the hub does not have it
         if absent or "BuilderConfig" in text or "find cache for" in text:
             return self.nothing()
         message = f"cannot read {self.where} for {self.language} ({self.config}): {first}"

@@ -18,7 +18,7 @@ from selector.errors import InputError, NoDataError
 from selector.languages.language import parse, two_letter
 
 SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "dev": ("validation", "dev"), "test": ("test",)}
-TABLES = ("columns", "names", "splits", "relabel")  # what a study gives is added to these, key by key
+TABLES = ("columns", "names", "splits", "relabel")  # a study's values are added to these, key by key
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,9 @@ def _write(folder: Path, make: Callable[[], ArrayStream]) -> None:
             manifest.flush()
             os.fsync(manifest.fileno())
         workshop.chmod(0o755)  # as readable as any other folder of the user, which mkdtemp's are not
-        if folder.exists():  # damaged, or it would have been opened; who has it mapped keeps what he has
+        if (
+            folder.exists()
+        ):  # it is damaged, or it would have been opened; processes that have it mapped keep their copy
             shutil.rmtree(folder)
         os.replace(workshop, folder)
     finally:

@@ -124,7 +124,7 @@ def first(language: str, total: int, count: int) -> np.ndarray:
         numbers.append(block[low])
         hashes.append(mixed[low])
     order = np.argsort(np.concatenate(hashes), kind="stable")[:count]
-    if len(order) < count:  # eight standard deviations away: never, but for the sake of truth
+    if len(order) < count:  # eight standard deviations away: it never happens, but it must not go unnoticed
         raise AssertionError("the hash of pair numbers is not even")
     return np.concatenate(numbers)[order].astype(np.int64)
 

@@ -111,7 +111,7 @@ class PairStore:
         lost = dict(count_dropped(pairs))
         reasons = ", ".join(f"{number} {reason}" for reason, number in lost.items())
         available = pairs.available if isinstance(pairs, StoredPairs) else count + sum(lost.values())
-        if lost and not isinstance(pairs, StoredPairs):  # of a sample it was said when it was chosen
+        if lost and not isinstance(pairs, StoredPairs):  # for a sample this was logged when it was chosen
             log.warning("%s: kept %d of %d pairs; dropped %s", language, count, available, reasons)
         self._check()
         if not count:

@@ -25,7 +25,7 @@ PROJECTION = 128
 
 def projection(width: int, generator: torch.Generator) -> nn.Sequential:
     """Head g for encoders of `width`, initialized from `generator` alone (uniform in ±1/√d, torch's default)."""
-    with torch.random.fork_rng(devices=[]):  # layers draw a first, unused start from the global state
+    with torch.random.fork_rng(devices=[]):  # layers draw a first, unused initialization from the global state
         head = nn.Sequential(nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, PROJECTION, bias=False))
     bound = width**-0.5
     with torch.no_grad():

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from realign.encoder.hidden_states import net_of
-from realign.encoder.packed import Block, rows_of
+from realign.encoder.packed import Block
+from realign.encoder.pooling import rows_of
 from realign.encoder.used_rows import UsedRows
 from realign.training.optimizer import CLIP
 

@@ -116,7 +116,7 @@ class Grammar:
     def _noun(self, noun: Noun, at: Slot, case: str | None = None) -> list[Word]:
         rules = self.rules
         words = [self._head(noun, at, case)]
-        if noun.name:  # the specific goes before the general where owners go before what they own
+        if noun.name:  # the specific noun comes first where owners come first
             words = _beside(words, [self._word(noun.name, (*at, "name"))], rules["possessor_first"])
         if noun.adjective:
             words = _beside(words, [self._word(noun.adjective, (*at, "adjective"))], rules["adjective_first"])

@@ -25,7 +25,7 @@ from selector.languages.language import parse
 Matrix = NDArray[np.float64]
 Row = tuple[int, list[str]]  # line number and cells
 
-BROKEN = (  # what NumPy raises for an archive that is none, is damaged, or holds no plain arrays
+BROKEN = (  # errors of NumPy for a file that is not an archive, is damaged, or has other objects than arrays
     *(ValueError, TypeError, AttributeError, KeyError, EOFError, OverflowError, MemoryError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
 )

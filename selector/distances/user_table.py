@@ -108,7 +108,7 @@ def _languages(path: str, rows: Sequence[Row]) -> list[Row]:
         lect = _lect(row)
         code = schemes.glottolog(lect)
         if not schemes.is_glottocode(lect) or (code in kept and _lect(kept[code]) == lect):
-            others.append(row)  # what stands twice is an error further on
+            others.append(row)  # duplicates are reported later
         elif code is not None and (code not in kept or schemes.glottocode(code) == lect):
             kept[code] = row
     if left := len(rows) - len(others) - len(kept):

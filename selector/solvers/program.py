@@ -189,7 +189,7 @@ class Program:
 
     def solve(self, effort: Effort) -> ProgramAnswer:
         """Best candidates and an upper bound, within `effort`."""
-        from scipy.optimize import Bounds, LinearConstraint, milp  # a quarter of a second: only who solves pays for it
+        from scipy.optimize import Bounds, LinearConstraint, milp  # takes a quarter of a second: imported only to solve
 
         gain, scale = self._objective()
         c = len(self.candidates)

@@ -181,7 +181,7 @@ class TransferModel:
         return np.array([*one, *one], dtype=np.intp)
 
 
-_FEW = 3  # subsets' worth of belief that a target responds as the average one does
+_FEW = 3  # weight of the average response, in subsets
 
 
 @dataclass(frozen=True)
