@@ -55,7 +55,7 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
 
 
 def lay(x: Tensor, index: Tensor, size: int) -> Tensor:
-    """Reverse of `pick`: rows of `x` [*index.shape, f] put at the different places `index` among `size` rows of zeros."""
+    """Reverse of `pick`: rows of `x` [*index.shape, f] at the different places `index` among `size` rows of zeros."""
     return _Lay.apply(x, index, size)
 
 
