@@ -132,7 +132,7 @@ def test_the_worlds_other_labels_left_its_sentences_and_signature_alone() -> Non
     assert World().signature == "world:c175b290bbc79238"
 
 
-@pytest.mark.parametrize(("tags", "said"), [(("PER", "O"), "no IOB2 tag"), (("O", "O"), "no entity")])
+@pytest.mark.parametrize(("tags", "said"), [(("PER", "O"), "not an IOB2 tag"), (("O", "O"), "no entity")])
 def test_tags_that_are_no_entities_are_refused(encoder: Encoder, tags: tuple[str, str], said: str) -> None:
     corpus = OnePlace([Tagged(("a", "b"), tags)])
     with pytest.raises(InputError, match=said):
