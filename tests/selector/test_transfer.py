@@ -314,7 +314,7 @@ def test_bad_tables_are_refused(tmp_path, change, said):
 def test_a_list_that_is_none_is_refused(tmp_path):
     results, subsets = table(tmp_path)
     (tmp_path / "s.json").write_text('{"list0": "deu"}', encoding="utf-8")
-    with pytest.raises(InputError, match="no list of languages"):
+    with pytest.raises(InputError, match="not a list of languages"):
         bench_transfer.given(results, subsets, None)
 
 
