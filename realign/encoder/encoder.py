@@ -65,10 +65,7 @@ class Encoder:
 
     @cached_property
     def tokenizer_signature(self) -> str:
-        """Hash of everything that turns words into sub-words.
-
-        The length at which text was cut last is no part of it.
-        """
+        """Hash of everything that turns words into sub-words, except the length at which text was cut last."""
         facts = [tokenizers_version, tokenizer_facts(self.tokenizer)]
         return "tokenizer:" + hashlib.sha256(canonical(facts)).hexdigest()[:16]
 
@@ -189,10 +186,7 @@ def _stamps(files: Sequence[Path]) -> Stamps:
 
 
 def without_kernels(config: Any) -> Any:
-    """Copy of `config` without the kernels that it names, which may be repositories to fetch and run.
-
-    `transformers` then uses its own code: torch's attention where the architecture knows it.
-    """
+    """Copy of `config` without the kernels that it names, which may be repositories to fetch and run."""
     for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
         if part is not None:
             part._attn_implementation_internal = part._experts_implementation_internal = None
@@ -269,9 +263,7 @@ def save_with_head(model: Any, head: nn.Module, answers: Answers, tokenizer: Any
 
 @torch.no_grad()
 def _with_head(model: Any, head: nn.Module, answers: Answers) -> Any:
-    """Encoder and head as one model of `transformers`; None if it has no class for the type, or has another kind of
-    head.
-    """
+    """Encoder and head as one model of `transformers`; None if it has no class for the type or this kind of head."""
     config = copy.deepcopy(model.config)
     config.id2label = dict(enumerate(answers.labels))
     config.label2id = {label: number for number, label in config.id2label.items()}
