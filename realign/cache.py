@@ -1,4 +1,4 @@
-"""Where the cache is, and how a file is written whole or not at all."""
+"""Location of the cache, and files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """The folder of everything that can be computed again: REALINGO_CACHE, else XDG_CACHE_HOME/realingo."""
+    """Folder of everything that can be computed again: REALINGO_CACHE, else XDG_CACHE_HOME/realingo."""
     if own := os.environ.get("REALINGO_CACHE"):
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
@@ -18,12 +18,12 @@ def cache_root() -> Path:
 
 
 def write_text(file: Path, text: str) -> None:
-    """`write_bytes` in UTF-8."""
+    """Write `text` to `file` in UTF-8, completely or not at all. OSError as the system raises it."""
     write_bytes(file, text.encode("utf-8"))
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """Write a whole file or nothing: a reader, or a run after a crash, never sees half of it."""
+    """Write `content` to `file` completely or not at all: no reader, and no run after a crash, ever sees half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
@@ -41,9 +41,10 @@ def write_bytes(file: Path, content: bytes) -> None:
 
 @contextmanager
 def draft_of(file: Path) -> Iterator[Path]:
-    """A path beside `file` to write to; it takes the place of `file`, flushed to disk, unless something fails.
+    """Context with a path beside `file` to write to; at the end it replaces `file`, flushed to disk, unless something
+    failed.
 
-    For one writer at a time; OSError as the system says it.
+    For one writer at a time. OSError as the system raises it.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.part")

@@ -1,7 +1,7 @@
-"""What is measured: model, data, task, realignment and source language, each setting written once.
+"""Settings of one measurement: model, data, task, realignment and source language, each written once.
 
-A study file and a realignment file are read into a `Core`; `realign.build` makes an evaluator of it. `Scope` says
-which languages that evaluator works with.
+A study file and a realignment file are read into a `Core`; `realign.build` makes an evaluator of it. `Scope` has the
+languages that this evaluator works with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from realign.data_sets import Data, Source, World, several
 from realign.evaluators.fake import Terms
-from realign.section import Limits, Section, SettingError, setting
+from realign.section import Range, Section, SettingError, setting
 from realign.training.settings import Count, FineTuning, Realignment, Tuning
 from selector.errors import InputError
 from selector.languages.language import Language, Pool
@@ -47,7 +47,7 @@ class Model(Section):
 
     @property
     def encoder(self) -> str:
-        """The world, a folder or an id of the hub. InputError for a rehearsal, which has no encoder."""
+        """The encoder's name: "world", a folder or an id of the hub. InputError: a rehearsal has no encoder."""
         if isinstance(self.base, FakeModel):
             raise InputError("model.base is a rehearsal: there is no encoder", "name an encoder")
         return self.base
@@ -55,7 +55,7 @@ class Model(Section):
 
 @dataclass(frozen=True)
 class Task(Tuning):
-    """What the realigned encoder is measured on."""
+    """The task on which the realigned encoder is measured."""
 
     kind: Literal["pos", "ner", "classification", "retrieval"] = setting(
         "pos",
@@ -70,7 +70,7 @@ class Task(Tuning):
     steps: Count | None = setting(
         None, f"Optimizer steps of fine-tuning on the source language; {STEPS} where neither steps nor epochs is given."
     )
-    epochs: Annotated[float, Limits(gt=0, le=1000)] | None = setting(
+    epochs: Annotated[float, Range(gt=0, le=1000)] | None = setting(
         None, "Passes over the training data, instead of steps."
     )
     examples: Count = setting(100, "Sentences evaluated per language and split, at most.")
@@ -87,26 +87,26 @@ class Task(Tuning):
 
     @property
     def metric(self) -> str:
-        """What the score of a language is."""
+        """Name of the metric behind a language's score."""
         return METRICS[self.kind]
 
     @property
     def length_key(self) -> str:
-        """The key that says how long is fine-tuned."""
+        """Key that sets the length of fine-tuning: steps or epochs."""
         return "task.epochs" if self.epochs is not None else "task.steps"
 
     @property
     def training(self) -> str:
-        """How long is fine-tuned, for people."""
+        """Length of fine-tuning in words, such as "2 epochs"."""
         return f"{self.epochs:g} epochs" if self.epochs is not None else f"{self.steps or STEPS} steps"
 
     @property
     def tuning(self) -> FineTuning:
-        """How each step of fine-tuning is taken."""
+        """Settings of each fine-tuning step."""
         return FineTuning(**{each.name: getattr(self, each.name) for each in fields(Tuning)})
 
     def _conflict(self) -> str | None:
-        """What is wrong with two settings together; None: nothing."""
+        """Message about two settings that exclude each other; None where all agree."""
         if self.steps is not None and self.epochs is not None:
             return "give steps or epochs, not both"
         for key, kind in ONLY_FOR.items():
@@ -127,7 +127,9 @@ class Task(Tuning):
 
 @dataclass(frozen=True)
 class Core:
-    """Everything that is measured, but for the languages: what a study searches with and `realingo realign` follows."""
+    """All settings of a measurement except its languages; a study searches with them and `realingo realign` follows
+    them.
+    """
 
     model: Model
     data: Data
@@ -138,7 +140,7 @@ class Core:
 
     @property
     def task_data(self) -> Any:
-        """What the task is measured on, where the file leaves it out too."""
+        """Data set or sets of the task, also where the file leaves them out."""
         return self.task.data or (self.data.parallel if self.task.kind == "retrieval" else "world")
 
     @property
@@ -149,7 +151,7 @@ class Core:
 
 @dataclass(frozen=True)
 class Scope:
-    """The languages an evaluator works with, each pool sorted by code."""
+    """Languages of an evaluator, each pool sorted by code."""
 
     pool: Pool  # may be realigned on
     tune: Pool  # looked at on the development split, and on the test split
@@ -157,7 +159,7 @@ class Scope:
 
     @property
     def targets(self) -> Pool:
-        """What the task needs data of, beside the source."""
+        """Languages that the task needs data of, besides the source."""
         return (*self.tune, *self.held_out)
 
     @property

@@ -1,4 +1,4 @@
-"""Which text a study reads: folders of files and data sets of the hub, as a study file names them."""
+"""Data sets of a study file: folders of files and data sets of the hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VerseFiles(Section):
 
 @dataclass(frozen=True)
 class TreebankFiles(Section):
-    """Words with part-of-speech tags; realign/corpora/verses.py says how the files are named."""
+    """Words with part-of-speech tags; realign/corpora/conllu_lines.py says how the files are named."""
 
     kind: Literal["conllu"] = field(metadata={"description": "Treebanks in CoNLL-U, one file a language and split."})
     folder: str = field(metadata={"description": FOLDER})
@@ -96,11 +96,14 @@ class HubSet(Section):
             raise SettingError("treebanks is another word for names: give one of the two")
 
     def __hash__(self) -> int:
-        return hash((self.name, self.id))  # tables are no keys
+        return hash((self.name, self.id))  # tables cannot be keys
 
 
 def class_of(given: Any) -> str | None:
-    """The name of the class that a table of data is meant as, by its kind: without one a data set of the hub."""
+    """Name of the class for a table of data, by its kind; without a kind it is a data set of the hub.
+
+    `given`: the table.
+    """
     if not isinstance(given, dict | Section):
         return None
     kind = str(given.get("kind", "hub") if isinstance(given, dict) else getattr(given, "kind", ""))
@@ -121,7 +124,7 @@ World = Literal["world"]
 
 @dataclass(frozen=True)
 class Data(Section):
-    """The parallel text that is realigned on."""
+    """Parallel text for realignment."""
 
     parallel: World | Text | tuple[Text, ...] = setting(
         "world",
@@ -145,7 +148,7 @@ class Data(Section):
 
     @property
     def rules(self) -> Rules | None:
-        """How training pairs are filtered. The world's never are."""
+        """Filter of training pairs; None for none. The embedded world is never filtered."""
         if self.filter == "none" or self.parallel == "world":
             return None
         wild = not all(isinstance(given, VerseFiles) for given in several(self.parallel))
@@ -153,5 +156,5 @@ class Data(Section):
 
 
 def several(given: Any) -> tuple[Any, ...]:
-    """The data sets of a key that takes one or a list."""
+    """Tuple of the data sets in `given`, one or a list of them."""
     return given if isinstance(given, tuple) else (given,)

@@ -15,9 +15,9 @@ from realign.corpora.base import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.inputs import Inputs
 from realign.merging.merger import FORMAT, Merger
-from realign.score import Advance, Fidelity, Look, Score, SourceScore, Tally, looked, sign
-from realign.tasks.base import Task
-from realign.tasks.finetune import Enough, Watch, any_of, finetune, heard
+from realign.score import Advance, Fidelity, Look, Score, SourceScore, Tally, show_look, sign
+from realign.tasks.base import TransferTask
+from realign.tasks.finetune import Enough, Watch, any_of, finetune, report_steps
 from realign.tasks.in_turns import InTurns
 from realign.training.encoded_pairs import EncodedPairs, PairStore
 from realign.training.realigner import realign
@@ -29,32 +29,34 @@ log = logging.getLogger("realingo.task")
 
 PROTOCOL = 5  # raise when the same settings give other scores
 LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LOG.md)
-SEEN_OF = 4  # one in so many sentences of an evaluation is read at a look
+SEEN_OF = 4  # a look reads one in this number of sentences
 
-Trained = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
+TrainedModel = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
 
 
 class RealignAndTransfer:
-    """Scores subsets by zero-shot performance on `targets`, in `split`. Answers are pure functions of the seed."""
+    """Scores of subsets: zero-shot performance on `targets`, in `split`. Answers are pure functions of the seed."""
 
     def __init__(
         self,
         encoder: Encoder,
         parallel: Parallel,
-        task: Task,
+        task: TransferTask,
         targets: Sequence[str],
         split: Split,
-        how: Realignment,
+        settings: Realignment,
         pool: Sequence[str] = (),
         inputs: Inputs | None = None,
         advance: Advance | None = None,
     ) -> None:
-        """`pool`: the languages that subsets are of; only scores of merged encoders depend on it. `inputs`: what is
-        read, which is looked at again before a score is given out. `advance` hears how far an evaluation is."""
+        """`pool`: the languages that subsets are drawn from; only scores of merged encoders depend on it. `inputs`: the
+        files that are read, which are checked again before a score is returned. `advance` is called as an evaluation
+        proceeds.
+        """
         self.inputs, self._advance = inputs or Inputs({}), advance
         self._encoder, self._targets, self._split = encoder, tuple(targets), split
-        self._realignment, self._task = how, task
-        self._pairs = PairStore(encoder, parallel, how, advance)
+        self._realignment, self._task = settings, task
+        self._pairs = PairStore(encoder, parallel, settings, advance)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._facts: dict[str, Any] = {
             "protocol": PROTOCOL,
@@ -63,18 +65,23 @@ class RealignAndTransfer:
             "task": dict(task.facts),
             "targets": list(self._targets),
             "split": split,
-            "realignment": how.facts,
+            "realignment": settings.facts,
             "torch": torch.__version__,
             "tokenizer": encoder.tokenizer_signature,  # with the version of its library
             "device": self._device.type,
         }
         self._pool = sorted(pool)
-        self._has_source = True  # development sentences of the source, as far as is known
-        self._merger = Merger(encoder, self._pairs, task, how, self._pool, self._facts, self.inputs.check, advance)
-        self._last: dict[tuple[Subset, Fidelity, int], Trained] | None = None  # none is kept unless another looks too
+        self._has_source = True  # False once the source turns out to have no development sentences
+        self._merger = Merger(encoder, self._pairs, task, settings, self._pool, self._facts, self.inputs.check, advance)
+        self._last: dict[tuple[Subset, Fidelity, int], TrainedModel] | None = (
+            None  # kept only for an evaluator on other targets
+        )
 
     def on(self, targets: Sequence[str], split: Split) -> RealignAndTransfer:
-        """The same encoders looked at on other sentences: neither trains what the other trained last."""
+        """Evaluator of the same encoders on other `targets` and another `split`.
+
+        Neither evaluator trains again what the other trained last.
+        """
         if self._last is None:
             self._last = {}
         other = copy.copy(self)
@@ -87,11 +94,15 @@ class RealignAndTransfer:
         return sign({**self._facts, **merged}, subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        """Looks are in the middle of fine-tuning, at fewer sentences. ChangedError: what is read has changed."""
+        """Score of `subset` at `fidelity` with `seed`.
+
+        A `look` gets scores of fewer sentences in the middle of fine-tuning. ChangedError: a file that was read has
+        changed. Stopped: the look ended the evaluation.
+        """
         self.inputs.check()
         started, signature = time.perf_counter(), self.signature(subset, fidelity, seed)
-        watched = look and _Watched(self, look, fidelity, signature)
-        model, head = self._trained(subset, fidelity, seed, watched)
+        watched = look and _ScoreWatch(self, look, fidelity, signature)
+        model, head = self._train_subset(subset, fidelity, seed, watched)
         per_language, tallies = self._scores(model, head, fidelity.examples)
         source_score = self._source_score(model, head, fidelity) if head is not None else None
         self.inputs.check()
@@ -106,12 +117,12 @@ class RealignAndTransfer:
         )
 
     def _source_score(self, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> SourceScore | None:
-        """Beside the score, after it: one more language, which changes no number of the others."""
+        """Score on the source language, computed after the others: it changes none of them."""
         if not self._has_source or not fidelity.steps:
             return None
         try:
             return self._task.source_score(model, head, fidelity.examples)
-        except InputError as problem:  # no study needs these sentences
+        except InputError as problem:  # development sentences of the source are optional
             self._has_source = False
             log.info("whether fine-tuning has converged is not known: %s", problem.message)
             return None
@@ -122,7 +133,7 @@ class RealignAndTransfer:
         tallies = self._task.evaluate(model, head, self._targets, self._split, examples, self._advance)
         return {code: tally.value for code, tally in tallies.items()}, tallies
 
-    def _trained(self, subset: Subset, fidelity: Fidelity, seed: int, watch: Watch | None) -> Trained:
+    def _train_subset(self, subset: Subset, fidelity: Fidelity, seed: int, watch: Watch | None) -> TrainedModel:
         if fidelity.merging:
             return self._merger(subset.codes, fidelity, seed)
         if self._last and (subset, fidelity, seed) in self._last and not watch:
@@ -149,11 +160,11 @@ class RealignAndTransfer:
             realign(model, pairs, self._realignment, steps, seed, self._advance)
             return finetune(self._task, model, fidelity, seed, watch, self._advance)
         asked = [watch(model, tuner.head)] if watch else []
-        enough = any_of([*heard(self._advance, fidelity.steps), *asked])
+        enough = any_of([*report_steps(self._advance, fidelity.steps), *asked])
         return InTurns(model, pairs, self._realignment, steps, tuner, fidelity.steps, seed).complete(enough)
 
 
-class _Watched:
+class _ScoreWatch:
     """`Watch` for one evaluation: shows its scores to a look."""
 
     def __init__(self, evaluator: RealignAndTransfer, look: Look, fidelity: Fidelity, signature: str) -> None:
@@ -170,7 +181,7 @@ class _Watched:
                 model.train()
                 self.course.append(seen)
                 self._evaluator.inputs.check()
-                looked(self._look, len(self.course), seen, self._signature, time.perf_counter() - self._started)
+                show_look(self._look, len(self.course), seen, self._signature, time.perf_counter() - self._started)
             return False
 
         return enough

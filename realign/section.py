@@ -1,8 +1,8 @@
-"""Settings as plain dataclasses: a description at every field, and what a file with them may hold.
+"""Settings as plain dataclasses: each field has a description and the values that a file may give it.
 
-A section is written once, here in `realign`, and stands without any library. `search.config` lets pydantic read files
-into sections: it looks for the attributes whose names begin with `__pydantic` or `__get_pydantic`, and for the
-descriptions in the metadata of the fields.
+A section is written once, here in `realign`, and needs no library. `search.config` lets pydantic read files into
+sections: it uses the attributes whose names begin with `__pydantic` or `__get_pydantic`, and the descriptions in the
+metadata of the fields.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ Schema = dict[str, Any]  # of pydantic's core
 
 
 class SettingError(InputError, ValueError):
-    """A setting that cannot be, or two that exclude each other. As a `ValueError` it gets its key from pydantic."""
+    """A setting with an impossible value, or two settings that exclude each other.
+
+    Pydantic adds the key to a `ValueError`.
+    """
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint or "correct it, or leave it out")
@@ -34,11 +37,11 @@ class Section:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Schema:
         schema: Schema = handler(source)
-        handler.resolve_ref_schema(schema)["strict"] = False  # a table of a file will do, not an instance alone
+        handler.resolve_ref_schema(schema)["strict"] = False  # accept a table of a file, not only an instance
         return schema
 
     def document(self, without_none: bool = False) -> dict[str, Any]:
-        """As JSON values, key by key; `without_none` leaves out the keys that are None, at every depth."""
+        """Settings as JSON values, by key; `without_none` leaves out the keys that are None, at every depth."""
         whole = {key: getattr(self, key) for key in keys(type(self))}
         return {
             key: _as_json(value, without_none) for key, value in whole.items() if not (without_none and value is None)
@@ -46,18 +49,18 @@ class Section:
 
 
 def keys(section: type) -> list[str]:
-    """The keys of a section as people read them: its own before those of the classes it is made from."""
+    """Keys of `section` in reading order: its own before those of the classes that it inherits from."""
     inherited = {key for base in section.__mro__[1:] for key in get_annotations(base)}
     return sorted((each.name for each in fields(section)), key=lambda key: key in inherited)
 
 
 def setting(default: Any, description: str) -> Any:
-    """A field of a section, with its default and a sentence for people that says what it is, in which unit."""
+    """Field of a section with a `default` and a `description`: a sentence for users that also gives the unit."""
     return field(default=default, metadata={"description": description})
 
 
 @dataclass(frozen=True)
-class Limits:
+class Range:
     """The range of a number, or the form of a text: `Annotated[int, Limits(ge=1)]`."""
 
     ge: float | None = None  # at least
@@ -74,7 +77,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class ByKind:
-    """Marks a union of sections of which one is meant, by what `choose` says of the table: the name of its class."""
+    """Marks a union of sections. `choose` gives the name of the class for a table."""
 
     choose: Callable[[Any], str | None]
 

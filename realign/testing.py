@@ -1,11 +1,11 @@
-"""What every evaluator must keep, as checks that yours can be run against.
+"""Rules that every evaluator must keep, as checks for your own.
 
     from realign.testing import check_evaluator
 
     check_evaluator(my_evaluator, pool=["deu", "tur", "swh", "jpn"])
 
-Or a class for pytest, with a line for each rule: subclass `EvaluatorContract` and say what `make` and `pool` are. Use
-few sentences and steps: the evaluator is called about ten times.
+Or a class for pytest, with one test for each rule: subclass `EvaluatorContract` and define `make` and `pool`. Use few
+sentences and steps: the evaluator is called about ten times.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ class EvaluatorContract:
 
 
 def check_evaluator(measure: Measure, pool: Languages, fidelity: Fidelity = SMALL) -> None:
-    """Run every rule that one evaluator can be held against; AssertionError says which one it breaks.
+    """Check every rule on one evaluator, `measure`. AssertionError says which rule it breaks.
 
-    `pool` names at least three languages that the evaluator knows.
+    `pool` names at least three languages that the evaluator knows; it is called at `fidelity`.
     """
     contract = EvaluatorContract()
     contract.pool, contract.fidelity = pool, fidelity

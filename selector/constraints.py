@@ -85,7 +85,7 @@ def grouping(kind: str, columns: LabelColumns | None = None) -> Callable[[Langua
     if kind == "resource":
         return resource
     if columns is None:
-        raise InputError(f"'{kind}' is no kind of group", _QUOTA)
+        raise InputError(f"'{kind}' is not a kind of group", _QUOTA)
     return lambda language: columns.label(kind, language) or "unknown"
 
 
@@ -153,7 +153,7 @@ def _quota(text: str) -> tuple[str, str | None, int]:
     name, equals, number = text.rpartition("=")
     kind, colon, only = (part.strip() for part in name.partition(":"))
     if not equals or not kind or (colon and not only) or not number.strip().isdecimal():
-        raise InputError(f"'{text}' is no quota", _QUOTA)
+        raise InputError(f"'{text}' is not a quota", _QUOTA)
     return kind, only or None, int(number)
 
 

@@ -33,8 +33,8 @@ Measures = dict[str, float | int | None]
 Subsets = NDArray[np.intp]  # [b, k], indices into the frame
 Vector = NDArray[np.float64]
 
-RANDOM = 1000  # random subsets behind a percentile, as many as
-_WORK = 200_000_000  # this number of distances looked up allows, so that all of URIEL stays a matter of seconds
+RANDOM = 1000  # most random subsets for a percentile, if
+_WORK = 200_000_000  # at most this number of distances are looked up: all of URIEL then takes seconds
 _FEWEST = 20
 _BLOCK = 4_000_000  # numbers held at a time
 _GROUPS = {"family": "families", "genus": "genera", "script": "scripts"}

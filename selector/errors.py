@@ -42,4 +42,4 @@ def whole_number(name: str, value: object, hint: str = "give a whole number") ->
             return operator.index(value)  # type: ignore[arg-type]  # what is no number raises
     except TypeError:
         pass
-    raise InputError(f"{name} is {value!r}, which is no whole number", hint)
+    raise InputError(f"{name} is {value!r}, which is not a whole number", hint)

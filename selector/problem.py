@@ -33,7 +33,9 @@ class Demands(TypedDict, total=False):
     budget: float | None  # the chosen cost no more, in the unit of the costs
     quotas: Iterable[str] | None  # "family=2": at most two of any family; "script:Latn=2": of that one
     columns: constraints.LabelColumns | None  # a user's table, whose columns quotas may name
-    least_observed: float | None  # no candidates: languages with a smaller share of observed features, unless included
+    least_observed: (
+        float | None
+    )  # languages with a smaller share of observed features are no candidates, unless included
     radius: float | None  # what "covers" means; default: `dominating.usual_radius`
     count_source: bool | None  # the source counts as already chosen; default: `Problem.counts_source`
     task: str | None  # what the transfer model predicts for; default: any task

@@ -83,7 +83,7 @@ def choose(name: str, pool: Pool, k: int, **options: Unpack[Options]) -> Subset:
     InputError: the strategy or metric is unknown, or the demands are impossible.
     """
     seed = options.pop("seed", 0)
-    static = find(name)  # an unknown name is the first thing to say
+    static = find(name)  # report an unknown name first
     problem = pose(pool, k, **options)  # type: ignore[misc]
     picked, _, _ = _run_strategy(static, problem, np.random.default_rng(seed), None)
     return _subset(problem, picked)
@@ -179,7 +179,7 @@ def _run_strategy(
 def _upper(static: Static, problem: Problem, picked: list[int], value: float) -> float | None:
     """Upper bound that is cheap to prove, or None."""
     if static.objective in ("coverage", "facility", "k-center") and value >= 1.0:
-        return value  # nobody can be served better
+        return value  # every target is at distance 0 already
     if problem.k - len(problem.pinned) == 1 and static.pick in _SEARCHES:
         return value  # one step of greedy tries everything
     from selector import exact as bound

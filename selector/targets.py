@@ -36,7 +36,7 @@ class Targets:
 
     targets: Pool  # [m], sorted by code
     weights: Vector  # [m], sum 1
-    outside: Pool  # those whose place the metric must tell besides the frame's
+    outside: Pool  # targets outside the frame, whose distances the metric must give
     named: bool
     transfer: TransferDistances | None
 

@@ -1,4 +1,4 @@
-"""Where text comes from: the data sets that a core names, as corpora."""
+"""Corpora of the data sets that a core names."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from realign.hub.sets import Spec
 
 
-def parallel(core: Core, given: object, languages: Pool, splits: tuple[Split, ...] = ("train",)) -> Parallel:
-    """Text aligned with the source; the signature covers `languages`. Of several sets each must have all `splits`."""
+def parallel_corpus(core: Core, given: object, languages: Pool, splits: tuple[Split, ...] = ("train",)) -> Parallel:
+    """Text aligned with the source, from the data set or sets `given`; its signature covers `languages`.
+
+    A language is taken from the first set that has all `splits` of it. InputError: a set cannot be used.
+    """
     from realign.corpora.mixed import MixedParallel
     from realign.world.world import World
 
@@ -28,11 +31,11 @@ def parallel(core: Core, given: object, languages: Pool, splits: tuple[Split, ..
     if given == "world":
         return World()
     if not isinstance(given, tuple):
-        return _parallel(core, given, codes)
-    return MixedParallel(_members(given, lambda each, some: _parallel(core, each, list(some))), codes, splits)
+        return _parallel_set(core, given, codes)
+    return MixedParallel(_members(given, lambda each, some: _parallel_set(core, each, list(some))), codes, splits)
 
 
-def _parallel(core: Core, given: object, codes: list[str]) -> Parallel:
+def _parallel_set(core: Core, given: object, codes: list[str]) -> Parallel:
     from realign.corpora import bitext
     from realign.corpora.verses import Verses, find_folder
 
@@ -45,26 +48,26 @@ def _parallel(core: Core, given: object, codes: list[str]) -> Parallel:
     return _hub(core, given, "parallel", codes)
 
 
-def filtered(core: Core, text: Parallel, pool: Pool) -> Parallel:
-    """Parallel text without the training pairs that `[data] filter` drops."""
-    from realign.corpora.filters import Filtered
+def filter_pairs(core: Core, text: Parallel, pool: Pool) -> Parallel:
+    """`text` without the training pairs that `[data] filter` of `core` drops; `pool` has the languages to filter."""
+    from realign.corpora.filters import FilteredParallel
 
     if core.data.rules is None:
         return text
     written = {language.code: scripts(language) for language in (core.source, *pool)}
-    return Filtered(text, core.data.rules, core.source.code, written)
+    return FilteredParallel(text, core.data.rules, core.source.code, written)
 
 
-def sampled(core: Core, text: Parallel) -> Parallel:
-    """Parallel text with no more than `data.pairs` training pairs of a language."""
-    from realign.store.sampled_pairs import Sampled
+def sample_pairs(core: Core, text: Parallel) -> Parallel:
+    """`text` with at most `data.pairs` of `core` training pairs a language."""
+    from realign.store.sampled_pairs import SampledParallel
 
     size = core.data.pairs
-    return Sampled(text, size) if isinstance(size, int) else text
+    return SampledParallel(text, size) if isinstance(size, int) else text
 
 
-def labelled(core: Core, targets: Pool) -> Labelled:
-    """Sentences with a label per word: tags, or entities in IOB2 where the task is NER."""
+def labelled_corpus(core: Core, targets: Pool) -> Labelled:
+    """Sentences with a label per word, for the source of `core` and `targets`: tags, or entities in IOB2."""
     from realign.corpora.mixed import MixedLabelled
     from realign.world.world import World
 
@@ -72,11 +75,11 @@ def labelled(core: Core, targets: Pool) -> Labelled:
     if given == "world":
         return World().entities if core.task.kind == "ner" else World()
     if not isinstance(given, tuple) and core.task.train is None:
-        return _labelled(core, given, codes)
-    return MixedLabelled(**_mixture(core, targets, lambda each, some: _labelled(core, each, list(some))))
+        return _labelled_set(core, given, codes)
+    return MixedLabelled(**_mixture(core, targets, lambda each, some: _labelled_set(core, each, list(some))))
 
 
-def _labelled(core: Core, given: object, codes: list[str]) -> Labelled:
+def _labelled_set(core: Core, given: object, codes: list[str]) -> Labelled:
     from realign.corpora import labels
     from realign.corpora.verses import Conllu, find_folder
 
@@ -88,8 +91,8 @@ def _labelled(core: Core, given: object, codes: list[str]) -> Labelled:
     return _hub(core, given, core.task.kind, codes)
 
 
-def examples(core: Core, targets: Pool) -> Examples:
-    """Sentences, or pairs of them, with one label each."""
+def examples_corpus(core: Core, targets: Pool) -> Examples:
+    """Sentences or pairs of sentences with one label each, for the source of `core` and `targets`."""
     from realign.corpora.mixed import MixedExamples
     from realign.world.world import World
 
@@ -97,16 +100,16 @@ def examples(core: Core, targets: Pool) -> Examples:
     if given == "world":
         return World()
     if not isinstance(given, tuple) and core.task.train is None:
-        return _examples(core, given, codes)
-    return MixedExamples(**_mixture(core, targets, lambda each, some: _examples(core, each, list(some))))
+        return _examples_set(core, given, codes)
+    return MixedExamples(**_mixture(core, targets, lambda each, some: _examples_set(core, each, list(some))))
 
 
-def _examples(core: Core, given: object, codes: list[str]) -> Examples:
+def _examples_set(core: Core, given: object, codes: list[str]) -> Examples:
     from realign.corpora import labels
     from realign.corpora.verses import find_folder
 
     if isinstance(given, LabelFiles):
-        return labels.Table(find_folder(given.folder, core.home), codes)
+        return labels.LabelTable(find_folder(given.folder, core.home), codes)
     assert isinstance(given, HubSet)
     return _hub(core, given, "classification", codes)
 
@@ -115,7 +118,7 @@ Make = Callable[[object, Sequence[str]], Any]
 
 
 def _mixture(core: Core, targets: Pool, make: Make) -> dict[str, Any]:
-    """The arguments of a `Mixed` of the task's sets: what is evaluated has both splits that a study looks at."""
+    """Arguments of a `Mixed` of the task's sets. A language to evaluate needs both splits that a study looks at."""
     train = core.task.train
     return {
         "members": _members(several(core.task_data), make),
@@ -133,14 +136,14 @@ def _members(given: Sequence[object], make: Make) -> list[Member[Any]]:
 
 
 def title(given: Any) -> str:
-    """What a data set is called in messages."""
+    """Name of the data set `given` in messages."""
     return str(given.name or given.id) if isinstance(given, HubSet) else f"{given.kind} in {given.folder}"
 
 
-def set_of(corpus: Any, given: object, language: str) -> str | None:
-    """What the data set is called that a language is taken from; None where none of several has it.
+def name_of_set(corpus: Any, given: object, language: str) -> str | None:
+    """Name of the data set that `language` is taken from; None where none of several has it.
 
-    `corpus`: what was made of `given`, with a filter or whatever else around it.
+    `corpus` is the corpus made of `given`, with a filter or other wrappers around it.
     """
     if not isinstance(given, tuple) and not hasattr(corpus, "name_of"):
         return given if isinstance(given, str) else title(given)
@@ -159,11 +162,14 @@ def _codes(core: Core, targets: Pool) -> list[str]:
 def _hub(core: Core, given: HubSet, task: str, codes: list[str]) -> Hub:
     from realign.corpora.hub import Hub
 
-    return Hub(spec(core, given, task), core.source.code, codes)
+    return Hub(hub_spec(core, given, task), core.source.code, codes)
 
 
-def spec(core: Core, given: HubSet, task: str) -> Spec:
-    """How a data set of the hub is read: what is known of it, and what `given` says. InputError: not known."""
+def hub_spec(core: Core, given: HubSet, task: str) -> Spec:
+    """Specification of a data set of the hub: the known one, with the changes in `given`.
+
+    InputError: the set is not known, or has nothing for `task`.
+    """
     from realign.corpora.verses import find_folder
     from realign.hub import sets
 
@@ -184,7 +190,7 @@ def spec(core: Core, given: HubSet, task: str) -> Spec:
     if given.path is not None:
         own["path"] = str(find_folder(given.path, core.home))
     if given.name is not None:
-        return sets.altered(sets.named(given.name, task), own)
+        return sets.alter(sets.find_set(given.name, task), own)
     path = own.pop("path", None)
     described = sets.spec_of({"tasks": (task,), "columns": {}, **own})
     return described.at(path) if path else described

@@ -1,4 +1,4 @@
-"""What an evaluator reads, part by part: so that a change has a name."""
+"""Inputs of an evaluator, part by part, so that a change can be named."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ Signature = Callable[[], str]
 
 
 def inputs(core: Core, scope: Scope, linked: Parallel) -> Inputs:
-    """All text that is read: parallel text and task data of each language, and the word links in `linked`, which is the
-    parallel text with links from outside."""
+    """All text that an evaluator of `core` and `scope` reads: parallel text, task data, and the links in `linked`.
+
+    `linked` is the parallel text with word links from files.
+    """
     from realign.evaluate import PROTOCOL
     from realign.inputs import Inputs
 
@@ -31,13 +33,15 @@ def inputs(core: Core, scope: Scope, linked: Parallel) -> Inputs:
 
 
 def contents(evaluator: Evaluator) -> Contents:
-    """What the evaluator inside all wrappers reads; empty for one that reads nothing."""
+    """Signatures of all inputs of `evaluator` (inside its wrappers), by name; empty for one that reads nothing."""
     found = _inputs(evaluator)
     return {} if found is None else dict(found.contents)
 
 
 def expect(evaluator: Evaluator, found: Contents) -> None:
-    """Let the evaluator answer only while it reads what another one of the same settings does."""
+    """Make `evaluator` answer only while its inputs are those in `found`, read by another evaluator of the same
+    settings.
+    """
     own = _inputs(evaluator)
     if own is not None and found:
         own.expect(found)
@@ -53,16 +57,16 @@ def _inputs(evaluator: Any) -> Inputs | None:
 def _parallel(core: Core, pool: Pool) -> dict[str, Signature]:
     given = core.data.parallel
     if not _local(given):
-        return {"the parallel text": _of(sources.parallel(core, given, pool))} if pool else {}
-    each = {language.code: sources.parallel(core, given, (language,)) for language in pool}
+        return {"the parallel text": _of(sources.parallel_corpus(core, given, pool))} if pool else {}
+    each = {language.code: sources.parallel_corpus(core, given, (language,)) for language in pool}
     return {f"the parallel text of {code}": _of(text) for code, text in each.items()}
 
 
 def _links(core: Core, pool: Pool, linked: Parallel) -> dict[str, Signature]:
-    """Word links from a folder: what they add to the signature of the text."""
+    """Signature of the word links from a folder: the part that they add to the signature of the text."""
     if not pool:
         return {}
-    plain = sources.parallel(core, core.data.parallel, pool)
+    plain = sources.parallel_corpus(core, core.data.parallel, pool)
     if linked.signature == plain.signature:
         return {}
     return {"the word links": lambda: linked.signature.removeprefix(plain.signature)}
@@ -70,23 +74,23 @@ def _links(core: Core, pool: Pool, linked: Parallel) -> dict[str, Signature]:
 
 def _task(core: Core, targets: Pool) -> dict[str, Signature]:
     if not _local(core.task_data) or core.task.train is not None:
-        return {"the task data": _of(_labelled(core, core.source, targets))}
+        return {"the task data": _of(_labelled_corpus(core, core.source, targets))}
     source = () if core.task.kind == "retrieval" else (core.source,)
-    each = {one.code: _labelled(core, one, (one,)) for one in (*source, *targets)}
+    each = {one.code: _labelled_corpus(core, one, (one,)) for one in (*source, *targets)}
     return {f"the task data of {code}": _of(text) for code, text in each.items()}
 
 
-def _labelled(core: Core, source: Language, languages: Pool) -> Any:
+def _labelled_corpus(core: Core, source: Language, languages: Pool) -> Any:
     """The task's corpus with a signature of these languages: of `source` too, where the task trains."""
     if core.task.kind == "retrieval":
-        return sources.parallel(core, core.task_data, languages, ("dev", "test"))
+        return sources.parallel_corpus(core, core.task_data, languages, ("dev", "test"))
     alone = replace(core, source=source)
-    read = sources.examples if core.task.kind == "classification" else sources.labelled
+    read = sources.examples_corpus if core.task.kind == "classification" else sources.labelled_corpus
     return read(alone, languages)
 
 
 def _local(given: Any) -> bool:
-    """Whether it is one set of files, a few for each language. A set of the hub has one commit, the world one text."""
+    """True if it is one set of files, a few for each language. A set of the hub has one commit, the world one text."""
     return isinstance(given, BitextFiles | TreebankFiles | LabelFiles | VerseFiles)
 
 

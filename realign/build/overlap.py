@@ -1,4 +1,4 @@
-"""Whether the text that is realigned on shows what the task tests: a table of which sets stand on which text."""
+"""Overlap of the parallel text with the text of the task's test: a table of the texts that data sets are made of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from functools import cache
 from typing import Any
 
-from realign.build.corpora import spec, title
+from realign.build.corpora import hub_spec, title
 from realign.core import Core
 from realign.data_sets import HubSet, VerseFiles, several
 from selector.errors import InputError
@@ -17,9 +17,10 @@ BIBLE = "bible"  # what verses are
 
 
 def check_overlap(core: Core) -> None:
-    """InputError where parallel text and test stand on the same text; a warning where the one may hold the other.
+    """Compare the texts behind parallel data and task of `core`.
 
-    Text of one and the same set is no leak as long as its training split is another than those that are tested.
+    InputError: both are made of the same text; a warning where one may contain the other. One and the same set is
+    allowed as long as its training split is another than those that are tested.
     """
     for theirs in several(core.task_data):
         for ours in several(core.data.parallel):
@@ -27,8 +28,8 @@ def check_overlap(core: Core) -> None:
                 continue
             shared = _texts(core, ours, "parallel", "text") & _texts(core, theirs, _kind(core), "text")
             if shared:
-                text = f"{title(ours)} and {title(theirs)} are of the same text ({', '.join(sorted(shared))})"
-                message = f"{text}: realigning on it would show what is tested"
+                text = f"{title(ours)} and {title(theirs)} are made of the same text ({', '.join(sorted(shared))})"
+                message = f"{text}: realignment would see the test"
                 raise InputError(message, "take other parallel text, or another test")
             _warn(core, ours, theirs)
 
@@ -42,21 +43,21 @@ def _warn(core: Core, ours: Any, theirs: Any) -> None:
 @cache
 def _tell(ours: str, theirs: str, text: str) -> None:
     """Once a process: `check` looks first, then what is built."""
-    log.warning("%s may hold text that %s tests (%s): scores after realignment may be too good", ours, theirs, text)
+    log.warning("%s may contain text that %s tests (%s): scores after realignment may be too good", ours, theirs, text)
 
 
 def _same_split(core: Core, given: Any) -> bool:
-    """Whether a set of the hub is realigned on and tested by the same split."""
+    """True if a set of the hub is realigned on and tested by the same split."""
     if not isinstance(given, HubSet):
         return False
-    splits = spec(core, given, "parallel").splits
+    splits = hub_spec(core, given, "parallel").splits
     return bool(set(splits.get("train", ())) & {*splits.get("dev", ()), *splits.get("test", ())})
 
 
 def _texts(core: Core, given: Any, task: str, key: str) -> frozenset[str]:
     if isinstance(given, VerseFiles):
         return frozenset({BIBLE} if key == "text" else ())
-    return frozenset(getattr(spec(core, given, task), key)) if isinstance(given, HubSet) else frozenset()
+    return frozenset(getattr(hub_spec(core, given, task), key)) if isinstance(given, HubSet) else frozenset()
 
 
 def _kind(core: Core) -> str:

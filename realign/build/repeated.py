@@ -1,8 +1,8 @@
-"""Text that stands where other text is due: a test that was trained on, one file under two languages, a translation
-that is none. Nothing fails of it, and scores mean something else; so it is said.
+"""Text that repeats where it should differ: test sentences in the training data, one file under two languages, a
+"translation" that is the source again.
 
-Sentences are compared as they are written, by a hash. Some stand twice in any corpus ("Yes."), so that only a share
-that chance does not bring is told.
+Nothing fails because of it, but scores then mean something else, so a warning says it. Sentences are compared as
+written, by a hash. Some occur twice in any corpus ("Yes."), so only a share beyond chance is reported.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ if TYPE_CHECKING:
 
 Hashes = NDArray[np.uint64]  # [n], of n sentences
 
-SHARE = 0.1  # of the sentences of a split, from which on it is told
-GLANCE = 1000  # pairs of a language that are looked at
+SHARE = 0.1  # share of a split's sentences from which on a warning is logged
+GLANCE = 1000  # pairs checked per language
 
 log = logging.getLogger("realingo.data")
 
 
 class TaskText:
-    """The sentences of each language and split that were looked at so far."""
+    """Sentences of each language and split that were checked so far."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], Hashes] = {}  # in ascending order
         self._first: dict[tuple[str, str], Hashes] = {}  # of the first sentences alone
 
     def add(self, code: str, split: str, rows: Sequence[Any]) -> None:
-        """Warn where sentences of the split were seen in the training data, the other split, or another language.
+        """Warn if sentences in `rows` (language `code`, one `split`) are also in the training data, the other split, or
+        another language.
 
-        Of two languages the first sentences are compared.
+        Of two languages only the first sentences are compared.
         """
         new = hashes(_sentence(row) for row in rows)
         for (other, part), known in self._seen.items():
@@ -55,13 +56,15 @@ class TaskText:
 
 
 class ParallelText:
-    """The first pairs of each language that was looked at so far."""
+    """First pairs of each language that was checked so far."""
 
     def __init__(self) -> None:
         self._seen: dict[str, Hashes] = {}
 
     def add(self, code: str, pairs: Iterable[Any]) -> None:
-        """Warn of translations that are the source sentence again, or the text of another language."""
+        """Warn if `pairs` of the language `code` have the source sentence as translation, or the text of another
+        language.
+        """
         some = [pair for pair in islice(pairs, GLANCE) if pair.target]
         copies = sum(pair.source == pair.target for pair in some)
         if some and copies >= SHARE * len(some):
@@ -70,32 +73,37 @@ class ParallelText:
         for other, known in self._seen.items() if copies < len(some) else ():
             shared = count_known(new, known)
             if shared >= SHARE * len(new):
-                log.warning("%d of the first %d sentences of %s are those of %s as well", shared, len(new), code, other)
+                log.warning(
+                    "%d of the first %d sentences of %s are also sentences of %s", shared, len(new), code, other
+                )
         self._seen[code] = np.sort(new)
 
 
 def _tell(code: str, split: str, new: Hashes, known: Hashes, where: str) -> None:
     shared = count_known(new, known)
     if shared >= SHARE * len(new):
-        log.warning("%d of %d %s sentences of %s stand in %s as well", shared, len(new), split, code, where)
+        log.warning("%d of %d %s sentences of %s are also in %s", shared, len(new), split, code, where)
 
 
 def count_known(new: Hashes, known: Hashes) -> int:
-    """How many of the new are among the known, which ascend."""
+    """Number of hashes in `new` that are in `known`, which is sorted."""
     places = np.searchsorted(known, new)
     return int((known[np.minimum(places, len(known) - 1)] == new).sum()) if len(known) else 0
 
 
 def readable(core: Core, pool: Pool, text: Parallel | None) -> Parallel | None:
-    """The parallel text to look at: files from their first line on, else what is in use; None where it is generated."""
+    """Parallel text to check: files from their first line on, else `text`, the one in use.
+
+    None where it is generated.
+    """
     if text is None or core.data.parallel == "world":
         return None
     files = not any(isinstance(each, HubSet) for each in several(core.data.parallel))
-    return corpora.parallel(core, core.data.parallel, pool) if files else text
+    return corpora.parallel_corpus(core, core.data.parallel, pool) if files else text
 
 
 def hashes(sentences: Iterable[Sequence[str]]) -> Hashes:
-    """A hash of each sentence's words. [n]"""
+    """Hashes [n] of the words of `sentences`."""
     digests = [
         blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest() for words in sentences
     ]
@@ -103,7 +111,7 @@ def hashes(sentences: Iterable[Sequence[str]]) -> Hashes:
 
 
 def _sentence(row: Any) -> tuple[str, ...]:
-    """What of a row of task data is read: the words that are tagged, both sentences of two, a translation."""
+    """Words of a row of task data: the tagged words, both sentences of a pair, or a translation."""
     if hasattr(row, "words"):
         return tuple(row.words)
     if hasattr(row, "target"):

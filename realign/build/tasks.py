@@ -15,34 +15,37 @@ from selector.languages.language import Pool
 if TYPE_CHECKING:
     from realign.corpora.base import Split
     from realign.encoder.encoder import Encoder
-    from realign.tasks.base import Task
+    from realign.tasks.base import TransferTask
 
 
 @dataclass(frozen=True)
-class Data:
-    """The data of a task, found before the encoder is loaded."""
+class TaskData:
+    """Data of a task, read before the encoder is loaded."""
 
     rows: Callable[[str, Split], Sequence[Any]]  # language, split → its sentences; InputError where there are none
-    task: Callable[[Encoder], Task]
+    task: Callable[[Encoder], TransferTask]
     corpus: Any  # where the rows are from
 
-    def required(self, language: str, split: Split) -> Sequence[Any]:
-        """The sentences of a language's split. InputError where there are none, or an empty file."""
+    def require(self, language: str, split: Split) -> Sequence[Any]:
+        """Sentences of `split` in `language`. InputError: there are none, or the file is empty."""
         rows = self.rows(language, split)
         if not rows:
             raise InputError(f"there is no {split} data for {language}", "add sentences, or leave the language out")
         return rows
 
 
-def data(core: Core, targets: Pool) -> Data:
-    """The task's data of the source and of `targets`. InputError where the data cannot be used."""
+def load_task_data(core: Core, targets: Pool) -> TaskData:
+    """Data of the task of `core`, for its source and `targets`. InputError: the data cannot be used."""
     return {"pos": _tagging, "ner": _tagging, "classification": _classification, "retrieval": _retrieval}[
         core.task.kind
     ](core, targets)
 
 
 def steps(core: Core, targets: Pool) -> int:
-    """Steps of fine-tuning. An epoch walks once through the training data, a last incomplete batch left out."""
+    """Number of fine-tuning steps of `core`.
+
+    An epoch is one pass through the training data without an incomplete last batch.
+    """
     task = core.task
     if task.kind == "retrieval":
         return 0
@@ -53,39 +56,39 @@ def steps(core: Core, targets: Pool) -> int:
 
 @cache
 def _training_size(core: Core, targets: Pool) -> int:
-    return len(data(core, targets).rows(core.source.code, "train"))
+    return len(load_task_data(core, targets).rows(core.source.code, "train"))
 
 
-def _tagging(core: Core, targets: Pool) -> Data:
-    text = sources.labelled(core, targets)
+def _tagging(core: Core, targets: Pool) -> TaskData:
+    text = sources.labelled_corpus(core, targets)
 
-    def task(encoder: Encoder) -> Task:
+    def task(encoder: Encoder) -> TransferTask:
         from realign.tasks.tagging import Tagging, right_spans, right_words
 
         count = right_spans if core.task.kind == "ner" else right_words
         return Tagging(encoder, text, core.source.code, core.task.tuning, count)
 
-    return Data(text.sentences, task, text)
+    return TaskData(text.sentences, task, text)
 
 
-def _classification(core: Core, targets: Pool) -> Data:
-    text = sources.examples(core, targets)
+def _classification(core: Core, targets: Pool) -> TaskData:
+    text = sources.examples_corpus(core, targets)
 
-    def task(encoder: Encoder) -> Task:
+    def task(encoder: Encoder) -> TransferTask:
         from realign.tasks.classification import Classification
 
         return Classification(encoder, text, core.source.code, core.task.tuning, core.task.pooling or "first")
 
-    return Data(text.examples, task, text)
+    return TaskData(text.examples, task, text)
 
 
-def _retrieval(core: Core, targets: Pool) -> Data:
-    text = sources.parallel(core, core.task_data, tuple(sorted(set(targets))), ("dev", "test"))
+def _retrieval(core: Core, targets: Pool) -> TaskData:
+    text = sources.parallel_corpus(core, core.task_data, tuple(sorted(set(targets))), ("dev", "test"))
     layer = -1 if core.task.layer is None else core.task.layer
 
-    def task(encoder: Encoder) -> Task:
+    def task(encoder: Encoder) -> TransferTask:
         from realign.tasks.retrieval import Retrieval
 
         return Retrieval(encoder, text, layer, core.task.max_length)
 
-    return Data(text.pairs, task, text)
+    return TaskData(text.pairs, task, text)

@@ -1,6 +1,7 @@
-"""What text is to the core: parallel sentence pairs, tagged sentences, plain sentences; from the world or from files.
+"""Protocols of text: parallel sentence pairs, tagged sentences, labelled sentences, plain sentences.
 
-A corpus is anything with the methods of `Parallel`, `Labelled` or `Monolingual`; its `signature` names the data.
+A corpus is anything with the methods of `Parallel`, `Labelled`, `Examples` or `Monolingual`; its `signature` identifies
+the data.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ Cut = Callable[[str], tuple[str, ...]]  # a text as words
 
 
 def at_white_space(text: str) -> tuple[str, ...]:
-    """Words between white space of any kind."""
+    """Words of `text` between white space of any kind."""
     return tuple(text.split())
 
 
 def at_blanks(text: str) -> tuple[str, ...]:
-    """Words between ASCII blanks, as other tools count them: a no-break space stays inside a word."""
+    """Words of `text` between ASCII blanks, as word aligners count them: a no-break space stays inside a word."""
     return tuple(word for word in text.replace("\t", " ").split(" ") if word)
 
 
@@ -63,7 +64,7 @@ class Parallel(Protocol):
     def signature(self) -> str: ...
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """Pairs of the source language with `language` (ISO 639-3); InputError where there are none."""
+        """Pairs of the source language with `language` (ISO 639-3) in `split`. InputError: there are none."""
         ...
 
 
@@ -94,8 +95,8 @@ class Monolingual(Protocol):
     def texts(self, language: str) -> Sequence[tuple[str, ...]]: ...
 
 
-class Later(Sequence[Item], Generic[Item]):
-    """A sequence of known length that is made when it is first looked into: stored text is asked for, but not read."""
+class LazySequence(Sequence[Item], Generic[Item]):
+    """A sequence of known length that is read when an item is first needed."""
 
     def __init__(self, length: int, make: Callable[[], Sequence[Item]]) -> None:
         self._length, self._make = length, make
@@ -115,10 +116,10 @@ class Later(Sequence[Item], Generic[Item]):
 
 
 class Stream(Sequence[Item], Generic[Item]):
-    """A sequence that is read anew each time and never held: for text that does not fit in memory.
+    """A sequence that is read again at each pass and never held in memory.
 
-    Going through it is cheap; its length and its items by number take a reading up to there, unless `pick` and
-    `length` say how to get them faster.
+    One pass is cheap. Its length and items by number need a pass up to there, unless `length` and `pick` offer a faster
+    way.
     """
 
     def __init__(
@@ -128,12 +129,14 @@ class Stream(Sequence[Item], Generic[Item]):
         length: int | None = None,
         blocks: Sequence[int] = (),
     ) -> None:
-        """`pick`: the items with some numbers, which ascend. `blocks`: items of each part that is read as a whole."""
+        """`pick`: function that gives the items with some ascending numbers. `blocks`: number of items in each part
+        that is read as a whole.
+        """
         self._open, self._pick, self._length, self.blocks = read, pick, length, tuple(blocks)
 
     def pick(self, numbers: Sequence[int]) -> Iterator[Item]:
-        """The items with these numbers (ascending), in one pass."""
-        return self._pick(numbers) if self._pick is not None else picked(self._open(), numbers)
+        """Items with these `numbers` (ascending), in one pass."""
+        return self._pick(numbers) if self._pick is not None else pick_in_order(self._open(), numbers)
 
     def __iter__(self) -> Iterator[Item]:
         return self._open()
@@ -163,7 +166,7 @@ class Stream(Sequence[Item], Generic[Item]):
 
 
 class ByNumber(Sequence[Item]):
-    """Items that each have a quick way by number: what a sequence does with one number or a slice follows from it."""
+    """Base of sequences whose items are quick to get by number; indexing by a number or a slice follows from `_at`."""
 
     @abstractmethod
     def _at(self, number: int) -> Item:
@@ -180,19 +183,19 @@ class ByNumber(Sequence[Item]):
 
 
 def pick(items: Sequence[Item], numbers: Sequence[int]) -> Iterator[Item]:
-    """The items with these numbers (ascending), read in the way that is fastest for this kind of sequence."""
+    """Items with these `numbers` (ascending), read in the fastest way that `items` allows."""
     fast = getattr(items, "pick", None)
     return fast(numbers) if fast is not None else (items[number] for number in numbers)
 
 
 def blocks_of(items: Sequence[Item]) -> Sequence[int]:
-    """How many items each part has that is read as a whole, in their order; () where any item is read alone."""
+    """Number of items in each part of `items` that is read as a whole, in order; () where there are no such parts."""
     found: Sequence[int] = getattr(items, "blocks", ())
     return found
 
 
-def picked(items: Iterator[Item], numbers: Sequence[int]) -> Iterator[Item]:
-    """The items with these numbers (ascending) of an iterator, which is read no further than the last of them."""
+def pick_in_order(items: Iterator[Item], numbers: Sequence[int]) -> Iterator[Item]:
+    """Items with these `numbers` (ascending) of the iterator `items`, which is read only up to the last of them."""
     position = 0
     for number in numbers:
         yield next(islice(items, number - position, None))

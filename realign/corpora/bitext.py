@@ -18,12 +18,23 @@ from pathlib import Path
 from typing import Self
 
 from realign.corpora.base import Cut, Pair, Split, Stream, at_blanks, at_white_space
-from realign.corpora.file_names import Found, Name, language_of, side_of
-from realign.corpora.folder import CODES, Stamped, bad, by_language, fail, files_by_name, lines, one, sign, stamped
+from realign.corpora.file_names import FileLanguage, FilesByLanguage, language_of, side_of
+from realign.corpora.folder import (
+    CODES,
+    StampedPath,
+    bad,
+    by_language,
+    fail,
+    files_by_name,
+    lines,
+    one,
+    sign,
+    with_stamp,
+)
 from realign.corpora.line_files import count_blocks, count_lines, pick_lines, tell_quoted
 from selector.errors import InputError
 
-Files = Found[tuple[Path, ...]]  # code → its file, or the two sides of it
+Files = FilesByLanguage[tuple[Path, ...]]  # code → its file, or the two sides of it
 
 HEADERS = {"source", "target", "src", "tgt", "trg", "sentence", "translation", "source_text", "target_text"}
 INFIXES: dict[Split, tuple[str, ...]] = {"train": (".train", ""), "dev": (".dev",), "test": (".test",)}
@@ -34,7 +45,7 @@ class _AsFiles:
     _files: dict[Split, Files]
 
     def languages(self, split: Split = "train") -> tuple[str, ...]:
-        """The individual codes of the languages that have this split, sorted."""
+        """Individual codes of the languages that have `split`, sorted."""
         return tuple(sorted(self._files[split]))
 
     def at_blanks(self) -> Self:
@@ -55,14 +66,19 @@ class Moses(_AsFiles):
     @property
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files in use."""
-        return sign(f"moses:{self._source}", _used(self._files, self._named))
+        return sign(f"moses:{self._source}", _files_in_use(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError: no files for the language and split, or files of unequal length or not in UTF-8."""
+        """Pairs of the source with `language` in `split`.
+
+        InputError: there are no files, they have different numbers of lines, or are not in UTF-8.
+        """
         ours, theirs = _of(self._files, language, split, self._folder)
         count = _same_length(ours, theirs)
         return Stream(
-            lambda: _zipped(ours, theirs, self._cut), lambda numbers: _picked(ours, theirs, numbers, self._cut), count
+            lambda: _zip_sides(ours, theirs, self._cut),
+            lambda numbers: _pick_pairs(ours, theirs, numbers, self._cut),
+            count,
         )
 
 
@@ -77,13 +93,16 @@ class Tsv(_AsFiles):
     @property
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files in use."""
-        return sign(f"tsv:{self._source}", _used(self._files, self._named))
+        return sign(f"tsv:{self._source}", _files_in_use(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError: no file for the language and split, a line without exactly one TAB, or not in UTF-8."""
+        """Pairs of the source with `language` in `split`.
+
+        InputError: there is no file, a line does not have exactly one TAB, or is not in UTF-8.
+        """
         (path,) = _of(self._files, language, split, self._folder)
         _check_header(path, {self._source, language})
-        count = _count_rows(stamped(path))
+        count = _count_rows(with_stamp(path))
         return Stream(
             lambda: _rows(path, self._cut), lambda numbers: _cells(pick_lines(path, numbers), path, self._cut), count
         )
@@ -98,7 +117,7 @@ def _of(files: dict[Split, Files], language: str, split: Split, folder: Path) ->
 def _sides(folder: Path, source: str) -> dict[Split, Files]:
     """Both files of every pair of the source with another language, the source's first."""
     named = files_by_name(folder)
-    found: dict[Split, list[tuple[Name, tuple[Path, ...]]]] = {split: [] for split in INFIXES}
+    found: dict[Split, list[tuple[FileLanguage, tuple[Path, ...]]]] = {split: [] for split in INFIXES}
     for name, path in named.items():
         side = side_of(name)
         if side is None or source not in (side.name.code, side.other.code):
@@ -108,7 +127,7 @@ def _sides(folder: Path, source: str) -> dict[Split, Files]:
             fail(f"{path} has no other side", f"put {side.partner} or {side.partner}.gz beside it")
         if side.name.code == source:
             found[side.split or "train"].append((side.other, (path, partner)))
-    return {split: Found.of(pairs) for split, pairs in found.items()}
+    return {split: FilesByLanguage.of(pairs) for split, pairs in found.items()}
 
 
 def _alone(path: Path) -> tuple[Path, ...]:
@@ -116,8 +135,8 @@ def _alone(path: Path) -> tuple[Path, ...]:
 
 
 def _tables(folder: Path, infixes: Iterable[str]) -> Files:
-    found = [by_language(folder, f"{infix}.tsv", required=False).mapped(_alone) for infix in infixes]
-    return reduce(Found.also, found)
+    found = [by_language(folder, f"{infix}.tsv", required=False).map_items(_alone) for infix in infixes]
+    return reduce(FilesByLanguage.merge, found)
 
 
 def _some(files: dict[Split, Files], folder: Path, names: str) -> None:
@@ -125,32 +144,32 @@ def _some(files: dict[Split, Files], folder: Path, names: str) -> None:
         fail(f"no parallel text in {folder}", f"files are named {names}, {CODES}")
 
 
-def _used(files: dict[Split, Files], named: frozenset[str]) -> list[Path]:
+def _files_in_use(files: dict[Split, Files], named: frozenset[str]) -> list[Path]:
     every = [(code, some) for some in files.values() for code in some]
     return [path for code, some in every if not named or code in named for path in some[code]]
 
 
 def _same_length(ours: Path, theirs: Path) -> int:
-    """How many lines both sides have. Each was read through: what is wrong must not be found in a study's middle."""
-    counts = {path: count_lines(stamped(path)) for path in (ours, theirs)}
+    """Number of lines that both sides have. All are read: a fault must not appear in the middle of a study."""
+    counts = {path: count_lines(with_stamp(path)) for path in (ours, theirs)}
     if counts[ours] != counts[theirs]:
         short, long = sorted(counts, key=lambda path: counts[path])
-        message = f"{short} ends after line {counts[short]}, but {long.name} goes on"
+        message = f"{short} has {counts[short]} lines, and {long.name} has more"
         raise InputError(message, "the two sides must have the same number of lines")
     return counts[ours]
 
 
 @cache
-def _count_rows(stamp: Stamped) -> int:
+def _count_rows(stamp: StampedPath) -> int:
     count = count_blocks(stamp[0], columns=2)
     if count is not None:
         return count
-    tell_quoted(stamp[0], (cell for _, line in _unbroken(stamp[0]) for cell in line.split("\t")))
+    tell_quoted(stamp[0], (cell for _, line in _strip_blank_end(stamp[0]) for cell in line.split("\t")))
     return sum(1 for _ in _rows(stamp[0]))
 
 
 def _check_header(path: Path, codes: Set[str]) -> None:
-    """InputError where the first line names the columns: it would be trained on as a pair."""
+    """InputError if the first line has column names: it would be trained on as a pair."""
     number, line = next(lines(path), (1, ""))
     cells = [cell.strip() for cell in line.split("\t")]
     named = {name.code for cell in cells if (name := language_of(cell))}
@@ -158,20 +177,20 @@ def _check_header(path: Path, codes: Set[str]) -> None:
         bad(path, number, f"it seems to be a header: {', '.join(cells)}", "remove it: every line is a pair")
 
 
-def _zipped(ours: Path, theirs: Path, cut: Cut) -> Iterator[Pair]:
+def _zip_sides(ours: Path, theirs: Path, cut: Cut) -> Iterator[Pair]:
     return (Pair(cut(left), cut(right)) for (_, left), (_, right) in zip(lines(ours), lines(theirs), strict=True))
 
 
-def _picked(ours: Path, theirs: Path, numbers: Sequence[int], cut: Cut) -> Iterator[Pair]:
+def _pick_pairs(ours: Path, theirs: Path, numbers: Sequence[int], cut: Cut) -> Iterator[Pair]:
     sides = pick_lines(ours, numbers), pick_lines(theirs, numbers)
     return (Pair(cut(left), cut(right)) for (_, left), (_, right) in zip(*sides, strict=True))
 
 
 def _rows(path: Path, cut: Cut = at_white_space) -> Iterator[Pair]:
-    return _cells(_unbroken(path), path, cut)
+    return _cells(_strip_blank_end(path), path, cut)
 
 
-def _unbroken(path: Path) -> Iterator[tuple[int, str]]:
+def _strip_blank_end(path: Path) -> Iterator[tuple[int, str]]:
     """The lines without blank ones at the end; there may be none in between."""
     blank = 0  # the first of the blank lines just before
     for number, line in lines(path):

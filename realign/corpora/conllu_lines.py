@@ -1,4 +1,10 @@
-"""Treebanks in local files: CoNLL-U as tagged sentences."""
+"""Treebanks in local files: CoNLL-U as tagged sentences.
+
+    Conllu    <folder>/<code>.<split>.conllu[.gz]   the ten columns of CoNLL-U (universaldependencies.org/format.html);
+              <folder>[/UD_<language>-<treebank>]/<code>_<treebank>-ud-<split>.conllu[.gz], as they are released
+
+`code` is any that a pool accepts; a file may have the macrolanguage's, and the individual code has priority.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from realign.corpora.base import Split, Tagged
-from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, stamped, treebanks
+from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, treebanks, with_stamp
 
 UPOS = frozenset({
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
@@ -31,7 +37,7 @@ class Conllu:
             fail(f"no treebank in {folder}", f"files are named <code>.<split>.conllu or .conllu.gz, {CODES}")
 
     def languages(self, split: Split) -> tuple[str, ...]:
-        """The individual codes of the languages that have this split."""
+        """Individual codes of the languages that have `split`."""
         return tuple(self._files[parse_split(split)])
 
     @property
@@ -41,17 +47,20 @@ class Conllu:
         return sign("conllu", [files[code] for code, files in every if not self._named or code in self._named])
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        """Sentences as words with UPOS; multiword-token lines and empty nodes are skipped.
+        """Sentences of `language` in `split` as words with UPOS; multiword-token lines and empty nodes are skipped.
 
-        InputError: no file for the language or the split, or a malformed line.
+        InputError: there is no file, or a line is malformed.
         """
         path = one(self._files[parse_split(split)], language, f"{split} treebank in {self._folder}")
-        return read_conllu(*stamped(path))
+        return read_conllu(*with_stamp(path))
 
 
 @cache
 def read_conllu(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
-    """Sentences whose every word has a tag. InputError, with file and line: a malformed one."""
+    """Sentences of the file at `path` in which every word has a tag.
+
+    InputError, with file and line: a malformed line.
+    """
     sentences: list[Tagged] = []
     words: list[str] = []
     tags: list[str] = []
@@ -67,16 +76,16 @@ def read_conllu(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
                 tags.append(word[1])
     if words:
         sentences.append(Tagged(tuple(words), tuple(tags)))
-    return _tagged(path, sentences)
+    return _drop_untagged(path, sentences)
 
 
-def _tagged(path: Path, sentences: Sequence[Tagged]) -> tuple[Tagged, ...]:
-    """The sentences in which every word has its tag."""
+def _drop_untagged(path: Path, sentences: Sequence[Tagged]) -> tuple[Tagged, ...]:
+    """Sentences in which every word has its tag."""
     whole = tuple(sentence for sentence in sentences if NO_TAG not in sentence.tags)
     if sentences and not whole:
         fail(f"no sentence of {path} has a UPOS tag for every word", "take a treebank with tags in its fourth column")
     if len(whole) < len(sentences):
-        message = "%s: %d of %d sentences left out: a word of theirs has no UPOS (%s)"
+        message = "%s: %d of %d sentences left out: they have a word without UPOS (%s)"
         log.warning(message, path, len(sentences) - len(whole), len(sentences), NO_TAG)
     return whole
 
@@ -94,12 +103,12 @@ def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str]
     if not form.strip():
         bad(path, number, "the word is empty")
     if tag not in UPOS and tag != NO_TAG:
-        bad(path, number, f"'{tag}' is no UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
+        bad(path, number, f"'{tag}' is not a UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
     return sys.intern(form), sys.intern(tag)
 
 
 def _stands_beside(place: str, expected: int) -> bool:
-    """Whether an id is that of a multiword token (3-4) or an empty node (2.1) that may stand before word `expected`."""
+    """True if an id is of a multiword token (3-4) or an empty node (2.1) that may come before word `expected`."""
     match = re.fullmatch(r"([0-9]{1,9})([-.])([0-9]{1,9})", place)
     if match is None:
         return False

@@ -1,10 +1,10 @@
-"""Which language a file is in, by its name: every code that a pool takes, in the names of files as they are released.
+"""Languages in file names: every code that a pool accepts, in the names of files as they are released.
 
     deu  de  ger  deu_Latn  zho_Hans  fil  stan1295      one language: <name><suffix>
     de_gsd-ud-dev                                        a treebank of Universal Dependencies, in its folder UD_… or not
     eng-deu  bible.de-en  europarl.de-en  eng-deu.dev    two languages: <name>.<code of the side>
 
-Names of languages are not read, nor lower-case regions after a hyphen (`en-de` is a pair of languages, not English).
+Not recognized: names of languages, and lower-case regions after a hyphen (`en-de` is a pair of languages).
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ _SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "valid": "dev", "va
 
 
 @dataclass(frozen=True)
-class Name:
-    """The language that a name stands for."""
+class FileLanguage:
+    """Language that a file name stands for."""
 
     code: str  # ISO 639-3, individual
     wide: bool  # a macrolanguage, read as its usual member: it gives way to a file with the individual code
 
 
 @dataclass(frozen=True)
-class Side:
+class PairSide:
     """One file of a pair: its language, the other one, and the name of the other file."""
 
-    name: Name
-    other: Name
+    name: FileLanguage
+    other: FileLanguage
     split: Split | None  # None where the name says nothing
     partner: str  # the name of the other file, without .gz
 
 
-class Found(Mapping[str, Item], Generic[Item]):
-    """Code → what was found for it. Two things that fit the same language are an InputError when it is asked for."""
+class FilesByLanguage(Mapping[str, Item], Generic[Item]):
+    """Files by language code. Two files for one language are an InputError only when that language is looked up."""
 
     def __init__(self, found: Mapping[str, Sequence[Item]]) -> None:
         self._found: dict[str, tuple[Item, ...]] = {code: tuple(items) for code, items in sorted(found.items())}
 
     @classmethod
-    def of(cls, named: Iterable[tuple[Name, Item]]) -> Found[Item]:
-        """Everything by its code; a macrolanguage's file only where none has the individual code."""
+    def of(cls, named: Iterable[tuple[FileLanguage, Item]]) -> FilesByLanguage[Item]:
+        """All files of `named` by code; a macrolanguage's file only where no file has the individual code."""
         exact: dict[str, list[Item]] = {}
         wide: dict[str, list[Item]] = {}
         for name, item in named:
@@ -71,7 +71,7 @@ class Found(Mapping[str, Item], Generic[Item]):
             raise InputError(f"more than one file fits {code}: {names}", "keep one of them in the folder")
         return items[0]
 
-    def __contains__(self, code: object) -> bool:  # Mapping's own asks for the value
+    def __contains__(self, code: object) -> bool:  # Mapping's own method would look the value up
         return code in self._found
 
     def __iter__(self) -> Iterator[str]:
@@ -80,35 +80,35 @@ class Found(Mapping[str, Item], Generic[Item]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def mapped(self, change: Callable[[Item], Other]) -> Found[Other]:
-        """The same with every item changed."""
-        return Found({code: [change(item) for item in items] for code, items in self._found.items()})
+    def map_items(self, change: Callable[[Item], Other]) -> FilesByLanguage[Other]:
+        """Copy in which `change` is applied to every item."""
+        return FilesByLanguage({code: [change(item) for item in items] for code, items in self._found.items()})
 
-    def also(self, other: Found[Item]) -> Found[Item]:
-        """Everything found in either: what is in both is an error when it is asked for."""
+    def merge(self, other: FilesByLanguage[Item]) -> FilesByLanguage[Item]:
+        """All files of this and `other`; a language that both have is an error when it is looked up."""
         codes = {*self._found, *other._found}
-        return Found({code: (*self._found.get(code, ()), *other._found.get(code, ())) for code in codes})
+        return FilesByLanguage({code: (*self._found.get(code, ()), *other._found.get(code, ())) for code in codes})
 
 
-def language_of(stem: str) -> Name | None:
-    """The language of a name without its suffix; None where it is no code of a language."""
+def language_of(stem: str) -> FileLanguage | None:
+    """Language of a file name without its suffix, `stem`; None where it is no code of a language."""
     first = re.split("[-_]", stem.casefold())[0]
     if schemes.is_glottocode(stem) or (re.fullmatch("[a-z]{2,3}", first) and not _is_pair(stem)):
         found = tags.parse_tag(stem)
         base = tags.standard(first) or ""
-        return None if found is None else Name(found.code, base != found.code == PREFERRED.get(base))
+        return None if found is None else FileLanguage(found.code, base != found.code == PREFERRED.get(base))
     return None
 
 
-def treebank_of(stem: str) -> Name | None:
-    """The language of `<code>_<treebank>`, which may be a treebank that is newer than our list of them."""
+def treebank_of(stem: str) -> FileLanguage | None:
+    """Language of a `stem` such as `<code>_<treebank>`; the treebank may be newer than our list of them."""
     known = tags.parse_tag(stem)
     code = known.code if known is not None else None if stem.startswith("no_") else tags.individual(stem.split("_")[0])
-    return None if code is None else Name(code, wide=False)
+    return None if code is None else FileLanguage(code, wide=False)
 
 
-def side_of(name: str) -> Side | None:
-    """The pair and side that a file name without .gz stands for; None where it is not one side of two languages."""
+def side_of(name: str) -> PairSide | None:
+    """Pair and side of the file `name` (without .gz); None where it is not one side of two languages."""
     match = _PAIR.fullmatch(name)
     if match is None:
         return None
@@ -121,17 +121,17 @@ def side_of(name: str) -> Side | None:
     key, first = name.removesuffix(f".{match['side']}"), side.code == one.code
     partner = f"{key}.{match['other'] if first else match['one']}"
     split = _SPLITS.get(word or match["corpus"] or "")
-    return Side(one, other, split, partner) if first else Side(other, one, split, partner)
+    return PairSide(one, other, split, partner) if first else PairSide(other, one, split, partner)
 
 
-def pair_of(stem: str) -> tuple[Name, Name] | None:
-    """The two languages of a name such as `en-de`, in its order; None where it is not two codes."""
+def pair_of(stem: str) -> tuple[FileLanguage, FileLanguage] | None:
+    """Both languages of a `stem` such as `en-de`, in its order; None where it is not two codes."""
     parts = [language_of(part) for part in stem.split("-")]
     return (parts[0], parts[1]) if len(parts) == 2 and parts[0] and parts[1] else None
 
 
 def _is_pair(stem: str) -> bool:
-    """Whether a name is two languages, not one with a region: `en-de` is, `en-DE`, `zh-yue` and `zh-cn` are not."""
+    """True for two languages, not one with a region: `en-de` is a pair; `en-DE`, `zh-yue` and `zh-cn` are not."""
     first, _, second = stem.partition("-")
     if stem in _ONE_LANGUAGE or not re.fullmatch("[a-z]{2,3}", second) or tags.standard(second) is None:
         return False

@@ -23,7 +23,7 @@ from hashlib import blake2b, sha256
 from typing import Annotated
 
 from realign.corpora.base import Pair, Parallel, Split, Stream
-from realign.section import Limits, Section, setting
+from realign.section import Range, Section, setting
 
 SLACK = 20  # characters added to both sides before the ratio: short sentences vary more
 SHOWN = 200  # characters whose script is looked at
@@ -43,19 +43,22 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Rules(Section):
-    """What a pair must be to be kept."""
+    """Conditions that a training pair must meet."""
 
-    longest: Annotated[int, Limits(ge=1, le=10_000_000)] = setting(1000, "Longest side of a pair, in characters.")
-    ratio: Annotated[float, Limits(gt=1)] = setting(
+    longest: Annotated[int, Range(ge=1, le=10_000_000)] = setting(1000, "Longest side of a pair, in characters.")
+    ratio: Annotated[float, Range(gt=1)] = setting(
         4.0, "How many times as long as the shorter side the longer one may be, in characters."
     )
-    script: Annotated[float, Limits(ge=0, le=1)] = setting(
+    script: Annotated[float, Range(ge=0, le=1)] = setting(
         0.5, "Share of letters that must be of the language's own scripts; 0 lets any script pass."
     )
     duplicates: bool = setting(False, "Whether a pair that was read before is kept again.")
 
     def reason(self, pair: Pair, scripts: tuple[Sequence[str], Sequence[str]]) -> str | None:
-        """Why a pair is dropped whatever else there is; None: it is not. `scripts` are of source and target."""
+        """Reason to drop `pair`, whatever other pairs there are; None to keep it.
+
+        `scripts` are of source and target.
+        """
         sides = " ".join(pair.source), " ".join(pair.target)
         short, long = sorted(map(len, sides))
         if not all(any(c.isalnum() for c in side) for side in sides):
@@ -69,11 +72,14 @@ class Rules(Section):
         return None
 
 
-class Filtered:
+class FilteredParallel:
     """Parallel text without the training pairs that the rules drop (a `Parallel` around a `Parallel`)."""
 
     def __init__(self, parallel: Parallel, rules: Rules, source: str, scripts: Mapping[str, Sequence[str]]) -> None:
-        """`scripts`: language → those it is written in (ISO 15924); of one that is missing any script will do."""
+        """`scripts`: language → scripts it is written in (ISO 15924).
+
+        A language that is missing may have any script.
+        """
         self.around, self._rules, self._source, self._scripts = parallel, rules, source, scripts
         facts = json.dumps([asdict(rules), sorted(scripts.items())])
         self._name = f"filtered:{sha256(facts.encode()).hexdigest()[:16]}"
@@ -87,11 +93,11 @@ class Filtered:
         if split != "train":
             return every
         scripts = self._scripts.get(self._source, ()), self._scripts.get(language, ())
-        return Kept(every, self._rules, scripts)
+        return FilteredPairs(every, self._rules, scripts)
 
 
-class Kept(Stream[Pair]):
-    """The pairs of `every` that the rules leave. `dropped` counts the others by reason, once all were read."""
+class FilteredPairs(Stream[Pair]):
+    """The pairs of `every` that the rules keep. After one full pass `dropped` has the number of others by reason."""
 
     def __init__(self, every: Sequence[Pair], rules: Rules, scripts: tuple[Sequence[str], Sequence[str]]) -> None:
         super().__init__(self._read)
@@ -104,7 +110,7 @@ class Kept(Stream[Pair]):
         return self._rules.duplicates
 
     def reason(self, pair: Pair) -> str | None:
-        """Why a pair is dropped, whatever else there is; None: it is not."""
+        """Reason to drop `pair`, whatever other pairs there are; None to keep it."""
         return self._rules.reason(pair, self._scripts)
 
     def _read(self) -> Iterator[Pair]:
@@ -123,14 +129,16 @@ class Kept(Stream[Pair]):
         self.dropped = dropped
 
 
-def dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
-    """Numbers of pairs that a filter took out, by reason; complete once the pairs were read to the end."""
+def count_dropped(pairs: Sequence[Pair]) -> Mapping[str, int]:
+    """Number of `pairs` that a filter dropped, by reason; complete once the pairs were read to the end."""
     found: Mapping[str, int] = getattr(pairs, "dropped", {})
     return found
 
 
 def share(text: str, scripts: Sequence[str]) -> float:
-    """Share in [0, 1] of the letters that belong to the scripts (ISO 15924); 1 without letters, or one not listed."""
+    """Share in [0, 1] of the letters in `text` that belong to `scripts` (ISO 15924); 1 without letters, or for an
+    unknown script.
+    """
     if not scripts or not all(script in SCRIPTS for script in scripts):
         return 1.0
     names = frozenset(name for script in scripts for name in SCRIPTS[script])
@@ -146,7 +154,7 @@ def share(text: str, scripts: Sequence[str]) -> float:
 
 @cache
 def _fitting(names: frozenset[str]) -> set[str]:
-    """Characters that were found to be no letters, or letters of these scripts: grows as text is read."""
+    """Known characters that are no letters, or letters of these scripts; grows as text is read."""
     return set()
 
 

@@ -1,4 +1,4 @@
-"""The files of a data folder: which languages there are, what the files hash to, their lines; errors name the line."""
+"""Files of a data folder: their languages, their hashes, their lines. Errors name the line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 from realign.corpora.base import Split
-from realign.corpora.file_names import Found, Item, language_of, treebank_of
+from realign.corpora.file_names import FilesByLanguage, Item, language_of, treebank_of
 from selector.errors import InputError, NoDataError
 
 VARIABLE = "REALINGO_DATA"
@@ -31,10 +31,11 @@ def fail(message: str, hint: str) -> NoReturn:
 
 
 def find_folder(text: str, base: Path) -> Path:
-    """The data folder a study file names: relative to `base` (the file's folder) first, then under $REALINGO_DATA.
+    """Data folder that a study file names with `text`: relative to `base` (the file's folder), else under
+    $REALINGO_DATA.
 
-    `{data}/…` looks under $REALINGO_DATA only; an absolute path (or `~/…`) is taken as it is. InputError names every
-    place tried.
+    `{data}/…` is under $REALINGO_DATA only; an absolute path (or `~/…`) is used as it is. InputError: no such folder;
+    the message names every place that was tried.
     """
     inside = text.removeprefix("{data}").lstrip("/")
     places = [] if text.startswith("{data}") else [base / os.path.expanduser(text)]
@@ -51,26 +52,27 @@ def find_folder(text: str, base: Path) -> Path:
 
 
 def parse_split(split: str) -> Split:
-    """The split of that name, or InputError."""
+    """Return `split` as a Split. InputError: there is no split of that name."""
     return split if split in SPLITS else fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
 
 
-def by_language(folder: Path, suffix: str, required: bool = True) -> Found[Path]:
-    """Individual ISO 639-3 code → file `<code><suffix>[.gz]`, by any code that a pool takes, sorted by code.
+def by_language(folder: Path, suffix: str, required: bool = True) -> FilesByLanguage[Path]:
+    """Individual ISO 639-3 code → file `<code><suffix>[.gz]` of `folder`, sorted by code; any code that a pool accepts.
 
-    A file may carry the macrolanguage's code; the individual code wins over it, and plain over compressed. Two other
-    files of one language are an InputError when it is asked for.
+    An individual code has priority over its macrolanguage's, and a plain file over a compressed one. Two other files of
+    one language are an InputError when it is looked up; so is, if `required`, a folder without any.
     """
     stems = {name.removesuffix(suffix): path for name, path in files_by_name(folder).items() if name.endswith(suffix)}
-    files = Found.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
+    files = FilesByLanguage.of((language, path) for stem, path in stems.items() if (language := language_of(stem)))
     if required and not files:
         fail(f"no data in {folder}", f"files are named <code>{suffix} or <code>{suffix}.gz, {CODES}")
     return files
 
 
-def treebanks(folder: Path, split: str) -> Found[Path]:
-    """Treebanks of one split: `<code>.<split>.conllu`, or as Universal Dependencies are released, in the folder itself
-    (`de_gsd-ud-dev.conllu`) or in folders `UD_…` of it."""
+def treebanks(folder: Path, split: str) -> FilesByLanguage[Path]:
+    """Treebanks of one `split`: `<code>.<split>.conllu`, or in the names of Universal Dependencies, in `folder` itself
+    (`de_gsd-ud-dev.conllu`) or in folders `UD_…` of it.
+    """
     suffix = f"-ud-{split}.conllu"
     with readable(folder):
         folders = [folder, *sorted(path for path in folder.glob("UD_*") if path.is_dir())]
@@ -80,15 +82,15 @@ def treebanks(folder: Path, split: str) -> Found[Path]:
         for name, path in files_by_name(each).items()
         if name.endswith(suffix) and (language := treebank_of(name.removesuffix(suffix)))
     ]
-    return by_language(folder, f".{split}.conllu", required=False).also(Found.of(released))
+    return by_language(folder, f".{split}.conllu", required=False).merge(FilesByLanguage.of(released))
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their names without .gz, sorted; a plain file wins over its compressed twin."""
+    """Files of `folder` by their names without .gz, sorted; a plain file has priority over a compressed one."""
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
     with readable(folder):
-        paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the last of a name stays
+        paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the later one of a name stays
     names = {path.name for path in paths}
     for name in sorted(name for name in names if name.endswith(".gz") and name.removesuffix(".gz") in names):
         _tell_twin(folder / name)
@@ -97,21 +99,21 @@ def files_by_name(folder: Path) -> dict[str, Path]:
 
 @cache
 def _tell_twin(packed: Path) -> None:
-    """Say once that of a file and its compressed twin, which may be another, the one is read."""
-    log.warning("%s is not read: %s stands beside it", packed, packed.stem)
+    """Warn once that a compressed file is not read because a plain file of its name, maybe with other text, exists."""
+    log.warning("%s is not read: %s is in the same folder", packed, packed.stem)
 
 
 def one(files: Mapping[str, Item], language: str, what: str) -> Item:
     if language in files:
         return files[language]
-    raise NoDataError(f"there is no {what} for '{language}'", f"there is for: {', '.join(files) or 'none'}")
+    raise NoDataError(f"there is no {what} for '{language}'", f"there is data for: {', '.join(files) or 'none'}")
 
 
-Stamped = tuple[Path, tuple[int, int]]  # a path with what changes when the file does
+StampedPath = tuple[Path, tuple[int, int]]  # a path with what changes when the file does
 
 
-def stamped(path: Path) -> Stamped:
-    """The key of what was read from a file in this process."""
+def with_stamp(path: Path) -> StampedPath:
+    """`path` with its size and time: the key under which a process remembers what it read from the file."""
     with readable(path):
         status = path.stat()
     # another file of the same size may be put in its place, and its time with it
@@ -119,8 +121,8 @@ def stamped(path: Path) -> Stamped:
 
 
 def sign(form: str, paths: Iterable[Path]) -> str:
-    """`form` and 16 hex digits of SHA-256 over the names and bytes of the files: where they lie does not matter."""
-    found = {path: _digest(*stamped(path)) for path in paths}
+    """`form` and 16 hex digits of SHA-256 over names and bytes of the files at `paths`, wherever they lie."""
+    found = {path: _digest(*with_stamp(path)) for path in paths}
     _signed.update(found)
     rows = sorted(f"{path.name} {digest}" for path, digest in found.items())
     return f"{form}:{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:16]}"
@@ -130,13 +132,13 @@ _signed: dict[Path, str] = {}
 
 
 def digests() -> dict[Path, str]:
-    """The files that were signed in this process, and the SHA-256 of each when it was signed last."""
+    """Files that were signed in this process, with the SHA-256 of each at its last signature."""
     return dict(_signed)
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn errors of the system into an InputError that names the path."""
+    """Context that turns errors of the system into an InputError with the name of `path`."""
     try:
         yield
     except OSError as problem:
@@ -154,7 +156,10 @@ def bad(path: Path, number: int, problem: str, hint: str = "correct or remove th
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their end. Only a line feed ends a line: text may hold other Unicode separators."""
+    """Numbered lines of the file at `path`, without their ends.
+
+    Only a line feed ends a line, no other Unicode separator.
+    """
     number = 0
     with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
@@ -165,9 +170,9 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def as_line(path: Path, number: int, raw: bytes) -> str:
-    """The text of one line without its end, and of the first without a byte order mark.
+    """Text of the line `raw` with `number`, without its end, and of the first line without a byte order mark.
 
-    InputError: bytes that are not UTF-8, or characters that no text has.
+    InputError, with `path`: bytes that are not UTF-8, or characters that no text has.
     """
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")

@@ -1,6 +1,6 @@
 """Data sets of the hub as text: parallel, tags, entities, classified sentences.
 
-`realign.hub` says what each set calls things and gets its rows; a study runs again offline (HF_HUB_OFFLINE=1).
+`realign.hub` knows the names that each set uses, and gets its rows; a study runs again offline (HF_HUB_OFFLINE=1).
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
 
 FOR_PEOPLE = ("about", "licence")
-BY_BLOCKS = "large parquet by blocks"  # a sample is of other rows than where each row was chosen on its own
+BY_BLOCKS = "large parquet by blocks"  # such a sample has other rows than one of single rows
 
 
 class Hub:
     """One data set in all the forms of `base.py` that its columns allow."""
 
     def __init__(self, spec: Spec, source: str, languages: Iterable[str]) -> None:
-        """`languages`: those a study uses; the first that is there is loaded to learn the repository's commit."""
+        """`languages` are those that a study uses. The first of them that exists is loaded to get the repository's
+        commit.
+        """
         self._spec, self._source, self._languages = spec, source, tuple(sorted(set(languages)))
         self._cut: Cut = at_white_space
 
@@ -41,15 +43,18 @@ class Hub:
 
     @property
     def signature(self) -> str:
-        """The repository, its commit, and how it is read. Files of a folder count by their content, in any place."""
+        """Repository, commit, and how it is read. Files of a folder count by their content, wherever they lie."""
         aside: dict[str, object] = {"path": None, "home": "", "checked": "", "unsure": "", "languages": ()}
         facts = {key: value for key, value in asdict(self._spec).items() if key not in FOR_PEOPLE}
         sampling = [BY_BLOCKS] if "parallel" in self._spec.tasks else []
-        how = json.dumps([facts | aside, self._source, *sampling], sort_keys=True)
-        return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(how.encode()).hexdigest()[:8]}"
+        settings = json.dumps([facts | aside, self._source, *sampling], sort_keys=True)
+        return f"hub:{self._spec.id}@{self._origin()}:{hashlib.sha256(settings.encode()).hexdigest()[:8]}"
 
     def has(self, language: str, split: Split) -> bool:
-        """True if there are rows. InputError where that is unclear: no access, no network, broken files."""
+        """True if there are rows of `language` in `split`.
+
+        InputError where that is unclear: no access, no network, broken files.
+        """
         try:
             return len(self._rows(language, split)) > 0
         except NoDataError:
@@ -79,7 +84,7 @@ class Hub:
         )
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        return tuple(self.tagged(language, split))
+        return tuple(self.read_tagged(language, split))
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
         rows, columns = self._rows(language, split), self._spec.columns
@@ -98,7 +103,7 @@ class Hub:
             )
         )
 
-    def tagged(self, language: str, split: Split) -> Iterator[Tagged]:
+    def read_tagged(self, language: str, split: Split) -> Iterator[Tagged]:
         rows = self._rows(language, split)
         words_in, tags_in = self._tag_columns(rows)
         names = rows.label_names(tags_in) or self._spec.labels
@@ -123,11 +128,11 @@ class Hub:
         return columns
 
     def _rows(self, language: str, split: str) -> Rows:
-        """The rows of a split: the first of its names that is there."""
+        """Rows of a split, under the first of its names that exists."""
         spec = self._spec
         names = spec.splits.get(split)
         if not names:
-            hint = f"it has {', '.join(spec.splits)}; data.splits = {{{split} = …}} names another for it"
+            hint = f"it has {', '.join(spec.splits)}; data.splits = {{{split} = …}} names another one"
             raise NoDataError(f"{spec.id} has no {split} split", hint)
         spec.check(self._source, language)
         if spec.files is not None:
@@ -138,7 +143,9 @@ class Hub:
             if name in found:
                 return found[name]
         message = f"{spec.id} has no split {' or '.join(map(repr, names))} for {language} ({config})"
-        way = f"hold {language} out, which looks at test alone" if split == "dev" else f"leave {language} out"
+        way = (
+            f"make {language} held out, which uses the test split alone" if split == "dev" else f"leave {language} out"
+        )
         raise NoDataError(message, f"it has {', '.join(found)}: {way}, or set data.splits.{split}")
 
     def _from_file(self, pattern: str, language: str, split: str, names: tuple[str, ...]) -> Rows:
@@ -149,7 +156,7 @@ class Hub:
             except (
                 NoDataError,
                 UnreachableError,
-            ) as missing:  # offline, what never was cannot be told from what was
+            ) as missing:  # offline, a file that never existed looks like one that was not loaded
                 problem = problem or missing
         raise problem or NoDataError(f"{self._spec.id} has no {split} split", "set data.splits")
 
@@ -157,7 +164,7 @@ class Hub:
         """The commit of the repository; of a folder, a hash of every file in use."""
         found: list[str] = []
         problem: NoDataError | None = None
-        for language in self._languages:  # the first that is there tells the commit
+        for language in self._languages:  # the first that exists has the commit
             for split in sorted(self._spec.splits):  # a language may lack train, not dev and test
                 try:
                     found.append(self._rows(language, split).origin)
@@ -182,13 +189,13 @@ class Hub:
             raise InputError(message, "only a data set whose rows correspond in all languages can be read this way")
 
     def _label(self, names: Sequence[str], value: object) -> str:
-        """A label by its name, as the one it counts as: of an entity tag B-DATE, what is said of DATE."""
+        """Name of a label, as it is counted: of the entity tag B-DATE, the setting for DATE applies."""
         number = int(value) if names and isinstance(value, str) and value.isdigit() else value
         label = names[number] if names and isinstance(number, int) and number < len(names) else str(value)
-        return _relabelled(label, self._spec.relabel) if self._spec.relabel else label
+        return _relabel(label, self._spec.relabel) if self._spec.relabel else label
 
 
-def _relabelled(label: str, other: Mapping[str, str]) -> str:
+def _relabel(label: str, other: Mapping[str, str]) -> str:
     if label in other:
         return other[label]
     mark, _, kind = label.partition("-")

@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from realign.corpora.base import Classified, Split, Tagged
-from realign.corpora.file_names import Found
-from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, stamped
+from realign.corpora.file_names import FilesByLanguage
+from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, with_stamp
 from realign.corpora.line_files import tell_quoted
-from realign.corpora.verses import Lazy
+from realign.corpora.verses import LazyRows
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 TAG = re.compile(r"O|[BIESLU]-\S+")
 FORMS = (("premise", "hypothesis", "label"), ("text", "label"))
 
-LONGEST = 300  # words of a sentence that is taken without a word
+LONGEST = 300  # words of a sentence, from which on a warning is logged
 HALF = re.compile("[\ud800-\udfff]")
 UNLABELLED = ("-", "-1")  # what SNLI and the hub's sets write where there is no gold label
 
@@ -43,7 +43,9 @@ class Folder:
     def __init__(self, folder: Path, suffixes: Sequence[str], languages: Iterable[str] = ()) -> None:
         self._folder, self._named = folder, frozenset(languages)
         self._files = {
-            split: reduce(Found.also, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes])
+            split: reduce(
+                FilesByLanguage.merge, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes]
+            )
             for split in SPLITS
         }
         if not any(self._files.values()):
@@ -71,12 +73,12 @@ class Conll:
         return self._folder.sign("conll")
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
-        """InputError: no file for the language or the split, or a line without a word and a tag."""
-        return _read_conll(*stamped(self._folder.file(language, split)))
+        """Sentences of `language` in `split`. InputError: there is no file, or a line lacks a word or a tag."""
+        return _read_conll(*with_stamp(self._folder.file(language, split)))
 
 
-class Table:
-    """Sentences, or pairs of them, with a label."""
+class LabelTable:
+    """Sentences or pairs of sentences with a label, from a table."""
 
     def __init__(self, folder: Path, languages: Iterable[str] = ()) -> None:
         self._folder = Folder(folder, (".tsv", ".jsonl"), languages)
@@ -86,17 +88,17 @@ class Table:
         return self._folder.sign("table")
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
-        """InputError: no file for the language or the split, or a row without the columns."""
-        return Lazy(_read_table(*stamped(self._folder.file(language, split))), classified)
+        """Rows of `language` in `split`. InputError: there is no file, or a row lacks a column."""
+        return LazyRows(_read_table(*with_stamp(self._folder.file(language, split))), as_classified)
 
 
-def classified(row: Row) -> Classified:
+def as_classified(row: Row) -> Classified:
     first, second, label = row
     return Classified(tuple(first.split()), None if second is None else tuple(second.split()), label)
 
 
 def iob2(tags: Sequence[str]) -> tuple[str, ...]:
-    """IOB1, IOB2 or BIOES (and BILOU) tags of a sentence as IOB2: every entity begins with B-."""
+    """Convert the IOB1, IOB2, BIOES or BILOU `tags` of a sentence to IOB2: every entity begins with B-."""
     even: list[str] = []
     inside = ""  # the type of the entity that may go on here
     for tag in tags:
@@ -133,7 +135,7 @@ def _read_conll(path: Path, _stamp: tuple[int, int]) -> tuple[Tagged, ...]:
 
 
 def _parts(line: str) -> list[str]:
-    """The columns of a line, none of a blank one. Where there is a TAB only TABs separate: words may hold blanks."""
+    """Columns of a line; none of a blank one. If there is a TAB, only TABs separate: words may contain blanks."""
     if not line.strip():
         return []
     return line.split("\t") if "\t" in line else line.split()
@@ -156,10 +158,10 @@ def _refuse(path: Path, number: int, line: str, cells: Sequence[str], columns: i
 
 
 def tell_long(path: Path, sentences: Sequence[Tagged]) -> None:
-    """Warn of sentences so long that the blank lines between them may be missing."""
+    """Warn if `sentences` of the file at `path` are so long that blank lines between them may be missing."""
     longest = max((len(sentence.words) for sentence in sentences), default=0)
     if longest > LONGEST:
-        message = "%s: a sentence of %d words (%d sentences in the file): a blank line belongs between sentences"
+        message = "%s: a sentence of %d words (%d sentences in the file): put a blank line between sentences"
         log.warning(message, path, longest, len(sentences))
 
 
@@ -170,9 +172,9 @@ def _read_table(path: Path, _stamp: tuple[int, int]) -> tuple[Row, ...]:
     _check_rows(path, every)
     labelled = tuple(row for row in every if row[2] not in UNLABELLED)
     if every and not labelled:
-        fail(f"no row of {path} has a label", "'-' and -1 stand for no label; write labels as names, or from 0")
+        fail(f"no row of {path} has a label", "'-' and -1 mean no label; write labels as names, or from 0")
     if len(labelled) < len(every):
-        message = "%s: %d of %d rows left out: '-' and -1 stand for no label"
+        message = "%s: %d of %d rows left out: '-' and -1 mean no label"
         log.warning(message, path, len(every) - len(labelled), len(every))
     return labelled
 
@@ -193,7 +195,7 @@ def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
         bad(path, number, f"there are the columns {', '.join(row) or 'none'}", f"columns are {wanted}")
     label, *texts = (row[name] for name in reversed(form))
     if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
-        bad(path, number, f"'{label}' is no label", "a label is a word or a whole number")
+        bad(path, number, f"'{label}' is not a label", "a label is a word or a whole number")
     if str(label) != str(label).strip():
         bad(path, number, f"the label '{label}' has blanks at its ends", "remove them: they would be another label")
     if not all(isinstance(text, str) and text.strip() for text in texts):
@@ -217,7 +219,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; ValueError for a key that is there twice."""
+    """Object of JSON. ValueError: a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError(f"a key stands twice: {', '.join(key for key, _ in pairs)}")

@@ -14,26 +14,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.folder import Stamped, as_line, lines, readable
+from realign.corpora.folder import StampedPath, as_line, lines, readable
 
 BLOCK = 1 << 22  # bytes
-QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # as CSV has what holds a mark of quotation
+QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell that CSV quotes because it contains a quotation mark
 
 log = logging.getLogger("realingo.data")
 
 
 @cache
-def count_lines(stamp: Stamped) -> int:
-    """Number of lines of a file, each of them readable. InputError names the first that is not."""
+def count_lines(stamp: StampedPath) -> int:
+    """Number of lines of the file in `stamp`, each of them readable. InputError names the first that is not."""
     count = count_blocks(stamp[0])
     return sum(1 for _ in lines(stamp[0])) if count is None else count
 
 
 def count_blocks(path: Path, columns: int = 0) -> int | None:
-    """Number of lines of a file; None where it must be checked line by line.
+    """Number of lines of the file at `path`; None where it must be checked line by line.
 
-    That is what is not UTF-8, a NUL, a carriage return inside a line, and, where `columns` is given, a line that is
-    blank or has not so many, and marks of quotation as CSV has them.
+    That is a file with bytes that are not UTF-8, a NUL, or a carriage return inside a line; and, if `columns` is given,
+    a line that is blank, has another number of columns, or has quotation marks as in CSV.
     """
     count = 0
     try:
@@ -53,7 +53,7 @@ def count_blocks(path: Path, columns: int = 0) -> int | None:
 
 
 def pick_lines(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """The lines with these numbers (ascending, from 0), each with its number from 1, without their end."""
+    """Lines of `path` with these `numbers` (ascending, from 0), each with its number from 1, without their ends."""
     base, place = 0, 0
     for whole in _blocks(path):
         while place < len(numbers) and numbers[place] < base + len(whole):
@@ -66,7 +66,7 @@ def pick_lines(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
 
 
 def _blocks(path: Path) -> Iterator[list[bytes]]:
-    """Whole lines without their line feeds, some at a time."""
+    """Whole lines without their line feeds, many at a time."""
     rest = b""
     with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
@@ -80,7 +80,7 @@ def _blocks(path: Path) -> Iterator[list[bytes]]:
 
 
 def tell_quoted(path: Path, cells: Iterable[str]) -> None:
-    """Warn of cells that are quoted as in CSV: here the marks are text."""
+    """Warn if `cells` of the file at `path` are quoted as in CSV: here the marks are text."""
     quoted = sum(QUOTED.fullmatch(cell) is not None for cell in cells)
     if quoted:
         message = "%s: %d texts are quoted as in CSV, and their marks are taken as text: write the file without quoting"

@@ -33,14 +33,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Member(Generic[Corpus]):
-    """One of the sets: its name for people, and the corpus for the languages it is asked for."""
+    """One of the sets: its name in messages, and a function that makes its corpus for some languages."""
 
     name: str
     make: Callable[[Sequence[str]], Corpus]
 
 
 class Mixed(Generic[Corpus]):
-    """What `MixedParallel`, `MixedLabelled` and `MixedExamples` have in common."""
+    """Base of `MixedParallel`, `MixedLabelled` and `MixedExamples`."""
 
     _text = "labelled text"  # for people
 
@@ -52,7 +52,10 @@ class Mixed(Generic[Corpus]):
         training: Member[Corpus] | None = None,
         source: str | None = None,
     ) -> None:
-        """`splits`: those a set must have of a language to be taken. `training`: the set of `source` alone."""
+        """`splits`: those that a set must have of a language to be used for it.
+
+        `training`: the set for `source` alone.
+        """
         self._members, self._splits = tuple(members), tuple(splits)
         self._training, self._source = training, source
         self._languages = tuple(sorted({*languages, *([source] if source else [])}))
@@ -70,14 +73,14 @@ class Mixed(Generic[Corpus]):
         return f"mixed:{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:16]}"
 
     def languages(self) -> Mapping[str, tuple[str, ...]]:
-        """Name of a set → the languages taken from it. InputError for a language that none has."""
+        """Name of a set → languages taken from it. InputError: no set has one of the languages."""
         taken: dict[str, list[str]] = {}
         for language in self._languages:
             taken.setdefault(self.name_of(language), []).append(language)
         return {name: tuple(languages) for name, languages in sorted(taken.items())}
 
     def name_of(self, language: str) -> str:
-        """The set that a language is taken from. InputError where none has it."""
+        """Name of the set that `language` is taken from. InputError: no set has it."""
         return self._all()[self._place(language)].name
 
     def _all(self) -> tuple[Member[Corpus], ...]:
@@ -94,12 +97,12 @@ class Mixed(Generic[Corpus]):
     def _place(self, language: str) -> int:
         if language not in self._chosen:
             self._chosen[language] = self._search(language)
-            if self._chosen[language]:  # the first needs no word
+            if self._chosen[language]:  # nothing to report for the first set
                 _tell(self._text, language, self.name_of(language))
         return self._chosen[language]
 
     def _search(self, language: str) -> int:
-        """The first set with all the splits wanted of the language, else the first with one of them."""
+        """First set with all required splits of the language, else the first with one of them."""
         if language == self._source:
             return self._for_source(language)
         partly: list[int] = []
@@ -140,7 +143,7 @@ class Mixed(Generic[Corpus]):
     def _agreeing(
         self, items: Sequence[Item], language: str, labels: Callable[[Item], Iterable[str]]
     ) -> Sequence[Item]:
-        """The items, whose labels must be among those that are trained. InputError names the others."""
+        """Items, whose labels must all occur in training. InputError names those that do not."""
         if self._source is None or language == self._source:
             return items
         if self._labels is None:
@@ -149,8 +152,8 @@ class Mixed(Generic[Corpus]):
         strange = sorted({_kind(label) for item in items for label in labels(item)} - self._labels)
         if strange:
             name = self.name_of(language)
-            message = f"{name} has labels for {language} that the training set has not: {', '.join(strange)}"
-            raise InputError(message, f'say what they count as: labels = {{{strange[0]} = "…"}} beside {name}')
+            message = f"{name} has labels for {language} that the training set lacks: {', '.join(strange)}"
+            raise InputError(message, f'map them to known labels: labels = {{{strange[0]} = "…"}} beside {name}')
         return items
 
 
@@ -162,7 +165,7 @@ class MixedParallel(Mixed[Any]):
     def at_blanks(self) -> Self:
         """The same text with its words cut only at ASCII blanks, as word aligners do."""
         other = copy.copy(self)
-        other._members = tuple(replace(each, make=partial(_made_at_blanks, each.make)) for each in self._members)
+        other._members = tuple(replace(each, make=partial(_make_at_blanks, each.make)) for each in self._members)
         other._whole = {}
         return other
 
@@ -204,5 +207,5 @@ def _kind(label: str) -> str:
     return label[2:] if label.startswith(("B-", "I-")) else label
 
 
-def _made_at_blanks(make: Callable[[Sequence[str]], Any], languages: Sequence[str]) -> Any:
+def _make_at_blanks(make: Callable[[Sequence[str]], Any], languages: Sequence[str]) -> Any:
     return make(languages).at_blanks()

@@ -1,12 +1,10 @@
-"""Data in local files, read when asked for: verse-parallel text, treebanks, plain text; the forms `base.py` names.
+"""Data in local files, read when asked for: verse-parallel text and plain text; `base.py` has the protocols.
 
     Verses    <folder>/<code>.txt[.gz]              verse id TAB text, one verse a line; joined on the id
-    Conllu    <folder>/<code>.<split>.conllu[.gz]   the ten columns of CoNLL-U (universaldependencies.org/format.html);
-              <folder>[/UD_<language>-<treebank>]/<code>_<treebank>-ud-<split>.conllu[.gz], as they are released
     Plain     <folder>/<code>.txt[.gz]              one sentence a line
 
-`code` is any that a pool takes; a file may carry the macrolanguage's (ara.txt serves arb), the individual code wins.
-Two other files of one language are an error when it is asked for.
+`code` is any that a pool accepts. A file may have the macrolanguage's code (ara.txt serves arb); the individual code
+has priority. Two other files of one language are an error when it is looked up.
 """
 
 from __future__ import annotations
@@ -25,10 +23,10 @@ from typing import Generic, Self, TypeVar, overload
 from realign.corpora.base import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.conllu_lines import UPOS as UPOS
 from realign.corpora.conllu_lines import Conllu as Conllu
-from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, stamped
+from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, with_stamp
 from realign.corpora.folder import find_folder as find_folder
 
-RANGE = "<range>"  # of eBible: the verse is translated together with the one before it
+RANGE = "<range>"  # in eBible: the verse is translated together with the one before it
 
 log = logging.getLogger("realingo.data")
 
@@ -38,7 +36,10 @@ Item = TypeVar("Item", covariant=True)
 
 @dataclass(frozen=True, eq=False)
 class VerseFile:
-    """The verses of one file. A text may hold several: then it stands with the first, and the others are merged."""
+    """Verses of one file.
+
+    A text may contain several verses: it is stored with the first, and the others are merged into it.
+    """
 
     path: Path
     ids: Collection[str]  # all of the file, in its order
@@ -47,11 +48,11 @@ class VerseFile:
     holds: Mapping[str, tuple[str, ...]]  # id → the verses merged into its text
 
     def joins(self, other: VerseFile, verse: str) -> bool:
-        """True if both files have a text for the verse, and that text holds the same verses in both."""
+        """True if this file and `other` have a text for `verse`, with the same verses in it."""
         return verse in self.texts and verse in other.texts and not self.differs(other, verse)
 
     def differs(self, other: VerseFile, verse: str) -> bool:
-        """True if the two files join the verse with different neighbours."""
+        """True if this file and `other` merge `verse` with different neighbours."""
         here, there = ((each.merged.get(verse), each.holds.get(verse, ())) for each in (self, other))
         return here != there
 
@@ -76,7 +77,7 @@ class Verses:
         return other
 
     def languages(self) -> tuple[str, ...]:
-        """The individual codes of the languages with a file."""
+        """Individual codes of the languages with a file."""
         return tuple(self._files)
 
     @property
@@ -88,10 +89,11 @@ class Verses:
         return sign(f"verses-2:{self._source}", paths)
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """Verses of the source with their translation, in canonical order; words are cut at white space.
+        """Verses of the source with their translation into `language`, in canonical order; words are cut at white
+        space.
 
-        Where only one side has several verses in one text, all of these are left out, and counted in a warning.
-        InputError: no file, a malformed line, or no verse in common.
+        Where only one side has several verses in one text, all of these are left out, and a warning counts them.
+        InputError: there is no file, a line is malformed, or the two files share no verse in `split`.
         """
         if language == self._source:
             fail(f"'{language}' is the source language: it has no translation into itself", "leave it out")
@@ -99,31 +101,31 @@ class Verses:
         wanted = list(self._ids(split, ours))
         joined = [verse for verse in wanted if ours.joins(theirs, verse)]
         rows = [(ours.texts[verse], theirs.texts[verse]) for verse in joined]
-        tell_lost(self._file(self._source), self._file(language), split, count_lost(ours, theirs, wanted))
+        warn_of_unjoined(self._file(self._source), self._file(language), split, count_joined(ours, theirs, wanted))
         if not rows:
-            message = f"{self._source} and {language} share no {split} verse in {self._folder}"
+            message = f"{self._source} and {language} have no {split} verse in common in {self._folder}"
             fail(
                 message,
                 "leave the language out, or check that the files share verse ids and that verse_ids.tsv lists them",
             )
-        return Lazy(rows, lambda row: Pair(self._cut(row[0]), self._cut(row[1])))
+        return LazyRows(rows, lambda row: Pair(self._cut(row[0]), self._cut(row[1])))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
-        """The train verses of `language` as words: dev and test verses stay unseen in pretraining."""
+        """Verses of `language` in the train split as words: dev and test verses stay unseen in pretraining."""
         verses = self._verses(language)
         texts = verses.texts
-        return Lazy([texts[verse] for verse in self._ids("train", verses) if verse in texts], _words)
+        return LazyRows([texts[verse] for verse in self._ids("train", verses) if verse in texts], _words)
 
     def _file(self, language: str) -> Path:
         return one(self._files, language, f"parallel text in {self._folder}")
 
     def _verses(self, language: str) -> VerseFile:
-        return read_verses(*stamped(self._file(language)))
+        return read_verses(*with_stamp(self._file(language)))
 
     def _ids(self, split: Split, fallback: VerseFile) -> Iterable[str]:
         table = self._folder / "verse_ids.tsv"
         if table.exists():
-            return _read_splits(*stamped(table))[parse_split(split)]
+            return _read_splits(*with_stamp(table))[parse_split(split)]
         _tell_chapterless(fallback)
         return (verse for verse in fallback.ids if chapter_split(verse) == parse_split(split))
 
@@ -145,11 +147,11 @@ class Plain:
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         path = one(self._files, language, f"text in {self._folder}")
-        return Lazy([line for _, line in lines(path) if line.strip()], _words)
+        return LazyRows([line for _, line in lines(path) if line.strip()], _words)
 
 
-class Lazy(Sequence[Item], Generic[Row, Item]):
-    """A sequence that keeps compact rows and makes an item when asked: verses as words take ten times the memory."""
+class LazyRows(Sequence[Item], Generic[Row, Item]):
+    """A sequence that stores compact rows and makes an item when asked: verses as words take ten times the memory."""
 
     def __init__(self, rows: Sequence[Row], make: Callable[[Row], Item]) -> None:
         self._rows, self._make = rows, make
@@ -162,11 +164,11 @@ class Lazy(Sequence[Item], Generic[Row, Item]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Item]: ...
     def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
-        return Lazy(self._rows[index], self._make) if isinstance(index, slice) else self._make(self._rows[index])
+        return LazyRows(self._rows[index], self._make) if isinstance(index, slice) else self._make(self._rows[index])
 
 
 def chapter_of(verse: str) -> str:
-    """The id without its verse number, in the forms MAT.1.1, GEN 1:1, GEN_1_1, GEN-1-1 and 40001001."""
+    """Id of the chapter of `verse`, in the forms MAT.1.1, GEN 1:1, GEN_1_1, GEN-1-1 and 40001001."""
     if re.fullmatch("[0-9]{8}", verse):
         return verse[:5]
     for mark in ":.":
@@ -177,7 +179,7 @@ def chapter_of(verse: str) -> str:
 
 
 def chapter_split(verse: str) -> Split:
-    """The split of a verse where no table says it: by its chapter, 90 / 5 / 5 in 100."""
+    """Split of `verse` where no table gives one: whole chapters go to train, dev and test as 90 / 5 / 5 in 100."""
     chapter = chapter_of(verse)
     bucket = int.from_bytes(hashlib.sha256(chapter.encode()).digest()[:8], "big") % 100
     return "train" if bucket < 90 else "dev" if bucket < 95 else "test"
@@ -185,11 +187,11 @@ def chapter_split(verse: str) -> Split:
 
 @cache
 def _tell_chapterless(verses: VerseFile) -> None:
-    """Say once that neighbours are not kept in one split where ids do not tell chapters."""
+    """Warn once that neighbouring verses may be in different splits, because the ids have no chapters."""
     alone = [verse for verse in verses.ids if chapter_of(verse) == verse]
     if alone:
         message = (
-            "%s: %d of %d verse ids name no chapter ('%s'): each is split alone, so that a verse of dev or test may "
+            "%s: %d of %d verse ids have no chapter ('%s'): each is split alone, so that a verse of dev or test may "
         )
         message += "stand next to one of train; verse_ids.tsv can say the splits"
         log.warning(message, verses.path, len(alone), len(verses.ids), alone[0])
@@ -221,7 +223,7 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
 
 @cache
 def read_verses(path: Path, _stamp: tuple[int, int]) -> VerseFile:
-    """InputError, with file and line: no id and TAB, or an id for the second time."""
+    """Verses of the file at `path`. InputError, with file and line: no id and TAB, or the same id twice."""
     verses: dict[str, str] = {}
     merged: dict[str, str] = {}
     head = ""
@@ -251,18 +253,18 @@ def _holds(merged: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 @dataclass(frozen=True)
-class Lost:
-    """How many verses of a split join with the source's, and how many do not, by why."""
+class JoinCounts:
+    """Number of verses of a split that join with the source's, and of those that do not, by reason."""
 
     joined: int
     absent: int  # in the source alone: the translation's file does not have the id
     empty: int  # a side has the id without a text
-    merged: int  # told together with other verses on one side than on the other
+    merged: int  # in one text with other verses on one side than on the other
     strange: int  # the translation's ids that the source's file does not have, of all splits
 
 
-def count_lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost:
-    """Counts over the verses of a split that the source's file has."""
+def count_joined(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> JoinCounts:
+    """Counts over the verses in `split` that the source's file `ours` has, joined with those of `theirs`."""
     joined = absent = empty = merged = 0
     for verse in split:
         if verse not in ours.ids:
@@ -275,17 +277,17 @@ def count_lost(ours: VerseFile, theirs: VerseFile, split: Iterable[str]) -> Lost
             joined += 1
         else:
             empty += verse in ours.texts or verse in theirs.texts
-    return Lost(joined, absent, empty, merged, sum(verse not in ours.ids for verse in theirs.texts))
+    return JoinCounts(joined, absent, empty, merged, sum(verse not in ours.ids for verse in theirs.texts))
 
 
 @cache
-def tell_lost(ours: Path, theirs: Path, split: str, counts: Lost) -> None:
-    """Say once how many verses do not join, and why."""
+def warn_of_unjoined(ours: Path, theirs: Path, split: str, counts: JoinCounts) -> None:
+    """Warn once how many verses of `theirs` do not join with those of `ours` in `split`, and why: `counts`."""
     reasons = {
         "absent there": counts.absent,
         "empty on one side": counts.empty,
         f"one text for several verses on one side ({RANGE})": counts.merged,
-        f"ids of no verse of {ours.name}": counts.strange,
+        f"ids that {ours.name} does not have": counts.strange,
     }
     if any(reasons.values()):
         why = "; ".join(f"{reason}: {number}" for reason, number in reasons.items() if number)

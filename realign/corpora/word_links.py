@@ -1,10 +1,10 @@
-"""Parallel text whose word links come from outside: a bilingual dictionary, or the files of another word aligner.
+"""Parallel text with word links from files: a bilingual dictionary, or the output of another word aligner.
 
     ByDictionary   <folder>/<source>-<code>.txt[.gz]   "word translation" a line (MUSE, Lample et al. 2018)
     ByPharaoh      <folder>/<code>.align[.gz]          "0-0 1-2 …" a line: the links of the train pair of that number
 
-Each is a `Parallel` around another: pairs carry their links with them, so nothing that drops or reorders pairs later
-can mix them up. Codes are any that a pool takes (`en-de.txt` as MUSE has it); a file may carry the macrolanguage's.
+Each is a `Parallel` around another one. Pairs carry their links with them, so no later step that drops or reorders
+pairs can mix them up. Codes are any that a pool accepts (MUSE has `en-de.txt`); a file may have the macrolanguage's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 
 from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
-from realign.corpora.file_names import Found, pair_of
-from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, stamped
+from realign.corpora.file_names import FilesByLanguage, pair_of
+from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, with_stamp
 
 ALIGNED = ".align"
 
@@ -27,7 +27,7 @@ log = logging.getLogger("realingo.data")
 
 
 class ByDictionary:
-    """Links of words that a dictionary translates into each other, whatever their case and Unicode normal form."""
+    """Links between words that a dictionary translates into each other, in any case and Unicode normal form."""
 
     def __init__(self, parallel: Parallel, folder: Path, source: str = "eng") -> None:
         self.around, self._files = parallel, _dictionaries(folder, source)
@@ -39,15 +39,15 @@ class ByDictionary:
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         path = one(self._files, language, f"dictionary in {self._folder}")
-        known = _read_dictionary(*stamped(path))
-        return Linking(self.around.pairs(language, split), lambda _, pair: translated(pair, known))
+        known = _read_dictionary(*with_stamp(path))
+        return LinkedPairs(self.around.pairs(language, split), lambda _, pair: dictionary_links(pair, known))
 
 
 class ByPharaoh:
     """Links from files with one line per train pair, in the order of the parallel text, before any filter."""
 
     def __init__(self, parallel: Parallel, folder: Path) -> None:
-        at_blanks = getattr(parallel, "at_blanks", None)  # only text that is stored as lines can be cut otherwise
+        at_blanks = getattr(parallel, "at_blanks", None)  # only text stored as lines can be cut in another way
         self.around: Parallel = at_blanks() if at_blanks else parallel
         self._folder = folder
         self._files = by_language(folder, ALIGNED)
@@ -57,20 +57,23 @@ class ByPharaoh:
         return f"{self.around.signature}+{sign('pharaoh-blanks', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """InputError, with file and line: a count that is not that of the pairs, or a link beyond a sentence."""
+        """Pairs of `language` in `split`, those for training with their links.
+
+        InputError, with file and line: there are not as many lines as pairs, or a link is beyond the end of a sentence.
+        """
         pairs = self.around.pairs(language, split)
         if split != "train":
             return pairs
         path = one(self._files, language, f"alignment file in {self._folder}")
-        rows = _read_rows(*stamped(path))
+        rows = _read_rows(*with_stamp(path))
         if len(rows) != len(pairs):
             message = f"{path} has {len(rows)} lines for the {len(pairs)} train pairs of {language}"
             fail(message, "align exactly the train pairs, in their order, one line for each")
-        return Linking(pairs, lambda number, pair: _links(path, number + 1, rows[number], pair))
+        return LinkedPairs(pairs, lambda number, pair: _links(path, number + 1, rows[number], pair))
 
 
-class Linking(ByNumber[Pair]):
-    """Pairs that get their links when they are read."""
+class LinkedPairs(ByNumber[Pair]):
+    """Pairs whose links are looked up when they are read."""
 
     def __init__(self, pairs: Sequence[Pair], links: Callable[[int, Pair], Links]) -> None:
         self._pairs, self._links = pairs, links
@@ -82,12 +85,12 @@ class Linking(ByNumber[Pair]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __iter__(self) -> Iterator[Pair]:  # not by number: a corpus that is read from a file has no quick way there
+    def __iter__(self) -> Iterator[Pair]:  # not by number: that is slow for a corpus that is read from a file
         for number, pair in enumerate(self._pairs):
             yield replace(pair, links=self._links(number, pair))
 
     def pick(self, numbers: Sequence[int]) -> Iterator[Pair]:
-        """The pairs with these numbers (ascending)."""
+        """Pairs with these `numbers` (ascending)."""
         for number, pair in zip(numbers, pick(self._pairs, numbers), strict=True):
             yield replace(pair, links=self._links(int(number), pair))
 
@@ -96,8 +99,8 @@ class Linking(ByNumber[Pair]):
         return replace(pair, links=self._links(number, pair))
 
 
-def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
-    """Every link of a source word with a target word that is one of its translations."""
+def dictionary_links(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
+    """All links of a source word of `pair` with a target word that is among its translations in `known`."""
     target = [_caseless(word) for word in pair.target]
     nothing: frozenset[str] = frozenset()
     return tuple(
@@ -108,20 +111,20 @@ def translated(pair: Pair, known: dict[str, frozenset[str]]) -> Links:
     )
 
 
-def _dictionaries(folder: Path, source: str) -> Found[Path]:
-    """Target code → its dictionary, the source's words first; those of other pairs and directions are left alone."""
+def _dictionaries(folder: Path, source: str) -> FilesByLanguage[Path]:
+    """Target code → its dictionary from the source language; files of other pairs and directions are ignored."""
     if not folder.is_dir():
         fail(f"there is no dictionary folder {folder}", f"give a folder with files named {source}-<code>.txt")
     stems = [(name.removesuffix(".txt"), path) for name, path in files_by_name(folder).items() if name.endswith(".txt")]
     pairs = [(pair, path) for stem, path in stems if (pair := pair_of(stem))]
-    found = Found.of((target, path) for (first, target), path in pairs if first.code == source)
+    found = FilesByLanguage.of((target, path) for (first, target), path in pairs if first.code == source)
     if not found:
         fail(f"no dictionary in {folder}", f"files are named {source}-<code>.txt or {source}-<code>.txt.gz, {CODES}")
     return found
 
 
 def _caseless(word: str) -> str:
-    """The same for words that differ in case, or in how an accent is encoded."""
+    """Form of a word that is the same in any case and with any encoding of accents."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).casefold())
 
 
@@ -170,7 +173,7 @@ def _links(path: Path, number: int, row: str, pair: Pair) -> Links:
 
 
 def _hint(text: str) -> str:
-    """What to do with a link in another notation."""
+    """Hint for a link in another notation."""
     if re.fullmatch(r"[0-9]+p[0-9]+", text):
         return "possible links are not taken: remove them, or write them as 0-0"
     if re.fullmatch(r"[0-9]+-[0-9]+[:/][0-9.eE+-]+", text):

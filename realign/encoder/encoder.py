@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from realign.encoder.hidden_states import States as States
 from realign.encoder.hidden_states import hidden_states as hidden_states
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.encoder.refusals import check_weights, lacks_weights, refusal
 from realign.encoder.signatures import canonical, encoder_signature, tokenizer_facts
 from realign.encoder.tokenizer import load_tokenizer, needs_spaces, with_spaces
@@ -45,7 +45,7 @@ transformers_logging.disable_progress_bar()
 
 @dataclass(frozen=True)
 class Encoder:
-    """A starting point: weights that are never changed in place, and the tokenizer that goes with them."""
+    """A starting point: weights that are never changed in place, and their tokenizer."""
 
     model: nn.Module
     tokenizer: Any
@@ -65,35 +65,35 @@ class Encoder:
 
     @cached_property
     def tokenizer_signature(self) -> str:
-        """Hash of what turns words into sub-words; the truncation that was asked for last is no part of it."""
+        """Hash of everything that turns words into sub-words, except the length at which text was cut last."""
         facts = [tokenizers_version, tokenizer_facts(self.tokenizer)]
         return "tokenizer:" + hashlib.sha256(canonical(facts)).hexdigest()[:16]
 
     def signature_now(self) -> str:
-        """The signature of what is in memory now. Weights are mapped: they change with a file that is written over."""
+        """Signature of what is in memory now. Weights are mapped: they change with a file that is overwritten."""
         stamps = _stamps(self.files)
         if stamps not in self._seen:
             self._seen[stamps] = encoder_signature(self.model, self.tokenizer)
         return self._seen[stamps]
 
     def limit(self, max_length: int) -> int:
-        """The longest row in sub-words: the least of `max_length`, the tokenizer's limit and the model's positions."""
+        """Longest row in sub-words: the least of `max_length`, the tokenizer's limit and the model's positions."""
         return int(min(max_length, self.tokenizer.model_max_length, positions(self.model)))
 
     @cached_property
     def needs_spaces(self) -> bool:
-        """Are words of a sentence read as in running text only with the space before them?"""
+        """True if words must have a space before them to be read as in running text."""
         return needs_spaces(self.tokenizer)
 
     def copy(self) -> nn.Module:
-        """The starting weights in a model of its own, ready to be trained."""
+        """New model with the starting weights, ready to be trained."""
         return copy.deepcopy(self.model)
 
-    def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> Table:
-        """Sub-word ids of sentences given as words, the same as of words with spaces between them in running text.
+    def encode(self, sentences: Words, max_length: int, seconds: Words | None = None) -> RaggedTable:
+        """Sub-word ids of `sentences` given as words; the same ids as for running text with spaces between the words.
 
-        Longer sentences are cut at `max_length` tokens.
-        `seconds` makes pairs: the longer of two is cut first, and the words of each are numbered from 0.
+        Longer sentences are cut at `max_length` sub-words. `seconds` makes pairs: the longer sentence of a pair is cut
+        first, and the words of each are numbered from 0.
         """
         limit = self.limit(max_length)
         written = with_spaces if self.needs_spaces else list
@@ -107,13 +107,13 @@ class Encoder:
             return_token_type_ids=False,
         )
         words = [[-1 if w is None else w for w in fast.word_ids(i)] for i in range(len(sentences))]
-        return Table.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
+        return RaggedTable.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
 
 
 def positions(model: nn.Module) -> float:
-    """Number of positions that a model distinguishes; infinity if it has no position embeddings.
+    """Number of positions that `model` can tell apart; infinity if it has no position embeddings.
 
-    RoBERTa's kind begins to count behind the number of its padding, so its first rows are never used.
+    RoBERTa-like models count from behind the number of their padding, so their first rows are never used.
     """
     for name, part in model.named_modules():
         if name.rpartition(".")[2] == "position_embeddings" and isinstance(part, nn.Embedding):
@@ -122,7 +122,7 @@ def positions(model: nn.Module) -> float:
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:
-    """The transformer blocks of an encoder, lowest first."""
+    """Transformer blocks of the encoder `model`, lowest first. InputError: its type is not known."""
     for path in ("encoder.layer", "transformer.layer", "layers"):
         found: Any = model
         for name in path.split("."):
@@ -135,10 +135,11 @@ def blocks(model: nn.Module) -> list[nn.Module]:
 
 
 def load(base: str, revision: str | None = None) -> Encoder:
-    """An encoder from a folder or the hub. Only safetensors are read and no code from the model's repository is run.
+    """Encoder from `base`, a folder or an id of the hub. Only safetensors are read; no code from a repository is run.
 
-    On the hub a revision (a branch, a tag or a commit; none: main) is resolved to its commit once, and tokenizer and
-    weights are taken from that one. What is in the cache already loads without the hub.
+    On the hub `revision` (a branch, a tag or a commit; None: main) is resolved to a commit once, and tokenizer and
+    weights come from that commit. What is already in the cache loads without the hub. InputError: it cannot be loaded,
+    or not used.
     """
     commit = None if Path(base).is_dir() else _commit(base, revision)
     files = tuple(sorted(Path(base).glob("*.safetensors"))) if commit is None else ()
@@ -158,7 +159,7 @@ def load(base: str, revision: str | None = None) -> Encoder:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-    except Exception as problem:  # broken files raise of every kind
+    except Exception as problem:  # broken files raise errors of many kinds
         raise refusal(base, commit, problem) from problem
     if not tokenizer.is_fast:
         raise InputError(
@@ -172,7 +173,7 @@ def load(base: str, revision: str | None = None) -> Encoder:
 
 
 def _stamps(files: Sequence[Path]) -> Stamps:
-    """What changes with the files; a file that is gone has no state."""
+    """State of the files, which changes with them; None for a file that is gone."""
     found: list[tuple[int, int, int, int] | None] = []
     for file in files:
         try:
@@ -185,10 +186,7 @@ def _stamps(files: Sequence[Path]) -> Stamps:
 
 
 def without_kernels(config: Any) -> Any:
-    """The configuration without the kernels it names, which may be repositories to fetch and run.
-
-    `transformers` then takes what it has itself: torch's attention where the architecture knows it, else its own.
-    """
+    """Copy of `config` without the kernels that it names, which may be repositories to fetch and run."""
     for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
         if part is not None:
             part._attn_implementation_internal = part._experts_implementation_internal = None
@@ -196,7 +194,7 @@ def without_kernels(config: Any) -> Any:
 
 
 def _check_whole(base: str, commit: str | None, tokenizer: Any, missing: Collection[str]) -> None:
-    """InputError where `transformers` made up what is not there: weights but for the pooler's, or the vocabulary."""
+    """InputError if `transformers` made up missing parts: weights other than the pooler's, or the vocabulary."""
     if lost := sorted(name for name in missing if "pooler" not in name):
         raise lacks_weights(base, commit, lost)
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
@@ -210,7 +208,7 @@ def _commit(base: str, revision: str | None) -> str:
         return Path(hf_hub_download(base, "config.json", revision=revision, local_files_only=cached)).parent.name
     except GatedRepoError as problem:
         message = f"cannot load the encoder {base!r}: it is gated, its owners want to be asked"
-        raise InputError(message, "ask on its page, then log in: hf auth login") from problem
+        raise InputError(message, "ask for access on its page, then log in: hf auth login") from problem
     except LocalEntryNotFoundError as problem:
         raise refusal(base, "", OSError("the hub does not answer, and it is not in the cache")) from problem
     except Exception as problem:
@@ -218,7 +216,7 @@ def _commit(base: str, revision: str | None) -> str:
 
 
 def _answers(base: str, revision: str | None) -> bool:
-    """Does the hub answer, be it with a refusal?"""
+    """True if the hub answers, even with a refusal."""
     try:
         get_hf_file_metadata(hf_hub_url(base, "config.json", revision=revision), timeout=ANSWER)
     except HfHubHTTPError:
@@ -229,7 +227,10 @@ def _answers(base: str, revision: str | None) -> bool:
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write weights and tokenizer as `transformers` loads them. The length sentences were last cut at is left out."""
+    """Write the weights of `model` and its `tokenizer` to `folder`, in the form that `transformers` loads.
+
+    The length at which sentences were cut last is left out.
+    """
     model.save_pretrained(folder)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder)
@@ -237,17 +238,18 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the head of a task says: its labels, in the order of its outputs, and what of the states it reads."""
+    """Outputs of a task's head: its labels, in order, and the token states that it reads."""
 
     labels: tuple[str, ...]
     read: Literal["word", "first", "mean"]  # the first sub-word of each word, the first token, the mean over sub-words
 
 
 def save_with_head(model: Any, head: nn.Module, answers: Answers, tokenizer: Any, folder: Path) -> str:
-    """As `save`, with the linear head of a task; the encoder alone still loads as before.
+    """Write the encoder as `save` does, with the linear `head` of a task; the encoder alone still loads as before.
 
-    Returns what loads the head: a class of `transformers` where one computes the same, tried out here, else the file
-    `HEAD` with the tensors weight [labels, d] and bias [labels] and, as JSON in its header, the answers.
+    Returns what loads the head: the name of a class of `transformers` that computes the same (this is tried), else the
+    name of the file `HEAD` with the tensors weight [labels, d] and bias [labels] and, as JSON in its header, the
+    answers.
     """
     whole = _with_head(model, head, answers) if answers.read == "word" else None
     if whole is not None:
@@ -261,7 +263,7 @@ def save_with_head(model: Any, head: nn.Module, answers: Answers, tokenizer: Any
 
 @torch.no_grad()
 def _with_head(model: Any, head: nn.Module, answers: Answers) -> Any:
-    """Encoder and head as one model of `transformers`; None where it has none for the type, or another kind of head."""
+    """Encoder and head as one model of `transformers`; None if it has no class for the type or this kind of head."""
     config = copy.deepcopy(model.config)
     config.id2label = dict(enumerate(answers.labels))
     config.label2id = {label: number for number, label in config.id2label.items()}
@@ -282,7 +284,7 @@ def _with_head(model: Any, head: nn.Module, answers: Answers) -> Any:
 
 
 def publish(workshop: Path, output: Path) -> None:
-    """Flush every file to disk, then put the whole folder in place; readable by others, as `mkdtemp` is not."""
+    """Flush every file in `workshop` to disk, then move the folder to `output`, readable by others."""
     for file in workshop.rglob("*"):
         if file.is_dir():
             file.chmod(0o755)

@@ -1,7 +1,7 @@
-"""Token states of any encoder; of the known shapes by a packed pass, which computes nothing for padding.
+"""Token states of any encoder; known architectures run a packed pass, which computes nothing for padding.
 
-BERT, RoBERTa and DistilBERT: packed.py; ModernBERT and EuroBERT: rotary.py. DeBERTa is left to `transformers`, which
-pads it: its places are scored against each other in a way of its own. studies/LOG.md has what that costs.
+BERT, RoBERTa and DistilBERT: packed.py; ModernBERT and EuroBERT: rotary.py. DeBERTa has an attention of its own between
+positions, so `transformers` runs it, with padding; studies/LOG.md has what that costs.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from realign.encoder.packed import Affine, Block, Net, forward, lay, pack
-from realign.encoder.rotary import Layer, RotaryBlock, RotaryNet, Sight, rotary_forward
+from realign.encoder.packed import Affine, Block, Net, forward, pack
+from realign.encoder.pooling import lay
+from realign.encoder.rotary import AttentionKind, Layer, RotaryBlock, RotaryNet, rotary_forward
 
 
 def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, wanted: Tensor | None = None) -> Tensor:
-    """Token states after `layer`: -1 is the last block's output, -2 the one before, 0 the embeddings.
+    """Token states [n, t, d] of `model` after `layer`: -1 is the last block's output, -2 the one before, 0 the
+    embeddings.
 
-    ids, mask: [n, t] on the CPU, sentences at the left; result: [n, t, d] on the model's device. States of padding, and
-    of tokens that are not `wanted` [n, t], are anything. Nothing is computed for padding where the encoder is known.
+    `ids` and `mask` are [n, t] on the CPU, sentences at the left; the result is on the model's device. States of
+    padding, and of tokens that are not `wanted` [n, t], are undefined.
     """
     return States(model)(ids, mask, layer, wanted)
 
@@ -28,7 +30,7 @@ def hidden_states(model: nn.Module, ids: Tensor, mask: Tensor, layer: int = -1, 
 class States:
     """`hidden_states` of one model, many times: its parts are looked up once.
 
-    It follows the weights as they are trained, not a part that is put in another's place, nor train() and eval().
+    It follows the weights as they are trained, but not a part that is replaced, nor train() and eval().
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -50,7 +52,7 @@ class States:
 
 
 def net_of(model: Any) -> Net | None:
-    """The parts of a model of BERT's shape, as it stands now; None where it is built otherwise, or adapted (LoRA)."""
+    """Parts of a BERT-like `model` as it is now; None where it is built otherwise, or has adapters (LoRA)."""
     try:
         net = {"bert": _bert, "roberta": _roberta, "xlm-roberta": _roberta, "distilbert": _distilbert}[
             model.config.model_type
@@ -61,7 +63,9 @@ def net_of(model: Any) -> Net | None:
 
 
 def rotary_net_of(model: Any) -> RotaryNet | None:
-    """The parts of a ModernBERT or EuroBERT; None where it is built otherwise, adapted, or trained with dropout."""
+    """Parts of a ModernBERT or EuroBERT `model`; None where it is built otherwise, has adapters, or trains with
+    dropout.
+    """
     try:
         return {"modernbert": _modernbert, "eurobert": _eurobert}[model.config.model_type](model)
     except (KeyError, AttributeError, _OtherLayerError):
@@ -69,7 +73,7 @@ def rotary_net_of(model: Any) -> RotaryNet | None:
 
 
 class _OtherLayerError(Exception):
-    """A layer of another kind stands where a linear one or a norm is known."""
+    """A layer is of another kind than the linear layer or norm that is expected."""
 
 
 def _bert(model: Any, first: int = 0) -> Net:
@@ -144,7 +148,7 @@ def _modernbert(model: Any) -> RotaryNet:
         for part in model.layers
     ]
     windows = {"full_attention": None, "sliding_attention": config.sliding_window}
-    sights = {kind: Sight(partial(rotary, layer_type=kind), windows[kind]) for kind in set(config.layer_types)}
+    sights = {kind: AttentionKind(partial(rotary, layer_type=kind), windows[kind]) for kind in set(config.layer_types)}
     heads = config.num_attention_heads
     return RotaryNet(model.embeddings, blocks, model.final_norm, sights, heads, heads)
 
@@ -166,7 +170,7 @@ def _eurobert(model: Any) -> RotaryNet:
         for part in model.layers
     ]
     heads, shared = config.num_attention_heads, config.num_key_value_heads
-    return RotaryNet(model.embed_tokens, blocks, model.norm, {kind: Sight(model.rotary_emb)}, heads, shared)
+    return RotaryNet(model.embed_tokens, blocks, model.norm, {kind: AttentionKind(model.rotary_emb)}, heads, shared)
 
 
 def _check_dropout(model: nn.Module, *chances: float) -> None:

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from realign.encoder.pooling import lay, pick, rows_of
 
 ROW = 64  # tokens a row of the attention at least has room for: shorter rows make many tiny products
 
@@ -29,7 +30,7 @@ Affine = tuple[Tensor, Tensor]  # weight and bias of a linear layer or a norm
 
 @dataclass(frozen=True)
 class Packed:
-    """The tokens of a batch and where they lie. All tensors on one device."""
+    """Tokens of a batch and their positions. All tensors are on one device."""
 
     ids: Tensor  # [s]
     place: Tensor  # [s] in the sentence, from 0
@@ -67,7 +68,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Net:
-    """What the forward pass needs of an encoder: its weights themselves, or those of m encoders stacked."""
+    """Inputs of the forward pass from an encoder: its weights themselves, or those of m encoders stacked."""
 
     words: Callable[[Tensor], Tensor]  # ids → [s, d]
     positions: Tensor  # [first + t or more, d]
@@ -83,8 +84,12 @@ class Net:
 
 
 def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packed, Tensor]:
-    """Padded ids, attention mask and the tokens asked for, [n, t] each on the CPU → the tokens alone, and where of
-    [n · t] each state that comes out belongs. Sentences begin at the left."""
+    """Remove the padding from `ids` [n, t], with the attention `mask` [n, t] and the tokens `wanted` [n, t], on the
+    CPU.
+
+    Returns the tokens alone, and for each state that the forward pass gives its place among n · t. Sentences begin at
+    the left.
+    """
     laid = Layout.of(mask)
     asked = None if wanted is None else torch.from_numpy(laid.token_numbers(wanted))
     kept = torch.from_numpy(laid.kept)
@@ -103,7 +108,7 @@ def pack(ids: Tensor, mask: Tensor, wanted: Tensor | None = None) -> tuple[Packe
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the tokens of a batch are, and where they go: sentences into rows, one after the other."""
+    """Places of the tokens of a batch, and their rows: sentences one after the other."""
 
     kept: np.ndarray  # [s] of n · t
     sentence: np.ndarray  # [s]
@@ -116,7 +121,7 @@ class Layout:
 
     @classmethod
     def of(cls, mask: Tensor) -> Layout:
-        """mask: [n, t] on the CPU."""
+        """Layout of the tokens in `mask` [n, t], on the CPU."""
         kept = np.flatnonzero(mask.numpy())
         lengths = mask.numpy().sum(1)
         longest = int(lengths.max(initial=1))
@@ -142,17 +147,17 @@ class Layout:
         )
 
     def slot(self, width: int) -> np.ndarray:
-        """[s] in rows of `width`."""
+        """Places of the tokens [s] in rows of `width`."""
         return self.row * width + self.column
 
     def token_numbers(self, wanted: Tensor) -> np.ndarray:
-        """wanted [n, t] → numbers [m] of tokens."""
+        """Numbers [m] of the tokens `wanted` [n, t]."""
         return np.flatnonzero(wanted.numpy().ravel()[self.kept])
 
     def borders(self, rows: int, width: int) -> Tensor | None:
-        """Numbers to add to the attention's scores, [rows, 1, width, width]; None for none.
+        """Numbers [`rows`, 1, `width`, `width`] to add to the scores of the attention; None if none are needed.
 
-        Empty slots see each other, so none is without anything to see.
+        Empty slots attend to each other, so that each has something to attend to.
         """
         owner = np.full((rows, width), -1)
         owner[self.row, self.column] = self.sentence
@@ -163,25 +168,25 @@ class Layout:
 
 
 def forward(net: Net, tokens: Packed, depth: int, frozen: int = 0) -> Tensor:
-    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted.
+    """States [s, d] of `tokens` after `depth` blocks (0: the embeddings), or [m, d] of the wanted ones.
 
-    frozen: so many blocks from below, and the embeddings if any, are computed without gradients.
+    `frozen` is the number of lowest blocks that, with the embeddings, are computed without gradients.
     """
     if frozen:
-        x = _embedded(net, tokens).detach()
+        x = _embed(net, tokens).detach()
         with torch.no_grad():
             for block in net.blocks[:frozen]:
                 x = _block(net, block, tokens, x, None)
         return _after(net, tokens, x, net.blocks[frozen:depth])
-    return _after(net, tokens, _embedded(net, tokens), net.blocks[:depth])
+    return _after(net, tokens, _embed(net, tokens), net.blocks[:depth])
 
 
-def _embedded(net: Net, tokens: Packed) -> Tensor:
+def _embed(net: Net, tokens: Packed) -> Tensor:
     positions = net.positions[..., net.first : net.first + tokens.longest, :]
     if net.kinds is not None:
         positions = positions + net.kinds[..., :1, :]
     x = net.words(tokens.ids) + rows_of(positions, tokens.place)
-    return _dropout(_normed(x, net.norm, net.epsilon), net.dropout)
+    return _dropout(_normalize(x, net.norm, net.epsilon), net.dropout)
 
 
 def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tensor:
@@ -192,21 +197,12 @@ def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tens
     return x if tokens.wanted is None else pick(x, tokens.wanted)
 
 
-def rows_of(table: Tensor, index: Tensor) -> Tensor:
-    """Rows [.., s, d] of a table [.., v, d]."""
-    if table.dim() == 2:
-        return nn.functional.embedding(index, table)
-    m, v, d = table.shape
-    first = torch.arange(m, device=index.device)[:, None] * v
-    return nn.functional.embedding(index + first, table.reshape(m * v, d))
-
-
 def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | None) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
     if tokens.borders is not None:
         seen = attend(net, tokens, _linear(x, block.joined or _join_layers(block.query, block.key, block.value)))
         here = x if wanted is None else pick(x, wanted)
-        return _fed(net, block, here, seen if wanted is None else pick(seen, wanted))
+        return _feed_forward(net, block, here, seen if wanted is None else pick(seen, wanted))
     if wanted is None:
         here, slot = x, tokens.slot
         q, k, v = _in_rows(tokens, _linear(x, _join_layers(block.query, block.key, block.value)), slot, 3, net.heads)
@@ -217,19 +213,19 @@ def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | N
     # eq. 1 of Vaswani et al. 2017
     apart = None if tokens.apart is None else tokens.apart.to(q.dtype)
     seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart, dropout_p=net.attention_dropout)
-    return _fed(net, block, here, pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
+    return _feed_forward(net, block, here, pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
 
 
-def _fed(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
-    """What comes after the attention: its output layer, and the feed-forward part."""
+def _feed_forward(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
+    """Part of a block after the attention: its output layer, and the feed-forward layers."""
     y = _linear(seen, block.output)
-    y = _normed(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
+    y = _normalize(_dropout(y, net.dropout) + here, block.first_norm, net.epsilon)
     z = _linear(net.activation(_linear(y, block.up)), block.down)
-    return _normed(_dropout(z, net.dropout) + y, block.second_norm, net.epsilon)
+    return _normalize(_dropout(z, net.dropout) + y, block.second_norm, net.epsilon)
 
 
 def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
-    """Attention within each sentence. x: [.., s, 3 · d] queries, keys and values → [.., s, d].
+    """Attention within each sentence: queries, keys and values `x` [.., s, 3 · d] → [.., s, d].
 
     In half precision on CUDA by FlashAttention over sentences of any length (Dao 2023), without rows or masks.
     """
@@ -247,7 +243,7 @@ def attend(net: Net, tokens: Packed, x: Tensor) -> Tensor:
 
 
 def _flash(q: Tensor, k: Tensor, v: Tensor, borders: Tensor, longest: int, dropout: float) -> Tensor:
-    """[s, h, d / h] each; torch's `varlen_attn`, and what stands below it where there is dropout."""
+    """FlashAttention on [s, h, d / h] each: torch's `varlen_attn`, and the operator below it if there is dropout."""
     if dropout:
         forward = torch.ops.aten._flash_attention_forward
         return forward(q, k, v, borders, borders, longest, longest, dropout, False, False)[0]
@@ -276,7 +272,7 @@ def _join_layers(*layers: Affine) -> Affine:
     return torch.cat([weight for weight, _ in layers], dim=-2), torch.cat([bias for _, bias in layers], dim=-1)
 
 
-def _normed(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
+def _normalize(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
     weight, bias = norm
     if weight.dim() == 1:
         return nn.functional.layer_norm(x, weight.shape, weight, bias, epsilon)
@@ -285,50 +281,3 @@ def _normed(x: Tensor, norm: Affine, epsilon: float) -> Tensor:
 
 def _dropout(x: Tensor, chance: float) -> Tensor:
     return nn.functional.dropout(x, chance) if chance else x
-
-
-def pick(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of x [s, f] by different numbers: index [m] → [m, f]; of each of several x side by side [.., s, f]."""
-    if x.dim() == 3:
-        first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
-        return _Pick.apply(x.flatten(0, 1), index + first)
-    return _Pick.apply(x, index)
-
-
-def lay(x: Tensor, index: Tensor, size: int) -> Tensor:
-    """The reverse: rows [*index.shape, f] put at different places among `size` rows, zeros elsewhere."""
-    return _Lay.apply(x, index, size)
-
-
-class _Pick(torch.autograd.Function):
-    """Rows [s, f] by different numbers → [*index.shape, f]. No two gradients meet: cheap, and the same bits always."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: Tensor) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.size = len(x)
-        return x.index_select(0, index.reshape(-1)).view(*index.shape, -1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        return _laid(grad, index, ctx.size), None
-
-
-class _Lay(torch.autograd.Function):
-    """As `_Pick`, the other way round."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: Tensor, size: int) -> Tensor:
-        ctx.save_for_backward(index)
-        return _laid(x, index, size)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (index,) = ctx.saved_tensors
-        return grad.index_select(0, index.reshape(-1)).view(*index.shape, -1), None, None
-
-
-def _laid(x: Tensor, index: Tensor, size: int) -> Tensor:
-    width = x.shape[-1]
-    return x.new_zeros(size, width).index_copy_(0, index.reshape(-1), x.reshape(-1, width))

@@ -1,4 +1,4 @@
-"""Why an encoder is not loaded, in one line, and the way out in another."""
+"""Errors for encoders that cannot be loaded: the reason in one line, and a way out in another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers import __version__ as version
 
-from realign.encoder.tokenizer import stored_json
+from realign.encoder.tokenizer import read_stored_json
 from selector.errors import InputError
 
 NO_SAFETENSORS = re.compile(r"(no file named|not appear to have a file named)\s+model\.safetensors")
@@ -28,15 +28,15 @@ log = logging.getLogger("realingo.encoder")
 
 
 def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
-    """The InputError for an encoder whose loading raised `problem`.
+    """InputError for the encoder `base` whose loading raised `problem`.
 
-    commit: of the copy in the cache; None: `base` is a folder.
+    `commit` is that of the copy in the cache; None where `base` is a folder.
     """
     text = str(problem).strip() or type(problem).__name__
-    config = stored_json(base, commit, "config.json")
+    config = read_stored_json(base, commit, "config.json")
     unknown = "does not recognize this architecture" in text
     if (code := _code(config)) and (unknown or "custom code" in text):
-        message = f"the encoder {base!r} needs code of its own ({code}), and none from a model's repository is run"
+        message = f"the encoder {base!r} needs its own code ({code}), and code from a model's repository is never run"
         return InputError(message, f"take an encoder that transformers {version} has itself: {_other(code)}")
     if unknown:
         message = f"cannot load the encoder {base!r}: transformers {version} knows no type {config.get('model_type')!r}"
@@ -53,20 +53,20 @@ def refusal(base: str, commit: str | None, problem: Exception) -> InputError:
 
 
 def lacks_weights(base: str, commit: str | None, lost: list[str]) -> InputError:
-    """The InputError for weights that the files lack; lost: their names, at least one."""
-    message = f"the weights of {base!r} lack {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+    """InputError for an encoder `base` whose files lack the weights named `lost` (at least one)."""
+    message = f"the weights of {base!r} do not have {lost[0]}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
     if (
-        code := _code(stored_json(base, commit, "config.json"))
+        code := _code(read_stored_json(base, commit, "config.json"))
     ) and "--" in code:  # an architecture that only looks like a known one
         return InputError(message, f"they may be for {code}, which is code and not run; instead: {_other(code)}")
     return InputError(message, "give the weights of the model that config.json describes")
 
 
 def check_weights(base: str, model: nn.Module, ids: int, unused: Collection[str]) -> None:
-    """Look at weights that loaded: their numbers, a row for every sub-word, and what of the files was left over.
+    """Check the loaded weights of `model`: their numbers, a row for every sub-word, and unused weights.
 
-    InputError where scores could not be right; a warning where blocks are not used. ids: of the tokenizer, from 0;
-    unused: names of weights in the files.
+    `ids` is the number of the tokenizer's ids; `unused` are names of weights in the files. InputError: scores could not
+    be right; a warning where blocks are not used.
     """
     for name, weights in model.named_parameters():
         if not torch.isfinite(weights.detach()).all():

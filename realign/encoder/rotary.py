@@ -15,15 +15,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from realign.encoder.packed import Packed, lay, pick
+from realign.encoder.packed import Packed
+from realign.encoder.pooling import lay, pick
 
 Layer = tuple[Tensor, Tensor | None]  # weight and bias, which most of these encoders do without
 Turns = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # states, places [1, t] → cosine and sine [1, t, f]
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What is the same in all blocks of one kind: how places turn, and how far a token sees."""
+class AttentionKind:
+    """Properties that all blocks of one kind share: rotation of positions, and width of the attention."""
 
     turns: Turns
     window: int | None = None  # so many tokens to each side; None: the whole sentence
@@ -37,7 +38,7 @@ class RotaryBlock:
     attention: Sequence[Layer]  # queries, keys and values: a layer each, or one for all
     output: Layer
     second_norm: nn.Module
-    up: Sequence[Layer]  # what is activated and its gate: a layer each, or one for both
+    up: Sequence[Layer]  # the activated part and its gate: a layer each, or one for both
     down: Layer
     activation: Callable[[Tensor], Tensor]
     sight: str
@@ -45,28 +46,30 @@ class RotaryBlock:
 
 @dataclass(frozen=True)
 class RotaryNet:
-    """What the forward pass needs of an encoder: its weights themselves."""
+    """Inputs of the forward pass from an encoder: its weights themselves."""
 
     words: Callable[[Tensor], Tensor]  # ids → [s, d], normed where the encoder does so
     blocks: Sequence[RotaryBlock]
     norm: nn.Module  # after the last block
-    sights: Mapping[str, Sight]
+    sights: Mapping[str, AttentionKind]
     heads: int  # of queries
     shared: int  # of keys and values
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A sight for the tokens at hand."""
+class _AttentionOfBatch:
+    """An attention kind for the tokens of one batch."""
 
     turn: tuple[Tensor, Tensor]  # [s, 1, f / 2] cosine and sine of the angles
     apart: Tensor | None  # [r or 1, 1, w, w] −∞ between tokens that do not see each other
 
 
 def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
-    """States [s, d] after `depth` blocks (0: the embeddings), or [m, d] of those wanted; normed after the last."""
+    """States [s, d] of `tokens` after `depth` blocks (0: the embeddings), or [m, d] of the wanted ones; normed after
+    the last.
+    """
     x = net.words(tokens.ids)
-    seen = {name: _sight_of(sight, tokens, x) for name, sight in net.sights.items()}
+    seen = {name: _attention_of(sight, tokens, x) for name, sight in net.sights.items()}
     for number, block in enumerate(net.blocks[:depth], start=1):
         x = _block(net, block, tokens, seen[block.sight], x, tokens.wanted if number == depth else None)
     if depth == 0 and tokens.wanted is not None:
@@ -74,7 +77,7 @@ def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
     return net.norm(x) if depth == len(net.blocks) else x
 
 
-def _sight_of(sight: Sight, tokens: Packed, x: Tensor) -> _Seen:
+def _attention_of(sight: AttentionKind, tokens: Packed, x: Tensor) -> _AttentionOfBatch:
     with torch.no_grad():
         places = torch.arange(tokens.longest, device=x.device)[None]
         # the second half of each table repeats the first
@@ -86,10 +89,12 @@ def _sight_of(sight: Sight, tokens: Packed, x: Tensor) -> _Seen:
             far = (column[:, None] - column).abs() > sight.window
             beyond = torch.zeros(far.shape, device=x.device).masked_fill(far, -torch.inf)
             apart = beyond[None, None] if apart is None else apart + beyond
-    return _Seen((cosine, sine), apart)
+    return _AttentionOfBatch((cosine, sine), apart)
 
 
-def _block(net: RotaryNet, block: RotaryBlock, tokens: Packed, seen: _Seen, x: Tensor, wanted: Tensor | None) -> Tensor:
+def _block(
+    net: RotaryNet, block: RotaryBlock, tokens: Packed, seen: _AttentionOfBatch, x: Tensor, wanted: Tensor | None
+) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
     here, slot = x, tokens.slot
     if wanted is not None:
@@ -103,7 +108,7 @@ def _block(net: RotaryNet, block: RotaryBlock, tokens: Packed, seen: _Seen, x: T
 
 
 def _queries_keys_values(
-    net: RotaryNet, block: RotaryBlock, seen: _Seen, y: Tensor, wanted: Tensor | None
+    net: RotaryNet, block: RotaryBlock, seen: _AttentionOfBatch, y: Tensor, wanted: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """[s, h, f] queries, or [m, h, f] of those wanted, and [s, g, f] keys and values."""
     turn, f = seen.turn, 2 * seen.turn[0].shape[-1]
@@ -117,10 +122,10 @@ def _queries_keys_values(
         key, value = _parts(others, y, sizes[1:])
         turn_of_queries = turn[0][wanted], turn[1][wanted]
     query, key, value = (part.unflatten(-1, (-1, f)) for part in (query, key, value))
-    return _turned(query, *turn_of_queries), _turned(key, *turn), value
+    return _rotate(query, *turn_of_queries), _rotate(key, *turn), value
 
 
-def _turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Eq. 34 of Su et al. 2021, the two numbers of a pair lying half a head apart. In single precision."""
     a, b = x.float().chunk(2, -1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).to(x.dtype)
@@ -141,7 +146,7 @@ def _linear(x: Tensor, layer: Layer) -> Tensor:
 
 
 def _parts(layers: Sequence[Layer], x: Tensor, sizes: int | list[int]) -> Sequence[Tensor]:
-    """What layers make of one input, be they one layer or several; sizes: their widths, or how many of equal width."""
+    """Outputs of one or several layers for one input; sizes: their widths, or the number of outputs of equal width."""
     if len(layers) > 1:
         return [_linear(x, layer) for layer in layers]
     made = _linear(x, layers[0])

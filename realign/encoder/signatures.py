@@ -1,4 +1,4 @@
-"""What an encoder is, as a hash: everything that changes the states of a text or the sub-words it becomes."""
+"""Signature of an encoder: a hash of everything that changes the states of a text or its sub-words."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import nn
 
 from realign.encoder.tokenizer import needs_spaces
 
-# Of a configuration: where it was loaded from and with what. They change no state.
+# Keys of a configuration: its place and the version that loaded it. They change no state.
 WHEREABOUTS = frozenset({"_name_or_path", "name_or_path", "_commit_hash", "transformers_version"})
 LAST_CALL = frozenset({"truncation", "padding"})  # of a tokenizer: how it was called last
-TOKENIZER_SETTINGS = (  # that its own file does not hold, or that `transformers` puts in place of what is there
+TOKENIZER_SETTINGS = (  # that its own file lacks, or that `transformers` replaces
     "model_max_length", "padding_side", "truncation_side", "pad_token_id", "special_tokens_map", "all_special_ids",
     "split_special_tokens", "add_prefix_space", "model_input_names",
 )  # fmt: skip
 
 
 def encoder_signature(model: nn.Module, tokenizer: Any) -> str:
-    """`encoder:` and 16 hex digits of SHA-256 over configuration, attention, weights and tokenizer.
+    """`encoder:` and 16 hex digits of SHA-256 over configuration, attention, weights of `model`, and `tokenizer`.
 
-    Where the encoder lies and which version wrote it change nothing.
+    The place of the encoder and the version that wrote it change nothing.
     """
     about = {
         "class": type(model).__name__,
@@ -39,12 +39,12 @@ def encoder_signature(model: nn.Module, tokenizer: Any) -> str:
 
 
 def configuration_facts(config: Any) -> dict[str, Any]:
-    """Every value of a configuration but where it was loaded from and by which version, those of its parts too."""
+    """Every value of `config` except its place and the version that wrote it, with the values of its parts."""
     return _without(config.to_dict(), WHEREABOUTS)
 
 
 def tokenizer_facts(tokenizer: Any) -> dict[str, Any]:
-    """Everything of a fast tokenizer that changes the ids of a text or how many there are."""
+    """Every fact of a fast `tokenizer` that changes the ids of a text or their number."""
     core = json.loads(tokenizer.backend_tokenizer.to_str())
     settings = {name: getattr(tokenizer, name, None) for name in TOKENIZER_SETTINGS}
     if needs_spaces(tokenizer):
@@ -59,5 +59,5 @@ def _without(values: Any, names: frozenset[str]) -> Any:
 
 
 def canonical(values: Any) -> bytes:
-    """JSON in which equal values are equal bytes."""
+    """JSON of `values` in which equal values are equal bytes."""
     return json.dumps(values, sort_keys=True, default=str).encode()

@@ -1,4 +1,4 @@
-"""Tokenizers as their files have them, and words given one by one that become the sub-words of running text."""
+"""Tokenizers as their files define them, and words given one by one that become the sub-words of running text."""
 
 from __future__ import annotations
 
@@ -15,32 +15,36 @@ PROBE = ("a", "in", "la", "на", "of")  # short words, which a real vocabulary 
 
 
 def load_tokenizer(base: str, commit: str | None) -> Any:
-    """The tokenizer of a folder or of a commit on the hub, reading letters as its tokenizer.json does.
+    """Tokenizer of `base`, a folder (`commit` is None) or an id of the hub, with the treatment of letters in its
+    tokenizer.json.
 
-    `transformers` builds BERT's anew and makes all letters small where tokenizer_config.json does not forbid it.
+    `transformers` builds BERT's tokenizer anew and makes all letters small where tokenizer_config.json does not forbid
+    it.
     """
     read = partial(AutoTokenizer.from_pretrained, base, revision=commit, trust_remote_code=False, use_fast=True)
     found = read()
-    others = {name: value for name, value in _unsaid(base, commit).items() if getattr(found, name, value) != value}
+    others = {
+        name: value for name, value in _letter_settings(base, commit).items() if getattr(found, name, value) != value
+    }
     return read(**others) if others else found
 
 
-def _unsaid(base: str, commit: str | None) -> dict[str, Any]:
-    """How tokenizer.json treats letters, where tokenizer_config.json does not say it."""
-    letters = stored_json(base, commit, "tokenizer.json").get("normalizer") or {}
+def _letter_settings(base: str, commit: str | None) -> dict[str, Any]:
+    """Treatment of letters in tokenizer.json, where tokenizer_config.json does not set it."""
+    letters = read_stored_json(base, commit, "tokenizer.json").get("normalizer") or {}
     if letters.get("type") != "BertNormalizer":
         return {}
     names = {"do_lower_case": "lowercase", "strip_accents": "strip_accents"}
     names["tokenize_chinese_chars"] = "handle_chinese_chars"
-    config = stored_json(base, commit, "tokenizer_config.json")
+    config = read_stored_json(base, commit, "tokenizer_config.json")
     return {name: letters[key] for name, key in names.items() if key in letters and name not in config}
 
 
 def needs_spaces(tokenizer: Any) -> bool:
-    """Must the words after the first be given with a space before them, to be read as in running text?
+    """True if words after the first need a space before them for `tokenizer` to read them as in running text.
 
     Byte-level BPE (Llama 3, EuroBERT) and Gemma's BPE (mmBERT) read the space as part of the word and add none to words
-    that come alone; SentencePiece's Metaspace as XLM-R has it adds one itself, and WordPiece (BERT) reads none.
+    that come alone; SentencePiece's Metaspace (XLM-R) adds one itself, and WordPiece (BERT) reads none.
     """
     running = tokenizer(" ".join(PROBE))["input_ids"]
     apart, spaced = (
@@ -50,12 +54,14 @@ def needs_spaces(tokenizer: Any) -> bool:
 
 
 def with_spaces(words: Sequence[str]) -> list[str]:
-    """Every word but the first with a space before it; empty words stay empty."""
+    """`words` with a space before each but the first; empty words stay empty."""
     return [f" {word}" if place and word else word for place, word in enumerate(words)]
 
 
-def stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
-    """A file of settings, from a folder (`commit` is None) or the cache; nothing where it cannot be read."""
+def read_stored_json(base: str, commit: str | None, name: str) -> dict[str, Any]:
+    """Settings in the file `name`, from the folder `base` (`commit` is None) or the cache; empty where it cannot be
+    read.
+    """
     try:
         file = Path(base) / name
         if commit is not None:

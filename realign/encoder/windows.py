@@ -1,4 +1,4 @@
-"""Long sentences for evaluation: cut at word borders into windows, so that every word is read, whatever its place."""
+"""Long sentences for evaluation: cut at word borders into windows, so that every word is read, wherever it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from realign.encoder.encoder import Encoder
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 
 Words = Sequence[tuple[str, ...]]
 
@@ -18,15 +18,16 @@ Words = Sequence[tuple[str, ...]]
 class Windows:
     """Row r of `table` holds the words of sentence `owner[r]` from its word `start[r]` on."""
 
-    table: Table
+    table: RaggedTable
     owner: Tensor  # [rows]
     start: Tensor  # [rows]
 
 
 def windows(encoder: Encoder, sentences: Words, max_length: int) -> Windows:
-    """Windows of at most `max_length` sub-words, special tokens counted in. Most sentences are one window.
+    """Windows of `sentences` with at most `max_length` sub-words, special tokens included.
 
-    Words are never parted, but for a word that is longer than a window: its first sub-words stand for it.
+    Most sentences are one window. Words are never split; of a word longer than a window only the first sub-words are
+    used.
     """
     spans = [(0, len(words)) for words in sentences]
     table = encoder.encode(sentences, max_length)

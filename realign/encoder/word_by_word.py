@@ -14,7 +14,7 @@ import numpy as np
 
 from realign.encoder.encoder import Encoder, Words
 from realign.encoder.ragged import MOST_WORDS as MOST_INSIDE
-from realign.encoder.ragged import Table, spans
+from realign.encoder.ragged import RaggedTable, spans
 from realign.encoder.tokenizer import with_spaces
 
 MOST_WORDS = 500_000  # held at a time
@@ -24,7 +24,7 @@ log = logging.getLogger("realingo.encoder")
 
 
 class WordByWord:
-    """`Encoder.encode` of single sentences, with what it returns; remembers words."""
+    """`Encoder.encode` for single sentences, with the same result; it remembers words."""
 
     def __init__(self, encoder: Encoder, max_length: int) -> None:
         self._encoder, self._length = encoder, max_length
@@ -36,8 +36,8 @@ class WordByWord:
         self._ids = np.empty(0, dtype=np.int32)  # [s] the sub-words of all words known
         self._offsets = np.zeros(1, dtype=np.int64)  # [words + 1]
 
-    def encode(self, sentences: Words) -> Table:
-        """Sub-word ids of sentences given as words; longer ones are cut."""
+    def encode(self, sentences: Words) -> RaggedTable:
+        """Sub-word ids of `sentences` given as words; longer ones are cut."""
         if self._fits is None and len(sentences):
             self._fits = self._try(sentences[:TRIED])
         if not self._fits:
@@ -59,7 +59,7 @@ class WordByWord:
             log.info("this tokenizer looks at the neighbours of a word: sentences are encoded whole")
         return same
 
-    def _join_words(self, given: Words) -> Table:
+    def _join_words(self, given: Words) -> RaggedTable:
         assert self._ends is not None
         sentences = [self._written(words) for words in given]
         self._learn(sentences)
@@ -68,9 +68,9 @@ class WordByWord:
         places, ends = spans(self._offsets, words)  # of the sub-words of each word
         whole = np.concatenate([[0], np.cumsum(sizes)])
         place = np.repeat(np.arange(len(words)) - np.repeat(whole[:-1], sizes), np.diff(ends))  # of the word inside
-        return self._framed(self._ids[places], place, ends[whole])
+        return self._frame(self._ids[places], place, ends[whole])
 
-    def _framed(self, ids: np.ndarray, words: np.ndarray, offsets: np.ndarray) -> Table:
+    def _frame(self, ids: np.ndarray, words: np.ndarray, offsets: np.ndarray) -> RaggedTable:
         """Each sentence cut to its room, between the special tokens. ids, words [s], offsets [n + 1]"""
         assert self._ends is not None
         before, after = self._ends
@@ -86,7 +86,7 @@ class WordByWord:
             framed[starts[:-1] + place] = token
         for place, token in enumerate(reversed(after), 1):
             framed[starts[1:] - place] = token
-        return Table(framed, numbers, starts, self._encoder.tokenizer.pad_token_id)
+        return RaggedTable(framed, numbers, starts, self._encoder.tokenizer.pad_token_id)
 
     def _learn(self, sentences: Sequence[Sequence[str]]) -> None:
         """Encode the words that were not seen before."""

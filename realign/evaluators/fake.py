@@ -26,8 +26,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-from realign.score import Fidelity, Look, Score, Tally, looked, sign
-from realign.section import Limits, Section, setting
+from realign.score import Fidelity, Look, Score, Tally, show_look, sign
+from realign.section import Range, Section, setting
 from selector.errors import InputError
 from selector.languages.given import Languages, as_ordered_pool
 from selector.languages.subset import Subset
@@ -41,12 +41,12 @@ LARGEST_BRUTE_FORCE = 200_000  # subsets
 
 @dataclass(frozen=True)
 class Terms(Section):
-    """What makes one fake world differ from another."""
+    """Settings that make one fake world differ from another."""
 
-    noise: Annotated[float, Limits(ge=0, le=10)] = setting(
+    noise: Annotated[float, Range(ge=0, le=10)] = setting(
         0.5, "Standard deviation between seeds, in units of the spread over random subsets."
     )
-    seconds: Annotated[float, Limits(ge=0, le=3600)] = setting(0.0, "Seconds that one evaluation takes.")
+    seconds: Annotated[float, Range(ge=0, le=3600)] = setting(0.0, "Seconds that one evaluation takes.")
     world: int = setting(0, "Seed of the closed-form truth.")
 
     @property
@@ -55,7 +55,7 @@ class Terms(Section):
 
 
 class FakeEvaluator:
-    """`Evaluator` over a seeded set function; `truth` and `optimum` say what a search should find."""
+    """`Evaluator` over a seeded set function; `truth` and `optimum` give what a search should find."""
 
     def __init__(self, pool: Languages, targets: Languages, terms: Terms | None = None, split: str = "dev") -> None:
         """`pool` and `targets` may overlap; `split` picks the sentences, so "dev" and "test" differ in their noise.
@@ -76,7 +76,7 @@ class FakeEvaluator:
         self._interaction = self._interactions()  # (n, n), symmetric
 
     def truth(self, subset: Subset) -> dict[str, float]:
-        """Noise-free score of each target language, in [0.02, 0.98]."""
+        """Noise-free score of each target language for `subset`, in [0.02, 0.98]."""
         indices = self._indices(subset)
         values = self._truth(indices)
         return {language.code: float(value) for language, value in zip(self.targets, values, strict=True)}
@@ -114,14 +114,14 @@ class FakeEvaluator:
         return Score(mean, scores, signature, tallies, time.perf_counter() - started, course)
 
     def _course(self, scores: Mapping[str, float], signature: str, look: Look) -> tuple[Mapping[str, float], ...]:
-        """What is seen at the looks."""
+        """Scores at the looks."""
         start = {language.code: float(value) for language, value in zip(self.targets, self._base, strict=True)}
         course, before = list[Mapping[str, float]](), 0.0
         for share in LOOKS:
             time.sleep(self.terms.seconds * (share - before))
             before = share
             course.append({code: start[code] + share * (value - start[code]) for code, value in scores.items()})
-            looked(look, len(course), course[-1], signature, self.terms.seconds * share)
+            show_look(look, len(course), course[-1], signature, self.terms.seconds * share)
         return tuple(course)
 
     def _truth(self, indices: list[int]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
-"""A user's evaluator: any callable (subset, fidelity, seed) that answers with a `Score` or with a score per language.
+"""A user's evaluator: any callable (subset, fidelity, seed) that returns a `Score` or a score per language.
 
-`Own` gives it what the search expects of an evaluator: a signature, codes of ours, only the languages that may be seen.
+`CallableEvaluator` adds what the search expects of an evaluator: a signature, ISO 639-3 codes, and no languages other
+than those that may be seen.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import TypeVar
 
-from realign.evaluators.single_language import Alone
+from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Cached
 from realign.score import Evaluator, Fidelity, Look, Score, Tally, sign
 from selector.errors import InputError
@@ -23,25 +24,27 @@ from selector.languages.subset import Subset
 Answer = Score | Mapping[str, float]
 Measure = Callable[[Subset, Fidelity, int], Answer]  # the seed is the last
 Value = TypeVar("Value")
-WHOLE = 10**9  # of a tally that stands for a score of which no sentences are known
+WHOLE = 10**9  # units of a tally for a score without known sentences
 HINT = "answer with a Score, or with a mapping from language codes to scores in [0, 1]"
 
 
-class Own:
-    """An `Evaluator` around a user's callable. It is not looked at in the middle of a run."""
+class CallableEvaluator:
+    """An `Evaluator` around a user's callable. There are no looks in the middle of a run."""
 
     def __init__(self, measure: Measure, targets: Sequence[str], needed: Sequence[str]) -> None:
-        """Of what `measure` answers, the codes `targets` are passed on; those of `needed` must be there."""
+        """From the scores that `measure` returns those of the codes `targets` are passed on; the codes `needed` must be
+        among them.
+        """
         self.measure, self.targets, self.needed = measure, tuple(targets), tuple(needed)
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
-        """Signature made from the callable's own `signature`, else from its name."""
+        """Signature from the callable's own `signature(subset, fidelity, seed)` if it has one, else from its name."""
         own = getattr(self.measure, "signature", None)
         facts = {"evaluator": name_of(self.measure) if own is None else own(subset, fidelity, seed)}
         return sign({**facts, "targets": self.targets}, subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        """InputError where the answer is no score, misses a language, or leaves [0, 1]."""
+        """Score that the callable returns. InputError: it is no score, lacks a language, or is outside [0, 1]."""
         started = time.perf_counter()
         answer = self.measure(subset, fidelity, seed)
         tallies = by_code(answer.tallies) if isinstance(answer, Score) else {}
@@ -60,8 +63,8 @@ class Own:
         )
 
 
-class Remembered:
-    """Answers from memory what was answered before; for evaluators whose signature says too little for a disk."""
+class CachedInMemory:
+    """Evaluator that remembers scores in memory, for callables whose signature is too weak for a cache on disk."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
@@ -70,42 +73,46 @@ class Remembered:
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
-        """The score of an earlier call; None if a call would have to compute it."""
+    def cached_score(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
+        """Score of an earlier call with the same `subset`, `fidelity` and `seed`; None if there was none."""
         return self._scores.get(self.signature(subset, fidelity, seed))
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        known = self.known(subset, fidelity, seed)
+        known = self.cached_score(subset, fidelity, seed)
         if known is None:
             known = self._scores[self.signature(subset, fidelity, seed)] = self.evaluator(subset, fidelity, seed, look)
         return known
 
 
-def own_evaluator(measure: Measure, targets: Sequence[str], needed: Sequence[str]) -> Cached | Remembered:
-    """The evaluator around a user's callable. One with a `signature` of its own is cached on disk, others in memory:
-    the same name may stand for other code tomorrow.
+def own_evaluator(measure: Measure, targets: Sequence[str], needed: Sequence[str]) -> Cached | CachedInMemory:
+    """Evaluator around the user's callable `measure`, for the codes `targets`, with the codes `needed` required.
+
+    A callable with a `signature` of its own is cached on disk, others in memory: the same name may stand for other code
+    tomorrow.
     """
-    own = Own(measure, targets, needed)
+    own = CallableEvaluator(measure, targets, needed)
     if hasattr(measure, "signature"):
-        return Cached(Alone(own))
-    return Remembered(Alone(own, Remembered(own)))
+        return Cached(SingleLanguageScores(own))
+    return CachedInMemory(SingleLanguageScores(own, CachedInMemory(own)))
 
 
 def name_of(measure: Measure) -> str:
-    """The name of a function, or of an object's class: by it a study knows what it was measured with."""
+    """Name of the function `measure`, or of its class: a study records it to know what it was measured with."""
     kind = measure if hasattr(measure, "__qualname__") else type(measure)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def code_of(measure: Measure) -> str:
-    """What changes with the code of a function, or of an object's `__call__`; "" where there is none to see.
+    """Text that changes with the code of `measure` (a function, or an object's `__call__`); "" where no code can be
+    seen.
 
-    Text and names in it count, comments do not, nor does what it calls. An object with a `signature` says it there.
+    Text and names in it count, comments do not, nor does the code that it calls. An object with a `signature` tells it
+    there.
     """
     code = getattr(measure, "__code__", None) or getattr(type(measure).__call__, "__code__", None)
     if code is None or hasattr(measure, "signature"):
         return ""
-    version = ".".join(map(str, sys.version_info[:2]))  # another one compiles the same text to other code
+    version = ".".join(map(str, sys.version_info[:2]))  # another version compiles the same text to other code
     return f"{version}:{hashlib.sha256(repr(_parts(code)).encode()).hexdigest()[:16]}"
 
 
@@ -115,7 +122,7 @@ def _parts(code: CodeType) -> tuple[object, ...]:
 
 
 def scores_of(answer: object) -> dict[str, float]:
-    """The score of each language, by code; InputError where there are none or one is not in [0, 1]."""
+    """Score of each language in `answer`, by code. InputError: there are none, or one is not in [0, 1]."""
     given = answer.per_language if isinstance(answer, Score) else answer
     if not isinstance(given, Mapping) or not given:
         raise InputError(f"the evaluator answered {type(answer).__name__}, without scores of languages", HINT)
@@ -129,10 +136,10 @@ def scores_of(answer: object) -> dict[str, float]:
 
 
 def by_code(given: Mapping[str, Value]) -> dict[str, Value]:
-    """The same with codes of ours as keys, sorted."""
+    """Copy of `given` with ISO 639-3 codes as keys, sorted. InputError: a key is no language."""
     return {language.code: value for language, value in sorted(by_language(given).items())}
 
 
 def _whole(value: float) -> Tally:
-    """One unit that is the same in every resampling: what varies is the seed alone."""
+    """Tally of one unit that is the same in every resampling: only the seed makes it vary."""
     return Tally((round(value * WHOLE),), (WHOLE,))

@@ -1,7 +1,7 @@
-"""A score as a file of the cache: what is written, and what is believed of it when it is read.
+"""A score as a file of the cache: its form, and the checks when it is read.
 
-A file holds one JSON document with the SHA-256 of the rest in it. It is believed where that agrees, where every number
-is one that a score can have, and where mean, languages and tallies say the same. What does not hold is measured again.
+A file holds one JSON document, with the SHA-256 of the rest in it. It is valid if the hash agrees, every number is one
+that a score can have, and mean, languages and tallies agree. A score from an invalid file is measured again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ CHECKSUM = "sha256"
 SLACK = 1e-6  # between a mean and its parts: some evaluators have single precision
 
 log = logging.getLogger("realingo.cache")
-_reported: set[Path] = set()  # what was said once in this process
-_unwritten: dict[Path, Score] = {}  # what the cache had no room for: measured once in this process all the same
+_reported: set[Path] = set()  # files reported in this process
+_unwritten: dict[Path, Score] = {}  # scores that could not be written: still measured only once in this process
 
 
 def write_score(file: Path, score: Score) -> None:
-    """Write a score, whole or not at all. Where the file cannot be written, one line says so, and nothing is lost."""
+    """Write `score` to `file`, completely or not at all.
+
+    If that fails, one line says so, and the score is kept in memory.
+    """
     if problem_of(score):
         return
     document = _document(score)
@@ -40,7 +43,7 @@ def write_score(file: Path, score: Score) -> None:
 
 
 def read_score(file: Path, signature: str) -> Score | None:
-    """The score in a file; None where there is none, where it does not hold, or where an older version wrote it."""
+    """Score in `file` with the `signature`; None where there is none, it is damaged, or an older version wrote it."""
     if file in _unwritten:
         return _unwritten[file]
     try:
@@ -51,19 +54,19 @@ def read_score(file: Path, signature: str) -> Score | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as problem:
-        _report(file, f"the cached score {file} does not hold ({problem or type(problem).__name__}): measured again")
+        _report(file, f"the cached score {file} is not valid ({problem or type(problem).__name__}): measured again")
         return None
     return score
 
 
 def problem_of(score: Score) -> str:
-    """The reason why a score is impossible; empty if it is sound."""
+    """Reason why `score` is impossible; empty if it is sound."""
     values = score.per_language
     numbers = [score.value, *values.values(), *(value for seen in score.course or () for value in seen.values())]
     if score.source_score is not None:
         numbers += [score.source_score.value, score.source_score.constant]
     if not all(math.isfinite(number) and 0 <= number <= 1 for number in numbers):
-        return "a number that is no share"
+        return "a number outside [0, 1]"
     if values and abs(score.value - sum(values.values()) / len(values)) > SLACK:
         return "a mean that is not that of its languages"
     if any(seen.keys() != values.keys() for seen in score.course or ()):
@@ -101,9 +104,9 @@ def _checksum(document: Mapping[str, Any]) -> str:
 
 
 def _score(document: Mapping[str, Any], signature: str) -> Score:
-    """ValueError says what does not hold."""
+    """Score in a document. ValueError says what is wrong."""
     if document[CHECKSUM] != _checksum(document):
-        raise ValueError("its checksum is another")
+        raise ValueError("its checksum differs")
     if document["signature"] != signature:
         raise ValueError("it is of another evaluation")
     tallies = {code: Tally(_counts(right), _counts(whole)) for code, (right, whole) in document["tallies"].items()}

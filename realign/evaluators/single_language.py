@@ -16,11 +16,14 @@ from realign.score import Evaluator, Fidelity, Look, Score, mean_source_score
 from selector.languages.subset import Subset
 
 
-class Alone:
-    """Answers fidelities that merge scores from those of single languages; passes all others on."""
+class SingleLanguageScores:
+    """Evaluator that computes scores of subsets from those of single languages, at fidelities that merge scores so.
+
+    It passes all other fidelities to the evaluator inside.
+    """
 
     def __init__(self, evaluator: Evaluator, single: Evaluator | None = None) -> None:
-        """`single` scores the languages alone; None: `evaluator` does, and a cache keeps it."""
+        """`single` scores the languages one by one; None: `evaluator` does. A cache keeps these scores."""
         self.evaluator = evaluator
         self._single = Cached(evaluator) if single is None else single
 
@@ -28,16 +31,16 @@ class Alone:
         return self.evaluator.signature(subset, fidelity, seed)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        how = fidelity.merging
-        if how is None or how.method != "scores":
+        settings = fidelity.merging
+        if settings is None or settings.method != "scores":
             return self.evaluator(subset, fidelity, seed, look)
         started = time.perf_counter()
         alone = [Subset((language,)) for language in subset] or [subset]
-        plain, seeds = replace(fidelity, merging=None), range(seed, seed + how.seeds)
+        plain, seeds = replace(fidelity, merging=None), range(seed, seed + settings.seeds)
         found = [[self._single(each, plain, at) for at in seeds] for each in alone]
         runs = [[score.per_language for score in each] for each in found]
         per_language = {
-            code: soft_maximum([sum(run[code] for run in each) / how.seeds for each in runs], how.sharpness)
+            code: soft_maximum([sum(run[code] for run in each) / settings.seeds for each in runs], settings.sharpness)
             for code in runs[0][0]
         }
         return Score(
@@ -51,7 +54,7 @@ class Alone:
 
 
 def soft_maximum(values: Sequence[float], sharpness: float) -> float:
-    """log-mean-exp: between the mean (sharpness 0) and the maximum (infinite); of equal values that value."""
+    """Log-mean-exp of `values`: between their mean (`sharpness` 0) and their maximum (infinite)."""
     if not sharpness:
         return sum(values) / len(values)
     most = max(values)

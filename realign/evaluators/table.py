@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoreTable:
     """Scores of `subsets` at `fidelities` (by name), in the order of the axes of `values`."""
 
     pool: tuple[str, ...]  # codes
@@ -45,7 +45,7 @@ class Table:
 
     @cached_property
     def row(self) -> Mapping[tuple[str, ...], int]:
-        """Codes of a subset → its place in `values`."""
+        """Codes of a subset → its index in `values`."""
         return {codes: place for place, codes in enumerate(self.subsets)}
 
     @property
@@ -61,8 +61,8 @@ class Table:
         write_bytes(file, stream.getvalue())
 
 
-def load(file: Path) -> Table:
-    """Read a table. InputError where the file is none."""
+def load(file: Path) -> ScoreTable:
+    """Table in `file`. InputError: the file is no such table."""
     hint = "a table is made by studies/tables/make.py"
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -74,7 +74,7 @@ def load(file: Path) -> Table:
         subsets = tuple(
             tuple(sorted(code for code, inside in zip(pool, line, strict=True) if inside)) for line in member
         )
-        found = Table(pool, targets, subsets, texts["fidelities"], texts["seconds"], values, texts["about"])
+        found = ScoreTable(pool, targets, subsets, texts["fidelities"], texts["seconds"], values, texts["about"])
     except (OSError, *BROKEN) as problem:
         raise InputError(f"cannot read the table {file}: {problem}", hint) from None
     if values.shape[:2] != (len(found.fidelities), len(subsets)) or values.shape[3:] != (len(targets),):

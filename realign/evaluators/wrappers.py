@@ -7,33 +7,36 @@ from pathlib import Path
 
 from realign.cache import cache_root
 from realign.evaluators.score_file import read_score, write_score
-from realign.score import Evaluator, Fidelity, Look, Score, Tally, looked, mean_source_score
+from realign.score import Evaluator, Fidelity, Look, Score, Tally, mean_source_score, show_look
 from selector.languages.subset import Subset
 
 
 class Cached:
-    """Answers from disk what was answered before: one file per signature, written whole or not at all."""
+    """Evaluator that keeps scores on disk: one file per signature, written completely or not at all."""
 
     def __init__(self, evaluator: Evaluator, folder: Path | None = None) -> None:
-        """`folder` holds the files; None is the shared one under the cache root."""
+        """`folder` holds the files; None is the shared folder under the cache root."""
         self.evaluator = evaluator
         self.folder = folder if folder is not None else cache_root() / "scores"
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
         return self.evaluator.signature(subset, fidelity, seed)
 
-    def known(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
-        """The score of an earlier call; None if a call would have to compute it."""
+    def cached_score(self, subset: Subset, fidelity: Fidelity, seed: int) -> Score | None:
+        """Score of an earlier call with the same `subset`, `fidelity` and `seed`; None if it must be computed."""
         signature = self.signature(subset, fidelity, seed)
         return read_score(self._file(signature), signature)
 
     def __call__(self, subset: Subset, fidelity: Fidelity, seed: int, look: Look | None = None) -> Score:
-        """What is known without looks is measured again for one who looks: the same score, and what is seen before."""
-        known = self.known(subset, fidelity, seed)
+        """Score of `subset`, from disk if it is there.
+
+        A score that was cached without looks is measured again for a `look`: the same score, with its course.
+        """
+        known = self.cached_score(subset, fidelity, seed)
         if known is not None and (look is None or known.course is not None):
             if look is not None:
                 for number, seen in enumerate(known.course or (), 1):
-                    looked(look, number, seen, known.signature)
+                    show_look(look, number, seen, known.signature)
             return known
         score = self.evaluator(subset, fidelity, seed, look)
         write_score(self._file(self.signature(subset, fidelity, seed)), score)
@@ -44,7 +47,7 @@ class Cached:
 
 
 class Repeated:
-    """The mean over `seeds` runs (seed, seed + 1, …) as one evaluation; tallies are put end to end.
+    """Evaluator whose score is the mean over several runs (seed, seed + 1, …); tallies are joined.
 
     Looks are at the first run.
     """
@@ -73,8 +76,10 @@ class Repeated:
         )
 
 
-class Beside:
-    """Scores one subset in a second way too, while its encoder is there; that score is for the other's cache."""
+class WithSecondScore:
+    """Evaluator that also scores one subset in a second way while its encoder is there, for the cache of the other
+    evaluator.
+    """
 
     def __init__(self, evaluator: Evaluator, other: Cached, subset: Subset) -> None:
         self.evaluator, self.other, self.subset = evaluator, other, subset

@@ -1,1 +1,1 @@
-"""The hub's data sets: what each calls its languages, splits, columns and labels, and how its files are read."""
+"""Data sets of the hub: their languages, splits, columns and labels, and the reading of their files."""

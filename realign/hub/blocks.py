@@ -1,11 +1,12 @@
-"""Large parquet files read by blocks: of a data set of gigabytes only what a sample needs is fetched, and then kept.
+"""Large parquet files read by blocks: of a data set of gigabytes only the blocks that a sample needs are fetched and
+kept.
 
     block    consecutive row groups of one file, a mebibyte of it at least: what one request brings
     kept     footers and fetched blocks lie beside the other files of the hub's cache, by repository, commit and file
 
-A set is read in this way where its files are large, wherever they lie: on the hub, whole in the hub's cache after an
-earlier download, or in a folder. So which rows a sample takes depends on the files alone. Where the hub cannot be
-reached, blocks that were fetched before are read, and others are asked for with an error.
+A set with large files is read in this way wherever they lie: on the hub, whole in the hub's cache after an earlier
+download, or in a folder. So the rows of a sample depend on the files alone. Where the hub cannot be reached, blocks
+fetched before are read, and others raise an error.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ Wrap = Callable[[Exception], Exception]
 
 
 @dataclass(frozen=True)
-class Part:
+class ParquetPart:
     """One parquet file, at one commit."""
 
     open: Open  # seeks and reads; on the hub each reading is a request
-    folder: Path | None = None  # where what was fetched is kept; None: the file is on this machine
+    folder: Path | None = None  # where fetched blocks are kept; None: the file is on this machine
 
     @cached_property
     def footer(self) -> Any:
-        """Its schema, and where its row groups lie (`pyarrow.parquet.FileMetaData`)."""
+        """Schema of the file, and the places of its row groups (`pyarrow.parquet.FileMetaData`)."""
         from pyarrow import parquet
 
         copy = self.folder and self.folder / "footer"
@@ -59,7 +60,7 @@ class Part:
 
     @cached_property
     def blocks(self) -> list[range]:
-        """Its row groups, as many together as make a block."""
+        """Ranges of its row groups, each large enough to be a block."""
         sizes = [_bytes(self.footer.row_group(number)) for number in range(self.footer.num_row_groups)]
         blocks, start, size = [], 0, 0
         for number, own in enumerate(sizes, 1):
@@ -73,7 +74,7 @@ class Part:
         return sum(self.footer.row_group(number).num_rows for number in groups)
 
     def read(self, groups: range, columns: Sequence[str]) -> pa.Table:
-        """Some columns of a block, from the cache or from the file."""
+        """The `columns` of the row groups `groups`, a block, from the cache or from the file."""
         from pyarrow import parquet
 
         if self.folder is None:
@@ -95,9 +96,9 @@ class Part:
             return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
 
 
-def local_part(path: Path) -> Part:
-    """A file of this machine."""
-    return Part(lambda: path.open("rb"))
+def local_part(path: Path) -> ParquetPart:
+    """The parquet file at `path` on this machine."""
+    return ParquetPart(lambda: path.open("rb"))
 
 
 def _bytes(group: Any) -> int:
@@ -105,7 +106,7 @@ def _bytes(group: Any) -> int:
 
 
 def _whole(path: Path, rows: int) -> pa.Table | None:
-    """A block that was kept; None where there is none, or a damaged one."""
+    """A block kept on disk; None where there is none, or a damaged one."""
     import pyarrow
     from pyarrow import parquet
 
@@ -118,24 +119,24 @@ def _whole(path: Path, rows: int) -> pa.Table | None:
 
 @dataclass(frozen=True)
 class BlockRows:
-    """Rows of the files of one split, all or those with some numbers; read when they are gone through."""
+    """Rows of the files of one split, all or those with some numbers; read as they are passed through."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ParquetPart, ...]
     origin: str
-    wrap: Wrap = field(repr=False)  # what goes wrong in reading → the error to raise
+    wrap: Wrap = field(repr=False)  # error in reading → error to raise
     features: Mapping[str, Any] | None = None  # of the columns, where the files themselves do not say
     numbers: np.ndarray | None = None  # [n], ascending; None: all
 
     @cached_property
     def blocks(self) -> tuple[int, ...]:
-        """The rows of each block, in the order of the files. Which rows are chosen makes no difference."""
+        """Number of rows of each block, in the order of the files, whichever rows are chosen."""
         return tuple(part.rows(groups) for part, groups in self._places)
 
     @cached_property
-    def _places(self) -> list[tuple[Part, range]]:
+    def _places(self) -> list[tuple[ParquetPart, range]]:
         try:
             return [(part, groups) for part in self.parts for groups in part.blocks]
-        except Exception as problem:  # the libraries below raise of every kind
+        except Exception as problem:  # the libraries below raise errors of many kinds
             raise self.wrap(problem) from problem
 
     @property
@@ -155,7 +156,7 @@ class BlockRows:
             yield from table.to_pylist()
 
     def select(self, numbers: Sequence[int]) -> BlockRows:
-        """The rows with these numbers, which ascend."""
+        """Rows with these `numbers`, which ascend."""
         wanted = np.asarray(numbers, dtype=np.int64)
         wanted = wanted if self.numbers is None else self.numbers[wanted]
         return BlockRows(self.parts, self.origin, self.wrap, self.features, wanted)
@@ -189,12 +190,12 @@ class BlockRows:
                 continue
             try:
                 table = part.read(groups, columns)
-            except Exception as problem:  # the libraries below raise of every kind
+            except Exception as problem:  # the libraries below raise errors of many kinds
                 raise self.wrap(problem) from problem
             yield table if own is None else table.take(own)
 
     def _inside(self, start: int, count: int) -> np.ndarray | None:
-        """Which rows of a block are wanted, counted from its first; None: all."""
+        """Wanted rows of a block, counted from its first; None: all."""
         if self.numbers is None:
             return None
         low, high = np.searchsorted(self.numbers, (start, start + count))

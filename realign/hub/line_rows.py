@@ -1,8 +1,7 @@
-"""Large .jsonl and .tsv files (also .gz), read line by line each time: rows are never held, whatever their number.
+"""Large .jsonl and .tsv files (also .gz), read line by line at each pass: rows are never held, whatever their number.
 
-A file is read through once, where its rows are first asked for: each line is checked, columns are found, rows counted.
-Later readings look at the lines that are wanted and pass over the others. Rows, columns and their order are those of
-`rows.read`, which holds small files in memory.
+The first pass checks each line, finds the columns and counts the rows. Later passes read the lines that are wanted and
+skip the others. Rows, columns and their order are those of `rows.read`, which holds small files in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from realign.hub.rows import (
     raw_lines,
     read,
     text_of,
-    unquoted,
+    unquote,
 )
 from selector.errors import InputError
 
@@ -34,7 +33,10 @@ PACKED = 4  # bytes of text in a byte of a .gz, about
 
 
 def open_rows(path: Path, origin: str, large: int = LARGE) -> Rows:
-    """The rows of a file: by lines where it has `large` bytes or more, else held. InputError: no form that is known."""
+    """Rows of the file at `path`: by lines if it has `large` bytes or more, else held in memory.
+
+    InputError: its form is not known.
+    """
     packed = path.suffix == ".gz"
     by_lines = path.name.removesuffix(".gz").endswith((".jsonl", ".tsv"))
     if by_lines and path.stat().st_size * (PACKED if packed else 1) >= large:
@@ -44,7 +46,7 @@ def open_rows(path: Path, origin: str, large: int = LARGE) -> Rows:
 
 @dataclass
 class Scan:
-    """What a first reading of all lines finds."""
+    """Findings of the first pass."""
 
     columns: dict[str, None] = field(default_factory=dict)  # in the order in which they are met
     skipped: list[int] = field(default_factory=list)  # numbers of lines, from 0, that are no rows
@@ -66,21 +68,21 @@ class LineFile:
 
     @cached_property
     def scan(self) -> Scan:
-        """The first reading. InputError names the first line that is wrong."""
+        """Findings of the first pass. InputError names the first line that is wrong."""
         return _scan_table(self.path) if self.is_table else _scan_objects(self.path)
 
     def rows(self, numbers: np.ndarray | None) -> Iterator[Mapping[str, Any]]:
-        """All rows, or those with some numbers, which ascend."""
+        """All rows, or those with some `numbers`, which ascend."""
         for number, raw in self._lines(numbers):
             line = as_line(self.path, number, raw)
             yield self._cells(number, line) if self.is_table else as_object(self.path, number, line)
 
     def _cells(self, number: int, line: str) -> Mapping[str, Any]:
         cells = as_cells(self.path, number, line, len(self.scan.header))
-        return dict(zip(self.scan.header, unquoted(cells) if self.scan.quoted else cells, strict=True))
+        return dict(zip(self.scan.header, unquote(cells) if self.scan.quoted else cells, strict=True))
 
     def _lines(self, numbers: np.ndarray | None) -> Iterator[tuple[int, bytes]]:
-        """The lines of some rows, each with its number from 1."""
+        """Lines of some rows, each with its number from 1."""
         wanted = iter(self._places(numbers).tolist())
         place = next(wanted, None)
         for number, raw in raw_lines(self.path) if place is not None else ():
@@ -93,7 +95,7 @@ class LineFile:
             raise InputError(f"{self.path} changed while it was read: line {place + 1} is gone", "put it back")
 
     def _places(self, numbers: np.ndarray | None) -> np.ndarray:
-        """Which lines, from 0, some rows are: each has as many skipped lines before it as there are."""
+        """Lines, from 0, of some rows: each row is shifted by the number of skipped lines before it."""
         rows = np.arange(self.scan.count) if numbers is None else numbers
         skipped = np.asarray(self.scan.skipped, dtype=np.int64)
         return rows + np.searchsorted(skipped - np.arange(len(skipped)), rows, side="right")
@@ -101,7 +103,7 @@ class LineFile:
 
 @dataclass(frozen=True)
 class LineRows:
-    """Rows of a file, all or those with some numbers; read when they are gone through."""
+    """Rows of a file, all or those with some numbers; read at each pass."""
 
     file: LineFile
     origin: str
@@ -118,7 +120,7 @@ class LineRows:
         return self.file.rows(self.numbers)
 
     def select(self, numbers: Sequence[int]) -> LineRows:
-        """The rows with these numbers, which ascend."""
+        """Rows with these `numbers`, which ascend."""
         wanted = np.asarray(numbers, dtype=np.int64)
         return LineRows(self.file, self.origin, wanted if self.numbers is None else self.numbers[wanted])
 
@@ -170,7 +172,7 @@ def _scan_table(path: Path) -> Scan:
         bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
     found.quoted = marked and quoted
     if found.quoted:
-        found.header = unquoted(found.header)
-    if found.count:  # as of a file that is held: columns are those of its rows
+        found.header = unquote(found.header)
+    if found.count:  # as for a small file: columns are those of its rows
         found.columns = dict.fromkeys(found.header)
     return found

@@ -1,9 +1,9 @@
-"""Getting a data set from the hub: configurations through `datasets`, plain files through `huggingface_hub`.
+"""Loading of data sets from the hub: configurations through `datasets`, plain files through `huggingface_hub`.
 
-What was loaded once loads again offline, at the same commit. `datasets` alone does not promise that: offline it looks
-folders up under another name than online, and takes the newest of several revisions. So where each configuration lies
-in its cache is written down beside it. No code of a repository is run. Large parquet files are read by blocks, large
-line files by lines.
+A set that was loaded once loads again offline, at the same commit. `datasets` alone does not promise that: offline it
+looks folders up under another name than online, and takes the newest of several revisions. So a note beside its cache
+has the place of each configuration. No code of a repository is run. Large parquet files are read by blocks, large line
+files by lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from realign.cache import write_text
 from realign.hub import remote
 from realign.hub.blocks import LARGE, BlockRows, local_part
 from realign.hub.line_rows import open_rows
-from realign.hub.problems import Request, UnreachableError
+from realign.hub.problems import HubRequest, UnreachableError
 from realign.hub.rows import Rows, TableRows
 from realign.hub.sets import Spec
 from selector.errors import InputError, NoDataError
@@ -32,19 +32,25 @@ Files = Mapping[str, list[list[Any]]]  # split → names and bytes of its files
 
 
 def configuration(spec: Spec, config: str, language: str) -> Mapping[str, Rows]:
-    """All splits of one configuration. NoDataError: it is not among those there are; InputError: anything else."""
-    return _load(Request(spec.id, config, spec.revision, language, spec.home, spec.folders))
+    """All splits of the configuration `config` of a data set. `language` is for messages.
+
+    NoDataError: there is no such configuration; InputError: it cannot be loaded.
+    """
+    return _load(HubRequest(spec.id, config, spec.revision, language, spec.home, spec.folders))
 
 
 def file(spec: Spec, name: str, language: str) -> Rows:
-    """The rows of one plain file, of the repository or of the folder that stands for it. NoDataError: there is none."""
+    """Rows of the plain file `name` of the repository, or of the folder that stands for it. `language` is for messages.
+
+    NoDataError: there is no such file.
+    """
     if spec.path is not None:
         path = Path(spec.path) / name
         if not path.is_file():
             raise NoDataError(f"there is no {path}", f"leave {language} out, or correct path or files")
         status = path.stat()
         return _local(path, (status.st_mtime_ns, status.st_size))
-    request = Request(spec.id, name, spec.revision, language, spec.home)
+    request = HubRequest(spec.id, name, spec.revision, language, spec.home)
     rows = _large_file(request) if name.endswith(".parquet") else None
     if rows is not None:
         return rows
@@ -65,16 +71,16 @@ def _local(path: Path, stamp: tuple[int, int]) -> Rows:
     except OSError as problem:
         raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
     if path.suffix == ".parquet" and stamp[1] >= LARGE:
-        return BlockRows((local_part(path),), origin, partial(_damaged, path))
+        return BlockRows((local_part(path),), origin, partial(_damage_error, path))
     return open_rows(path, origin)
 
 
-def _damaged(path: Path, problem: Exception) -> InputError:
-    return InputError(f"{path.name} is no whole parquet file ({problem})", "get it again")
+def _damage_error(path: Path, problem: Exception) -> InputError:
+    return InputError(f"{path.name} is not a complete parquet file ({problem})", "download it again")
 
 
 @cache
-def _download(request: Request) -> Path:
+def _download(request: HubRequest) -> Path:
     from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.utils import disable_progress_bars
 
@@ -83,7 +89,7 @@ def _download(request: Request) -> Path:
     place["revision"] = request.revision
     try:
         return Path(hf_hub_download(**place))
-    except Exception as problem:  # the libraries below raise of every kind
+    except Exception as problem:  # the libraries below raise errors of many kinds
         error = request.explain(problem)
         if isinstance(error, UnreachableError) and try_to_load_from_cache(**place) is _CACHED_NO_EXIST:
             error = request.nothing()
@@ -91,15 +97,15 @@ def _download(request: Request) -> Path:
 
 
 @cache
-def _large_file(request: Request) -> BlockRows | None:
+def _large_file(request: HubRequest) -> BlockRows | None:
     """The rows of a parquet file by blocks; None for one that is not large, or not there."""
     note = _note(request)
     try:
         commit = _reach(request.repository, request.revision)
         files = {"": remote.sizes(request.repository, [request.config], commit)}
-    except Exception as problem:  # the libraries below raise of every kind
+    except Exception as problem:  # the libraries below raise errors of many kinds
         if not isinstance(request.explain(problem), UnreachableError):
-            return None  # the way to small files says what is wrong
+            return None  # the reader of small files explains the error
         known = _read_block_note(request, note)
         return known[""] if known else None
     if sum(size for _, size in files[""]) < LARGE:
@@ -108,9 +114,10 @@ def _large_file(request: Request) -> BlockRows | None:
     return _blocks(request, commit, files, None)[""]
 
 
-def _load(request: Request) -> Mapping[str, Rows]:
-    """All splits of one configuration, mapped from disk. Of large ones only the last is held: pages of files that are
-    mapped count as memory of the process.
+def _load(request: HubRequest) -> Mapping[str, Rows]:
+    """All splits of one configuration, mapped from disk.
+
+    Of large ones only the last is held: pages of mapped files count as memory of the process.
     """
     key = (request.repository, request.config, request.revision, request.folders)
     held = next((some for some in (_small, _large) if key in some), None)
@@ -129,7 +136,7 @@ _small: dict[tuple[str, str, str | None, bool], Mapping[str, Rows]] = {}
 _large: dict[tuple[str, str, str | None, bool], Mapping[str, Rows]] = {}
 
 
-def _fetch(request: Request) -> Mapping[str, Rows]:
+def _fetch(request: HubRequest) -> Mapping[str, Rows]:
     import datasets
 
     datasets.disable_progress_bars()
@@ -148,17 +155,17 @@ def _fetch(request: Request) -> Mapping[str, Rows]:
             return _blocks(request, commit, files, features)
         builder.download_and_prepare()
         found = builder.as_dataset()
-    except Exception as problem:  # the libraries below raise of every kind
+    except Exception as problem:  # the libraries below raise errors of many kinds
         return _fall_back(request, note, problem)
     if not found or any(_commit(table) not in (commit, "empty") for table in found.values()):
-        # not there any more: `datasets` takes what an earlier commit had, and does not say so
+        # gone from the hub: `datasets` would silently use an earlier commit
         raise request.nothing()
     _remember(note, found)
     return _rows(found)
 
 
-def _fall_back(request: Request, note: Path, problem: Exception) -> Mapping[str, Rows]:
-    """What was loaded before, where the hub cannot be reached. Else the error, and that there is nothing is noted."""
+def _fall_back(request: HubRequest, note: Path, problem: Exception) -> Mapping[str, Rows]:
+    """Splits loaded before, where the hub cannot be reached; otherwise raises, and notes if the hub has no such set."""
     import datasets
 
     error = request.explain(problem)
@@ -172,11 +179,13 @@ def _fall_back(request: Request, note: Path, problem: Exception) -> Mapping[str,
     if not known:
         raise request.nothing()
     if not datasets.config.HF_HUB_OFFLINE:
-        log.warning("%s cannot be reached: %s is read from the cache", request.repository, request.config)
+        log.warning("%s cannot be reached; %s is read from the cache", request.repository, request.config)
     return known
 
 
-def _blocks(request: Request, commit: str, files: Files, features: Mapping[str, Any] | None) -> Mapping[str, BlockRows]:
+def _blocks(
+    request: HubRequest, commit: str, files: Files, features: Mapping[str, Any] | None
+) -> Mapping[str, BlockRows]:
     folder = _root() / "blocks"
     return {
         split: BlockRows(
@@ -191,26 +200,26 @@ def _blocks(request: Request, commit: str, files: Files, features: Mapping[str, 
 
 @cache
 def _reach(repository: str, revision: str | None) -> str:
-    """The commit of a revision as the hub has it: without an answer `datasets` would take any commit that it knows."""
+    """Commit of a revision on the hub: without an answer `datasets` would take any commit that it knows."""
     from huggingface_hub import HfApi
 
     return str(HfApi().dataset_info(repository, revision=revision).sha)
 
 
 def _root() -> Path:
-    """Where our notes on the cache of `datasets` lie."""
+    """Folder of our notes on the cache of `datasets`."""
     import datasets
 
     return Path(datasets.config.HF_DATASETS_CACHE) / "realingo"
 
 
-def _note(request: Request) -> Path:
+def _note(request: HubRequest) -> Path:
     facts = [request.repository, request.config, request.revision, request.folders]
     return _root() / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.json"
 
 
 def _remember(note: Path, found: Mapping[str, Any]) -> None:
-    """Write down which files of the cache hold each split, relative to the cache."""
+    """Note which files of the cache hold each split, relative to the cache."""
     root = note.parent.parent
     splits = {split: [entry["filename"] for entry in table.cache_files] for split, table in found.items()}
     inside = {
@@ -222,14 +231,14 @@ def _remember(note: Path, found: Mapping[str, Any]) -> None:
 
 
 def _write(note: Path, facts: Mapping[str, Any]) -> None:
-    """Write a note where it says something new. Without a split: it is not on the hub."""
+    """Write a note if it says something new. A note without a split says that the hub has no such set."""
     text = json.dumps(facts, sort_keys=True)
     if not note.is_file() or note.read_text(encoding="utf-8") != text:
         write_text(note, text)
 
 
 def _read_note(note: Path) -> Mapping[str, Rows] | None:
-    """The splits that a note names, mapped from disk; None without a note, or where they are not there any more."""
+    """Splits that a note names, mapped from disk; None without a note, or where the files are gone."""
     import datasets
 
     root = note.parent.parent
@@ -246,8 +255,8 @@ def _read_note(note: Path) -> Mapping[str, Rows] | None:
         return None
 
 
-def _read_block_note(request: Request, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
-    """The splits that a note says are read by blocks, of this commit or of any; None where it names none."""
+def _read_block_note(request: HubRequest, note: Path, commit: str = "") -> Mapping[str, BlockRows] | None:
+    """Splits that a note lists as read by blocks, of this commit or of any; None where it names none."""
     try:
         facts = json.loads(note.read_text(encoding="utf-8"))
         files, noted = dict(facts["files"]), str(facts["commit"])

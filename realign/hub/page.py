@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from realign.cache import write_text
-from realign.hub.sets import SPLITS, Spec, known
+from realign.hub.sets import SPLITS, Spec, load_sets
 from selector.languages.language import parse_pool
 
 WIDTH = 110  # characters of a line of codes
@@ -65,7 +65,7 @@ repository are never run.
 
 
 def page(sets: Mapping[str, Spec]) -> str:
-    """The page in Markdown."""
+    """Page of the documentation on the data sets `sets`, in Markdown."""
     paper = [language.code for language in parse_pool("paper-65")]
     parts = [INTRO, *_overview(sets, paper), *_overlaps(sets)]
     for task, title in TASKS.items():
@@ -91,7 +91,7 @@ def _overview(sets: Mapping[str, Spec], paper: list[str]) -> Iterator[str]:
 
 
 def _overlaps(sets: Mapping[str, Spec]) -> Iterator[str]:
-    """What stands on what, as `realign.build.overlap` holds a study against it."""
+    """Texts that the data sets are made of, as `realign.build.overlap` compares them."""
     yield "## What stands on what"
     yield ""
     yield "Realigning on the text of a test would show what is tested. So sets of one row are refused as parallel text"
@@ -173,11 +173,11 @@ def _is_listed(spec: Spec) -> bool:
 
 
 def _coverage(spec: Spec, paper: list[str]) -> str:
-    return str(sum(spec.lists(code) for code in paper)) if _is_listed(spec) else "not listed"
+    return str(sum(spec.lists_language(code) for code in paper)) if _is_listed(spec) else "not listed"
 
 
 def _gaps(spec: Spec, paper: list[str]) -> str:
-    lacking = [code for code in paper if not spec.lists(code)] if _is_listed(spec) else []
+    lacking = [code for code in paper if not spec.lists_language(code)] if _is_listed(spec) else []
     return f" (without {' '.join(lacking)})" if lacking else ""
 
 
@@ -197,4 +197,4 @@ def _list(spec: Spec) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    write_text(Path(sys.argv[1]), page(known()))
+    write_text(Path(sys.argv[1]), page(load_sets()))

@@ -1,4 +1,4 @@
-"""What goes wrong between this machine and the hub, in a line each, with a way out."""
+"""Problems between this machine and the hub, in a line each, with a way out."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ OFFLINE = ("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntr
 
 
 class UnreachableError(InputError):
-    """The hub cannot be asked, and what is request was not got before."""
+    """The hub does not answer, and the data was not loaded before."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of the hub: of a repository a configuration or a file, for a language."""
+class HubRequest:
+    """A request to the hub: a configuration or a file of a repository, for a language."""
 
     repository: str
     config: str  # or the name of a file
@@ -30,27 +30,29 @@ class Request:
         return f"{self.repository} on the hub"
 
     def nothing(self) -> NoDataError:
-        """The error that it is not among what there is."""
+        """NoDataError for a configuration or file that does not exist."""
         other = f"; other text is at {self.home}" if self.home else ""
         hint = f"leave {self.language} out, or set data.names{other}"
         return NoDataError(f"{self.where} has nothing for {self.language} ('{self.config}')", hint)
 
     def _by_hand(self) -> str:
-        """How to get the text without the hub; empty where that is not known."""
+        """Hint on how to get the text without the hub; empty where none is known."""
         if not self.home:
             return ""
         return f"get its text from {self.home}" + ("" if "kind =" in self.home else " and give that folder as path")
 
     def explain(self, problem: Exception) -> RealingoError:
-        """What went wrong in loading. NoDataError: it is not there; UnreachableError: the hub cannot be asked."""
+        """Error to raise for a `problem` in loading: NoDataError if the data does not exist, UnreachableError without
+        an answer.
+        """
         if isinstance(problem, RealingoError):
             return problem
         text, kinds = str(problem), kinds_of(problem)
         first = (text.strip().splitlines() or [type(problem).__name__])[0]
         by_hand = self._by_hand()
         if "GatedRepoError" in kinds or "gated dataset" in text.lower():
-            message = f"{self.where} is gated: its owners want to be asked"
-            return InputError(message, "ask on its page, then: hf auth login")
+            message = f"{self.where} is gated: its owners give access on request"
+            return InputError(message, "ask for access on its page, then: hf auth login")
         if "scripts are no longer supported" in text:
             hint = by_hand or 'try revision = "refs/convert/parquet", folders = true'
             return InputError(f"{self.where} comes as a program, which is never run", hint)
@@ -64,10 +66,10 @@ class Request:
             message = f"cannot reach {self.where}, and {self.language} ({self.config}) is not in the cache"
             return UnreachableError(message, "go online once; check the network, HF_HUB_OFFLINE and HF_ENDPOINT")
         if kinds & {"RepositoryNotFoundError"} or _no_repository(text, kinds):
-            message = f"there is no {self.where}, or you may not see it"
+            message = f"there is no {self.where}, or you have no access to it"
             return InputError(message, "check data.id; a private one: hf auth login")
         absent = kinds & {"DataFilesNotFoundError", "EmptyDatasetError", "EntryNotFoundError"}
-        # a cache is looked for once the hub has not got it
+        # raised by the cache when the hub does not have it
         if absent or "BuilderConfig" in text or "find cache for" in text:
             return self.nothing()
         message = f"cannot read {self.where} for {self.language} ({self.config}): {first}"

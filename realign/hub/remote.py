@@ -1,4 +1,4 @@
-"""Large parquet files on the hub: which there are, and how a part of one is read."""
+"""Large parquet files on the hub: their list, and the reading of a part of one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from realign.hub.blocks import Part, local_part
+from realign.hub.blocks import ParquetPart, local_part
 
 
 def large_files(builder: Any, commit: str, least: int) -> Mapping[str, list[list[Any]]] | None:
-    """Split → names and bytes of its files, where they are of parquet and have `least` bytes together; else None.
+    """Split → names and bytes of its parquet files, where these have at least `least` bytes together; else None.
 
-    `builder` is one of `datasets` that knows its files and has downloaded none.
+    `builder` is one of `datasets` that knows its files and has downloaded none; `commit` is the commit to read.
     """
     from datasets.packaged_modules.parquet.parquet import Parquet
     from huggingface_hub import HfFileSystem
@@ -35,26 +35,26 @@ def large_files(builder: Any, commit: str, least: int) -> Mapping[str, list[list
 
 
 def sizes(repository: str, names: Iterable[str], commit: str) -> list[list[Any]]:
-    """Names and bytes of those of the files that are there."""
+    """Names and bytes of those files of `names` that the repository has at `commit`."""
     from huggingface_hub import HfApi
 
     entries: list[Any] = HfApi().get_paths_info(repository, list(names), repo_type="dataset", revision=commit)
     return [[entry.path, entry.size] for entry in entries if hasattr(entry, "size")]
 
 
-def part(repository: str, commit: str, name: str, size: int, cache: Path) -> Part:
-    """A file at a commit: whole from the hub's cache if it was once downloaded, else block by block into `cache`."""
+def part(repository: str, commit: str, name: str, size: int, cache: Path) -> ParquetPart:
+    """File `name` at `commit`, from the hub's cache if it was downloaded once, else block by block into `cache`."""
     from huggingface_hub import try_to_load_from_cache
 
     whole = try_to_load_from_cache(repository, name, repo_type="dataset", revision=commit)
     if isinstance(whole, str):
         return local_part(Path(whole))
     key = hashlib.sha256("\n".join((repository, commit, name)).encode()).hexdigest()[:24]
-    return Part(partial(_open, repository, commit, name, size), cache / key)
+    return ParquetPart(partial(_open, repository, commit, name, size), cache / key)
 
 
 def _open(repository: str, commit: str, name: str, size: int) -> BinaryIO:
-    """A file that reads what is asked for and no more, by requests for ranges of it."""
+    """File that reads only the ranges that are asked for, by requests."""
     from huggingface_hub import HfFileSystem
 
     path = f"datasets/{repository}@{commit}/{name}"

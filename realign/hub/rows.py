@@ -1,4 +1,4 @@
-"""Rows of a data set, whatever they lie in: a table that `datasets` mapped from disk, or a plain file.
+"""Rows of a data set: a table that `datasets` mapped from disk, or a plain file.
 
     .parquet                    the table
     .jsonl                      an object a line
@@ -6,7 +6,8 @@
     .txt .conll .iob2 .bio      a word and, last, its tag, separated by white space; a blank line between sentences
     .conllu                     the ten columns of CoNLL-U: FORM and UPOS
 
-all but the first also with .gz. A line is a row, whatever quotation marks it has: no text is joined over lines.
+All but the first may end in .gz too. Every line is a row, whatever quotation marks it has: text is never joined over
+lines.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Rows(Protocol):
 
     @property
     def origin(self) -> str:
-        """What of the data set they are: a commit, or a hash of the file."""
+        """Version of the data: a commit, or a hash of the file."""
         ...
 
     @property
@@ -41,19 +42,19 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Mapping[str, Any]]: ...
     def select(self, numbers: Sequence[int]) -> Rows:
-        """The rows with these numbers, in that order."""
+        """Rows with these `numbers`, in that order."""
         ...
 
     def texts(self, *columns: str) -> Iterator[tuple[str, ...]]:
-        """Of every row the texts in some columns, as `text_of` reads them."""
+        """Texts of each row in some `columns`, as `text_of` reads them."""
         ...
 
     def inside(self, column: str) -> Sequence[str]:
-        """The fields of a column of records; () where it holds none."""
+        """Fields of a `column` of records; () where it has none."""
         ...
 
     def label_names(self, column: str) -> Sequence[str]:
-        """What the numbers of a label column mean; () where the labels are words, or not named."""
+        """Names of the numbers in a label `column`; () where labels are words, or have no names."""
         ...
 
 
@@ -92,7 +93,7 @@ class TableRows:
 
 @dataclass(frozen=True)
 class FileRows:
-    """Rows of one file, read whole."""
+    """Rows of one file, read completely."""
 
     items: tuple[Mapping[str, Any], ...]
     columns: tuple[str, ...]
@@ -119,13 +120,16 @@ class FileRows:
 
 
 def read(path: Path, origin: str) -> FileRows:
-    """The rows of a file, by the end of its name. InputError: unreadable, not of that form, or of no form known."""
+    """Rows of the file at `path`, by the end of its name.
+
+    InputError: unreadable, not of that form, or of an unknown form.
+    """
     name = path.name.removesuffix(".gz")
     form = name.rpartition(".")[2]
     if form == "parquet":
         return _parquet(path, origin)
     readers = {"jsonl": _objects, "tsv": _cells, "conllu": _treebank}
-    readers |= dict.fromkeys(("txt", "conll", "iob2", "bio"), _tagged)
+    readers |= dict.fromkeys(("txt", "conll", "iob2", "bio"), _read_tagged)
     if form not in readers:
         known = ", ".join(f".{end}" for end in ("parquet", *readers))
         raise InputError(f"cannot tell what is in {path.name}", f"files end in {known}")
@@ -141,7 +145,7 @@ def _parquet(path: Path, origin: str) -> FileRows:
     try:
         table = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as problem:
-        raise InputError(f"{path.name} is no whole parquet file ({problem})", "get it again") from None
+        raise InputError(f"{path.name} is not a complete parquet file ({problem})", "download it again") from None
     return FileRows(tuple(table.to_pylist()), tuple(table.column_names), origin)
 
 
@@ -164,14 +168,17 @@ def _cells(path: Path) -> Iterator[Mapping[str, Any]]:
     lines = [(number, line.split("\t")) for number, line in _lines(path) if line]
     if not lines:
         bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
-    (_, header), *rows = _unquoted(lines)
+    (_, header), *rows = _unquote(lines)
     for number, cells in rows:
         check_cells(path, number, cells, len(header))
         yield dict(zip(header, cells, strict=True))
 
 
 def as_cells(path: Path, number: int, line: str, columns: int | None) -> list[str]:
-    """The cells that a line has, as they stand there; None: of any number."""
+    """Cells of `line` as they are written, checked to be `columns` many; None: of any number.
+
+    InputError, with `path` and line `number`.
+    """
     cells = line.split("\t")
     if columns is not None:
         check_cells(path, number, cells, columns)
@@ -179,35 +186,35 @@ def as_cells(path: Path, number: int, line: str, columns: int | None) -> list[st
 
 
 def check_cells(path: Path, number: int, cells: Sequence[str], columns: int) -> None:
-    """InputError for a line that has not so many."""
+    """InputError, with `path` and line `number`, if there are not `columns` many `cells`."""
     if len(cells) != columns:
         bad(path, number, f"{len(cells)} columns instead of {columns}", "columns are separated by TABs")
 
 
-def _unquoted(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    """Cells as they were before a table program put quotation marks around those that hold one.
+def _unquote(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Cells as they were before a table program put quotation marks around those that contain one.
 
-    Only where every cell with a mark is quoted in this way: else marks are text, and one without its partner, as in
+    Only if every cell with a mark is quoted in this way. Otherwise marks are text, and one without its partner, as in
     files written without quoting, must not swallow the rows up to the next.
     """
     marked = [cell for _, cells in lines for cell in cells if '"' in cell]
     if not marked or not all(is_quoted(cell) for cell in marked):
         return lines
-    return [(number, unquoted(cells)) for number, cells in lines]
+    return [(number, unquote(cells)) for number, cells in lines]
 
 
 def is_quoted(cell: str) -> bool:
-    """Whether a cell with quotation marks has them as in CSV: around it, and twice inside."""
+    """True if `cell` has quotation marks as in CSV: around it, and doubled inside."""
     whole = len(cell) >= 2 and cell[0] == cell[-1] == '"'
     return whole and '"' not in cell[1:-1].replace('""', "")
 
 
-def unquoted(cells: Sequence[str]) -> list[str]:
-    """Cells without the marks of CSV."""
+def unquote(cells: Sequence[str]) -> list[str]:
+    """`cells` without the quotation marks of CSV."""
     return [cell[1:-1].replace('""', '"') if '"' in cell else cell for cell in cells]
 
 
-def _tagged(path: Path) -> Iterator[Mapping[str, Any]]:
+def _read_tagged(path: Path) -> Iterator[Mapping[str, Any]]:
     words: list[str] = []
     tags: list[str] = []
     for number, line in (*_lines(path), (0, "")):
@@ -272,13 +279,13 @@ def bad(path: Path, number: int, problem: str, hint: str) -> NoReturn:
 
 
 def names_of(form: Any) -> Sequence[str]:
-    """The names that a feature of `datasets` gives to its numbers; () where it gives none."""
+    """Names that `form`, a feature of `datasets`, gives to its numbers; () where it gives none."""
     form = getattr(form, "feature", form)
     return tuple(getattr(form, "names", None) or ())
 
 
 def texts_of(batch: Mapping[str, Any], column: str) -> Iterator[str]:
-    """`text_of` for a batch of rows, column by column."""
+    """`text_of` for a `batch` of rows, one `column`."""
     head, _, inside = column.partition(".")
     if inside:
         return (str((cell or {}).get(inside) or "") for cell in batch[head])
@@ -286,6 +293,6 @@ def texts_of(batch: Mapping[str, Any], column: str) -> Iterator[str]:
 
 
 def text_of(row: Mapping[str, Any], column: str) -> str:
-    """The text in a column of a row; "a.b" is inside a column of records. Nothing there is an empty text."""
+    """Text in a `column` of `row`; "a.b" is inside a column of records. A missing value is an empty text."""
     head, _, inside = column.partition(".")
     return str((row[head] or {}).get(inside) or "") if inside else str(row[head] or "")

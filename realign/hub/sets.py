@@ -1,6 +1,7 @@
-"""What is known of a data set of the hub: where its text lies and what it calls languages, splits, columns and labels.
+"""Known data sets of the hub: places of their text, and names that they use for languages, splits, columns and labels.
 
-This is data, not code: realign/data/hub.toml holds the known sets, a study file may describe another in the same words.
+This is data, not code: realign/data/hub.toml has the known sets, and a study file may describe another in the same
+form.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from selector.errors import InputError, NoDataError
 from selector.languages.language import parse, two_letter
 
 SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "dev": ("validation", "dev"), "test": ("test",)}
-TABLES = ("columns", "names", "splits", "relabel")  # what a study gives is added to these, key by key
+TABLES = ("columns", "names", "splits", "relabel")  # a study's values are added to these, key by key
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A data set. `{lang}`, `{source}` and `{pair}` (both codes, sorted) stand for codes in its own spelling."""
+    """A data set. `{lang}`, `{source}` and `{pair}` (both codes, sorted) stand for codes in the set's own spelling."""
 
     id: str
     tasks: tuple[str, ...]  # parallel, pos, ner, classification
@@ -50,7 +51,7 @@ class Spec:
     unsure: str = ""  # what that material did not establish
 
     def code(self, language: str) -> str:
-        """The set's own code of a language (ISO 639-3)."""
+        """The set's own code for `language` (ISO 639-3)."""
         if language in self.names:
             return self.names[language]
         if self.codes == "iso1":
@@ -58,15 +59,18 @@ class Spec:
         return f"{language}_{parse(language).script}" if self.codes == "flores" else language
 
     def fill(self, pattern: str, source: str, language: str, split: str = "{split}") -> str:
-        """The pattern with the set's own codes in it."""
+        """`pattern` with the set's own codes for `source` and `language`, and `split`."""
         ours, theirs = self.code(source), self.code(language)
         pair = "-".join(sorted((ours, theirs)))
         turned = "-".join(reversed(pair.split("-")))
         pair = turned if turned in self.pairs else pair
-        return _filled(pattern, {"lang": theirs, "source": ours, "pair": pair, "split": split}, self.id)
+        return _fill(pattern, {"lang": theirs, "source": ours, "pair": pair, "split": split}, self.id)
 
     def check(self, source: str, language: str) -> None:
-        """NoDataError where the set is known not to have the language; InputError for another source than its own."""
+        """Check that the set has `language`, with translations from `source`.
+
+        NoDataError: it is known not to have the language. InputError: it has another source language.
+        """
         if self.source is not None and source != self.source:
             message = f"{self.id} has translations of {self.source} only, not of {source}"
             raise InputError(message, "take another data set, or another source language")
@@ -81,25 +85,28 @@ class Spec:
             raise NoDataError(f"{self.id} has no {spelled}; it has {', '.join(self.languages)}", hint)
 
     def _elsewhere(self, language: str) -> str:
-        """The end of a hint: known sets for the same that have a language which this one has not."""
+        """End of a hint: known sets for the same task with a language that this one does not have."""
         needed = "train" if "parallel" in self.tasks and "train" in self.splits else "test"
         fitting = [
             name
-            for name, spec in known().items()
-            if spec.tasks == self.tasks and needed in spec.splits and spec.lists(language) and self._labels_as(spec)
+            for name, spec in load_sets().items()
+            if spec.tasks == self.tasks
+            and needed in spec.splits
+            and spec.lists_language(language)
+            and self._labels_as(spec)
         ]
         return f"; a list of sets takes it from the first that has it: {', '.join(fitting)}" if fitting else ""
 
     def _labels_as(self, other: Spec) -> bool:
-        """Whether the other set has the same labels: what sentences are classified by differs from text to text."""
+        """True if the other set has the same labels: classes of sentences differ from text to text."""
         return "classification" not in self.tasks or bool(set(self.text) & set(other.text))
 
-    def lists(self, language: str) -> bool:
-        """Whether it is known to have the language: False as well where its languages are not known."""
+    def lists_language(self, language: str) -> bool:
+        """True if the set is known to have `language`; False also where its languages are not known."""
         return language in self.names if self.codes == "named" else self.code(language) in self.languages
 
     def at(self, path: str) -> Spec:
-        """The same set as its files lie in a folder of this machine."""
+        """The same set with its files in the folder `path` of this machine."""
         pattern = self.clone or self.files
         if pattern is None:
             message = f"{self.id} has no plain files to read from a folder"
@@ -108,31 +115,31 @@ class Spec:
 
 
 @cache
-def known() -> Mapping[str, Spec]:
-    """The table of known sets."""
+def load_sets() -> Mapping[str, Spec]:
+    """Table of known sets, by name."""
     table = tomllib.loads((files("realign") / "data" / "hub.toml").read_text(encoding="utf-8"))
     return {name: spec_of(row) for name, row in table.items()}
 
 
 def spec_of(row: Mapping[str, Any]) -> Spec:
-    """A data set from the keys of a table: lists of codes may be one text, a split may have one name."""
+    """Data set from the keys of a table `row`: a list of codes may be one text, and a split may have one name."""
     given = {key: _value(key, value) for key, value in row.items()}
     given["splits"] = {split: _names(name) for split, name in given.get("splits", SPLITS).items()}
     return Spec(**given)
 
 
-def named(name: str, task: str) -> Spec:
-    """A known set by its name. InputError: unknown, or not for the task."""
-    fitting = ", ".join(sorted(key for key, spec in known().items() if task in spec.tasks))
-    if name not in known():
+def find_set(name: str, task: str) -> Spec:
+    """Known set `name`. InputError: it is unknown, or not for `task`."""
+    fitting = ", ".join(sorted(key for key, spec in load_sets().items() if task in spec.tasks))
+    if name not in load_sets():
         raise InputError(f"there is no known data set '{name}'", f"for {task}: {fitting}; or give id and columns")
-    if task not in known()[name].tasks:
+    if task not in load_sets()[name].tasks:
         raise InputError(f"the data set '{name}' has nothing for {task}", f"for {task}: {fitting}")
-    return known()[name]
+    return load_sets()[name]
 
 
-def altered(spec: Spec, own: Mapping[str, Any]) -> Spec:
-    """A known set with what a study says of it: keys are added to its tables, everything else takes its place."""
+def alter(spec: Spec, own: Mapping[str, Any]) -> Spec:
+    """Known set `spec` with the changes `own` of a study: keys are added to its tables, other values are replaced."""
     changes = {key: _value(key, value) for key, value in own.items()}
     if "splits" in changes:
         changes["splits"] = {split: _names(name) for split, name in changes["splits"].items()}
@@ -144,14 +151,14 @@ def altered(spec: Spec, own: Mapping[str, Any]) -> Spec:
     return spec.at(path) if path else spec
 
 
-def _filled(pattern: str, fields: Mapping[str, str], name: str) -> str:
-    """The pattern with its named fields replaced, and no other use of braces: a study file is not to run anything."""
+def _fill(pattern: str, fields: Mapping[str, str], name: str) -> str:
+    """Pattern with its named fields replaced. Other uses of braces are errors: a study file must not run anything."""
 
     def value(match: re.Match[str]) -> str:
         field = match[1]
         if field not in fields:
             hint = f"braces hold only {', '.join(f'{{{known}}}' for known in fields)}"
-            raise InputError(f"'{match[0]}' in '{pattern}' of {name} stands for nothing", hint)
+            raise InputError(f"'{match[0]}' in '{pattern}' of {name} has no meaning", hint)
         return fields[field]
 
     return re.sub(r"\{([^{}]*)\}|[{}]", value, pattern)

@@ -1,7 +1,7 @@
-"""Pushing a folder to the hub: the right to do so is looked at before anything long begins, the upload comes last.
+"""Upload of a folder to the hub: the right to do so is checked before anything long begins, the upload comes last.
 
-A repository is private unless the user says otherwise: a card may name data whose terms the user has yet to read, and
-what was public once stays known. The token is that of HF_TOKEN or of `hf auth login`.
+A repository is private unless the user asks for a public one: a card may name data whose terms the user has not read
+yet, and what was public once stays known. The token is that of HF_TOKEN or of `hf auth login`.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Pushed:
 
 
 def check_rights(repository: str, public: bool, api: HfApi | None = None) -> Destination:
-    """Where a folder may be pushed to. `repository`: OWNER/NAME, or NAME for the user's own.
+    """Check that the user may write to `repository` (OWNER/NAME, or NAME for the user's own), which may not exist yet.
 
-    InputError: no such name is possible, no token, one that is refused or may not write there, no way to the hub, or a
-    public repository where a private one is asked for.
+    InputError: the name is impossible, there is no token, the token is refused or may not write there, the hub cannot
+    be reached, or the repository is public and a private one is asked for (not `public`).
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
@@ -62,7 +62,7 @@ def check_rights(repository: str, public: bool, api: HfApi | None = None) -> Des
         reason = " ".join(str(problem).split()).rstrip(".")
         raise InputError(f"'{repository}' cannot be a repository: {reason}", "name it OWNER/NAME") from None
     api = api or HfApi()
-    with _explained(repository):
+    with _explain_errors(repository):
         about = api.whoami()
     owner, _, name = repository.rpartition("/")
     whole = f"{owner or about['name']}/{name}"
@@ -74,7 +74,7 @@ def check_rights(repository: str, public: bool, api: HfApi | None = None) -> Des
 
 
 def push(folder: Path, place: Destination, message: str) -> Pushed:
-    """Commit the files of a folder to a repository, which is made where it is new. `message` is that of the commit.
+    """Commit the files of `folder` to the repository `place`, created if it is new, with the commit message `message`.
 
     RunError: it failed; StopError: it was interrupted. The folder stays, and the hint says how to push it again.
     """
@@ -103,7 +103,7 @@ def _check_owner(repository: str, about: Mapping[str, Any]) -> None:
 
 
 def _check_token(repository: str, about: Mapping[str, Any]) -> None:
-    """InputError where the token says that it may not write there; what it does not say, the upload will."""
+    """InputError if the token says that it may not write there. What it does not say, the upload will show."""
     token = (about.get("auth") or {}).get("accessToken") or {}
     role, scopes = token.get("role"), (token.get("fineGrained") or {}).get("scoped") or ()
     owner = repository.split("/")[0]
@@ -116,10 +116,10 @@ def _check_token(repository: str, about: Mapping[str, Any]) -> None:
 
 
 def _is_public(repository: str, api: HfApi) -> bool:
-    """Whether there is such a repository for everyone to see."""
+    """True if there is such a repository that everyone can see."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    with _explained(repository):
+    with _explain_errors(repository):
         try:
             return not api.model_info(repository).private
         except RepositoryNotFoundError:
@@ -127,8 +127,8 @@ def _is_public(repository: str, api: HfApi) -> bool:
 
 
 @contextmanager
-def _explained(repository: str) -> Iterator[None]:
-    """What goes wrong in asking the hub, as an InputError."""
+def _explain_errors(repository: str) -> Iterator[None]:
+    """Context that turns errors of the hub into an InputError."""
     try:
         yield
     except Exception as problem:  # the libraries below raise of every kind

@@ -1,1 +1,1 @@
-"""Differences of weights that one language brings, and encoders put together from them."""
+"""Task vectors: the weight differences that one language brings, and encoders merged from them."""

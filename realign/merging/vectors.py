@@ -1,11 +1,12 @@
-"""Vectors on disk: what a training changed in an encoder (and the head it made), read a block of rows at a time.
+"""Vectors on disk: the changes that a training made to an encoder (and the head it made), read a block of rows at a
+time.
 
     <cache>/vectors/<key>.safetensors
 
-A tensor that did not change is not there. Of a matrix whose rows changed in part (embeddings: those of the sub-words
-that occurred) only these are there, as `<name>` with their numbers as `<name>#rows`. `key` is a hash of everything
-the training depends on. The file appears whole or not at all, and is verified, every byte, when a process opens it
-first; a damaged one is made again.
+Tensors that did not change are left out. Of a matrix of which only some rows changed (embeddings: those of the
+sub-words that occurred) only these rows are stored, as `<name>` with their numbers as `<name>#rows`. `key` is a hash of
+everything that the training depends on. The file is written completely or not at all. When a process first opens it,
+every byte is verified; a damaged file is made again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ log = logging.getLogger("realingo.vectors")
 
 
 class Vector:
-    """An open file. Tensors are mapped from disk: what is not asked for takes no memory."""
+    """An open file. Tensors are mapped from disk: those that are not used take no memory."""
 
     def __init__(self, path: Path) -> None:
         self._file: Any = safe_open(path, framework="pt")
@@ -45,7 +46,7 @@ class Vector:
         return name in self._names
 
     def block(self, name: str, start: int, stop: int) -> Tensor:
-        """Rows `start` to `stop` of the tensor as fp32; the rows of a vector are its elements."""
+        """Rows `start` to `stop` of the tensor `name` as fp32; the rows of a vector are its elements."""
         stored = self._file.get_slice(name)
         if name + ROWS not in self._names:
             return stored[start:stop].float()
@@ -59,7 +60,10 @@ class Vector:
         return block
 
     def threshold(self, name: str, density: float, size: int) -> float:
-        """The magnitude that a share `density` of the `size` elements of the tensor reach. One tensor in memory."""
+        """Magnitude that a share `density` of the `size` elements of the tensor `name` reach.
+
+        Needs one tensor in memory.
+        """
         magnitudes = self._file.get_tensor(name).flatten().float().abs()
         beyond = round(density * size)
         if beyond >= len(magnitudes):
@@ -74,7 +78,7 @@ class Vector:
 def difference(
     model: nn.Module, start: nn.Module, dtype: torch.dtype, head: nn.Module | None = None
 ) -> dict[str, Tensor]:
-    """Difference of `model` from its `start`: the changed weights in `dtype`, and the head as it is."""
+    """Weights of `model` that differ from `start`, as differences in `dtype`; and the `head` as it is."""
     kept: dict[str, Tensor] = {}
     origin = dict(start.named_parameters())
     for name, weight in model.named_parameters():
@@ -92,9 +96,9 @@ def difference(
 
 
 def vector(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Vector:
-    """The vector of `key`, made where it is not there or damaged. Who wants the same waits for the first.
+    """Vector of `key`, computed by `make` if it is missing or damaged. Other processes that need it wait for the first.
 
-    RunError where the cache cannot be written.
+    RunError: the cache cannot be written.
     """
     path = cache_root() / "vectors" / f"{key}.safetensors"
     if not _sound(path):
@@ -115,16 +119,16 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _sound(path: Path) -> bool:
-    """Is the file there, and every byte as it was written?"""
+    """True if the file exists and every byte is as it was written."""
     try:
         status = path.stat()
     except OSError:
         return False
-    return _verified(path, status.st_mtime_ns, status.st_size)
+    return _verify(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _verified(path: Path, _changed: int, _size: int) -> bool:
+def _verify(path: Path, _changed: int, _size: int) -> bool:
     try:
         with safe_open(path, framework="pt") as file:
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (mapped, not read)

@@ -1,11 +1,11 @@
-"""Flat arrays computed once and mapped from disk: encoded text and word links, found again by what they were made of.
+"""Flat arrays that are computed once and mapped from disk: encoded text and word links, by a key of their inputs.
 
     <cache>/store/<kind>/<key>/manifest.json      names, types, sizes and SHA-256 of the files, and facts about them
     <cache>/store/<kind>/<key>/<name>.bin         one array
 
-`key` is a hash of everything the arrays depend on. A folder appears whole or not at all: it is written under another
-name, flushed and renamed. It is verified, every byte, when a process opens it first; what does not match its manifest
-is built again. Where the cache cannot be written the arrays are kept in memory and a line says so.
+`key` is a hash of everything that the arrays depend on. A folder is written completely or not at all: under another
+name, flushed and renamed. When a process first opens it, every byte is verified; a folder that does not match its
+manifest is built again. If the cache cannot be written, the arrays are kept in memory and a line says so.
 """
 
 from __future__ import annotations
@@ -36,55 +36,55 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What one key holds."""
+class StoredArrays:
+    """Arrays and facts stored under one key."""
 
     arrays: Arrays
     facts: Mapping[str, Any]
 
 
 @dataclass
-class Chunks:
-    """A stream of pieces of flat arrays, each of one type throughout, and facts about the whole."""
+class ArrayStream:
+    """Pieces of flat arrays, each array of one type throughout, and facts about the whole."""
 
     pieces: Iterable[Arrays]
     facts: dict[str, Any]
 
 
 def key_of(*facts: object) -> str:
-    """A hash of JSON values: the name under which arrays that depend on them are kept."""
+    """Hash of the JSON values `facts`: the name under which arrays that depend on them are stored."""
     return hashlib.sha256(json.dumps([FORMAT, *facts], sort_keys=True).encode()).hexdigest()[:32]
 
 
-def kept(kind: str, key: str, make: Callable[[], Chunks]) -> Shelf:
-    """The arrays of `key`, mapped from disk; computed by `make` where they are not there or damaged.
+def load_or_compute(kind: str, key: str, make: Callable[[], ArrayStream]) -> StoredArrays:
+    """Arrays of `kind` and `key`, mapped from disk; computed by `make` if they are missing or damaged.
 
-    Processes that want the same key wait for the first of them. `make` may be called twice: a full disk is noticed
-    when half is written, and the arrays are then made again in memory.
+    Other processes that need the same key wait for the first. `make` may be called twice: a full disk is noticed when
+    half is written, and the arrays are then made again in memory.
     """
     folder = cache_root() / "store" / kind / key
-    shelf = opened(folder)
-    if shelf is not None:
-        return shelf
+    stored = open_folder(folder)
+    if stored is not None:
+        return stored
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            shelf = opened(folder)
-            if shelf is None:
+            stored = open_folder(folder)
+            if stored is None:
                 _write(folder, make)
-                shelf = opened(folder)
+                stored = open_folder(folder)
     except OSError as problem:
         log.warning("the cache %s cannot be written (%s): kept in memory", folder, problem.strerror or problem)
-    return shelf or _in_memory(make())
+    return stored or _in_memory(make())
 
 
-def find(kind: str, key: str) -> Shelf | None:
-    """What is kept under a key, None where there is nothing whole."""
-    return opened(cache_root() / "store" / kind / key)
+def find(kind: str, key: str) -> StoredArrays | None:
+    """Arrays stored under `kind` and `key`; None where there are none, or damaged ones."""
+    return open_folder(cache_root() / "store" / kind / key)
 
 
-def opened(folder: Path) -> Shelf | None:
-    """What a folder holds, or None where it is absent, incomplete or not what its manifest says."""
+def open_folder(folder: Path) -> StoredArrays | None:
+    """Arrays in `folder`; None where it is missing, incomplete or does not match its manifest."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files = {name: (folder / f"{name}.bin", about) for name, about in manifest["files"].items()}
@@ -93,7 +93,9 @@ def opened(folder: Path) -> Shelf | None:
             if status.st_size != about["bytes"] or _digest(path, status.st_mtime_ns) != about["sha256"]:
                 log.warning("%s is damaged: built again", path)
                 return None
-        return Shelf({name: _mapped(path, about["dtype"]) for name, (path, about) in files.items()}, manifest["facts"])
+        return StoredArrays(
+            {name: _map_array(path, about["dtype"]) for name, (path, about) in files.items()}, manifest["facts"]
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -103,18 +105,20 @@ def opened(folder: Path) -> Shelf | None:
 
 @cache
 def _digest(path: Path, _changed: int) -> str:
-    """Read once a process while the file stays as it is: text that languages share is opened for each of them."""
+    """SHA-256 of the file, read once a process while it stays unchanged: text that languages share is opened for each
+    of them.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _mapped(path: Path, dtype: str) -> np.ndarray:
+def _map_array(path: Path, dtype: str) -> np.ndarray:
     if not path.stat().st_size:  # nothing can be mapped of an empty file
         return np.empty(0, dtype=dtype)
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
 
 
-def _write(folder: Path, make: Callable[[], Chunks]) -> None:
+def _write(folder: Path, make: Callable[[], ArrayStream]) -> None:
     workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         chunks = make()
@@ -124,7 +128,9 @@ def _write(folder: Path, make: Callable[[], Chunks]) -> None:
             manifest.flush()
             os.fsync(manifest.fileno())
         workshop.chmod(0o755)  # as readable as any other folder of the user, which mkdtemp's are not
-        if folder.exists():  # damaged, or it would have been opened; who has it mapped keeps what he has
+        if (
+            folder.exists()
+        ):  # it is damaged, or it would have been opened; processes that have it mapped keep their copy
             shutil.rmtree(folder)
         os.replace(workshop, folder)
     finally:
@@ -132,7 +138,7 @@ def _write(folder: Path, make: Callable[[], Chunks]) -> None:
 
 
 def _pour(pieces: Iterable[Arrays], workshop: Path) -> dict[str, dict[str, Any]]:
-    """Append each piece to its array's file; what the manifest says of the files."""
+    """Append each piece to its array's file, and return the entries of the files in the manifest."""
     files: dict[str, Any] = {}
     digests: dict[str, Any] = {}
     about: dict[str, dict[str, Any]] = {}
@@ -156,9 +162,9 @@ def _pour(pieces: Iterable[Arrays], workshop: Path) -> dict[str, dict[str, Any]]
     return about
 
 
-def _in_memory(chunks: Chunks) -> Shelf:
+def _in_memory(chunks: ArrayStream) -> StoredArrays:
     parts: dict[str, list[np.ndarray]] = {}
     for piece in chunks.pieces:
         for name, array in piece.items():
             parts.setdefault(name, []).append(array)
-    return Shelf({name: np.concatenate(arrays) for name, arrays in parts.items()}, chunks.facts)
+    return StoredArrays({name: np.concatenate(arrays) for name, arrays in parts.items()}, chunks.facts)

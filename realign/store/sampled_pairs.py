@@ -1,15 +1,15 @@
-"""A sample of large parallel text: as many pairs of each language as a run can see, chosen by a hash of their numbers.
+"""Samples of large parallel text: as many pairs of each language as a run can see, chosen by a hash of their numbers.
 
     order     the pairs of a language ascend by a hash of their number; the key of the hash is the language's code
     sample    the first n of them that the filter keeps, given back in the order of the text
 
-So the sample of a language is the same for every subset, and a larger one contains it. It is read once and kept in the
-store; what a language has beyond it costs a glance at its lines. A language with no more than n pairs is left as it is.
+So the sample of a language is the same for every subset, and a larger sample contains it. It is read once and kept in
+the store; the other pairs only cost a quick pass over their lines. A language with at most n pairs is left as it is.
 
 Of large parquet files any choice of single rows would need every part of the file. There the parts are chosen by a hash
-of their number first, and rows within them: one part of each eighth of the file (`TOGETHER`), whose rows are mixed, so
-that even a small sample comes from all over the text, then one part after the other. Parts hold neighbouring rows; in
-text that is sorted by its origin a sample is so less even than one of single rows, and `data.pairs = "all"` reads
+of their number first, and then rows within them: one part from each eighth of the file (`TOGETHER`), with their rows
+mixed, so that even a small sample comes from all over the text, then one part after the other. Parts hold neighbouring
+rows, so in text that is sorted by origin such a sample is less even than one of single rows; `data.pairs = "all"` reads
 everything. The order depends on the file alone: read whole from a folder, or in parts from the hub, the same file gives
 the same sample.
 """
@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
-from realign.corpora.filters import Kept
+from realign.corpora.filters import FilteredPairs
 from realign.inputs import RESTORE, ChangedError
-from realign.store.array_store import Arrays, Chunks, Shelf, find, kept, key_of
+from realign.store.array_store import Arrays, ArrayStream, StoredArrays, find, key_of, load_or_compute
 
 BLOCK = 1 << 20  # numbers hashed at a time
 SPARE = 1.15  # candidates for each pair wanted, at first: the filter drops some
@@ -41,7 +41,7 @@ TOGETHER = 8  # parts of a large file that a sample comes from at least, each of
 log = logging.getLogger("realingo.pairs")
 
 
-class Sampled:
+class SampledParallel:
     """Parallel text of which each language has at most `limit` training pairs (a `Parallel` around a `Parallel`)."""
 
     def __init__(self, parallel: Parallel, limit: int) -> None:
@@ -52,37 +52,40 @@ class Sampled:
         return f"{self.around.signature} sample:{self._limit}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """The sample, read now if it never was. What there is otherwise is as the text around which this stands."""
+        """Sample of `language` in the train split, made now if it is not stored.
+
+        Other splits are as in the corpus inside.
+        """
         key = key_of("sample", self.signature, language)
         known = find("sample", key) if split == "train" else None
         if known is not None and not known.facts["whole"]:
-            return Stored(known)  # the text need not even be opened
+            return StoredPairs(known)  # the text need not even be opened
         every = self.around.pairs(language, split)
-        raw = every.every if isinstance(every, Kept) else every
+        raw = every.every if isinstance(every, FilteredPairs) else every
         if split != "train" or len(raw) <= self._limit:
             return every
-        shelf = kept("sample", key, lambda: self._draw(language, every, raw))
-        return every if shelf.facts["whole"] else Stored(shelf)
+        stored = load_or_compute("sample", key, lambda: self._draw(language, every, raw))
+        return every if stored.facts["whole"] else StoredPairs(stored)
 
-    def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> Chunks:
+    def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> ArrayStream:
         signature = self.signature
-        drawn = draw(language, raw, every if isinstance(every, Kept) else None, self._limit)
+        drawn = draw(language, raw, every if isinstance(every, FilteredPairs) else None, self._limit)
         if self.signature != signature:
             raise ChangedError("the parallel text changed while it was read", RESTORE)
         if drawn is None:  # the filter leaves fewer than are wanted: all of them
-            return Chunks([], {"whole": True})
+            return ArrayStream([], {"whole": True})
         facts = {"whole": False, "available": len(raw), "read": drawn.read, "dropped": dict(drawn.dropped)}
         blocks = blocks_of(raw)
         parts = f", from {_count_blocks(blocks, drawn.numbers)} of its {len(blocks)} parts" if blocks else ""
         reasons = "".join(f", {count} {reason}" for reason, count in drawn.dropped.items())
         message = "%s: a sample of %d of %d pairs is used%s; dropped while choosing: %d of %d%s"
         log.warning(message, language, self._limit, len(raw), parts, drawn.dropped.total(), drawn.read, reasons)
-        return Chunks(_pieces(drawn), facts)
+        return ArrayStream(_pieces(drawn), facts)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """n chosen pairs in the order of the text, and what was dropped while they were chosen."""
+class PairSample:
+    """n chosen pairs in the order of the text, and the number of pairs dropped while choosing."""
 
     numbers: np.ndarray  # [n] int64, ascending
     packed: list[bytes]  # [n]
@@ -91,16 +94,16 @@ class Drawn:
     dropped: Counter[str]
 
 
-def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -> Drawn | None:
-    """The first `limit` pairs in the order of the hash that the rules keep; None where they keep fewer.
+def draw(language: str, pairs: Sequence[Pair], rules: FilteredPairs | None, limit: int) -> PairSample | None:
+    """First `limit` of `pairs`, in the order of the hash for `language`, that `rules` keep; None where they keep fewer.
 
-    Of equal pairs the first in that order is kept. Holds the candidates alone, whatever `pairs` is.
+    Of equal pairs the first in that order is kept. Only the candidates are held in memory.
     """
     total, blocks = len(pairs), blocks_of(pairs)
     count = min(total, math.ceil(SPARE * limit) + 64) if rules is not None else limit
     while True:
         order = first_in_blocks(language, blocks, count) if blocks else first(language, total, count)
-        found = _chosen(pairs, rules, order, limit)
+        found = _choose(pairs, rules, order, limit)
         if len(found.numbers) == limit:
             return found
         if count == total:
@@ -109,7 +112,7 @@ def draw(language: str, pairs: Sequence[Pair], rules: Kept | None, limit: int) -
 
 
 def first(language: str, total: int, count: int) -> np.ndarray:
-    """The `count` numbers below `total` that come first in the order of a language, in that order. [count] int64"""
+    """First `count` of the numbers below `total` in the order of `language`, in that order, [count] int64."""
     count = min(count, total)
     key = _key(language)
     bound = np.uint64(min(2**64 - 1, int(2**64 * min(1.0, (count + 8 * math.sqrt(count) + 64) / total))))
@@ -121,15 +124,16 @@ def first(language: str, total: int, count: int) -> np.ndarray:
         numbers.append(block[low])
         hashes.append(mixed[low])
     order = np.argsort(np.concatenate(hashes), kind="stable")[:count]
-    if len(order) < count:  # eight standard deviations away: never, but for the sake of truth
+    if len(order) < count:  # eight standard deviations away: it never happens, but it must not go unnoticed
         raise AssertionError("the hash of pair numbers is not even")
     return np.concatenate(numbers)[order].astype(np.int64)
 
 
 def first_in_blocks(language: str, blocks: Sequence[int], count: int) -> np.ndarray:
-    """As `first`, where items come in blocks that are read as a whole: from as few as give so many. [count] int64
+    """As `first`, for items in `blocks` that are read as a whole: from as few blocks as give `count` items, [count]
+    int64.
 
-    `blocks`: items of each block, in the order of the text.
+    `blocks` has the number of items of each block, in the order of the text.
     """
     ends, key, left = np.cumsum(blocks), _key(language), count
     chosen = [np.empty(0, dtype=np.int64)]
@@ -144,7 +148,7 @@ def first_in_blocks(language: str, blocks: Sequence[int], count: int) -> np.ndar
 
 
 def _order_of_blocks(language: str, count: int) -> list[np.ndarray]:
-    """The blocks in the order in which they are read; those of one array count as one."""
+    """Blocks in the order in which they are read; those of one array count as one."""
     order = np.argsort(_mix(np.arange(count, dtype=np.uint64) ^ _key(f"blocks of {language}")), kind="stable")
     eighth = order * TOGETHER // count
     first = np.zeros(count, dtype=bool)
@@ -153,7 +157,7 @@ def _order_of_blocks(language: str, count: int) -> list[np.ndarray]:
 
 
 def _count_blocks(blocks: Sequence[int], numbers: np.ndarray) -> int:
-    """How many of the blocks have one of the numbers."""
+    """Number of blocks with at least one of the numbers."""
     return len(np.unique(np.searchsorted(np.cumsum(blocks), numbers, side="right")))
 
 
@@ -169,7 +173,7 @@ def _mix(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
-def _chosen(pairs: Sequence[Pair], rules: Kept | None, order: np.ndarray, limit: int) -> Drawn:
+def _choose(pairs: Sequence[Pair], rules: FilteredPairs | None, order: np.ndarray, limit: int) -> PairSample:
     """At most `limit` of the candidates `order` (in the order of the hash)."""
     reading = np.argsort(order, kind="stable")  # candidates in the order of the text
     packed: list[bytes] = [b""] * len(order)
@@ -186,11 +190,14 @@ def _chosen(pairs: Sequence[Pair], rules: Kept | None, order: np.ndarray, limit:
     ranks.sort(key=order.__getitem__)
     given = [own for rank in ranks if (own := links[rank]) is not None]
     linked = given if given and len(given) == len(ranks) else None
-    return Drawn(order[ranks], [packed[rank] for rank in ranks], linked, len(ranks) + dropped.total(), dropped)
+    return PairSample(order[ranks], [packed[rank] for rank in ranks], linked, len(ranks) + dropped.total(), dropped)
 
 
 def _walk(packed: Sequence[bytes], reasons: dict[int, str], once: bool, limit: int) -> tuple[list[int], Counter[str]]:
-    """The ranks that are kept until there are `limit`, and why others were not. `once`: equal pairs are kept once."""
+    """Ranks that are kept, until there are `limit`, and the reasons why others are not.
+
+    `once`: of equal pairs only one.
+    """
     ranks: list[int] = []
     dropped: Counter[str] = Counter()
     seen: set[bytes] = set()
@@ -207,7 +214,7 @@ def _walk(packed: Sequence[bytes], reasons: dict[int, str], once: bool, limit: i
 
 
 def pack(pair: Pair) -> bytes:
-    """The words of both sides, which have no white space in them, in one string of bytes."""
+    """Words of both sides of `pair`, which have no white space in them, as one string of bytes."""
     return "\n".join((" ".join(pair.source), " ".join(pair.target))).encode("utf-8", "surrogatepass")
 
 
@@ -220,7 +227,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split(" ")) if text else ()
 
 
-def _pieces(drawn: Drawn) -> Iterator[Arrays]:
+def _pieces(drawn: PairSample) -> Iterator[Arrays]:
     yield {"numbers": drawn.numbers, "offsets": np.zeros(1, dtype=np.int64)}
     if drawn.links is not None:
         yield {"link_offsets": np.zeros(1, dtype=np.int64)}
@@ -238,26 +245,26 @@ def _pieces(drawn: Drawn) -> Iterator[Arrays]:
             links_base = int(stops[-1])
 
 
-class Stored(ByNumber[Pair]):
+class StoredPairs(ByNumber[Pair]):
     """Pairs of a sample, mapped from the store."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._arrays = shelf.arrays
-        self.facts: dict[str, Any] = dict(shelf.facts)
+    def __init__(self, stored: StoredArrays) -> None:
+        self._arrays = stored.arrays
+        self.facts: dict[str, Any] = dict(stored.facts)
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Reason → pairs that were dropped while the sample was chosen."""
+        """Number of pairs dropped while the sample was chosen, by reason."""
         return dict(self.facts["dropped"])
 
     @property
     def available(self) -> int:
-        """The pairs from which they were chosen."""
+        """Number of pairs that the sample was chosen from."""
         return int(self.facts["available"])
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """[n] which pairs of the text they are, ascending from 0."""
+        """Numbers [n] of the pairs in the text, ascending from 0."""
         return self._arrays["numbers"]
 
     def __len__(self) -> int:

@@ -1,1 +1,1 @@
-"""What an encoder is fine-tuned on and scored by: tagging, classification, retrieval."""
+"""Tasks that an encoder is fine-tuned on and scored by: tagging, classification, retrieval."""

@@ -1,10 +1,10 @@
-"""What a task is to the evaluator, and the one fine-tuning loop of the tasks that have one.
+"""Protocol of a task for the evaluator, and the one fine-tuning loop.
 
     tagging.py         a label per word: part-of-speech tags (accuracy), entities (span F1)
     classification.py  a label per sentence or pair of sentences (accuracy)
     retrieval.py       the translation among all sentences, without fine-tuning (accuracy both ways)
 
-A task is trained on the source language and evaluated on languages it has seen no label of (zero-shot).
+A task is trained on the source language and evaluated on languages without any labels in training (zero-shot).
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from torch import Tensor, nn
 
 from realign.corpora.base import Split
 from realign.encoder.encoder import Answers, States
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.encoder.used_rows import narrow
 from realign.score import Advance, SourceScore, Tally
-from realign.training.optimizer import Descent, LossGuard, autocast, rate, seeded
+from realign.training.optimizer import Descent, LossGuard, autocast, fork_random_state, rate
 from realign.training.settings import FineTuning as FineTuning
 
 EVALUATION_BATCH = 128  # sentences
 DROPOUT_STREAM = 4  # of chance; 2 is the order of the sentences
 
 
-class Task(Protocol):
-    """Stateless but for what it has encoded: equal arguments give equal answers."""
+class TransferTask(Protocol):
+    """A task without state except the text it has encoded: equal arguments give equal answers."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """Everything of the task that can change a score, as JSON values: part of every signature."""
+        """Facts about the task that can change a score, as JSON values: part of every signature."""
         ...
 
     @property
     def answers(self) -> Answers | None:
-        """What a trained head says; None where the task has none."""
+        """Labels of a trained head, and the states it reads; None where the task has no head."""
         ...
 
     def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner | None:
-        """Fine-tuning of `model` on the source, to be taken step by step; None where the task has none."""
+        """Fine-tuning of `model` on the source in `steps` steps, one by one; None where the task has none."""
         ...
 
     def finetune(self, model: nn.Module, steps: int, seed: int) -> nn.Module | None:
-        """Take all steps of `tuner`, which train `model` in place; returns the new head."""
+        """Train `model` in place, for all `steps` of `tuner`, and return the new head; None where the task has none."""
         ...
 
     def evaluate(
@@ -59,28 +59,28 @@ class Task(Protocol):
         limit: int = 0,
         advance: Advance | None = None,
     ) -> dict[str, Tally]:
-        """The outcome of each of the first `limit` sentences (0: all) of every language.
+        """Tally of each of `languages` over the first `limit` sentences (0: all) of `split`.
 
-        All languages go through the model in one stream, shortest sentences first: hardly any padding.
+        All languages go through the model in one stream, shortest sentences first, so there is hardly any padding.
         """
         ...
 
     def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
-        """What fine-tuning reached on the first `limit` development sentences (0: all) of the source.
+        """Score on the first `limit` development sentences (0: all) of the source.
 
-        None where the task is not fine-tuned. InputError where the source has no development data that can be used.
+        None where the task is not fine-tuned. InputError: the source has no usable development data.
         """
         ...
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What a head is trained on: m answers are read off a batch of n sentences of t sub-words.
+class TrainingSet:
+    """Training data of a head: m answers are read from a batch of n sentences with t sub-words.
 
-    `word` stays on the CPU: what it selects is then known without waiting for the device.
+    `word` stays on the CPU: the selection is then known without waiting for the device.
     """
 
-    table: Table
+    table: RaggedTable
     outputs: int  # number of labels
     wanted: Callable[[Tensor], Tensor]  # word [n, t] → [n, t] true at the tokens that answers are read off
     read: Callable[[Tensor, Tensor], Tensor]  # states [n, t, d], word [n, t] → [m, d]
@@ -88,7 +88,7 @@ class Lessons:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingBatch:
     """One batch of sentences, [n, t] each but `gold`; all on the CPU."""
 
     ids: Tensor
@@ -99,78 +99,83 @@ class Lesson:
 
 
 class Tuner:
-    """Fine-tuning one step at a time, so that another training can take turns with it. `head` starts at zero."""
+    """Fine-tuning one step at a time, so that another training can alternate with it. `head` starts at zero."""
 
-    def __init__(self, model: nn.Module, lessons: Lessons, how: FineTuning, steps: int, seed: int) -> None:
+    def __init__(
+        self, model: nn.Module, training_set: TrainingSet, settings: FineTuning, steps: int, seed: int
+    ) -> None:
         """`steps` in all: the learning rate falls to zero at the last."""
         device = next(model.parameters()).device
-        self.head = _linear(int(model.config.hidden_size), lessons.outputs).to(device)  # type: ignore
-        self._model, self._lessons, self.how, self._device = model, lessons, how, device
+        self.head = _linear(int(model.config.hidden_size), training_set.outputs).to(device)  # type: ignore
+        self._model, self._training_set, self.settings, self._device = model, training_set, settings, device
         self.seed, self._step = seed, 0
-        self._steps, self._peak = steps, max(1, round(how.warmup * steps))
+        self._steps, self._peak = steps, max(1, round(settings.warmup * steps))
         self._descent: Descent | None = None
         self._states: States | None = None
         self._widen: Callable[[], None] = lambda: None
-        self._batches = lessons.table.batches_by_length(how.batch, steps, np.random.default_rng([seed, 2]))
+        self._batches = training_set.table.batches_by_length(settings.batch, steps, np.random.default_rng([seed, 2]))
 
     def prepare(self) -> None:
-        """Set up the optimizer, which the first step does otherwise."""
-        self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.how.lr)
+        """Set up the optimizer now; otherwise the first step does it."""
+        self._descent = Descent(list(self._model.parameters()), list(self.head.parameters()), self.settings.lr)
         self._states = States(self._model)
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
-        """Known once it is set up."""
+        """Optimizer, available once it is set up."""
         assert self._descent is not None
         return self._descent.optimizer
 
     def skip(self, steps: int) -> None:
-        """Go on as after so many steps, from the first."""
+        """Continue as after `steps` steps, counted from the first."""
         for _ in range(steps):
             next(self._batches)
         self._step = steps
 
     def begin(self) -> None:
-        """Before the first step, where only this trains the model until `finish`: steps are faster then."""
+        """Speed up the steps from here to `finish`; only for a model that nothing else trains in between."""
         self._widen = narrow(self._model, [self.vocabulary])
 
     @property
     def vocabulary(self) -> np.ndarray:
-        """The sub-words of the text it learns from."""
-        return self._lessons.table.vocabulary
+        """Sub-words of the training text."""
+        return self._training_set.table.vocabulary
 
     def finish(self) -> None:
-        """After the last step: leave a plain encoder."""
+        """Restore a plain encoder after the last step."""
         if self._descent:
             self._descent.finish()
         self._widen()
 
-    def lesson(self) -> Lesson:
-        """The next batch; `step` takes it by itself."""
+    def next_batch(self) -> TrainingBatch:
+        """Next training batch; `step` takes it by itself."""
         rows = next(self._batches)
-        ids, mask, word = self._lessons.table.take(rows)
-        return Lesson(ids, mask, word, self._lessons.wanted(word), self._lessons.gold(rows, word))
+        ids, mask, word = self._training_set.table.take(rows)
+        return TrainingBatch(ids, mask, word, self._training_set.wanted(word), self._training_set.gold(rows, word))
 
-    def loss(self, states: Tensor, lesson: Lesson) -> Tensor:
-        """Cross-entropy of token states [n, t, d]; a scalar."""
-        answers = self.head(self._lessons.read(states, lesson.word))
-        return nn.functional.cross_entropy(answers.float(), lesson.gold.to(self._device))
+    def loss(self, states: Tensor, batch: TrainingBatch) -> Tensor:
+        """Cross-entropy of the answers read from `states` [n, t, d] for `batch`; a scalar."""
+        answers = self.head(self._training_set.read(states, batch.word))
+        return nn.functional.cross_entropy(answers.float(), batch.gold.to(self._device))
 
     def share(self, step: int) -> float:
-        """The learning rate of a step as a share of the highest."""
+        """Learning rate of `step` as a share of the highest."""
         return rate("linear", step, self._steps, self._peak)
 
     def step(self) -> Tensor:
-        """Take one step; returns the loss before it, a scalar."""
+        """Take one step, and return the loss before it, a scalar."""
         if self._descent is None:
             self.prepare()
         assert self._descent is not None
         assert self._states is not None
-        lesson = self.lesson()
+        batch = self.next_batch()
         # a model with dropout must give the same score each time
-        with seeded(self._device, self.seed, DROPOUT_STREAM, self._step), autocast(self._device, self.how.precision):
-            states = self._states(lesson.ids, lesson.mask, wanted=lesson.wanted)
-            loss = self.loss(states, lesson)
+        with (
+            fork_random_state(self._device, self.seed, DROPOUT_STREAM, self._step),
+            autocast(self._device, self.settings.precision),
+        ):
+            states = self._states(batch.ids, batch.mask, wanted=batch.wanted)
+            loss = self.loss(states, batch)
         loss.backward()
         self._descent.step(self.share(self._step))
         self._step += 1
@@ -184,10 +189,10 @@ def train(
     before: Callable[[int], None] | None = None,
     enough: Callable[[int], bool] | None = None,
 ) -> nn.Linear:
-    """Take all steps; returns the trained head. RunError where the loss diverged.
+    """Take all `steps` of `tuner`, and return the trained head. RunError: the loss diverged.
 
-    before: called with the number of each step ahead of it, and may change the model as well
-    enough: called after each step; True ends the training
+    `before` is called with the number of each step ahead of it, and may change the model as well; `enough` is called
+    after each step, and True ends the training.
     """
     model.train()
     guard = LossGuard("fine-tuning")
@@ -206,14 +211,14 @@ def train(
 
 def states_of(
     model: nn.Module,
-    table: Table,
+    table: RaggedTable,
     wanted: Callable[[Tensor], Tensor],
     layer: int = -1,
     advance: Advance | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Every sentence once, in batches of similar length: rows [n], word [n, t] and token states [n, t, d].
+    """Every sentence of `table` once, in batches of similar length: rows [n], word [n, t] and token states [n, t, d].
 
-    States are right where `wanted` is true (word [n, t] → [n, t]). To be walked through in `torch.inference_mode()`.
+    States are right where `wanted` is true (word [n, t] → [n, t]). To be used inside `torch.inference_mode()`.
     """
     states, done = States(model.eval()), 0
     for rows in table.chunks(EVALUATION_BATCH):
@@ -227,7 +232,10 @@ def states_of(
 
 
 def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:
-    """(correct, total) of every sentence, language after language → the tally of each; `sizes` in the same order."""
+    """Tally of each language, from the (correct, total) `counts` of all sentences, language after language.
+
+    `sizes` has the number of sentences of each language, in the same order.
+    """
     tallies, start = {}, 0
     for code, size in sizes.items():
         tallies[code] = tally_of(counts[start : start + size])
@@ -236,7 +244,7 @@ def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> 
 
 
 def tally_of(counts: Sequence[tuple[int, int]]) -> Tally:
-    """(correct, total) of every sentence as a tally."""
+    """Tally of the (correct, total) `counts` of sentences."""
     return Tally(tuple(hit for hit, _ in counts), tuple(whole for _, whole in counts))
 
 

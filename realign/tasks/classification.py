@@ -1,4 +1,4 @@
-"""Classification: a label for a sentence or a pair of sentences, read off the first token or the mean; accuracy."""
+"""Classification: a label for a sentence or a pair of sentences, from the first token or the mean; accuracy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from realign.corpora.base import Classified, Examples, Split
 from realign.encoder.encoder import Answers, Encoder
 from realign.encoder.pooling import sentence_vectors
-from realign.encoder.ragged import Table, first_subwords
+from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.score import Advance, SourceScore, Tally
-from realign.tasks.base import EVALUATION_BATCH, FineTuning, Lessons, Tuner, by_language, states_of, train
+from realign.tasks.base import EVALUATION_BATCH, FineTuning, TrainingSet, Tuner, by_language, states_of, train
 from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 
@@ -26,10 +26,10 @@ log = logging.getLogger("realingo.task")
 
 
 @dataclass(frozen=True)
-class Labelled:
+class EncodedExamples:
     """Encoded examples and their labels, language after language."""
 
-    table: Table
+    table: RaggedTable
     gold: tuple[str, ...]
     sizes: Mapping[str, int]
 
@@ -37,30 +37,30 @@ class Labelled:
 class Classification:
     """One label per example. The labels are those of the source's training examples; others are never right.
 
-    What lies beyond the longest length is not read (of a pair the longer sentence is cut first); a log line tells the
-    share of words lost at evaluation.
+    Text beyond the longest length is not read (of a pair the longer sentence is cut first); a log line gives the share
+    of words lost at evaluation.
     """
 
     def __init__(
-        self, encoder: Encoder, examples: Examples, source: str, how: FineTuning, pooling: Pooling = "first"
+        self, encoder: Encoder, examples: Examples, source: str, settings: FineTuning, pooling: Pooling = "first"
     ) -> None:
-        self._encoder, self._examples, self._how, self._pooling = encoder, examples, how, pooling
+        self._encoder, self._examples, self._settings, self._pooling = encoder, examples, settings, pooling
         self._source = source
-        self._known: dict[tuple[tuple[str, ...], Split, int], Labelled] = {}
-        taught = examples.examples(source, "train")
-        self.labels = tuple(sorted({example.label for example in taught}))
+        self._known: dict[tuple[tuple[str, ...], Split, int], EncodedExamples] = {}
+        training = examples.examples(source, "train")
+        self.labels = tuple(sorted({example.label for example in training}))
         check_several(self.labels, source)
         number = {label: number for number, label in enumerate(self.labels)}
-        gold = torch.tensor([number[example.label] for example in taught])
+        gold = torch.tensor([number[example.label] for example in training])
 
         def answers(rows: np.ndarray, _: Tensor) -> Tensor:
             return gold[torch.as_tensor(rows)]
 
-        table = self._encode(taught)
-        if lost := share_truncated(table, taught):
+        table = self._encode(training)
+        if lost := share_truncated(table, training):
             message = "%.1f %% of the training words of %s are not read: cut off or without a sub-word"
             log.warning(message, 100 * lost, source)
-        self._lessons = Lessons(table, len(self.labels), self._first_tokens, self._read, answers)
+        self._training_set = TrainingSet(table, len(self.labels), self._first_tokens, self._read, answers)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ class Classification:
             "examples": self._examples.signature,
             "source": self._source,
             "pooling": self._pooling,
-            "fine-tuning": asdict(self._how),
+            "fine-tuning": asdict(self._settings),
         }
 
     @property
@@ -77,7 +77,7 @@ class Classification:
         return Answers(self.labels, self._pooling)
 
     def tuner(self, model: nn.Module, steps: int, seed: int) -> Tuner:
-        return Tuner(model, self._lessons, self._how, steps, seed)
+        return Tuner(model, self._training_set, self._settings, steps, seed)
 
     def finetune(self, model: nn.Module, steps: int, seed: int) -> nn.Linear:
         return train(model, self.tuner(model, steps, seed), steps)
@@ -93,7 +93,7 @@ class Classification:
         advance: Advance | None = None,
     ) -> dict[str, Tally]:
         assert head is not None
-        known = self._encoded(tuple(languages), split, limit)
+        known = self._encode_split(tuple(languages), split, limit)
         guess = torch.empty(len(known.gold), dtype=torch.long)
         for rows, word, states in states_of(model, known.table, self._first_tokens, advance=advance):
             guess[rows] = head(self._read(states, word)).argmax(1).cpu()
@@ -101,7 +101,7 @@ class Classification:
         return by_language([(int(hit), 1) for hit in right], known.sizes)
 
     def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
-        gold = self._encoded((self._source,), "dev", limit).gold
+        gold = self._encode_split((self._source,), "dev", limit).gold
         if not gold:
             return None
         value = self.evaluate(model, head, [self._source], "dev", limit)[self._source].value
@@ -113,7 +113,7 @@ class Classification:
     def _read(self, states: Tensor, word: Tensor) -> Tensor:
         return states[:, 0] if self._pooling == "first" else sentence_vectors(states, word.to(states.device))
 
-    def _encoded(self, languages: tuple[str, ...], split: Split, limit: int) -> Labelled:
+    def _encode_split(self, languages: tuple[str, ...], split: Split, limit: int) -> EncodedExamples:
         """The first `limit` examples (0: all) of every language, encoded once."""
         if (languages, split, limit) not in self._known:
             chosen = {code: self._examples.examples(code, split)[: limit or None] for code in languages}
@@ -122,29 +122,33 @@ class Classification:
             every = [example for some in chosen.values() for example in some]
             table = self._encode(every)
             sizes = {code: len(some) for code, some in chosen.items()}
-            self._known[languages, split, limit] = Labelled(table, tuple(example.label for example in every), sizes)
+            self._known[languages, split, limit] = EncodedExamples(
+                table, tuple(example.label for example in every), sizes
+            )
             if lost := share_truncated(table, every):
-                length = self._how.max_length
-                log.warning("%.1f %% of the %s words lie beyond %d sub-words: not read", 100 * lost, split, length)
+                length = self._settings.max_length
+                log.warning(
+                    "%.1f %% of the %s words are beyond %d sub-words and are not read", 100 * lost, split, length
+                )
         return self._known[languages, split, limit]
 
-    def _encode(self, examples: Sequence[Classified]) -> Table:
+    def _encode(self, examples: Sequence[Classified]) -> RaggedTable:
         """InputError where some are pairs and some are not."""
         seconds = [example.second for example in examples if example.second is not None]
         if len(seconds) not in (0, len(examples)):
             raise InputError("some examples are pairs of sentences and some are not", "give all of them two, or none")
         firsts = [example.first for example in examples]
-        return self._encoder.encode(firsts, self._how.max_length, seconds or None)
+        return self._encoder.encode(firsts, self._settings.max_length, seconds or None)
 
 
 def check_several(labels: Sequence[str], source: str) -> None:
-    """InputError where there is nothing to tell apart. `source`: the language that has them."""
+    """InputError if all `labels` are the same. `source`: the language that has them."""
     if len(labels) < 2:
         raise InputError(f"all training examples of {source} have one label", "a task needs at least two")
 
 
-def share_truncated(table: Table, examples: Sequence[Classified]) -> float:
-    """The share of words of which no sub-word is in the table."""
+def share_truncated(table: RaggedTable, examples: Sequence[Classified]) -> float:
+    """Share of the words of `examples` without any sub-word in `table`."""
     words = sum(len(example.first) + len(example.second or ()) for example in examples)
     seen = sum(int(first_subwords(table.take(rows)[2]).sum()) for rows in table.chunks(EVALUATION_BATCH))
     return 1 - seen / max(1, words)

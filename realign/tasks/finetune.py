@@ -1,7 +1,7 @@
-"""Fine-tuning that is looked at on its way, and may end there.
+"""Fine-tuning with looks on the way, which may end it early.
 
-Patience looks at the source's development split, and ends the training where that has seen no gain for a while: what is
-scored afterwards stays unseen. A `Look` is at the scores themselves, to give a poor candidate up.
+Patience looks at the source's development split, and ends the training after several looks without a gain; the text
+that is scored afterwards stays unseen. A `Look` is at the scores themselves, to give up a poor candidate.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from realign.score import Advance, Fidelity
-from realign.tasks.base import Task, train
+from realign.tasks.base import TransferTask, train
 
 LOOKS = 10  # of patience, over all steps
 
@@ -20,34 +20,35 @@ Watch = Callable[[nn.Module, nn.Module], Enough]  # of a model and its head
 
 
 def finetune(
-    task: Task,
+    task: TransferTask,
     model: nn.Module,
     fidelity: Fidelity,
     seed: int,
     watch: Watch | None = None,
     advance: Advance | None = None,
 ) -> nn.Module | None:
-    """Take the steps of `fidelity`, fewer if `patience` looks in a row were no better than the best; the head.
+    """Fine-tune `model` for the steps of `fidelity`, or fewer if `patience` looks in a row bring no gain; return the
+    head.
 
-    `watch` is given model and head, and what it answers is asked after each step as well. The learning rate follows all
-    steps, so ending early leaves out its lowest part.
+    `watch` gets model and head, and the function it returns is asked after each step as well. The learning rate follows
+    all steps, so an early end leaves out its lowest part.
     """
     tuner = task.tuner(model, fidelity.steps, seed) if fidelity.patience or watch or advance else None
     if tuner is None:
         return task.finetune(model, fidelity.steps, seed)
-    asked = [*heard(advance, fidelity.steps), *([watch(model, tuner.head)] if watch else [])]
+    asked = [*report_steps(advance, fidelity.steps), *([watch(model, tuner.head)] if watch else [])]
     if fidelity.patience:
         asked.append(patience(task, model, tuner.head, fidelity))
     return train(model, tuner, fidelity.steps, enough=any_of(asked))
 
 
 def any_of(asked: Sequence[Enough]) -> Enough | None:
-    """Enough is where one of these says so, asked one after the other."""
+    """Function that is True if one of `asked` is, asked in order; None without any."""
     return (lambda step: any(ask(step) for ask in asked)) if asked else None
 
 
-def heard(advance: Advance | None, steps: int) -> list[Enough]:
-    """A listener that passes each step on and never ends the training; none without `advance`."""
+def report_steps(advance: Advance | None, steps: int) -> list[Enough]:
+    """Function that passes each of `steps` to `advance` and never ends the training; no function without `advance`."""
     if advance is None:
         return []
 
@@ -58,8 +59,8 @@ def heard(advance: Advance | None, steps: int) -> list[Enough]:
     return [tell]
 
 
-def patience(task: Task, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
-    """Enough is where `fidelity.patience` looks in a row were no better than the best before them."""
+def patience(task: TransferTask, model: nn.Module, head: nn.Module, fidelity: Fidelity) -> Enough:
+    """Function that is True after `fidelity.patience` looks in a row that were no better than the best before them."""
     source = str(task.facts["source"])
     best, waited = -1.0, 0
     every = max(1, fidelity.steps // LOOKS)

@@ -1,4 +1,4 @@
-"""Realignment and fine-tuning of one encoder in turns (order "during"): a training that can be stopped and go on."""
+"""Realignment and fine-tuning of one encoder in turns (order "during"): a training that can stop and continue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from realign.encoder.used_rows import narrow
-from realign.tasks.base import Task, Tuner
+from realign.tasks.base import TransferTask, Tuner
 from realign.tasks.finetune import Enough
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.optimizer import LossGuard
@@ -19,17 +19,17 @@ from realign.training.settings import Realignment
 def training_of(
     model: nn.Module,
     pairs: Mapping[str, EncodedPairs],
-    how: Realignment,
+    settings: Realignment,
     realignment_steps: int,
     seed: int,
-    task: Task | None,
+    task: TransferTask | None,
     steps: int,
 ) -> Realigner | InTurns:
-    """A realignment that is taken step by step: with a `task` in turns with its fine-tuning of so many `steps`."""
+    """Realignment of `model` step by step; with a `task` in turns with its fine-tuning of `steps` steps."""
     tuner = task.tuner(model, steps, seed) if task is not None else None
     if tuner is None:
-        return Realigner(model, pairs, how, realignment_steps, seed)
-    return InTurns(model, pairs, how, realignment_steps, tuner, steps, seed)
+        return Realigner(model, pairs, settings, realignment_steps, seed)
+    return InTurns(model, pairs, settings, realignment_steps, tuner, steps, seed)
 
 
 class InTurns:
@@ -43,7 +43,7 @@ class InTurns:
         self,
         model: nn.Module,
         pairs: Mapping[str, EncodedPairs],
-        how: Realignment,
+        settings: Realignment,
         realignment_steps: int,
         tuner: Tuner,
         steps: int,
@@ -53,7 +53,7 @@ class InTurns:
         self.model, self.head, self.steps = model, tuner.head, steps
         self.position = 0  # steps of fine-tuning taken; those of realignment follow from it
         self._widen = narrow(model, [tuner.vocabulary, *vocabularies(pairs)])
-        self.realigner = Realigner(model, pairs, how, realignment_steps, seed)
+        self.realigner = Realigner(model, pairs, settings, realignment_steps, seed)
         self._tuner, self._follow = tuner, self.realigner.beside(steps)
         tuner.prepare()
         self._guard = LossGuard("fine-tuning")
@@ -66,7 +66,7 @@ class InTurns:
 
     @property
     def loss(self) -> float:
-        """Mean of the losses of realignment looked at last."""
+        """Mean of the realignment losses at the last look."""
         return self.realigner.loss
 
     @property
@@ -93,25 +93,27 @@ class InTurns:
         self.position += 1
 
     def resume(self, position: int, micro: int) -> None:
-        """Go on as after `position` steps; the weights and moments of then are put in by the caller."""
+        """Continue as after `position` steps, with passes of at most `micro` sentences; the caller restores weights and
+        moments.
+        """
         self.position = position
         self.realigner.resume(position * self.realigner.steps // self.steps, micro)
         self._tuner.skip(position)
 
     def look(self) -> None:
-        """RunError where a loss since the last look was not a number."""
+        """Check the losses since the last look. RunError: one was not a number."""
         self._guard.look()
         self.realigner.look()
 
     def finish(self) -> None:
-        """After the last step: look at the last losses, leave a plain encoder."""
+        """Check the last losses and restore a plain encoder, after the last step."""
         self._guard.look()
         self._tuner.finish()
         self.realigner.finish()
         self._widen()
 
     def complete(self, enough: Enough | None = None) -> nn.Module:
-        """Take all steps, or until `enough` says so after one; returns the trained head."""
+        """Take all steps, or stop after a step for which `enough` is True; return the trained head."""
         while self.position < self.steps:
             self.step()
             if enough and enough(self.position - 1):

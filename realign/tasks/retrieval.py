@@ -25,7 +25,7 @@ Text = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Bitext:
+class EncodedBitext:
     """Every different sentence encoded once: texts that languages share (the source's) are read only once."""
 
     windows: Windows
@@ -42,7 +42,7 @@ class Retrieval:
         if not -depth - 1 <= layer <= depth:
             raise InputError(f"there is no layer {layer}: the encoder has {depth}", f"take one from 0 to {depth}")
         self._encoder, self._parallel, self._layer, self._length = encoder, parallel, layer, max_length
-        self._known: dict[tuple[tuple[str, ...], Split, int], Bitext] = {}
+        self._known: dict[tuple[tuple[str, ...], Split, int], EncodedBitext] = {}
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -76,7 +76,10 @@ class Retrieval:
         limit: int = 0,
         advance: Advance | None = None,
     ) -> dict[str, Tally]:
-        """Two questions a sentence: its translation, and whose translation it is. A text that occurs twice is one."""
+        """Tally of each of `languages`: for each sentence, find its translation, and find the sentence it translates.
+
+        The first `limit` pairs (0: all) of `split`. Equal texts are one.
+        """
         bitext = self._bitext(tuple(languages), split, limit)
         unit = nn.functional.normalize(self._means(model, bitext.windows, advance), dim=1)
         counts: list[tuple[int, int]] = []
@@ -86,7 +89,7 @@ class Retrieval:
             counts += [(right, 2) for right in (forth.int() + back.int()).tolist()]
         return by_language(counts, {code: len(source) for code, (source, _) in bitext.sides.items()})
 
-    def _bitext(self, languages: tuple[str, ...], split: Split, limit: int) -> Bitext:
+    def _bitext(self, languages: tuple[str, ...], split: Split, limit: int) -> EncodedBitext:
         """The first `limit` pairs (0: all) of every language, encoded once."""
         if (languages, split, limit) not in self._known:
             number: dict[Text, int] = {}
@@ -96,11 +99,13 @@ class Retrieval:
                 both = ([pair.source for pair in pairs], [pair.target for pair in pairs])
                 mine, theirs = (torch.tensor([number.setdefault(x, len(number)) for x in side]) for side in both)
                 sides[code] = mine, theirs
-            self._known[languages, split, limit] = Bitext(windows(self._encoder, list(number), self._length), sides)
+            self._known[languages, split, limit] = EncodedBitext(
+                windows(self._encoder, list(number), self._length), sides
+            )
         return self._known[languages, split, limit]
 
     def _means(self, model: nn.Module, cut: Windows, advance: Advance | None) -> Tensor:
-        """[sentences, d] on the CPU: mean states over all sub-words of a sentence, whatever windows they are in."""
+        """Mean states [sentences, d] on the CPU over all sub-words of a sentence, whatever windows they are in."""
         sums = torch.zeros(int(cut.owner.max()) + 1, self._encoder.width)
         count = torch.zeros(len(sums))
         for rows, word, states in states_of(model, cut.table, lambda word: word >= 0, self._layer, advance):

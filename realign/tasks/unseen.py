@@ -1,4 +1,6 @@
-"""Labels of an evaluated split that training never saw: no model can say them, so they are told or refused."""
+"""Labels of an evaluated split that do not occur in training: no model can predict them, so they are reported or
+refused.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +14,25 @@ log = logging.getLogger("realingo.task")
 ONE_SCHEME = "write labels the same way in every file"
 
 
-def check_labels(language: str, split: str, labels: Iterable[str], taught: Collection[str]) -> None:
-    """Warn of labels that are not among the `taught` ones, with how often they occur.
+def check_labels(language: str, split: str, labels: Iterable[str], known_labels: Collection[str]) -> None:
+    """Warn of `labels` that are not among the `known_labels`, with their counts.
 
-    InputError where one differs from a taught label by case alone, or where not one label is known.
+    InputError: one differs from a known label by case alone, or none of them is known.
     """
     counts = Counter(labels)
-    unseen = {label: counts[label] for label in sorted(counts) if label not in taught}
+    unseen = {label: counts[label] for label in sorted(counts) if label not in known_labels}
     where = f"the {split} data of {language}"
-    cases = {label.casefold(): label for label in taught}
+    cases = {label.casefold(): label for label in known_labels}
     for label in unseen:
         if label.casefold() in cases:
             message = f"{where} has the label '{label}', training has '{cases[label.casefold()]}'"
             raise InputError(message, ONE_SCHEME)
     if unseen and len(unseen) == len(counts):
-        message = f"{where} has the labels {_some(unseen)}, training has {_some(taught)}: none is the same"
+        message = f"{where} has the labels {_some(unseen)}, training has {_some(known_labels)}: none is the same"
         raise InputError(message, f"{ONE_SCHEME}: names or numbers, not both")
     if unseen:
-        told = ", ".join(f"'{label}' {number} times" for label, number in unseen.items())
-        log.warning("%s has labels that training never saw, which are never right: %s", where, told)
+        counts_text = ", ".join(f"'{label}' {number} times" for label, number in unseen.items())
+        log.warning("%s has labels that training never saw, which are never right: %s", where, counts_text)
 
 
 def _some(labels: Iterable[str]) -> str:

@@ -1,7 +1,4 @@
-"""Which weights a realignment trains.
-
-Low-rank adaptation of an encoder (Hu et al. 2022).
-"""
+"""Choice of the weights that a realignment trains, and low-rank adaptation of an encoder (Hu et al. 2022)."""
 
 from __future__ import annotations
 
@@ -17,11 +14,12 @@ from realign.training.settings import Freeze, LoRA
 from selector.errors import InputError
 
 
-def trained(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
-    """The parameters that stay free under `freeze` (AlignFreeze, arXiv 2502.12959).
+def trainable_parameters(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
+    """Parameters of `model` that are trained under `freeze` (AlignFreeze, arXiv 2502.12959).
 
-    "lower" and "upper" freeze half of the blocks (the middle one of an odd number is upper); what comes before them in
-    the model, the embeddings, is lower, what comes after them upper. A list freezes the blocks of those numbers alone.
+    "lower" and "upper" freeze half of the blocks (the middle one of an odd number is upper); what comes before the
+    blocks in the model, the embeddings, is lower, what comes after them is upper. A list freezes the blocks with these
+    numbers alone. InputError: there is no such block.
     """
     if freeze == "none":
         return list(model.parameters())
@@ -39,7 +37,7 @@ def trained(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]:
 
 @contextmanager
 def without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """No gradients for `parameters` inside; afterwards all of them want gradients again."""
+    """Context in which `parameters` get no gradients; afterwards all of them do."""
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:
@@ -49,24 +47,27 @@ def without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def adapt(model: nn.Module, how: LoRA, seed: int) -> Any:
-    """Put low-rank updates beside every linear layer of `model`, in place; only they want gradients then.
+def adapt(model: nn.Module, settings: LoRA, seed: int) -> Any:
+    """Add low-rank updates to every linear layer of `model`, in place; only they get gradients then.
 
-    Returns what `merge` takes. They start at zero (B = 0), A is drawn from `seed`. InputError without peft.
+    Returns the argument for `merge`. The updates start at zero (B = 0); A is drawn from `seed`. InputError: peft is
+    missing.
     """
     try:
         from peft import LoraConfig, LoraModel
     except ImportError as problem:
         raise InputError("LoRA needs the package peft", "install it: pip install 'realingo[lora]'") from problem
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=names, lora_dropout=0.0)  # type: ignore
+    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=names, lora_dropout=0.0)  # type: ignore
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LoraModel(model, config, "default")
 
 
 def merge(adapted: Any) -> None:
-    """Add the updates to the weights and take the adapters out: the model is a plain encoder again, in place."""
+    """Add the updates of `adapted` to the weights and remove the adapters: the model is a plain encoder again, in
+    place.
+    """
     model = adapted.merge_and_unload()
     for parameter in model.parameters():
         parameter.requires_grad_(True)

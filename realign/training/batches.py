@@ -1,4 +1,4 @@
-"""Which sentence pairs each step of a realignment sees, and their encoded text laid out ahead of the steps."""
+"""Batches of a realignment: the sentence pairs of each step, with their encoded text prepared ahead of the steps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.training.encoded_pairs import EncodedPairs
-from realign.training.word_alignment import Linked
+from realign.training.word_alignment import WordLinks
 
 WINDOW = 65536  # sentence pairs laid out at a time: bounds the memory, whatever the size of the corpus
 
@@ -30,17 +30,17 @@ class Batch:
     words: Tensor | None  # [2N]; None for the sentence loss
 
     @property
-    def compared(self) -> Tensor:
-        """[2b, t] the sub-words that the loss looks at: all, or those of linked words."""
-        shown = self.word >= 0
+    def loss_mask(self) -> Tensor:
+        """Sub-words that the loss uses [2b, t]: all, or those of linked words."""
+        visible = self.word >= 0
         if self.words is None:
-            return shown
+            return visible
         linked = torch.zeros(len(self.word), int(self.word.max()) + 1, dtype=torch.bool)
         linked[self.rows, self.words] = True
-        return linked.gather(1, self.word.clamp(min=0)) & shown
+        return linked.gather(1, self.word.clamp(min=0)) & visible
 
     def pieces(self, size: int) -> Iterator[tuple[Tensor, Batch]]:
-        """Cut into batches of at most `size` sentences, each with the numbers [m] of the vectors it holds."""
+        """Parts of the batch with at most `size` sentences, each with the numbers [m] of the vectors in it."""
         for start in range(0, len(self.ids), size):
             inside = torch.nonzero((self.rows >= start) & (self.rows < start + size))[:, 0]
             if not len(inside):
@@ -52,7 +52,7 @@ class Batch:
             yield inside, Batch(ids, mask, word, self.rows[inside] - start, words)
 
 
-class Plan:
+class BatchPlan:
     """All batches of one realignment: a pure function of the pairs, the sizes and the seed."""
 
     def __init__(self, pairs: Sequence[EncodedPairs], steps: int, batch: int, seed: int, by_word: bool) -> None:
@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def counts(self) -> list[int]:
-        """Number of pairs of each language that all steps together see."""
+        """Number of pairs of each language in all steps together."""
         return np.bincount(self._choice[:, :, 0].ravel(), minlength=len(self._pairs)).tolist()
 
     def batch(self, step: int) -> Batch:
@@ -82,7 +82,7 @@ class Plan:
         return Batch(ids, mask, word, rows, torch.from_numpy(links.words.T.reshape(-1).astype(np.int64)))
 
     def _lay_out(self, number: int) -> _Window:
-        """The sentences of a window of steps in memory, language by language."""
+        """Sentences of a window of steps in memory, language by language."""
         language, pair = self._choice[number * self._steps :][: self._steps].reshape(-1, 2).T
         order = np.argsort(language, kind="stable")
         place = np.empty_like(order)
@@ -91,20 +91,23 @@ class Plan:
         sides = [each.source.select(rows) for each, rows in wanted] + [
             each.target.select(rows) for each, rows in wanted
         ]
-        links = Linked.stack([each.links.select(rows) for each, rows in wanted]) if self._by_word else None
-        return _Window(number, Table.stack(sides, sides[0].pad), links, place)
+        links = WordLinks.stack([each.links.select(rows) for each, rows in wanted]) if self._by_word else None
+        return _Window(number, RaggedTable.stack(sides, sides[0].pad), links, place)
 
 
 @dataclass(frozen=True)
 class _Window:
     number: int
-    table: Table  # all sources, then all translations
-    links: Linked | None
+    table: RaggedTable  # all sources, then all translations
+    links: WordLinks | None
     place: np.ndarray  # the row of each chosen pair among the sources, in the order of the steps
 
 
 def draw(sizes: Sequence[int], steps: int, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """[steps, batch, 2] (language, pair): languages take turns in random order, each walks through its own pairs."""
+    """Language and pair of every example, [`steps`, `batch`, 2]; `sizes` has the number of pairs of each language.
+
+    Languages take turns in random order (`rng`), and each goes through its own pairs.
+    """
     count = steps * batch
     rounds = -(-count // len(sizes))
     language = np.concatenate([rng.permutation(len(sizes)) for _ in range(rounds)])[:count]

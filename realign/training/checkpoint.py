@@ -1,8 +1,8 @@
-"""A training on disk: stopped at any moment, even by kill -9, it goes on later to the same weights, bit for bit.
+"""Checkpoint of a training: stopped at any moment, even by kill -9, it continues to the same weights, bit for bit.
 
-One safetensors file holds all that changes (weights, heads, moments) and, as JSON in its header, the position,
-whose run it is, and a hash of all of it: a bit that flipped on the disk is found. It replaces its predecessor in one
-rename, after it has reached the disk.
+One safetensors file holds everything that changes (weights, heads, moments) and, as JSON in its header, the position,
+the identity of the run, and a hash of all of it, which detects a bit that flipped on the disk. It replaces its
+predecessor in one rename, after it has reached the disk.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ START_ANEW = "delete it to start anew"
 
 
 class Training(Protocol):
-    """What takes its steps one by one, and is the same from any of them on: all else follows from how it was made."""
+    """A training in single steps, whose later steps depend only on its arguments and its state."""
 
     steps: int
 
     @property
     def position(self) -> int:
-        """Steps taken."""
+        """Number of steps taken."""
         ...
 
     @property
     def micro(self) -> int:
-        """Most sentences in one pass: less after the device had no room for more."""
+        """Most sentences in one pass; it becomes less when the device has no room for more."""
         ...
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """What has weights that change, by name."""
+        """Modules whose weights change, by name."""
         ...
 
     @property
@@ -54,20 +54,28 @@ class Training(Protocol):
     def step(self) -> None: ...
 
     def resume(self, position: int, micro: int) -> None:
-        """Go on as after `position` steps, with the weights and moments that were put in."""
+        """Continue as after `position` steps, with passes of at most `micro` sentences; weights and moments are
+        restored already.
+        """
         ...
 
     def look(self) -> None:
-        """RunError where a loss since the last look was not a number: nothing after it is worth keeping."""
+        """Check the losses since the last look.
+
+        RunError: one was not a number, so nothing after it is worth keeping.
+        """
         ...
 
     def finish(self) -> None:
-        """After the last step."""
+        """Clean up after the last step."""
         ...
 
 
 def save(file: Path, training: Training, run: str) -> None:
-    """Write the state of a training. `run` names everything it follows from (a signature). RunError: no room."""
+    """Write the state of `training` to `file`. `run` names everything that it depends on (a signature).
+
+    RunError: there is no room on the disk.
+    """
     about: dict[str, Any] = {"format": FORMAT, "run": run, "position": training.position, "micro": training.micro}
     tensors = _tensors(training)
     about["sha256"] = _digest(about, tensors)
@@ -79,7 +87,10 @@ def save(file: Path, training: Training, run: str) -> None:
 
 
 def load(file: Path, training: Training, run: str) -> None:
-    """Put a state into a training that was made with the same arguments. InputError: damaged, or another run's."""
+    """Restore the state in `file` into a `training` made with the same arguments.
+
+    InputError: the file is damaged, or belongs to another run than `run`.
+    """
     try:
         with safe_open(file, framework="pt") as stored:
             about = json.loads((stored.metadata() or {})["realingo"])
@@ -96,7 +107,7 @@ def load(file: Path, training: Training, run: str) -> None:
 
 
 def complete(training: Training, file: Path, run: str, every: float = 300.0, advance: Advance | None = None) -> None:
-    """Take all steps that are left, going on from `file` if it is there; a checkpoint each `every` seconds, and last.
+    """Take all steps that are left, from the state in `file` if it exists; save every `every` seconds and at the end.
 
     The file stays, so that the caller can delete it once the result is safe.
     """
@@ -117,7 +128,7 @@ def complete(training: Training, file: Path, run: str, every: float = 300.0, adv
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:
-    """Everything that changes, as <module>.<name> and <optimizer>.<number>.<name>."""
+    """Tensors that change, as <module>.<name> and <optimizer>.<number>.<name>."""
     tensors: dict[str, Tensor] = {}
     for part, module in training.modules.items():
         tensors |= {f"{part}.{name}": weight for name, weight in module.state_dict().items()}
@@ -128,7 +139,7 @@ def _tensors(training: Training) -> dict[str, Tensor]:
 
 
 def _digest(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """Of every byte of the tensors, their names, types and shapes, and what is said of them."""
+    """Hash of every byte of the tensors, their names, types and shapes, and the facts about them."""
     rest = {key: value for key, value in about.items() if key != "sha256"}
     digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):

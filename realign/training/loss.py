@@ -24,8 +24,8 @@ PROJECTION = 128
 
 
 def projection(width: int, generator: torch.Generator) -> nn.Sequential:
-    """The head g, initialized from `generator` alone (uniform in ±1/√d, torch's default for linear layers)."""
-    with torch.random.fork_rng(devices=[]):  # layers draw a first, unused start from the global state
+    """Head g for encoders of `width`, initialized from `generator` alone (uniform in ±1/√d, torch's default)."""
+    with torch.random.fork_rng(devices=[]):  # layers draw a first, unused initialization from the global state
         head = nn.Sequential(nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, PROJECTION, bias=False))
     bound = width**-0.5
     with torch.no_grad():
@@ -35,7 +35,7 @@ def projection(width: int, generator: torch.Generator) -> nn.Sequential:
 
 
 def nt_xent(z: Tensor, temperature: float, negatives: str = "all") -> Tensor:
-    """Contrastive loss of 2N projected vectors, sources first. Scalar."""
+    """Contrastive loss of 2N projected vectors `z`, sources first; `negatives` is "all" or "cross". A scalar."""
     pairs = z.shape[0] // 2
     z = nn.functional.normalize(z, dim=1)
     s = z @ z.T / temperature

@@ -1,4 +1,4 @@
-"""What every training loop here shares: the schedule, the clip, precision, chance, and the look at the loss."""
+"""Parts that all training loops here share: schedule, clipping, precision, randomness, and checks of the loss."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Schedule = Literal["constant", "linear"]
 
 
 def rate(schedule: Schedule, step: int, steps: int, peak: int) -> float:
-    """The learning rate of `step` (from 0) as a share of the highest.
+    """Learning rate of `step` (from 0) as a share of the highest.
 
-    It rises linearly until step `peak` (0: no warm-up), then stays, or falls linearly to zero at `steps`.
+    It rises linearly until step `peak` (0: no warm-up), then stays, or falls linearly to zero at `steps`, by
+    `schedule`.
     """
     risen = (step + 1) / peak if peak else 1.0
     left = (steps - step) / max(1, steps - peak) if schedule == "linear" else 1.0
@@ -29,12 +30,15 @@ def rate(schedule: Schedule, step: int, steps: int, peak: int) -> float:
 
 
 def warmup_decay(optimizer: torch.optim.Optimizer, steps: int, peak: int) -> torch.optim.lr_scheduler.LambdaLR:
-    """The learning rate rises linearly until step `peak` and falls linearly to zero at `steps`."""
+    """Schedule of `optimizer` that rises linearly until step `peak` and falls linearly to zero at `steps`."""
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate("linear", step, steps, peak))
 
 
 class LossGuard:
-    """Looks at the losses of a phase every so many steps (a look waits for the device) and names the first bad one."""
+    """Check of the losses of a phase every few steps, which reports the first bad one.
+
+    Each check waits for the device.
+    """
 
     EVERY = 50  # steps
 
@@ -44,7 +48,7 @@ class LossGuard:
         self._held: list[tuple[int, Tensor]] = []
 
     def watch(self, step: int, loss: Tensor) -> None:
-        """RunError, at the latest EVERY steps later, where the loss is not a number or infinite."""
+        """Note the `loss` of `step`. RunError, at most EVERY steps later: a loss is not a number or infinite."""
         self._held.append((step, loss.detach()))
         if len(self._held) >= self.EVERY:
             self.look()
@@ -61,8 +65,10 @@ class LossGuard:
 
 
 @contextmanager
-def seeded(device: torch.device, *seed: int) -> Iterator[None]:
-    """Torch's chance (dropout) as a function of `seed` alone; the state outside is as before afterwards."""
+def fork_random_state(device: torch.device, *seed: int) -> Iterator[None]:
+    """Context in which torch's random numbers (dropout) depend on `seed` alone; the state outside is restored at the
+    end.
+    """
     mixed = 0
     for part in seed:  # Knuth's multiplicative hash, so that neighbouring steps share nothing
         mixed = ((mixed ^ part) * 2654435761 + 1) % 2**63
@@ -76,14 +82,20 @@ def seeded(device: torch.device, *seed: int) -> Iterator[None]:
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """The forward pass in bf16 where asked for; "auto" asks for it on CUDA. Weights and optimizer stay in fp32."""
+    """Context for the forward pass: bf16 if `precision` asks for it ("auto": on CUDA).
+
+    Weights and optimizer stay in fp32.
+    """
     half = precision == "bf16" or (precision == "auto" and device.type == "cuda")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
 
 
 @contextmanager
 def deterministic(device: torch.device, wanted: bool = True) -> Iterator[None]:
-    """Only algorithms that give the same bits each time. On a CPU all of ours do; on CUDA it costs some speed."""
+    """Context with only algorithms that give the same bits each time, if `wanted`.
+
+    On a CPU all of ours do; on CUDA it costs some speed.
+    """
     if device.type != "cuda" or not wanted:
         yield
         return
@@ -99,18 +111,18 @@ def deterministic(device: torch.device, wanted: bool = True) -> Iterator[None]:
 class Descent:
     """AdamW without weight decay on clipped gradients (Loshchilov and Hutter 2019).
 
-    The parameters are laid end to end in memory, and so are their gradients: one kernel each for the norm, the clip,
-    the update and the zeros, whatever the number of layers.
+    The parameters are laid end to end in memory, and so are their gradients: one kernel each for the norm, the
+    clipping, the update and the zeros, whatever the number of layers.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], head: Sequence[nn.Parameter], lr: float) -> None:
-        """parameters: of the model; another descent may follow other losses on the same ones, in turns."""
+        """`parameters` of the model; another descent may follow other losses on the same ones, in turns."""
         self._parameters, self._lr = [*parameters, *head], lr
         self._trained = [*end_to_end(parameters), *end_to_end(head)]
         self.optimizer = torch.optim.AdamW(self._trained, lr=lr, weight_decay=0.0, fused=True)
 
     def step(self, share: float) -> None:
-        """Follow the gradients that are there, at `share` of the learning rate, and forget them."""
+        """Follow the present gradients, at `share` of the learning rate, and clear them."""
         nn.utils.clip_grad_norm_(self._trained, CLIP)
         self.optimizer.param_groups[0]["lr"] = self._lr * share
         self.optimizer.step()
@@ -122,21 +134,22 @@ class Descent:
                 parameter.grad.zero_()
 
     def finish(self) -> None:
-        """Each parameter on its own again, without a gradient."""
+        """Separate the parameters again, without gradients."""
         for parameter in self._parameters:
             parameter.data, parameter.grad = parameter.data.clone(), None
 
 
 @torch.no_grad()
 def end_to_end(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
-    """All values as one parameter, its gradient zero; the given ones become parts of it, and so do their gradients.
+    """Join the values of `parameters` into one parameter with zero gradient; the given ones become parts of it.
 
-    Parameters that are parts of one already stay so: the same one, where they are all of it, else they themselves.
+    Parameters that are parts of one already stay so: the result is that one if they are all of it, else they
+    themselves.
     """
     if not parameters:
         return []
     if any(parameter.untyped_storage().nbytes() != parameter.nbytes for parameter in parameters):
-        return _shared(parameters)
+        return _common_storage(parameters)
     whole = nn.Parameter(torch.cat([parameter.reshape(-1) for parameter in parameters]))
     whole.grad = torch.zeros_like(whole)
     start = 0
@@ -147,7 +160,7 @@ def end_to_end(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     return [whole]
 
 
-def _shared(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+def _common_storage(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     first, size = parameters[0], sum(parameter.numel() for parameter in parameters)
     one = {parameter.untyped_storage().data_ptr() for parameter in parameters}
     if len(one) > 1 or first.untyped_storage().nbytes() != size * first.element_size() or first.grad is None:
@@ -158,12 +171,14 @@ def _shared(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def out_of_memory(problem: RuntimeError) -> bool:
-    """True if the device or the machine had no memory left for a tensor."""
+    """True if `problem` says that the device or the machine had no memory left for a tensor."""
     return isinstance(problem, torch.OutOfMemoryError) or "not enough memory" in str(problem)
 
 
 class Anchor:
-    """Holds weights near their start: adds weight/2 · ‖θ − θ₀‖² to the loss (L2-SP, Li et al. 2018, eq. 2)."""
+    """Penalty that holds weights near their start: weight/2 · ‖θ − θ₀‖² added to the loss (L2-SP, Li et al. 2018, eq.
+    2).
+    """
 
     def __init__(self, parameters: Sequence[nn.Parameter], weight: float) -> None:
         self._parameters, self._weight = list(parameters), weight

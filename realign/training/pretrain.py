@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from realign.encoder.encoder import DROPOUT, SPECIAL, Encoder, Words, publish, save
-from realign.encoder.ragged import Table
+from realign.encoder.ragged import RaggedTable
 from realign.score import Advance
 from realign.training.optimizer import CLIP, warmup_decay
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a small encoder is and how long it is trained by masked language modelling (Devlin et al. 2019)."""
+    """Size of a small encoder and length of its training by masked language modelling (Devlin et al. 2019)."""
 
     vocabulary: int = 6000  # sub-words
     layers: int = 2
@@ -38,7 +38,11 @@ class Shape:
 
 
 def pretrain(texts: Mapping[str, Words], shape: Shape, seed: int, output: Path, advance: Advance | None = None) -> Path:
-    """Train tokenizer and encoder on monolingual `texts` and leave them in `output`, complete or not at all."""
+    """Train tokenizer and encoder on the monolingual `texts` (language → sentences as words) and write them to
+    `output`.
+
+    The folder is written completely or not at all. Returns its path.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
@@ -70,7 +74,7 @@ def text_signature(texts: Mapping[str, Words]) -> str:
 def _train_tokenizer(texts: Mapping[str, Words], shape: Shape) -> Any:
     """Byte-pair encoding with a mark before each word (Sennrich et al. 2016; Kudo and Richardson 2018).
 
-    Not WordPiece: its trainer breaks ties by the order of a hash map, so the same text gives other vocabularies.
+    Not WordPiece: its trainer breaks ties by the order of a hash map, so the same text gives different vocabularies.
     """
     core = Tokenizer(models.BPE(unk_token="[UNK]", fuse_unk=True))
     core.normalizer = normalizers.NFC()
@@ -106,7 +110,7 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
     for number, code in enumerate(sorted(texts), 1):
         tables.append(start.encode(texts[code], shape.length))
         advance("reading text", number, len(texts))
-    table = Table.stack(tables, tokenizer.pad_token_id)
+    table = RaggedTable.stack(tables, tokenizer.pad_token_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=shape.lr, weight_decay=0.01, fused=True)
     schedule = warmup_decay(optimizer, shape.steps, max(1, shape.steps // 10))
     rng = np.random.default_rng(seed)
@@ -121,7 +125,7 @@ def _train_model(texts: Mapping[str, Words], tokenizer: Any, shape: Shape, seed:
     return model.eval()
 
 
-def _mask_step(model: Any, table: Table, rows: np.ndarray, tokenizer: Any, rng: np.random.Generator) -> Tensor:
+def _mask_step(model: Any, table: RaggedTable, rows: np.ndarray, tokenizer: Any, rng: np.random.Generator) -> Tensor:
     """Loss of one batch: 15 % of the tokens are targets; 80 % of them masked, 10 % random, 10 % kept."""
     ids, mask, word = table.take(rows)
     chosen = torch.from_numpy(rng.random(ids.shape) < 0.15) & (word >= 0)

@@ -1,4 +1,4 @@
-"""The realignment loop: as many sentence pairs in total for every subset, drawn evenly from its languages."""
+"""Realignment loop: the same total number of sentence pairs for every subset, drawn evenly from its languages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ from realign.encoder.encoder import States, hidden_states
 from realign.encoder.pooling import sentence_vectors, word_vectors
 from realign.encoder.used_rows import narrow
 from realign.score import Advance
-from realign.training.adapters import adapt, merge, trained, without_gradients
-from realign.training.batches import Batch, Plan
+from realign.training.adapters import adapt, merge, trainable_parameters, without_gradients
+from realign.training.batches import Batch, BatchPlan
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.loss import nt_xent, projection
-from realign.training.optimizer import Anchor, Descent, LossGuard, autocast, deterministic, out_of_memory, rate, seeded
+from realign.training.optimizer import (
+    Anchor,
+    Descent,
+    LossGuard,
+    autocast,
+    deterministic,
+    fork_random_state,
+    out_of_memory,
+    rate,
+)
 from realign.training.settings import Realignment
 from selector.errors import InputError, RunError
 
@@ -27,18 +36,18 @@ DROPOUT_STREAM = 3  # of the seed; 0 is the head's, 1 the plan's, 2 the fine-tun
 def realign(
     model: nn.Module,
     pairs: Mapping[str, EncodedPairs],
-    how: Realignment,
+    settings: Realignment,
     steps: int,
     seed: int,
     advance: Advance | None = None,
 ) -> None:
-    """Realign `model` in place on the union of `pairs` (language → its pairs), `steps` batches in all.
+    """Realign `model` in place on the union of `pairs` (language → its pairs), in `steps` batches.
 
     Equal arguments give equal weights, bit for bit, on one machine with one number of threads.
     """
     if not pairs or steps == 0:
         return
-    realigner = Realigner(model, pairs, how, steps, seed)
+    realigner = Realigner(model, pairs, settings, steps, seed)
     for _ in range(steps):
         realigner.step()
         if advance:
@@ -46,8 +55,8 @@ def realign(
     realigner.finish()
 
 
-def compared(states: Tensor, batch: Batch, pooling: str) -> Tensor:
-    """Token states [2b, t, d] → [2N, d], the sentences or words that the loss compares."""
+def loss_vectors(states: Tensor, batch: Batch, pooling: str) -> Tensor:
+    """Vectors [2N, d] of the sentences or words that the loss compares, from token `states` [2b, t, d] of `batch`."""
     word = batch.word.to(states.device)
     if batch.words is None:
         return sentence_vectors(states, word, pooling)
@@ -55,51 +64,51 @@ def compared(states: Tensor, batch: Batch, pooling: str) -> Tensor:
 
 
 def vocabularies(pairs: Mapping[str, EncodedPairs]) -> list[np.ndarray]:
-    """The sub-words of each side of each language."""
+    """Sub-words of each side of each language in `pairs`."""
     return [side.vocabulary for each in pairs.values() for side in (each.source, each.target)]
 
 
-def fitting(model: nn.Module, how: Realignment) -> None:
-    """InputError where the recipe names a layer or a block that the encoder does not have."""
+def check_fit(model: nn.Module, settings: Realignment) -> None:
+    """InputError if `settings` name a layer or a block that `model` does not have."""
     depth = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-    if not -depth - 1 <= how.layer <= depth:
-        raise InputError(f"there is no layer {how.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …")
-    trained(model, how.freeze)
+    if not -depth - 1 <= settings.layer <= depth:
+        raise InputError(f"there is no layer {settings.layer}", f"this encoder has layers 0 to {depth}, or -1, -2 …")
+    trainable_parameters(model, settings.freeze)
 
 
 class Realigner:
-    """One realignment of `model`, in place, a step at a time: so that it can take turns, be saved and go on later.
+    """Realignment of `model`, in place, one step at a time, so that it can alternate, be saved and continue later.
 
-    What changes is the model, `head`, the optimizer, `position` and `micro`; all else follows from the arguments.
+    The model, `head`, the optimizer, `position` and `micro` change; everything else follows from the arguments.
     """
 
     def __init__(
-        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], how: Realignment, steps: int, seed: int
+        self, model: nn.Module, pairs: Mapping[str, EncodedPairs], settings: Realignment, steps: int, seed: int
     ) -> None:
         """`pairs` (language → its pairs) must not be empty."""
         self._names = names = sorted(pairs)
-        self.model, self.how, self.steps, self.seed = model, how, steps, seed
+        self.model, self.settings, self.steps, self.seed = model, settings, steps, seed
         self.position = 0  # steps taken
-        self.micro = 2 * how.batch  # most sentences in one pass: less after the device had no room for more
-        self._peak = round(how.warmup * steps)
+        self.micro = 2 * settings.batch  # most sentences in one pass: less after the device had no room for more
+        self._peak = round(settings.warmup * steps)
         self._device = next(model.parameters()).device
-        self._plan = Plan([pairs[name] for name in names], steps, how.batch, seed, how.loss == "word")
+        self._plan = BatchPlan([pairs[name] for name in names], steps, settings.batch, seed, settings.loss == "word")
         self._guard = LossGuard(f"realignment on {', '.join(names)}")
-        self._adapted: Any = adapt(model, how.lora, seed) if how.lora else None
+        self._adapted: Any = adapt(model, settings.lora, seed) if settings.lora else None
         self._check_reach()
-        self._widen = narrow(model, vocabularies(pairs)) if how.lora is None else lambda: None
-        free, self._held = self._parted()
+        self._widen = narrow(model, vocabularies(pairs)) if settings.lora is None else lambda: None
+        free, self._held = self._split_weights()
         width = int(model.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        g = projection(width, torch.Generator().manual_seed(seed)) if how.projection else nn.Identity()
+        g = projection(width, torch.Generator().manual_seed(seed)) if settings.projection else nn.Identity()
         self.head: nn.Module = g.to(self._device)
         self._states: States | None = None
-        self._descent = Descent(free, list(self.head.parameters()), how.lr)
+        self._descent = Descent(free, list(self.head.parameters()), settings.lr)
         self.optimizer = self._descent.optimizer
-        self._anchor = Anchor(free, how.anchor)
+        self._anchor = Anchor(free, settings.anchor)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
-        """Everything with weights that change."""
+        """Modules whose weights change, by name."""
         return {"model": self.model, "head": self.head}
 
     @property
@@ -107,21 +116,23 @@ class Realigner:
         return {"optimizer": self.optimizer}
 
     def resume(self, position: int, micro: int) -> None:
-        """Go on as after `position` steps; the weights and moments of then are put in by the caller."""
+        """Continue as after `position` steps, with passes of at most `micro` sentences; the caller restores weights and
+        moments.
+        """
         self.position, self.micro = position, micro
 
     @property
     def pairs_seen(self) -> int:
-        return self.position * self.how.batch
+        return self.position * self.settings.batch
 
     @property
     def pairs_by_language(self) -> dict[str, int]:
-        """Pairs of each language that all steps see; a corpus that is smaller is walked through more than once."""
+        """Number of pairs of each language in all steps; a small corpus is passed through more than once."""
         return dict(zip(self._names, self._plan.counts, strict=True))
 
     @property
     def loss(self) -> float:
-        """Mean over some of the last steps; not a number before the first look."""
+        """Mean loss over some of the last steps; not a number before the first look."""
         return self._guard.recent
 
     def step(self) -> None:
@@ -129,15 +140,18 @@ class Realigner:
         batch = self._plan.batch(self.position)
         if not self.model.training:  # takes a walk through all modules
             self.model.train()
-        with without_gradients(self._held), deterministic(self._device, self.how.deterministic):
+        with without_gradients(self._held), deterministic(self._device, self.settings.deterministic):
             if len(batch.rows):  # no word of these sentences may be linked
                 self._guard.watch(self.position, self._gradients(batch))
                 self._anchor.pull()
-                self._descent.step(rate(self.how.schedule, self.position, self.steps, self._peak))
+                self._descent.step(rate(self.settings.schedule, self.position, self.steps, self._peak))
         self.position += 1
 
     def beside(self, steps: int) -> Callable[[int], None]:
-        """A function to call before each of `steps` steps of another training: it takes its share of the steps left."""
+        """Function to call before each of `steps` steps of another training.
+
+        It spreads the remaining steps over them.
+        """
 
         def follow(step: int) -> None:
             while self.position < (step + 1) * self.steps // steps:
@@ -146,11 +160,14 @@ class Realigner:
         return follow
 
     def look(self) -> None:
-        """RunError where a loss since the last look was not a number: nothing after it is worth keeping."""
+        """Check the losses since the last look.
+
+        RunError: one was not a number, so nothing after it is worth keeping.
+        """
         self._guard.look()
 
     def finish(self) -> None:
-        """After the last step: look at the last losses, leave a plain encoder."""
+        """Check the last losses and restore a plain encoder, after the last step."""
         self.look()
         self._descent.finish()
         self._widen()
@@ -159,7 +176,7 @@ class Realigner:
             self._adapted = None
 
     def _gradients(self, batch: Batch) -> Tensor:
-        """The loss of a batch, its gradient left in the parameters; in smaller pieces where the device has no room."""
+        """Loss of a batch, with its gradient in the parameters; in smaller pieces if the device has no room."""
         while True:
             try:
                 return self._at_once(batch) if self.micro >= len(batch.ids) else self._in_pieces(batch)
@@ -199,29 +216,32 @@ class Realigner:
         return loss
 
     def _vectors(self, batch: Batch, number: int) -> Tensor:
-        """[2N, d] of the sentences or words that the loss compares. `number` of the piece: dropout hangs on it."""
-        chance = seeded(self._device, self.seed, DROPOUT_STREAM, self.position, number)
-        with chance, autocast(self._device, self.how.precision):
+        """Vectors [2N, d] of the sentences or words that the loss compares.
+
+        Dropout depends on the `number` of the piece.
+        """
+        chance = fork_random_state(self._device, self.seed, DROPOUT_STREAM, self.position, number)
+        with chance, autocast(self._device, self.settings.precision):
             self._states = self._states or States(self.model)
-            states = self._states(batch.ids, batch.mask, self.how.layer, batch.compared)
-        return compared(states.float(), batch, self.how.pooling)
+            states = self._states(batch.ids, batch.mask, self.settings.layer, batch.loss_mask)
+        return loss_vectors(states.float(), batch, self.settings.pooling)
 
     def _loss(self, vectors: Tensor) -> Tensor:
-        return nt_xent(self.head(vectors), self.how.temperature, self.how.negatives)
+        return nt_xent(self.head(vectors), self.settings.temperature, self.settings.negatives)
 
-    def _parted(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """The weights of the model to train, and those to hold. InputError: freeze names what is not there."""
+    def _split_weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Weights of the model to train, and those to hold. InputError: freeze names blocks that do not exist."""
         wanting = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        free = trained(self.model, self.how.freeze) if self.how.lora is None else wanting
+        free = trainable_parameters(self.model, self.settings.freeze) if self.settings.lora is None else wanting
         kept = {id(parameter) for parameter in free}
         return free, [parameter for parameter in wanting if id(parameter) not in kept]
 
     def _check_reach(self) -> None:
-        """InputError where the layer does not exist, or no trained weight can change what the loss sees of it."""
-        fitting(self.model, self.how)
+        """InputError if the layer does not exist, or no trained weight can change its states."""
+        check_fit(self.model, self.settings)
         ids = torch.zeros(1, 3, dtype=torch.long)
-        with without_gradients(self._parted()[1]), seeded(self._device, self.seed):
-            reached = hidden_states(self.model, ids, torch.ones_like(ids), self.how.layer).requires_grad
+        with without_gradients(self._split_weights()[1]), fork_random_state(self._device, self.seed):
+            reached = hidden_states(self.model, ids, torch.ones_like(ids), self.settings.layer).requires_grad
         if not reached:
-            message = f"freeze leaves nothing to train below layer {self.how.layer}"
+            message = f"freeze leaves nothing to train below layer {self.settings.layer}"
             raise InputError(message, "freeze fewer blocks, or compare a higher layer")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from realign.section import Limits, Section, SettingError, setting
+from realign.section import Range, Section, SettingError, setting
 
 Aligner = Literal["mutual", "itermax", "dictionary", "gold", "pharaoh"]
-Freeze = Literal["none", "lower", "upper"] | tuple[Annotated[int, Limits(ge=0)], ...]
+Freeze = Literal["none", "lower", "upper"] | tuple[Annotated[int, Range(ge=0)], ...]
 Precision = Literal["auto", "fp32", "bf16"]
-Count = Annotated[int, Limits(ge=1, le=10_000_000)]
-Rate = Annotated[float, Limits(gt=0, lt=10)]
-Length = Annotated[int, Limits(ge=8, le=8192)]
+Count = Annotated[int, Range(ge=1, le=10_000_000)]
+Rate = Annotated[float, Range(gt=0, lt=10)]
+Length = Annotated[int, Range(ge=8, le=8192)]
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class LoRA(Section):
     """Low-rank updates W + (alpha / rank) · B A instead of full ones (Hu et al. 2022); merged into W at the end."""
 
     rank: Count = setting(8, "Rank of the updates.")
-    alpha: Annotated[float, Limits(gt=0)] = setting(16.0, "The updates are scaled by alpha / rank.")
+    alpha: Annotated[float, Range(gt=0)] = setting(16.0, "The updates are scaled by alpha / rank.")
 
 
 @dataclass(frozen=True)
 class Realignment(Section):
-    """How the encoder is realigned. Defaults suit a small encoder; the paper's for XLM-R-base: lr 7.5e-6, 24,544 steps
-    of 16.
+    """Settings of a realignment. Defaults suit a small encoder; the paper's for XLM-R-base: lr 7.5e-6, 24,544 steps of
+    16 pairs.
 
     SettingError where two settings exclude each other.
     """
@@ -54,7 +54,7 @@ class Realignment(Section):
         "all", "What a pair is contrasted with: everything else in the batch, or only the other side (cross)."
     )
     projection: bool = setting(True, "Compare through a projection head that is thrown away afterwards, as in SimCLR.")
-    anchor: Annotated[float, Limits(ge=0)] = setting(
+    anchor: Annotated[float, Range(ge=0)] = setting(
         0.0, "Weight of the squared distance to the starting weights; 0 means none."
     )
     steps: Count = setting(
@@ -65,10 +65,10 @@ class Realignment(Section):
     schedule: Literal["constant", "linear"] = setting(
         "constant", "Learning rate after the warm-up: constant, or falling linearly to zero."
     )
-    warmup: Annotated[float, Limits(ge=0, lt=1)] = setting(
+    warmup: Annotated[float, Range(ge=0, lt=1)] = setting(
         0.0, "Share of the steps in which the learning rate rises from zero."
     )
-    temperature: Annotated[float, Limits(gt=0)] = setting(0.1, "Temperature of the contrastive loss.")
+    temperature: Annotated[float, Range(gt=0)] = setting(0.1, "Temperature of the contrastive loss.")
     layer: int = setting(
         -1,
         "Layer whose states are compared: -1 is the output of the last block, -2 the block before, 0 the embeddings.",
@@ -89,7 +89,7 @@ class Realignment(Section):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Everything that can change the weights beside the data and the number of steps, as JSON values."""
+        """Settings that can change the weights, apart from the data and the number of steps, as JSON values."""
         elsewhere = ("steps", "dictionary", "alignments")  # in the fidelity, and in the signature of the text
         whole = {key: value for key, value in asdict(self).items() if key not in elsewhere}
         return {**whole, "aligner": self.aligner if self.loss == "word" else None}
@@ -125,7 +125,7 @@ class Realignment(Section):
             ),
             (
                 not word and self.batch < 2,
-                'with loss = "sentence" a batch of one pair has nothing to be told from: its loss is always 0',
+                'with loss = "sentence" a batch of one pair has nothing to be compared with: its loss is always 0',
                 "set batch to 2 or more",
             ),
             (self.freeze == (), "freeze names no block", 'write freeze = "none", or the numbers of blocks'),
@@ -134,7 +134,7 @@ class Realignment(Section):
 
 @dataclass(frozen=True)
 class Tuning(Section):
-    """What a study file may say of the steps of fine-tuning."""
+    """Settings of the fine-tuning steps that a study file may set."""
 
     batch: Count = setting(16, "Sentences in one step of fine-tuning.")
     lr: Rate = setting(1e-3, "Highest learning rate of fine-tuning (AdamW without weight decay).")
@@ -143,7 +143,7 @@ class Tuning(Section):
 
 @dataclass(frozen=True)
 class FineTuning(Tuning):
-    """How to fine-tune: AdamW, 10 % linear warm-up then linear decay.
+    """Settings of fine-tuning: AdamW, 10 % linear warm-up, then linear decay.
 
     The paper's: batch 32; 5 epochs for POS and NER, 2 for classification (arXiv 2511.06497).
     """

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from realign.encoder.packed import Packed, forward
-from realign.training.batches import Batch, Plan
+from realign.training.batches import Batch, BatchPlan
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.loss import projection
 from realign.training.optimizer import LossGuard, autocast, rate
@@ -34,15 +34,15 @@ PIECES = 8  # the same for the sentences that fill up
 
 
 @dataclass(frozen=True)
-class Run:
-    """One candidate: what it is realigned on (language → pairs), and its seed."""
+class CandidateRun:
+    """One candidate: its data to realign on (language → pairs), and its seed."""
 
     pairs: Mapping[str, EncodedPairs]
     seed: int
 
 
 @dataclass(frozen=True)
-class Inputs:
+class StepInputs:
     """The batches of one step on the CPU: whole numbers only."""
 
     tokens: np.ndarray  # [3, m, s] int32: ids, place in the sentence, mark
@@ -52,7 +52,7 @@ class Inputs:
 
 
 class Steps:
-    """Steps of one kind. What changes from step to step is laid out a step ahead, in a thread of its own."""
+    """Steps of one kind. The data of a step is prepared one step ahead, in a thread of its own."""
 
     _steps: int  # in all
 
@@ -77,12 +77,12 @@ class Steps:
             self.taken += 1
 
     def finish(self) -> None:
-        """After the last step. RunError where a loss was not a number."""
+        """Wait for the last step. RunError: a loss was not a number."""
         self._ahead.shutdown()
         self._graphs.clear()
         self._guard.look()
 
-    def _inputs(self, step: int) -> Inputs:
+    def _inputs(self, step: int) -> StepInputs:
         raise NotImplementedError
 
     def _share(self, step: int) -> float:
@@ -95,7 +95,7 @@ class Steps:
     def _states(self, tokens: Packed) -> Tensor:
         raise NotImplementedError
 
-    def _work(self, inputs: Inputs) -> Tensor:
+    def _work(self, inputs: StepInputs) -> Tensor:
         device = self.weights.device
         parts = [_send(x, device) for x in (inputs.tokens, inputs.borders, inputs.vectors)]
         if not self._capture or self._eager < 3:
@@ -103,14 +103,14 @@ class Steps:
             return self._once(parts, inputs.longest)
         key = (*inputs.tokens.shape, *inputs.borders.shape, *inputs.vectors.shape, inputs.longest)
         if key not in self._graphs:
-            self._graphs[key] = self._captured(parts, inputs.longest)
+            self._graphs[key] = self._record_graph(parts, inputs.longest)
         graph, static, loss = self._graphs[key]
         for held, new in zip(static, parts, strict=True):
             held.copy_(new, non_blocking=True)
         graph.replay()
         return loss.clone()
 
-    def _captured(self, parts: Sequence[Tensor], longest: int) -> tuple[torch.cuda.CUDAGraph, Any, Tensor]:
+    def _record_graph(self, parts: Sequence[Tensor], longest: int) -> tuple[torch.cuda.CUDAGraph, Any, Tensor]:
         static, graph = [x.clone() for x in parts], torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         with torch.cuda.graph(graph, pool=self._pool):
@@ -136,34 +136,41 @@ class RealignSteps(Steps):
     """The realignment of all candidates, a step at a time."""
 
     def __init__(
-        self, weights: StackedWeights, runs: Sequence[Run], how: Realignment, steps: int, capture: bool = False
+        self,
+        weights: StackedWeights,
+        runs: Sequence[CandidateRun],
+        settings: Realignment,
+        steps: int,
+        capture: bool = False,
     ) -> None:
-        self._how, self._steps = how, steps
-        self._frozen = weights.blocks // 2 if how.freeze == "lower" else 0
-        self._depth = how.layer if how.layer >= 0 else weights.blocks + 1 + how.layer
-        self._plans = [plan_of(run, how, steps) for run in runs]
+        self._settings, self._steps = settings, steps
+        self._frozen = weights.blocks // 2 if settings.freeze == "lower" else 0
+        self._depth = settings.layer if settings.layer >= 0 else weights.blocks + 1 + settings.layer
+        self._plans = [plan_of(run, settings, steps) for run in runs]
         width = int(weights.config.hidden_size)
-        heads = [projection(width, torch.Generator().manual_seed(run.seed)) for run in runs] if how.projection else []
+        heads = (
+            [projection(width, torch.Generator().manual_seed(run.seed)) for run in runs] if settings.projection else []
+        )
         self._head = [
             nn.Parameter(stack([x.weight.detach() for x in layers], weights).to(weights.device))  # type: ignore
             for layers in ([head[0] for head in heads], [head[2] for head in heads])
             if layers
         ]
-        super().__init__(weights, self._head, how.lr, "realignment side by side", capture)
+        super().__init__(weights, self._head, settings.lr, "realignment side by side", capture)
 
     def _share(self, step: int) -> float:
-        return rate(self._how.schedule, step, self._steps, round(self._how.warmup * self._steps))
+        return rate(self._settings.schedule, step, self._steps, round(self._settings.warmup * self._steps))
 
-    def _inputs(self, step: int) -> Inputs:
+    def _inputs(self, step: int) -> StepInputs:
         batches = [plan.batch(step) for plan in self._plans]
-        compared = [_compared(batch, self._how.pooling) for batch in batches]
+        compared = [_loss_marks(batch, self._settings.pooling) for batch in batches]
         return lay_out(
             [(x.ids, x.mask, mark) for x, (mark, _) in zip(batches, compared, strict=True)],
             [vectors for _, vectors in compared],
         )
 
     def _states(self, tokens: Packed) -> Tensor:
-        with autocast(self.weights.device, self._how.precision):
+        with autocast(self.weights.device, self._settings.precision):
             return forward(self.weights.net, tokens, self._depth, self._frozen)
 
     def _losses(self, states: Tensor, mark: Tensor, vectors: Tensor) -> Tensor:
@@ -177,47 +184,48 @@ class RealignSteps(Steps):
         if self._head:
             z = torch.relu(z @ self._head[0].mT) @ self._head[1].mT
         z = nn.functional.normalize(z, dim=-1)
-        s = z @ z.mT / self._how.temperature
+        s = z @ z.mT / self._settings.temperature
         index = torch.arange(units, device=s.device)
         hidden = (index[:, None] == index) | (partner == NONE)[..., None, :]
-        if self._how.negatives == "cross":
+        if self._settings.negatives == "cross":
             hidden = hidden | ((side[..., :, None] == side[..., None, :]) & (partner != NONE)[..., :, None])
         return cross_entropy(s.masked_fill(hidden, float("-inf")), partner)
 
 
 def cross_entropy(answers: Tensor, gold: Tensor) -> Tensor:
-    """Mean over the places that have a label. answers [.., n, c], gold [.., n] → [..]."""
+    """Mean cross-entropy [..] of `answers` [.., n, c] over the places that have a label in `gold` [.., n]."""
     flat = nn.functional.cross_entropy(
         answers.flatten(0, -2), gold.flatten().long(), ignore_index=NONE, reduction="none"
     )
     return flat.view(gold.shape).sum(-1) / (gold != NONE).sum(-1).clamp(min=1)
 
 
-def _compared(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
-    """mark [n, t]: the sentence or word of each sub-word that the loss looks at, numbered; the vectors [3, v]."""
-    shown = batch.compared
+def _loss_marks(batch: Batch, pooling: str) -> tuple[Tensor, np.ndarray]:
+    """Numbers [n, t] of the sentence or word that each sub-word belongs to in the loss, and the vectors [3, v]."""
+    visible = batch.loss_mask
     pairs = len(batch.rows) // 2
     partner = np.roll(np.arange(2 * pairs), -pairs)
     side = np.arange(2 * pairs) // max(1, pairs)
     if batch.words is None:
         if pooling == "reference-prefix":
-            shown = shown & (shown.cumsum(1) <= batch.word.max(1, keepdim=True).values + 1)
-        mark = torch.arange(len(batch.ids))[:, None].expand(shown.shape)
-        return torch.where(shown, mark, NONE), np.stack([np.arange(2 * pairs), partner, side]).astype(np.int32)
+            visible = visible & (visible.cumsum(1) <= batch.word.max(1, keepdim=True).values + 1)
+        mark = torch.arange(len(batch.ids))[:, None].expand(visible.shape)
+        return torch.where(visible, mark, NONE), np.stack([np.arange(2 * pairs), partner, side]).astype(np.int32)
     if pooling == "first":
-        shown = shown & (batch.word != nn.functional.pad(batch.word[:, :-1], (1, 0), value=-1))
+        visible = visible & (batch.word != nn.functional.pad(batch.word[:, :-1], (1, 0), value=-1))
     width = int(batch.word.max()) + 1
     whole = (batch.rows * width + batch.words).numpy()
     units, number = np.unique(whole, return_inverse=True)
     place = torch.arange(len(batch.ids))[:, None] * width + batch.word
     mark = torch.from_numpy(np.searchsorted(units, place.numpy()))
-    return torch.where(shown, mark, NONE), np.stack([number, partner, side]).astype(np.int32)
+    return torch.where(visible, mark, NONE), np.stack([number, partner, side]).astype(np.int32)
 
 
-def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]) -> Inputs:
-    """ids, mask and mark, [n, t] each, of every candidate, without padding; short ones are filled up.
+def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[np.ndarray]) -> StepInputs:
+    """Inputs of one step from the ids, mask and mark ([n, t] each) of every candidate in `batches`, without padding.
 
-    What fills a candidate up are sentences of their own, which nobody asks for and no other sees.
+    Short candidates are filled up with sentences of their own, which no result uses and no other sentence attends to.
+    `vectors` are those that the loss compares.
     """
     kept = [np.flatnonzero(mask.numpy()) for _, mask, _ in batches]
     size = _up(max(map(len, kept)), ROUND)
@@ -239,7 +247,7 @@ def lay_out(batches: Sequence[tuple[Tensor, Tensor, Tensor]], vectors: Sequence[
     laid = np.full((3, len(batches), most), NONE, dtype=np.int32)
     for lane, x in enumerate(vectors):
         laid[:, lane, : x.shape[1]] = x
-    return Inputs(tokens, np.concatenate(borders).astype(np.int32), longest, laid)
+    return StepInputs(tokens, np.concatenate(borders).astype(np.int32), longest, laid)
 
 
 def _up(count: int, multiple: int) -> int:
@@ -256,5 +264,7 @@ def stack(parts: Sequence[Tensor], weights: StackedWeights) -> Tensor:
     return torch.stack(list(parts)) if weights._lead else parts[0].clone()
 
 
-def plan_of(run: Run, how: Realignment, steps: int) -> Plan:
-    return Plan([run.pairs[name] for name in sorted(run.pairs)], steps, how.batch, run.seed, how.loss == "word")
+def plan_of(run: CandidateRun, settings: Realignment, steps: int) -> BatchPlan:
+    return BatchPlan(
+        [run.pairs[name] for name in sorted(run.pairs)], steps, settings.batch, run.seed, settings.loss == "word"
+    )

@@ -1,4 +1,4 @@
-"""The weights of m encoders of one shape in few arrays, and the optimizer that follows each encoder's own gradient."""
+"""Weights of m encoders of one shape in few arrays, and the optimizer that follows the gradient of each encoder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from realign.encoder.hidden_states import net_of
-from realign.encoder.packed import Block, rows_of
+from realign.encoder.packed import Block
+from realign.encoder.pooling import rows_of
 from realign.encoder.used_rows import UsedRows
 from realign.training.optimizer import CLIP
 
 
 class StackedWeights:
-    """The weights of m encoders: for each kind of parameter one array [m, size], and its gradient beside it.
+    """Weights of m encoders: for each kind of parameter one array [m, size], with its gradient.
 
-    `net` reads views of them. One kernel each for the norm, the clip, the update and the zeros, whatever the number of
-    layers. Queries, keys and values of a block lie end to end, so that they are one layer.
+    `net` reads views of them. One kernel each for the norm, the clipping, the update and the zeros, whatever the number
+    of layers. Queries, keys and values of a block lie end to end, so that they are one layer.
     """
 
     def __init__(self, model: Any, count: int | None) -> None:
-        """count: None for one encoder without the first dimension."""
+        """`count` of encoders; None for one encoder without the first dimension."""
         self.config, self.device = model.config, next(model.parameters()).device
         self._lead = () if count is None else (count,)
         self._narrowed: tuple[Tensor, Tensor, Tensor] | None = None
@@ -48,7 +49,7 @@ class StackedWeights:
         self.net = replace(net, blocks=[self._whole(*x) for x in zip(net.blocks, *taken, strict=True)])
 
     def _lay(self, parameters: Sequence[nn.Parameter]) -> Tensor:
-        """Put the values of `parameters`, repeated for every encoder, into one array; they become views of it."""
+        """Copy the values of `parameters`, repeated for every encoder, into one array; they become views of it."""
         flat = torch.cat([x.detach().reshape(-1) for x in parameters]).expand(*self._lead, -1).contiguous()
         flat.grad = torch.zeros_like(flat)
         start = 0
@@ -78,7 +79,10 @@ class StackedWeights:
 
     @torch.no_grad()
     def narrow(self, vocabulary: np.ndarray) -> None:
-        """Train only the embeddings of these sub-words, until `widen`: the others would get no gradient."""
+        """Train only the embeddings of the sub-words in `vocabulary`, until `widen`.
+
+        The others would get no gradient.
+        """
         words = self._stack.get_input_embeddings()
         if not isinstance(words, UsedRows) or self._narrowed:
             return
@@ -110,13 +114,13 @@ class StackedWeights:
 
     @torch.no_grad()
     def write(self, model: nn.Module, number: int) -> None:
-        """Give `model` the weights of one of the encoders."""
+        """Copy the weights of encoder `number` to `model`."""
         for parameter, several in zip(model.parameters(), self._stack.parameters(), strict=True):
             parameter.copy_(several[number] if self._lead else several)
 
 
 class StackedOptimizer:
-    """What `Descent` does, for each candidate on its own: the norm that is clipped is that of its gradient alone."""
+    """`Descent` for each candidate on its own: clipping uses the norm of its gradient alone."""
 
     def __init__(self, weights: StackedWeights, heads: Sequence[Tensor], lr: float) -> None:
         self._lr, self._flat = lr, [nn.Parameter(x) for x in weights.flat]
@@ -132,7 +136,7 @@ class StackedOptimizer:
             head.grad = torch.zeros_like(head)
 
     def at(self, share: float) -> None:
-        """Follow the next gradients at `share` of the learning rate."""
+        """Use `share` of the learning rate for the next gradients."""
         if isinstance(self._rate, Tensor):
             self._rate.fill_(self._lr * share)
         else:

@@ -1,14 +1,13 @@
-"""Word aligners: which word of a sentence translates which of its partner. Pure functions of a similarity matrix.
+"""Word aligners: links between the words of a sentence and of its translation.
 
 Notations
+
     m, n        words of the source sentence and of its translation
     similarity  [..., m, n]; a batch of sentences of unequal length is filled with −∞
     mask        [..., m, n] true where word i is linked with word j
 
-From the recipe to a word aligner: what links the words of sentence pairs, a chunk at a time.
-
-mutual, itermax               from the similarity of word vectors under the starting encoder (above)
-gold, dictionary, pharaoh     from links that the pairs carry already: the corpus's own, or corpora/word_links.py's
+mutual, itermax pure functions of the similarity of word vectors under the starting encoder gold, dictionary, pharaoh
+links that the pairs have already: the corpus's own, or those of corpora/word_links.py
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from realign.corpora.base import Links, Pair
 from realign.encoder.encoder import Encoder, hidden_states
 from realign.encoder.pooling import word_vectors
-from realign.encoder.ragged import Table, spans, stacked_offsets
+from realign.encoder.ragged import RaggedTable, spans, stacked_offsets
 from realign.training.settings import Realignment
 from selector.errors import InputError
 
@@ -32,33 +31,33 @@ DISCOUNT = 0.9  # of a pair one of whose words has a link already (Jalili Sabet 
 
 
 @dataclass(frozen=True)
-class Linked:
+class WordLinks:
     """Word links of n sentence pairs as ragged rows: those of pair i are `words[offsets[i]:offsets[i + 1]]`."""
 
     words: np.ndarray  # [links, 2] (source word, target word)
     offsets: np.ndarray  # [n + 1] int64
 
     @classmethod
-    def of(cls, links: Sequence[Links]) -> Linked:
+    def of(cls, links: Sequence[Links]) -> WordLinks:
         flat = np.array([link for some in links for link in some], dtype=np.int16).reshape(-1, 2)
         return cls(flat, np.cumsum([0, *map(len, links)]))
 
     @classmethod
-    def stack(cls, parts: Sequence[Linked]) -> Linked:
+    def stack(cls, parts: Sequence[WordLinks]) -> WordLinks:
         words = np.concatenate([part.words for part in parts])
         return cls(words, stacked_offsets([part.offsets for part in parts]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def select(self, rows: np.ndarray) -> Linked:
-        """The links of the chosen pairs, in that order, in memory."""
+    def select(self, rows: np.ndarray) -> WordLinks:
+        """Links of the chosen pairs `rows`, in that order, in memory."""
         places, offsets = spans(self.offsets, rows)
-        return Linked(np.asarray(self.words[places]), offsets)
+        return WordLinks(np.asarray(self.words[places]), offsets)
 
 
 def mutual(similarity: Tensor) -> Tensor:
-    """Words that are each other's nearest: argmax both ways (Jalili Sabet et al. 2020, "Argmax"). → mask."""
+    """Mask of the words that are each other's nearest by `similarity` (Jalili Sabet et al. 2020, "Argmax")."""
     real = torch.isfinite(similarity)
     if not similarity.numel():  # a side without words has no nearest one
         return real
@@ -68,10 +67,10 @@ def mutual(similarity: Tensor) -> Tensor:
 
 
 def itermax(similarity: Tensor, rounds: int = 2) -> Tensor:
-    """Mutual nearest words, then again among what is left (Jalili Sabet et al. 2020, "Itermax"). → mask.
+    """Mask of mutual nearest words, found again in what is left for `rounds` (Jalili Sabet et al. 2020, "Itermax").
 
-    Cosines in [−1, 1]. In each further round a pair of linked words is out, and one with a linked word counts 0.9 of
-    its similarity (moved to [0, 1]); so a word can get a second link.
+    `similarity` are cosines in [−1, 1]. In each further round a pair of linked words is out, and a pair with one linked
+    word counts 0.9 of its similarity (moved to [0, 1]); so a word can get a second link.
     """
     found = mutual(similarity)
     closeness = (similarity + 1) / 2
@@ -83,7 +82,7 @@ def itermax(similarity: Tensor, rounds: int = 2) -> Tensor:
 
 
 def links_of(mask: Tensor) -> list[Links]:
-    """The links of each pair of a batch [b, m, n]."""
+    """Links of each pair of a batch, from `mask` [b, m, n]."""
     found: list[list[tuple[int, int]]] = [[] for _ in range(len(mask))]
     for pair, i, j in mask.nonzero().tolist():
         found[pair].append((i, j))
@@ -91,13 +90,15 @@ def links_of(mask: Tensor) -> list[Links]:
 
 
 def one_to_one(links: Links) -> Links:
-    """Only links whose two words have no other link."""
+    """Those of `links` whose two words have no other link."""
     left, right = [i for i, _ in links], [j for _, j in links]
     return tuple((i, j) for i, j in links if left.count(i) == 1 and right.count(j) == 1)
 
 
 def informative(links: Links, source: tuple[str, ...], target: tuple[str, ...]) -> Links:
-    """One-to-one links between words that are not spelled the same: identical words are aligned already."""
+    """Those of `links` that are one to one and between words of different spelling: identical words are aligned
+    already.
+    """
     return tuple((i, j) for i, j in one_to_one(links) if source[i] != target[j])
 
 
@@ -106,63 +107,63 @@ def alignment_error_rate(
 ) -> float:
     """1 − (|A ∩ S| + |A ∩ P|) / (|A| + |S|) over all sentence pairs (Och and Ney 2003, eq. 25); 0 is perfect.
 
-    A: `found`; S: `sure` gold links; P: `possible` ones, among them the sure (none given: the sure alone).
+    A: `found` links; S: `sure` gold links; P: `possible` ones, which include the sure (None: the sure alone).
     """
-    said = [set(some) for some in found]
+    found_links = [set(some) for some in found]
     gold = [set(some) for some in sure]
     wide = gold if possible is None else [s | set(some) for s, some in zip(gold, possible, strict=True)]
-    hits = sum(len(a & s) + len(a & p) for a, s, p in zip(said, gold, wide, strict=True))
-    return 1.0 - hits / max(1, sum(map(len, said)) + sum(map(len, gold)))
+    hits = sum(len(a & s) + len(a & p) for a, s, p in zip(found_links, gold, wide, strict=True))
+    return 1.0 - hits / max(1, sum(map(len, found_links)) + sum(map(len, gold)))
 
 
 ALIGN_BATCH = 64  # sentence pairs
 BY_SIMILARITY: dict[str, Callable[[Tensor], Tensor]] = {"mutual": mutual, "itermax": itermax}
 
 
-class Aligner(Protocol):
-    """Pure: equal pairs, equal links."""
+class WordAligner(Protocol):
+    """A function from sentence pairs to word links. Pure: equal pairs, equal links."""
 
     @property
     def signature(self) -> str:
-        """Names everything but the pairs that the links depend on."""
+        """Name of everything, except the pairs, that the links depend on."""
         ...
 
-    def __call__(self, language: str, pairs: Sequence[Pair], source: Table, target: Table) -> list[Links]:
-        """The links of each of `pairs`, whose encoded sides are `source` and `target`."""
+    def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
+        """Links of each of `pairs`, with the encoded sides `source` and `target`."""
         ...
 
 
-def aligner(how: Realignment, encoder: Encoder) -> Aligner:
-    """The aligner that `how` names. InputError where it names none."""
-    if how.aligner is None:
+def aligner(settings: Realignment, encoder: Encoder) -> WordAligner:
+    """Word aligner that `settings` name. InputError: they name none."""
+    if settings.aligner is None:
         raise InputError("no aligner is given", 'aligner = "mutual" needs no data')
-    if how.aligner in BY_SIMILARITY:
-        return Nearest(how.aligner, encoder, how.layer)
-    return Carried(how.aligner)
+    if settings.aligner in BY_SIMILARITY:
+        return LinksBySimilarity(settings.aligner, encoder, settings.layer)
+    return LinksOfPairs(settings.aligner)
 
 
-class Carried:
-    """Links that the pairs carry."""
+class LinksOfPairs:
+    """Word aligner that takes the links that the pairs have already."""
 
     def __init__(self, name: str) -> None:
         self.signature = name
 
-    def __call__(self, language: str, pairs: Sequence[Pair], source: Table, target: Table) -> list[Links]:
+    def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
         if any(pair.links is None for pair in pairs):
             message = f"the parallel text of {language} has no {self.signature} word alignment"
             raise InputError(message, 'use aligner = "mutual"')
         return [pair.links or () for pair in pairs]
 
 
-class Nearest:
-    """Links by the cosine of word vectors at `layer` of the starting encoder."""
+class LinksBySimilarity:
+    """Word aligner by the cosine of word vectors at `layer` of the starting encoder."""
 
     def __init__(self, name: str, encoder: Encoder, layer: int) -> None:
         self._encoder, self._layer, self._links = encoder, layer, BY_SIMILARITY[name]
         self.signature = f"{name}:{encoder.signature}:{layer}"
 
     @torch.inference_mode()
-    def __call__(self, language: str, pairs: Sequence[Pair], source: Table, target: Table) -> list[Links]:
+    def __call__(self, language: str, pairs: Sequence[Pair], source: RaggedTable, target: RaggedTable) -> list[Links]:
         on_gpu = torch.cuda.is_available()
         model = self._encoder.copy().to("cuda") if on_gpu else self._encoder.model
         order = np.argsort(np.diff(source.offsets) + np.diff(target.offsets), kind="stable")  # little padding
@@ -173,7 +174,7 @@ class Nearest:
         return found
 
     def _similarities(
-        self, model: nn.Module, source: Table, target: Table, order: np.ndarray
+        self, model: nn.Module, source: RaggedTable, target: RaggedTable, order: np.ndarray
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Rows and the cosines [b, m, n] of their words, −∞ beyond the end of a sentence."""
         for start in range(0, len(order), ALIGN_BATCH):
@@ -184,8 +185,11 @@ class Nearest:
             yield rows, cosines.masked_fill(~(here[:, :, None] & there[:, None, :]), float("-inf"))
 
 
-def unit_words(model: nn.Module, table: Table, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
-    """[b, m, d] word vectors of length one and [b, m] which of them there are; m: the most words of a sentence."""
+def unit_words(model: nn.Module, table: RaggedTable, rows: np.ndarray, layer: int) -> tuple[Tensor, Tensor]:
+    """Word vectors of length one [b, m, d] of `rows` of `table`, and True where there is a word [b, m].
+
+    m: the most words of a sentence. The vectors are from `layer` of `model`.
+    """
     device = next(model.parameters()).device
     ids, mask, word = table.take(rows)
     word = word.to(device)

@@ -1,4 +1,4 @@
-"""The world's own encoder, which comes with the package: the same weights on every machine, loaded like any other.
+"""The world's own encoder, which comes with the package: the same weights on every machine, loaded as any other.
 
 `realingo pretrain studies/world-encoder.toml -o realign/data/world-encoder` made it.
 """

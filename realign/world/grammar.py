@@ -1,4 +1,4 @@
-"""How the world's languages put words together: order and marking read from URIEL's typological features.
+"""Grammar of the world's languages: word order and marking from URIEL's typological features.
 
 A clause becomes a list of `Word`s; the slot of a word is its address in the meaning, equal in all languages.
 """
@@ -59,7 +59,7 @@ class Grammar:
         return cls({name: feature(uriel) > 0.5 for name, uriel in FEATURES.items()}, forms)
 
     def say(self, clause: Clause) -> list[Word]:
-        """The sentence for a meaning, with its full stop."""
+        """Words of the sentence for the meaning `clause`, with its full stop."""
         words = self._clause(clause, ("s",))
         return [*words, Word(self.forms[Concept("PUNCT", 0)], "PUNCT", ("end",))]
 
@@ -116,7 +116,7 @@ class Grammar:
     def _noun(self, noun: Noun, at: Slot, case: str | None = None) -> list[Word]:
         rules = self.rules
         words = [self._head(noun, at, case)]
-        if noun.name:  # the specific goes before the general where owners go before what they own
+        if noun.name:  # the specific noun comes first where owners come first
             words = _beside(words, [self._word(noun.name, (*at, "name"))], rules["possessor_first"])
         if noun.adjective:
             words = _beside(words, [self._word(noun.adjective, (*at, "adjective"))], rules["adjective_first"])
@@ -133,13 +133,13 @@ class Grammar:
         return words
 
     def _determiner(self, which: int | None) -> Concept | None:
-        shown = {
+        shows = {
             DEFINITE: self.rules["definite_word"],
             INDEFINITE: self.rules["indefinite_word"],
             THIS: True,
             THAT: True,
         }
-        return Concept("DET", which) if which is not None and shown[which] else None
+        return Concept("DET", which) if which is not None and shows[which] else None
 
     def _head(self, noun: Noun, at: Slot, case: str | None) -> Word:
         rules, forms = self.rules, self.forms

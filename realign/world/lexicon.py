@@ -1,8 +1,8 @@
-"""How the world's languages sound and write: words inherited down URIEL's family tree with mutation, then a script.
+"""Lexicon of the world's languages: words inherited down URIEL's family tree with mutation, written in a script.
 
 A form is a tuple of syllables, a syllable an integer `consonant * VOWELS + vowel`. Every family starts from words of
-its own; at each node of the tree some words are replaced and regular sound changes apply to all. So near kin share
-most words, distant kin few, and strangers none but names, which travel between all languages.
+its own; at each node of the tree some words are replaced and regular sound changes apply to all. So near kin share most
+words, distant kin few, and strangers none but names, which travel between all languages.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _write(script: str, syllable: int) -> str:
 
 @cache
 def spell(script: str, form: Form) -> str:
-    """The written word. Letters are chosen to differ between scripts, not to be pronounceable."""
+    """Written word for `form` in `script`. Letters are chosen to differ between scripts, not to be pronounceable."""
     return "".join(_write(script, syllable) for syllable in form)
 
 
@@ -71,7 +71,7 @@ def _shift(rng: Random, count: int) -> dict[int, int]:
     return {old: rng.randrange(CONSONANTS) for old in olds}
 
 
-def _changed(form: Form, shift: dict[int, int]) -> Form:
+def _apply_shift(form: Form, shift: dict[int, int]) -> Form:
     return tuple(shift.get(s // VOWELS, s // VOWELS) * VOWELS + s % VOWELS for s in form)
 
 
@@ -95,7 +95,7 @@ def _words(seed: int, path: tuple[str, ...]) -> dict[Concept | str, Form]:
         upos = item.upos if isinstance(item, Concept) else "affix"
         fresh = _new_form(rng, upos)[:1] if upos == "affix" else _new_form(rng, upos)
         keep = item in parent and (upos == "PROPN" or rng.random() >= replaced)
-        forms[item] = _changed(parent[item], shift) if keep else fresh
+        forms[item] = _apply_shift(parent[item], shift) if keep else fresh
     return forms
 
 

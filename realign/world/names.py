@@ -24,17 +24,17 @@ SHARE = 0.5  # of the noun phrases that become a name
 
 
 def draw_with_names(rng: Random) -> Clause:
-    """Draw one meaning in which about half of the noun phrases name something."""
-    return _renamed(clause(rng), rng)
+    """Draw one meaning with `rng`, in which about half of the noun phrases name something."""
+    return _rename(clause(rng), rng)
 
 
-def _renamed(said: Clause, rng: Random) -> Clause:
+def _rename(meaning: Clause, rng: Random) -> Clause:
     return replace(
-        said,
-        subject=_name(said.subject, rng),
-        object=said.object and _name(said.object, rng),
-        oblique=said.oblique and (said.oblique[0], _name(said.oblique[1], rng)),
-        joined=said.joined and (said.joined[0], _renamed(said.joined[1], rng)),
+        meaning,
+        subject=_name(meaning.subject, rng),
+        object=meaning.object and _name(meaning.object, rng),
+        oblique=meaning.oblique and (meaning.oblique[0], _name(meaning.oblique[1], rng)),
+        joined=meaning.joined and (meaning.joined[0], _rename(meaning.joined[1], rng)),
     )
 
 
@@ -51,9 +51,9 @@ def _name(noun: Noun, rng: Random) -> Noun:
     return Noun(Concept("PROPN", given), name=Concept("PROPN", family) if rng.random() < 0.5 else None)
 
 
-def tags(said: Clause, words: list[Word]) -> tuple[str, ...]:
-    """The IOB2 tag of every word of the sentence that `said` became: spans are the words of one noun phrase's name."""
-    kinds = dict(_kinds(said, ("s",)))
+def tags(meaning: Clause, words: list[Word]) -> tuple[str, ...]:
+    """IOB2 tags of the `words` of a sentence with this `meaning`: spans are the words of one noun phrase's name."""
+    kinds = dict(_kinds(meaning, ("s",)))
     found, last = [], None
     for word in words:
         phrase = word.slot[:-1] if word.slot[-1] in ("head", "name") and word.slot[:-1] in kinds else None
@@ -62,14 +62,14 @@ def tags(said: Clause, words: list[Word]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _kinds(said: Clause, at: Slot) -> Iterator[tuple[Slot, str]]:
+def _kinds(meaning: Clause, at: Slot) -> Iterator[tuple[Slot, str]]:
     """Address of every noun phrase that names something, and the type of what it names."""
-    parts = {"subject": said.subject, "object": said.object, "oblique": said.oblique and said.oblique[1]}
+    parts = {"subject": meaning.subject, "object": meaning.object, "oblique": meaning.oblique and meaning.oblique[1]}
     for place, noun in parts.items():
         if noun:
             yield from _kinds_of_noun(noun, (*at, place))
-    if said.joined:
-        yield from _kinds(said.joined[1], (*at, "second"))
+    if meaning.joined:
+        yield from _kinds(meaning.joined[1], (*at, "second"))
 
 
 def _kinds_of_noun(noun: Noun, at: Slot) -> Iterator[tuple[Slot, str]]:

@@ -1,7 +1,8 @@
-"""What the world's sentences say, before any language says it: concepts with Zipfian use and selectional preferences.
+"""Meanings of the world's sentences, before they are put into words: concepts with Zipfian use and selectional
+preferences.
 
 First of the world's four files: meaning → lexicon → grammar → world. A meaning is a tree of concepts; every node has an
-address (`slot`), so that two languages saying the same thing are word-aligned by construction.
+address (`slot`), so that two languages with the same meaning are word-aligned by construction.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Noun:
 
 @dataclass(frozen=True)
 class Clause:
-    """Who did what to whom, where, how, when."""
+    """A meaning: who did what to whom, where, how, when."""
 
     subject: Noun
     verb: Concept
@@ -102,9 +103,10 @@ def _noun(rng: Random, field: int, short: bool = False, owner: bool = False) -> 
 
 
 def clause(rng: Random, short: bool = False) -> Clause:
-    """Draw one meaning. A verb's field sets the fields of its subject, object and oblique: selectional preference.
+    """Draw one meaning with `rng`.
 
-    A sentence of two clauses keeps both `short`: a few very long sentences would set the length of every batch.
+    A verb's field sets the fields of its subject, object and oblique: selectional preference. A sentence of two clauses
+    keeps both `short`: a few very long sentences would set the length of every batch.
     """
     joined = None
     if not short and rng.random() < 0.06:

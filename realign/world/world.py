@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from random import Random
 
-from realign.corpora.base import Classified, Later, Pair, Split, Tagged
+from realign.corpora.base import Classified, LazySequence, Pair, Split, Tagged
 from realign.world import names as naming
 from realign.world.grammar import Grammar, Word
 from realign.world.lexicon import lexicon
@@ -53,14 +53,16 @@ class World:
         self.signature = "world:" + self._hash()
 
     def _hash(self) -> str:
-        """Of what the world says, not of how it was made: a change that yields the same sentences changes nothing."""
+        """Hash of the world's sentences, not of the code that makes them: a change that gives the same sentences
+        changes nothing.
+        """
         meanings = _meanings(self.seed, "signature", SIGNED)
-        said = {code: [_grammar(self.seed, x).say(m) for m in meanings] for code, x in self.languages.items()}
-        return _digest([self.seed, asdict(self.sizes), said])
+        sentences = {code: [_grammar(self.seed, x).say(m) for m in meanings] for code, x in self.languages.items()}
+        return _digest([self.seed, asdict(self.sizes), sentences])
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         count, target = self.sizes.parallel if split == "train" else self.sizes.evaluation, self._language(language)
-        return Later(count, lambda: _pairs(self.seed, self.source, target, split, count))
+        return LazySequence(count, lambda: _pairs(self.seed, self.source, target, split, count))
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         return _tagged(self.seed, self._language(language), split, self._count(language, split))
@@ -70,11 +72,13 @@ class World:
         return Entities(self)
 
     def examples(self, language: str, split: Split) -> Sequence[Classified]:
-        """Sentences with their topic: the semantic field that verb and nouns prefer, one of FIELDS."""
+        """Sentences of `language` in `split` with their topic: the semantic field that verb and nouns prefer, one of
+        FIELDS.
+        """
         return _topics(self.seed, self._language(language), split, self._count(language, split))
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
-        """Monolingual text for pretraining; low-resource languages have a tenth of the others'."""
+        """Monolingual text of `language` for pretraining; low-resource languages have a tenth of the others'."""
         chosen = self._language(language)
         count = self.sizes.source_text if language == self.source.code else self.sizes.text
         if language in WORLD_LOW_RESOURCE:
@@ -103,8 +107,8 @@ class Entities:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        said = [_entities(world.seed, language, "dev", SIGNED) for language in world.languages.values()]
-        facts = [world.signature, [[(one.words, one.tags) for one in some] for some in said]]
+        sentences = [_entities(world.seed, language, "dev", SIGNED) for language in world.languages.values()]
+        facts = [world.signature, [[(one.words, one.tags) for one in some] for some in sentences]]
         self.signature = f"{world.signature}:entities:{_digest(facts)}"
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
@@ -132,10 +136,10 @@ def _meanings(seed: int, purpose: str, count: int) -> tuple[Clause, ...]:
 def _pairs(seed: int, source: Language, target: Language, split: Split, count: int) -> tuple[Pair, ...]:
     meanings = _meanings(seed, f"pairs {split}", count)
     say, gloss = _grammar(seed, source).say, _grammar(seed, target).say
-    return tuple(_aligned(say(meaning), gloss(meaning)) for meaning in meanings)
+    return tuple(_align(say(meaning), gloss(meaning)) for meaning in meanings)
 
 
-def _aligned(source: list[Word], target: list[Word]) -> Pair:
+def _align(source: list[Word], target: list[Word]) -> Pair:
     where = {word.slot: j for j, word in enumerate(target)}
     links = tuple((i, where[word.slot]) for i, word in enumerate(source) if word.slot in where)
     return Pair(tuple(word.form for word in source), tuple(word.form for word in target), links)
@@ -144,8 +148,8 @@ def _aligned(source: list[Word], target: list[Word]) -> Pair:
 @cache
 def _tagged(seed: int, language: Language, split: Split, count: int) -> tuple[Tagged, ...]:
     grammar = _grammar(seed, language)
-    said = [grammar.say(meaning) for meaning in _meanings(seed, f"labelled {split}", count)]
-    return tuple(Tagged(tuple(w.form for w in words), tuple(w.upos for w in words)) for words in said)
+    sentences = [grammar.say(meaning) for meaning in _meanings(seed, f"labelled {split}", count)]
+    return tuple(Tagged(tuple(w.form for w in words), tuple(w.upos for w in words)) for words in sentences)
 
 
 @cache
@@ -161,8 +165,8 @@ def _entities(seed: int, language: Language, split: Split, count: int) -> tuple[
 @cache
 def _topics(seed: int, language: Language, split: Split, count: int) -> tuple[Classified, ...]:
     meanings = _meanings(seed, f"topics {split}", count)
-    said = [_grammar(seed, language).say(meaning) for meaning in meanings]
+    sentences = [_grammar(seed, language).say(meaning) for meaning in meanings]
     topics = [f"field {meaning.verb.index % FIELDS}" for meaning in meanings]
     return tuple(
-        Classified(tuple(w.form for w in words), None, topic) for words, topic in zip(said, topics, strict=True)
+        Classified(tuple(w.form for w in words), None, topic) for words, topic in zip(sentences, topics, strict=True)
     )

@@ -56,7 +56,7 @@ class Bench:
         fidelity = fidelity or full_fidelity(view.core, view.scope.targets)
         each = enumerate(dict.fromkeys(wanted))
         jobs = [Job(number, subset, fidelity, seed) for number, (subset, seed) in each]
-        known = {job: evaluator.known(job.subset, job.fidelity, job.seed) for job in jobs}
+        known = {job: evaluator.cached_score(job.subset, job.fidelity, job.seed) for job in jobs}
         scores = {job: score for job, score in known.items() if score is not None}
         left = [job for job in jobs if job not in scores]
         self.advance(what, len(scores), len(jobs))

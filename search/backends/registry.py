@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from realign.build import evaluator as assemble
 from realign.build.inputs import contents, expect
 from realign.core import Core, Scope
-from realign.evaluators.own import Measure, Remembered, own_evaluator
+from realign.evaluators.own import CachedInMemory, Measure, own_evaluator
 from realign.evaluators.wrappers import Cached
 from realign.inputs import Contents
 from realign.score import Advance, Evaluator
@@ -47,7 +47,7 @@ class View:
     value: Value = mean_score  # of the scores by language, the number that Ray Tune shows
     seeds: int = 1  # of a trial at the most, each of which Ray Tune shows
 
-    def evaluator(self, advance: Advance | None = None) -> Cached | Remembered:
+    def evaluator(self, advance: Advance | None = None) -> Cached | CachedInMemory:
         if self.own is not None:
             needed = self.scope.tune if self.split == "dev" else self.scope.targets
             return own_evaluator(self.own, [each.code for each in self.targets], [each.code for each in needed])

@@ -29,7 +29,7 @@ from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
 from realign.training.encoded_pairs import PairStore
 from realign.training.settings import Realignment
-from realign.training.stacked_steps import Run
+from realign.training.stacked_steps import CandidateRun
 from realign.world.encoder import world_encoder
 from realign.world.world import World
 from search import terminal
@@ -126,7 +126,7 @@ def _plain() -> Callable[[Setup, Subset, int], object]:
 
 def _many(stage: Setup, seed: int) -> list[object]:
     runs = [
-        Run({code: stage.pairs.of(code) for code in _subset(number).codes}, number)
+        CandidateRun({code: stage.pairs.of(code) for code in _subset(number).codes}, number)
         for number in range(seed, seed + BESIDE)
     ]
     model = stage.encoder.copy().to(stage.device)

@@ -126,7 +126,7 @@ class StudyCheck:
         for number, language in enumerate(pool, 1):
             counted = self.report.attempt(_pairs, core, text, language.code, self.counting)
             if counted is not None:
-                name = sources.set_of(text, core.data.parallel, language.code)
+                name = sources.name_of_set(text, core.data.parallel, language.code)
                 found[language.code] = ParallelText(name, *counted)
                 if glance is not None:
                     seen.add(language.code, glance.pairs(language.code, "train"))
@@ -136,7 +136,7 @@ class StudyCheck:
     def _task(self) -> dict[str, TaskData]:
         """The data of the task by code, in the splits that are looked at: training data of the source alone."""
         core = self.config.core
-        data = self.report.attempt(tasks.data, core, self.config.scope.targets)
+        data = self.report.attempt(tasks.load_task_data, core, self.config.scope.targets)
         if data is None:
             return {}
         source = core.source.code
@@ -149,7 +149,7 @@ class StudyCheck:
         seen = repeated.TaskText()
         self.advance("reading the task's data", 0, len(wanted))
         for number, (code, splits) in enumerate(wanted.items(), 1):
-            name = sources.set_of(data.corpus, core.task_data, code) if splits else _set_name(core.task_data)
+            name = sources.name_of_set(data.corpus, core.task_data, code) if splits else _set_name(core.task_data)
             counts: dict[str, int] = {}
             for split in splits if self.counting or core.task_data != "world" else splits[:1]:  # the world has all
                 rows = self.report.attempt(data.required, code, split)
@@ -183,7 +183,7 @@ def _pairs(core: Core, text: Any, code: str, counting: bool) -> tuple[int, int]:
     Without `counting` those that a filter leaves are not counted.
     """
     pairs = text.pairs(code, "train")
-    assemble.usable(core, pairs, code)
+    assemble.check_usable(core, pairs, code)
     raw = getattr(pairs, "every", pairs)  # before the filter
     available = getattr(pairs, "available", None)  # before the sample
     if not counting and raw is not pairs:
@@ -221,14 +221,14 @@ def _agree(rows: Iterable[Any], taught: set[str], code: str, split: str) -> None
 
 def _model(core: Core, advance: Advance) -> EncoderShape:
     """The encoder. InputError where it does not load or the settings ask for what it has not."""
-    from realign.training.realigner import fitting
+    from realign.training.realigner import check_fit
 
     advance("loading the encoder", 0, 1)
     encoder = assemble.load_encoder(core)
     advance("loading the encoder", 1, 1)
     shape: Any = encoder.model.config
     recipe = core.realign
-    fitting(encoder.model, recipe)
+    check_fit(encoder.model, recipe)
     layers, positions = int(shape.num_hidden_layers), _positions(encoder)
     layer = core.task.layer or 0
     if not -layers - 1 <= layer <= layers:
@@ -250,4 +250,4 @@ def _positions(encoder: Encoder) -> int | None:
 
 def _set_name(given: Any) -> str | None:
     """The name of data that no language is read from; None where there are several sets."""
-    return None if isinstance(given, tuple) else sources.set_of(None, given, "")
+    return None if isinstance(given, tuple) else sources.name_of_set(None, given, "")

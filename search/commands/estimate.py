@@ -114,7 +114,7 @@ class Estimator:
         config, clock, full = self.config, StageClock(self.advance), self.fidelities.full
         subset = config.space.completed(Subset(), config.sizes[1], default_rng(config.seed))
         assert subset is not None  # the study file was checked for it
-        text, encoder = assemble.ingredients(config.core, config.pool, self.advance)
+        text, encoder = assemble.load_text_and_encoder(config.core, config.pool, self.advance)
         store = PairStore(encoder, text, config.core.realign, self.advance)
         size = sum(_bytes(store.of(code)) for code in subset.codes) / len(subset) * len(config.pool)
         short = replace(full, pairs=min(full.pairs, STEPS * config.core.realign.batch), steps=min(full.steps, STEPS))

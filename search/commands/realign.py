@@ -39,7 +39,7 @@ from selector.languages.language import Pool
 
 if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
-    from realign.tasks.base import Task
+    from realign.tasks.base import TransferTask
     from realign.tasks.in_turns import InTurns
     from realign.training.encoded_pairs import EncodedPairs
     from realign.training.realigner import Realigner
@@ -60,7 +60,7 @@ class Start:
     pairs_of: Mapping[str, PairCounts]
     hashes: Mapping[str, tuple[str, str]]  # code → of the text, source and target
     parallel: str  # signature of the corpus
-    task: Task | None  # that realignment takes turns with
+    task: TransferTask | None  # that realignment takes turns with
 
     def facts(self, order: realign_file.Order) -> RunFacts:
         """Everything the weights follow from."""
@@ -120,7 +120,7 @@ def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
     """Load the encoder and encode the text. InputError where either cannot be used."""
     from realign.training.encoded_pairs import PairStore
 
-    text, encoder = assemble.ingredients(core, languages, advance)
+    text, encoder = assemble.load_text_and_encoder(core, languages, advance)
     store = PairStore(encoder, text, core.realign, advance)
     counts: dict[str, PairCounts] = {}
     hashes: dict[str, tuple[str, str]] = {}
@@ -129,7 +129,7 @@ def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
         counts[language.code] = PairCounts(row["available"], row["pairs"], dict(row["dropped"]))
         hashes[language.code] = row["source"], row["target"]
         advance("preparing parallel text", number, len(languages))
-    task = tasks.data(core, languages).task(encoder) if core.realign.order == "during" else None
+    task = tasks.load_task_data(core, languages).task(encoder) if core.realign.order == "during" else None
     return Start(encoder, {code: store.of(code) for code in counts}, counts, hashes, text.signature, task)
 
 

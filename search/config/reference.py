@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 
-from realign.section import Limits, Section, keys
+from realign.section import Range, Section, keys
 from search.config.schema import StudyFile
 from search.config.strategy_names import DIVERSITY, STRATEGIES
 
@@ -99,7 +99,7 @@ def _type(form: Any) -> str:
         return f"[{_title(form)}](#{_title(form).lower().replace(' ', '-')})"
     origin, inside = get_origin(form), get_args(form)
     if origin is Annotated:
-        limits = "".join(_range(each) for each in inside[1:] if isinstance(each, Limits))
+        limits = "".join(_range(each) for each in inside[1:] if isinstance(each, Range))
         return _type(inside[0]) + limits
     if origin is Literal:
         return ", ".join(f'`"{each}"`' for each in inside)
@@ -117,7 +117,7 @@ def _union(alternatives: list[str]) -> str:
     return " or ".join([*single, "a list of these" if repeated and "[" in last else last])
 
 
-def _range(limits: Limits) -> str:
+def _range(limits: Range) -> str:
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     given = {word: getattr(limits, key) for key, word in words.items()}
     bounds = ", ".join(f"{word} {value:,}" for word, value in given.items() if value is not None)

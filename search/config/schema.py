@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationErr
 from realign.core import Model, Task
 from realign.data_sets import Data
 from realign.score import Merging
-from realign.section import Limits, Section, SettingError, setting
+from realign.section import Range, Section, SettingError, setting
 from realign.training.settings import Count, Realignment
 from search import objective
 from search.config import toml_file
@@ -24,10 +24,10 @@ from selector.errors import InputError
 Checked = TypeVar("Checked", bound=Section)
 _readers: dict[type, TypeAdapter[Any]] = {}
 
-Name = Annotated[str, Limits(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Seed = Annotated[int, Limits(ge=0, lt=2**32)]
-Share = Annotated[float, Limits(gt=0, le=1)]
-Few = Annotated[int, Limits(ge=1, le=100)]
+Name = Annotated[str, Range(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Seed = Annotated[int, Range(ge=0, lt=2**32)]
+Share = Annotated[float, Range(gt=0, le=1)]
+Few = Annotated[int, Range(ge=1, le=100)]
 
 
 def _known(name: str) -> str:
@@ -76,7 +76,7 @@ class PoolSection(Section):
     exclude: tuple[str, ...] = setting((), "Languages that are in no subset; they are still targets where the pool is.")
     quota: tuple[str, ...] = setting((), 'At most so many languages of a group, as "family=2" or "script:Latn=3".')
     costs: str = setting("", "CSV file of code and cost of a language; left out: every language costs 1.")
-    budget: Annotated[float, Limits(ge=0)] | None = setting(
+    budget: Annotated[float, Range(ge=0)] | None = setting(
         None, "Largest total cost of a subset, in the unit of the costs."
     )
 
@@ -113,13 +113,13 @@ class SearchSection(Section):
     metric: str = setting("syntactic", "Language distance of the warm start and of diversity:<select strategy>.")
     warm_start: bool = setting(True, "Begin with the subsets that model-free strategies choose.")
     seeds: Few = setting(1, "Seeds averaged in each trial.")
-    repeats: Literal["never", "auto"] | Annotated[int, Limits(ge=2, le=10)] = setting(
+    repeats: Literal["never", "auto"] | Annotated[int, Range(ge=2, le=10)] = setting(
         "never", "Measure promising subsets again on further seeds: never, auto, or a number of times."
     )
     pruner: Literal["none", "median"] = setting(
         "none", "Whether a trial that falls behind the others is stopped (median)."
     )
-    time_limit: Annotated[float, Limits(gt=0)] | None = setting(
+    time_limit: Annotated[float, Range(gt=0)] | None = setting(
         None, "Seconds after which a trial counts as failed; left out: no limit."
     )
     take_over: bool = setting(False, "Try trials again that another host left running: it is known to be dead.")
@@ -147,7 +147,7 @@ class FidelitySection(Merging):
     pairs: Share | None = setting(None, "Share of the sentence pairs of realignment.")
     steps: Share | None = setting(None, "Share of the steps of fine-tuning.")
     examples: Share | None = setting(None, "Share of the sentences that are evaluated.")
-    patience: Annotated[int, Limits(ge=0)] = setting(
+    patience: Annotated[int, Range(ge=0)] = setting(
         0, "Looks at the source's development split without a gain until fine-tuning stops; 0: it never stops early."
     )
 

@@ -66,9 +66,9 @@ def _text(given: DataSet | str | tuple[DataSet, ...]) -> str:
     if isinstance(given, tuple):
         return "; ".join(_text(each) for each in given)
     if isinstance(given, HubSet):
-        from realign.hub.sets import named
+        from realign.hub.sets import find_set
 
-        name = given.id or named(str(given.name), "parallel").id
+        name = given.id or find_set(str(given.name), "parallel").id
         return f"{_page(name, 'datasets/')}: its card names its licence and sources"
     if isinstance(given, str):
         return WORLD_NOTE

@@ -105,7 +105,7 @@ def _from_hub(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
 
     kind, task = _task(wish.task)
     text = wish.parallel or "opus-100"
-    needed = (sets.named(text, "parallel"), sets.known()[task])
+    needed = (sets.find_set(text, "parallel"), sets.load_sets()[task])
     pool, lost = _served(wish.pool or "paper-65", wish.source_code, needed)
     k = wish.k or min(10, 10 if isinstance(pool, str) else len(pool))
     parts = (f"{{name = {json.dumps(text)}}}", kind, f"{{name = {json.dumps(task)}}}")
@@ -196,9 +196,9 @@ def _task(name: str | None) -> tuple[str, str]:
     from realign.hub import sets
 
     name = name or "udpos"
-    if name in sets.known() and sets.known()[name].tasks[0] != "parallel":
-        return str(sets.known()[name].tasks[0]), name
-    others = sorted(each for each, spec in sets.known().items() if spec.tasks[0] != "parallel")
+    if name in sets.load_sets() and sets.load_sets()[name].tasks[0] != "parallel":
+        return str(sets.load_sets()[name].tasks[0]), name
+    others = sorted(each for each, spec in sets.load_sets().items() if spec.tasks[0] != "parallel")
     raise InputError(f"there is no task set '{name}'", f"known are {', '.join(others)}; a folder: --from-folder DIR")
 
 

@@ -84,7 +84,7 @@ def _verses(place: Path, source: str) -> tuple[str, ...]:
 
 def _tables_of_text(place: Path) -> tuple[str, ...]:
     bitext.Tsv(place, "eng")  # InputError where there is no table at all
-    files = folder.by_language(place, ".tsv", required=False).also(
+    files = folder.by_language(place, ".tsv", required=False).merge(
         folder.by_language(place, ".train.tsv", required=False)
     )
     lines = {code: _first_line(files[code]) for code in files}

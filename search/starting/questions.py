@@ -68,7 +68,7 @@ def _folder(text: str) -> Path | None:
 def _known(name: str, parallel: bool) -> str:
     from realign.hub import sets
 
-    fitting = sorted(key for key, spec in sets.known().items() if (spec.tasks[0] == "parallel") == parallel)
+    fitting = sorted(key for key, spec in sets.load_sets().items() if (spec.tasks[0] == "parallel") == parallel)
     return _one_of(name, fitting)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from realign.core import FakeModel
-from realign.inputs import listed
+from realign.inputs import list_some
 from search.config.study_config import StudyConfig
 from search.results.json_reader import Json
 from search.study.storage import redact_url
@@ -66,7 +66,7 @@ def check_facts(study: str, storage: str, kept: Mapping[str, object], mine: Json
 def unlike(study: str, storage: str, names: list[str]) -> InputError:
     """The error for data or an encoder that changed while the study file did not."""
     return InputError(
-        f"study '{study}' in {redact_url(storage)} was measured with another content of {listed(names)}: "
+        f"study '{study}' in {redact_url(storage)} was measured with another content of {list_some(names)}: "
         "its scores cannot be compared with new ones",
         "give this study another name or another search.storage, or put back what it was measured with",
     )

@@ -25,7 +25,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from realign.inputs import Contents, different
+from realign.inputs import Contents, find_differences
 from realign.score import Score
 from search.config.study_config import StudyConfig
 from search.objective import front
@@ -116,7 +116,7 @@ class Study:
         known: Contents = self.record.attributes.get("contents", {})
         if not known and any(trial.state == "complete" for trial in self.trials()):
             raise unlike(self.name, self.config.storage, ["the way of measuring"])
-        if names := different(known, contents):
+        if names := find_differences(known, contents):
             raise unlike(self.name, self.config.storage, names)
         if contents.keys() - known.keys():
             self.record.write(lambda: self.record.set_attribute("contents", {**known, **contents}))
@@ -124,7 +124,7 @@ class Study:
     def check(self, contents: Contents) -> None:
         """InputError where an evaluator reads something else than the study's trials were measured with."""
         known = self.record.attributes.get("contents", {})
-        if names := different(known, contents):
+        if names := find_differences(known, contents):
             raise unlike(self.name, self.config.storage, names)
 
     def best(self, count: int = 1) -> list[Trial]:

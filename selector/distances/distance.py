@@ -36,7 +36,7 @@ class Distances:
 
     matrix: Matrix  # [n, n], symmetric, zero diagonal, no NaN; float32 where n > 2048
     observed: NDArray[np.float64]  # [n], share of the metric's features that some source observed, 0 to 1
-    known: NDArray[np.bool_]  # [n], False where nothing at all tells where the language stands
+    known: NDArray[np.bool_]  # [n], False where nothing is known about the position of the language
     overlap: masked.Counts | None = None  # [n, n], features observed for both; None where the metric has no features
     unknown: NDArray[np.bool_] | None = None  # [n, n], pairs that got the mean; None where every pair was compared
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # feature group → [n], whose row was read
@@ -269,7 +269,7 @@ def _weights(metric: str) -> list[tuple[str, float]]:
         except ValueError:
             weight = -1.0
         if not 0 < weight < float("inf"):
-            raise InputError(f"'{number}' is no weight in the metric '{metric}'", "weights are positive numbers")
+            raise InputError(f"'{number}' is not a weight in the metric '{metric}'", "weights are positive numbers")
         if name in found:
             raise InputError(f"'{name}' appears twice in the metric '{metric}'", "give each part of a mix once")
         found[name] = weight

@@ -25,7 +25,7 @@ from selector.languages.language import parse
 Matrix = NDArray[np.float64]
 Row = tuple[int, list[str]]  # line number and cells
 
-BROKEN = (  # what NumPy raises for an archive that is none, is damaged, or holds no plain arrays
+BROKEN = (  # errors of NumPy for a file that is not an archive, is damaged, or has other objects than arrays
     *(ValueError, TypeError, AttributeError, KeyError, EOFError, OverflowError, MemoryError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
 )
@@ -73,7 +73,7 @@ def read_transfer(path: str) -> tuple[tuple[str, ...], tuple[str, ...], Matrix]:
         raise InputError(f"'{path}' has {len(rows) - 1} donors and {len(targets)} targets", _TRANSFER)
     for number, cells in rows[1:]:
         if len(cells) != len(header):
-            raise InputError(f"'{path}', line {number}: {len(cells)} cells where {len(header)} are due", _TRANSFER)
+            raise InputError(f"'{path}', line {number}: {len(cells)} cells instead of {len(header)}", _TRANSFER)
     donors = _labels(path, [number for number, _ in rows[1:]], [cells[0] for _, cells in rows[1:]])
     numbers = [[_number(path, number, cell, -math.inf) for cell in cells[1:]] for number, cells in rows[1:]]
     return donors, targets, np.array(numbers)
@@ -153,10 +153,10 @@ def _numbers(path: str, row: Row, codes: tuple[str, ...], i: int, labelled: bool
     if labelled:
         label = code_of(path, line, cells[0])
         if label != codes[i]:
-            raise InputError(f"'{path}', line {line}: row {label} where {codes[i]} is due", _SQUARE)
+            raise InputError(f"'{path}', line {line}: row {label} instead of {codes[i]}", _SQUARE)
         cells = cells[1:]
     if len(cells) != len(codes):
-        raise InputError(f"'{path}', line {line}: {len(cells)} values where {len(codes)} are due", _SQUARE)
+        raise InputError(f"'{path}', line {line}: {len(cells)} values instead of {len(codes)}", _SQUARE)
     return [_number(path, line, cell, 0.0) for cell in cells]
 
 
@@ -167,7 +167,7 @@ def _number(path: str, line: int, cell: str, least: float) -> float:
         value = math.nan
     if not least <= value < math.inf or value == -math.inf:
         what = "distance" if least == 0 else "number"
-        fault = f"'{cell.strip()}' is no {what}" if cell.strip() else f"a {what} is missing"
+        fault = f"'{cell.strip()}' is not a {what}" if cell.strip() else f"a {what} is missing"
         raise InputError(f"'{path}', line {line}: {fault}", f"every cell is a finite number{_bound(least)}")
     return value
 
@@ -186,15 +186,15 @@ def _arrays(path: str, names: tuple[str, ...], hint: str) -> list[NDArray[Any]]:
             arrays = [archive[name] for name in names]
             return [*arrays[:-1], arrays[-1].astype(np.float64)]
     except OSError as problem:
-        reason = problem.strerror or "it is no NPZ file"
+        reason = problem.strerror or "it is not an NPZ file"
         raise InputError(f"cannot read '{path}': {reason}", "check the path") from None
     except BROKEN:
-        raise InputError(f"'{path}' is no NPZ file of plain arrays", hint) from None
+        raise InputError(f"'{path}' is not an NPZ file of plain arrays", hint) from None
 
 
 def _shape(path: str, matrix: Matrix, due: tuple[int, int], hint: str) -> None:
     if matrix.shape != due:
-        raise InputError(f"'{path}' has a matrix of shape {matrix.shape} where {due} is due", hint)
+        raise InputError(f"'{path}' has a matrix of shape {matrix.shape} instead of {due}", hint)
 
 
 def _each_finite(path: str, matrix: Matrix, least: float) -> None:

@@ -89,7 +89,7 @@ class Columns:
         if not math.isfinite(value):
             what = "nothing" if text is None else f"'{text}'"
             hint = f"give {language.code} a number in the column {column}"
-            raise InputError(f"'{self.path}' has {what} for {language.code} where a number is due", hint)
+            raise InputError(f"'{self.path}' has {what} for {language.code} instead of a number", hint)
         return value
 
     def _place(self, column: str) -> int:
@@ -108,7 +108,7 @@ def _languages(path: str, rows: Sequence[Row]) -> list[Row]:
         lect = _lect(row)
         code = schemes.glottolog(lect)
         if not schemes.is_glottocode(lect) or (code in kept and _lect(kept[code]) == lect):
-            others.append(row)  # what stands twice is an error further on
+            others.append(row)  # duplicates are reported later
         elif code is not None and (code not in kept or schemes.glottocode(code) == lect):
             kept[code] = row
     if left := len(rows) - len(others) - len(kept):
@@ -135,7 +135,7 @@ def read(path: str) -> Columns:
     cells: dict[str, tuple[str | None, ...]] = {}
     for number, row in _languages(path, rows[1:]):
         if len(row) != len(header):
-            raise InputError(f"'{path}', line {number}: {len(row)} cells where {len(header)} are due", _HINT)
+            raise InputError(f"'{path}', line {number}: {len(row)} cells instead of {len(header)}", _HINT)
         code = code_of(path, number, row[0])
         if code in cells:
             raise InputError(f"'{path}', line {number}: {code} appears twice", "give each language once")

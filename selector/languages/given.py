@@ -20,7 +20,7 @@ def as_language(given: str | Language) -> Language:
     if isinstance(given, Language):
         return given
     if not isinstance(given, str):
-        raise InputError(f"{given!r} is no language", "give languages as codes, names or values of Language")
+        raise InputError(f"{given!r} is not a language", "give languages as codes, names or values of Language")
     return parse(given)
 
 

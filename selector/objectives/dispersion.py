@@ -91,7 +91,9 @@ class MaxMin(SetFunction):
         """Smallest distance that remains after each member is removed [k]."""
         least, where, next_least = two_least(self._among(chosen))
         places = np.arange(len(least))
-        stays = np.where(where == places[:, None], next_least, least)  # (gone, other): the nearest left to the other
+        stays = np.where(
+            where == places[:, None], next_least, least
+        )  # (removed, other): the nearest one that remains for the other
         np.fill_diagonal(stays, np.inf)
         return np.asarray(stays.min(axis=1)[:-1])
 

@@ -16,10 +16,10 @@ from selector.solvers.feasible import complete, fill
 from selector.solvers.limits import Limits
 
 _EQUAL = 1e-11  # relative: values nearer than this are equal, so that rounding does not decide
-_STARTS = 40  # further starts, as many as
-_WORK = 1e8  # this number of nanoseconds for one pass of exchanges from each allows: ten passes make a second
-_PASSES = 500  # a bound on passes of exchanges, never reached in practice; where a pass takes long, as many as
-_PATIENCE = 1e10  # this number of nanoseconds allows
+_STARTS = 40  # most further starts, if
+_WORK = 1e8  # one pass of exchanges from each of them takes at most this many nanoseconds in all
+_PASSES = 500  # most passes of exchanges, never reached in practice, if
+_PATIENCE = 1e10  # they take at most this many nanoseconds
 _BATCH = 64  # candidates evaluated at a time by lazy greedy
 
 Key = tuple[float, float]  # a value and what decides between equal ones

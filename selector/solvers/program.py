@@ -70,8 +70,9 @@ class Candidates:
         return len(self.index)
 
     def without(self, out: NDArray[np.bool_], pinned: NDArray[np.bool_] | None = None) -> Candidates:
-        """Copy without the candidates `out` [c], and with `pinned` [c] as the pinned ones. Indices stay those of the
-        frame.
+        """Copy without the candidates `out` [c], and with `pinned` [c] as the pinned ones.
+
+        Indices stay those of the frame.
         """
         more = self.pinned if pinned is None else self.pinned | pinned
         limits = Limits(self.limits.weights[:, ~out], self.limits.most, self.limits.names)
@@ -188,7 +189,7 @@ class Program:
 
     def solve(self, effort: Effort) -> ProgramAnswer:
         """Best candidates and an upper bound, within `effort`."""
-        from scipy.optimize import Bounds, LinearConstraint, milp  # a quarter of a second: only who solves pays for it
+        from scipy.optimize import Bounds, LinearConstraint, milp  # takes a quarter of a second: imported only to solve
 
         gain, scale = self._objective()
         c = len(self.candidates)

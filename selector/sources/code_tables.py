@@ -54,7 +54,7 @@ WHOLE_REMARKS = {
     "jv-x-bms": ": Banyumasan has no code in ISO 639-3",
     "nap-x-tara": ": Tarantino has no code in ISO 639-3",
     "roa-tara": ": Tarantino has no code in ISO 639-3",
-    "simple": ": Simple English is no language of its own",
+    "simple": ": Simple English is not a language of its own",
 }
 """What a user should hear when such a code is read."""
 

@@ -51,7 +51,7 @@ def _glottocodes() -> dict[str, str]:
 
 @cache
 def _own_glottocodes() -> dict[str, str]:
-    return {code: found for found, code in reversed(tables.rows("glottocodes.tsv"))}  # the first of a code stays
+    return {code: found for found, code in reversed(tables.rows("glottocodes.tsv"))}  # the first entry of a code stays
 
 
 @cache

@@ -1,14 +1,16 @@
-"""How far a model errs on its own lists, each left out in turn, and how wide intervals must be to hold such errors.
+"""Errors of a model on its own lists, each left out in turn, and the width of intervals that contain such errors.
 
 Notations
+
     H, T   lists, targets
     e   [H, T]      measured less predicted from all other lists; 0 where nothing was measured
     C   [H, T, T]   covariance of e by the model; 0 where nothing was measured
     w   [T]         weights of a mean over targets
 
 The errors of block h of an exact leave-one-out are (K⁻¹)_hh⁻¹ (K⁻¹ y)_h, with covariance (K⁻¹)_hh⁻¹ (Rasmussen &
-Williams 2006, section 5.4.2, for blocks). Scales and responses have seen the list all the same, and normal tails are
-too thin: so an interval reaches as many standard deviations as held the wanted share of these errors.
+Williams 2006, section 5.4.2, for blocks). Scales and responses were fitted with the list included, and normal tails are
+too thin. So the width of an interval, in standard deviations, is the one that contained the wanted share of these
+errors.
 """
 
 from __future__ import annotations
@@ -26,15 +28,18 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeaveOneOutErrors:
     """Errors on H lists; shapes as in the Notations."""
 
     error: Array
     covariance: Array
 
     @classmethod
-    def of(cls, posterior: Posterior, measured: NDArray[np.bool_], lists: Sequence[int]) -> LeftOut:
-        """Errors on the lists of those indices; `measured` [T, L] says which targets each list has."""
+    def of(cls, posterior: Posterior, measured: NDArray[np.bool_], lists: Sequence[int]) -> LeaveOneOutErrors:
+        """Errors on the lists with the indices `lists`.
+
+        `measured` [T, L] is True for the targets that each list has.
+        """
         targets = len(measured)
         error, covariance = np.zeros((len(lists), targets)), np.zeros((len(lists), targets, targets))
         across = posterior.precision @ posterior.X  # (T, L, p)
@@ -47,29 +52,33 @@ class LeftOut:
             covariance[at][np.ix_(has, has)] = own
         return cls(error, covariance)
 
-    def only(self, lists: Sequence[int]) -> LeftOut:
-        """The errors on some of the lists, by their place here."""
-        return LeftOut(self.error[lists], self.covariance[lists])
+    def only(self, lists: Sequence[int]) -> LeaveOneOutErrors:
+        """Errors on some of the `lists`, by their index here."""
+        return LeaveOneOutErrors(self.error[lists], self.covariance[lists])
 
-    def without(self, shift: Array) -> LeftOut:
-        """The errors that are left once the predictions are shifted by that much [H, T]."""
+    def without(self, shift: Array) -> LeaveOneOutErrors:
+        """Errors that remain after a `shift` [H, T] of the predictions."""
         measured = np.diagonal(self.covariance, axis1=1, axis2=2) > 0
-        return LeftOut(np.where(measured, self.error - shift, 0.0), self.covariance)
+        return LeaveOneOutErrors(np.where(measured, self.error - shift, 0.0), self.covariance)
 
     def reach(self, level: float, weights: Array) -> float:
-        """Standard deviations that hold `level` of the errors of a weighted mean over targets [T]."""
+        """Number of standard deviations that contain a share `level` of the errors of a mean over targets with
+        `weights` [T].
+        """
         error = self.error @ weights
         variance = np.einsum("t,htu,u->h", weights, self.covariance, weights)
         return _reach(error[variance > 0], variance[variance > 0], level)
 
     def reach_each(self, level: float) -> float:
-        """Standard deviations that hold `level` of the errors of single targets, all taken together."""
+        """Number of standard deviations that contain a share `level` of the errors of single targets, all taken
+        together.
+        """
         variance = np.diagonal(self.covariance, axis1=1, axis2=2)
         return _reach(self.error[variance > 0], variance[variance > 0], level)
 
 
 def _reach(error: Array, variance: Array, level: float) -> float:
-    """Never less than a normal distribution wants, and that alone where there are no errors to learn from.
+    """Number of standard deviations for a share `level` of the errors; at least that of a normal distribution.
 
     The quantile is that of n + 1 errors, one of which is the next: with few lists it is the largest.
     """

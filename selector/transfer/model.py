@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from selector.languages.language import Language
 from selector.transfer import mixed_model, published
 from selector.transfer.covariates import GROUPS, USUAL_SIZE, Affinity
-from selector.transfer.left_out import LeftOut
+from selector.transfer.left_out import LeaveOneOutErrors
 from selector.transfer.published import Draws
 
 Array = NDArray[np.float64]
@@ -97,9 +97,9 @@ class TransferModel:
         return {tuple(x.code for x in draws[0]): i for i, draws in enumerate(self.lists) if len(draws) == 1}
 
     @cached_property
-    def left_out(self) -> LeftOut:
+    def leave_one_out_errors(self) -> LeaveOneOutErrors:
         """Errors on the lists that are one subset, in the order of `single`, each predicted from all other lists."""
-        return LeftOut.of(self.posterior, ~np.isnan(self.gain), list(self.single.values()))
+        return LeaveOneOutErrors.of(self.posterior, ~np.isnan(self.gain), list(self.single.values()))
 
     def general(self, S: Index) -> Array:
         """Mean gain [B] of subsets `S` [B, k] over all measured targets."""
@@ -181,7 +181,7 @@ class TransferModel:
         return np.array([*one, *one], dtype=np.intp)
 
 
-_FEW = 3  # subsets' worth of belief that a target responds as the average one does
+_FEW = 3  # weight of the average response, in subsets
 
 
 @dataclass(frozen=True)

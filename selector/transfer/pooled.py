@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from selector.languages.language import Language
-from selector.transfer.left_out import LeftOut
+from selector.transfer.left_out import LeaveOneOutErrors
 from selector.transfer.model import Index, TransferModel
 
 Array = NDArray[np.float64]
@@ -59,7 +59,9 @@ class _Level:
 
     @classmethod
     def of(cls, gain: Array, error: Array) -> _Level:
-        """From what was measured [H, T], NaN where nothing was, and the errors [H, T] of predicting it."""
+        """Level from the measured gains `gain` [H, T], NaN where nothing was measured, and the errors `error` [H, T] of
+        predicting them.
+        """
         actual = np.nanmean(gain, axis=1)
         expected = np.nanmean(gain - error, axis=1)
         centre, spread = float(actual.mean()), float(actual.std(ddof=1)) if len(actual) > 1 else 0.0
@@ -75,23 +77,23 @@ class PooledModel:
         self.models = dict(models)
         shared = sorted(set.intersection(*({*model.single} for model in models.values())))
         self.levels: dict[str, _Level] = {}
-        alone: dict[str, LeftOut] = {}
+        alone: dict[str, LeaveOneOutErrors] = {}
         for task, model in models.items():
             place = {members: at for at, members in enumerate(model.single)}
-            alone[task] = model.left_out.only([place[members] for members in shared])
+            alone[task] = model.leave_one_out_errors.only([place[members] for members in shared])
             gain = model.gain[:, [model.single[members] for members in shared]].T  # (H, T)
             self.levels[task] = _Level.of(gain, alone[task].error)
         self.share = {task: self._share(task) for task in models}
-        self.errors = {task: self._corrected(task, alone[task]) for task in models}
+        self.errors = {task: self._correct(task, alone[task]) for task in models}
 
     def mean(self, task: str, S: Index, targets: Sequence[Language]) -> Array:
-        """Corrected gains of B subsets of equal size [B, k] on T targets, [B, T]."""
+        """Corrected gains [B, T] of subsets `S` [B, k], which have equal size, on `targets` [T], for `task`."""
         model = self.models[task]
         own = model.mean(S, targets)
         return own if not self.share[task] else own + np.outer(self._shift(task, S), model.trait.of(targets))
 
     def weights(self) -> dict[str, float]:
-        """How much each task counts in the answer for an unknown one: less where gains vary more. They sum to 1."""
+        """Weight of each task in the answer for an unknown one, less where gains vary more. They sum to 1."""
         inverse = {task: 1.0 / level.spread for task, level in self.levels.items()}
         return {task: value / sum(inverse.values()) for task, value in inverse.items()}
 
@@ -111,9 +113,10 @@ class PooledModel:
         return Forecast(average, means, errors.reach_each(level) * np.sqrt(np.diag(covariance)))
 
     def unknown(self, forecasts: Mapping[str, Forecast], level: float) -> Interval:
-        """The average gain to expect of a task without results: the known tasks are draws from all tasks.
+        """Average gain to expect of a task without results, from `forecasts` of the known ones, which are draws from
+        all tasks.
 
-        Its interval is Student's for one more task, to which the tasks' own uncertainty is added.
+        Its interval (probability `level`) is Student's for one more task, to which the tasks' own uncertainty is added.
         """
         weights = self.weights()
         mean = sum(weights[task] * each.average.mean for task, each in forecasts.items())
@@ -124,7 +127,7 @@ class PooledModel:
         return Interval(float(mean), float((wide**2 * between * (1.0 + 1.0 / count) + within) ** 0.5))
 
     def _shift(self, task: str, S: Index) -> Array:
-        """By how much the other tasks correct the gain of a target of average response, [B]."""
+        """Correction [B] that the other tasks make to the gain of a target of average response."""
         z = {each: (model.general(S) - self.levels[each].centre) / self.levels[each].spread
              for each, model in self.models.items()}  # fmt: skip
         return np.asarray(self._step(task, z) * self.share[task] * self.levels[task].spread)
@@ -141,7 +144,7 @@ class PooledModel:
         step = self._step(task, {each: found.expected for each, found in self.levels.items()})
         return float(np.clip((level.actual - level.expected) @ step / (step @ step), 0.0, MOST))
 
-    def _corrected(self, task: str, alone: LeftOut) -> LeftOut:
+    def _correct(self, task: str, alone: LeaveOneOutErrors) -> LeaveOneOutErrors:
         if not self.share[task]:
             return alone
         model, level = self.models[task], self.levels[task]

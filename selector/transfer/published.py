@@ -92,7 +92,7 @@ def read(results: str, subsets: str, codes: str | None = None, source: str = "en
     def language(name: str) -> Language:
         given = known.get(name, name)
         if not isinstance(given, str):
-            raise InputError(f"'{codes}': {name} is no code", "the file maps printed names to language codes")
+            raise InputError(f"'{codes}': {name} is not a code", "the file maps printed names to language codes")
         return parse(given)
 
     scores, stds = _table(results, language)
@@ -181,7 +181,9 @@ def _number(path: str, line: int, cell: str | None, least: float) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= least):
-        raise InputError(f"'{path}', line {line}: '{cell or ''}' is no score", "means and deviations are plain numbers")
+        raise InputError(
+            f"'{path}', line {line}: '{cell or ''}' is not a score", "means and deviations are plain numbers"
+        )
     return value
 
 
@@ -193,12 +195,12 @@ def _object(path: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as problem:
         raise InputError(f"'{path}' is not a JSON file: {problem}", "give one JSON object") from None
     if not isinstance(found, dict):
-        raise InputError(f"'{path}' is no JSON object", "give one object with a name for every entry")
+        raise InputError(f"'{path}' is not a JSON object", "give one object with a name for every entry")
     return found
 
 
 def _members(path: str, name: str, given: Any, language: Any) -> tuple[Language, ...]:
     if not isinstance(given, list) or not given or not all(isinstance(item, str) for item in given):
-        raise InputError(f"'{path}': {name} is no list of languages", "each strategy has a list of codes")
+        raise InputError(f"'{path}': {name} is not a list of languages", "each strategy has a list of codes")
     members: Iterable[Language] = (language(item) for item in given)
     return tuple(sorted(set(members)))

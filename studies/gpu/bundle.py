@@ -23,10 +23,10 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
 from realign.corpora.base import Links
-from realign.encoder.ragged import Table, first_subwords
-from realign.tasks.base import Lessons
+from realign.encoder.ragged import RaggedTable, first_subwords
+from realign.tasks.base import TrainingSet
 from realign.training.encoded_pairs import EncodedPairs
-from realign.training.word_alignment import Linked, links_of, mutual, unit_words
+from realign.training.word_alignment import WordLinks, links_of, mutual, unit_words
 
 POOL = tuple(
     "deu nld swe fra spa ces rus lvs cym ell pes pan heb cop ind tgl tam tel fin uig vie cmn jpn kor".split()  # noqa: SIM905
@@ -43,7 +43,7 @@ MIXER = np.uint64(11400714819323198485)  # odd, of 64 bits: Knuth's multiplicati
 class Split:
     """Sentences of several languages, one after the other, and the tag of each word."""
 
-    table: Table
+    table: RaggedTable
     gold: np.ndarray  # [rows, t] number of the tag that each sub-word is asked for, or −100
     language: np.ndarray  # [rows] place in `languages`
     languages: tuple[str, ...]
@@ -56,7 +56,7 @@ class Bundle:
 
     model: Any
     pairs: Mapping[str, EncodedPairs]
-    lessons: Lessons
+    lessons: TrainingSet
     splits: Mapping[str, Split]
     tags: tuple[str, ...]
 
@@ -77,7 +77,7 @@ def main(encoder: str, data: str, folder: str) -> None:
     pairs = {code: store.of(code) for code in POOL}
     dev = {"tune": (["eng", *POOL], "dev", TUNE_SENTENCES), "test": ([*POOL, *HELD_OUT], "test", TEST_SENTENCES)}
     arrays: dict[str, np.ndarray] = {}
-    texts: dict[str, Table] = {"train": tagging._lessons.table}
+    texts: dict[str, RaggedTable] = {"train": tagging._lessons.table}
     for code, each in pairs.items():
         texts[f"source-{code}"], texts[f"target-{code}"] = each.source, each.target
     for name, (codes, split, most) in dev.items():
@@ -124,7 +124,7 @@ def main(encoder: str, data: str, folder: str) -> None:
 
 def _asked(
     tagging: Any, codes: Sequence[str], split: Any, most: int
-) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[RaggedTable, np.ndarray, np.ndarray, np.ndarray]:
     sentences = tagging._sentences(tuple(codes), split, most)
     windows, number = sentences.windows, {tag: place for place, tag in enumerate(tagging.tags)}
     table = windows.table
@@ -209,7 +209,7 @@ def load_bundle(folder: Path) -> Bundle:
         }
         state = {name[2:]: torch.from_numpy(_weight(arrays, name)) for name in arrays if name[:2] in ("w.", "q.")}
     codes = [name.removeprefix("target-") for name in texts if name.startswith("target-")]
-    nothing = Linked.of([])
+    nothing = WordLinks.of([])
     pairs = {code: EncodedPairs(texts[f"source-{code}"], texts[f"target-{code}"], nothing) for code in codes}
     kind = about["config"].pop("model_type")
     config = AutoConfig.for_model(
@@ -222,7 +222,7 @@ def load_bundle(folder: Path) -> Bundle:
     def answers(rows: np.ndarray, word: Tensor) -> Tensor:
         return gold[torch.as_tensor(rows)][:, : word.shape[1]][first_subwords(word)]
 
-    lessons = Lessons(
+    lessons = TrainingSet(
         texts["train"], len(about["tags"]), first_subwords, lambda states, word: states[first_subwords(word)], answers
     )
     return Bundle(model.eval(), pairs, lessons, splits, tuple(about["tags"]))
@@ -238,7 +238,7 @@ def linked(bundle: Bundle, most: int, layer: int, device: torch.device) -> Bundl
         rows = np.arange(min(most, len(each.source)))
         source, target = each.source.select(rows), each.target.select(rows)
         links = [some for part in _chunks(len(rows)) for some in _links(model, source, target, part, layer)]
-        pairs[code] = EncodedPairs(source, target, Linked.of(links))
+        pairs[code] = EncodedPairs(source, target, WordLinks.of(links))
     return replace(bundle, pairs=pairs)
 
 
@@ -247,7 +247,7 @@ def _chunks(count: int) -> Iterator[np.ndarray]:
 
 
 @torch.inference_mode()
-def _links(model: Any, source: Table, target: Table, rows: np.ndarray, layer: int) -> list[Links]:
+def _links(model: Any, source: RaggedTable, target: RaggedTable, rows: np.ndarray, layer: int) -> list[Links]:
     ours, here = unit_words(model, source, rows, layer)
     theirs, there = unit_words(model, target, rows, layer)
     cosines = torch.bmm(ours, theirs.transpose(1, 2))
@@ -256,7 +256,7 @@ def _links(model: Any, source: Table, target: Table, rows: np.ndarray, layer: in
     return links_of(torch.from_numpy(mask & ~same))
 
 
-def _spelling(table: Table, rows: np.ndarray, words: int) -> np.ndarray:
+def _spelling(table: RaggedTable, rows: np.ndarray, words: int) -> np.ndarray:
     """[n, words] a number that two words share where their sub-words are the same."""
     ids, _, word = (x.numpy() for x in table.take(rows))
     row, column = np.nonzero(word >= 0)
@@ -282,10 +282,10 @@ def cut(bundle: Bundle, count: int) -> Bundle:
     return replace(bundle, model=model, splits=splits)
 
 
-def _table(arrays: Any, name: str, pad: int) -> Table:
+def _table(arrays: Any, name: str, pad: int) -> RaggedTable:
     offsets = np.concatenate([[0], np.cumsum(arrays[f"{name}.length"].astype(np.int64))])
     word = np.cumsum(arrays[f"{name}.step"].astype(np.int64)).astype(np.int16)
-    return Table(arrays[f"{name}.ids"].astype(np.int32), word, offsets, pad)
+    return RaggedTable(arrays[f"{name}.ids"].astype(np.int32), word, offsets, pad)
 
 
 def _weight(arrays: Any, name: str) -> np.ndarray:

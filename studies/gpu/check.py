@@ -21,7 +21,7 @@ from realign.tasks.base import train as finetune
 from realign.tasks.side_by_side import train
 from realign.training.realigner import Realigner, realign
 from realign.training.settings import Realignment
-from realign.training.stacked_steps import RealignSteps, Run, lay_out
+from realign.training.stacked_steps import CandidateRun, RealignSteps, lay_out
 from realign.training.stacked_weights import StackedWeights
 from studies.gpu.bundle import Bundle
 from studies.gpu.table import Task
@@ -138,7 +138,10 @@ def side_by_side_is_alone(bundle: Bundle, device: torch.device) -> dict[str, Any
     for precision in ("fp32", "bf16") if device.type == "cuda" else ("fp32",):
         how = replace(HOW, precision=precision)  # type: ignore
         alone = _alone_in(bundle, device, how)
-        runs = [Run({"fin": bundle.pairs["fin"]}, 1), Run({code: bundle.pairs[code] for code in ("deu", "jpn")}, 3)]
+        runs = [
+            CandidateRun({"fin": bundle.pairs["fin"]}, 1),
+            CandidateRun({code: bundle.pairs[code] for code in ("deu", "jpn")}, 3),
+        ]
         model = copy.deepcopy(bundle.model).to(device)
         task = Task(bundle, FineTuning(batch=16, lr=5e-4, precision=precision))  # type: ignore
         *_, (many, _) = train(model, runs, how, task, Fidelity(STEPS * how.batch, STEPS, 0))
@@ -165,7 +168,7 @@ def captured_is_eager(bundle: Bundle, device: torch.device) -> dict[str, Any]:
     found = []
     for capture in (False, True):
         weights = StackedWeights(copy.deepcopy(bundle.model).to(device).train(), None)
-        phase = RealignSteps(weights, [Run({"deu": bundle.pairs["deu"]}, 0)], HOW, 2 * STEPS, capture)
+        phase = RealignSteps(weights, [CandidateRun({"deu": bundle.pairs["deu"]}, 0)], HOW, 2 * STEPS, capture)
         phase.take(2 * STEPS)
         graphs = len(phase._graphs)
         phase.finish()

@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from realign.encoder import packed
-from realign.encoder.ragged import Table, first_subwords
+from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.encoder.used_rows import narrow
-from realign.tasks.base import FineTuning, Lessons, Tuner, states_of
+from realign.tasks.base import FineTuning, TrainingSet, Tuner, states_of
 from realign.tasks.side_by_side import TuneSteps
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import Realignment
-from realign.training.stacked_steps import RealignSteps, Run
+from realign.training.stacked_steps import CandidateRun, RealignSteps
 from realign.training.stacked_weights import StackedWeights
-from realign.training.word_alignment import Linked
+from realign.training.word_alignment import WordLinks
 
 TAGS = 17  # parts of speech
 PAD = 1
@@ -121,7 +121,7 @@ class Study:
         model = encoder(size, way.dropout).to(device)
         weights = sum(p.numel() for name, p in model.encoder.named_parameters() if p.dim() == 2)
         how = Realignment(batch=size.batch, lr=7.5e-6, deterministic=way.deterministic)
-        plain = packed._block, packed._fed
+        plain = packed._block, packed._feed_forward
         if way.compiled:
             packed._block = torch.compile(packed._block, dynamic=True)
         try:
@@ -141,7 +141,7 @@ class Study:
             )
             finish()
         finally:
-            packed._block, packed._fed = plain
+            packed._block, packed._feed_forward = plain
         if way.name == "as it is":
             read = evaluation(model, nn.Linear(size.width, TAGS).to(device), self.asked)
             rows.append(
@@ -155,7 +155,7 @@ class Study:
             return realigner.step, realigner.finish
         narrow(model, vocabularies(self.pairs))
         phase = RealignSteps(
-            StackedWeights(model.train(), None), [Run(self.pairs, 0)], how, self.size.steps, way.graphs
+            StackedWeights(model.train(), None), [CandidateRun(self.pairs, 0)], how, self.size.steps, way.graphs
         )
         return lambda: phase.take(phase.taken + 1), phase.finish
 
@@ -226,7 +226,7 @@ def encoder(size: Size, dropout: float) -> Any:
         )
 
 
-def table(sentences: int, size: Size, chance: np.random.Generator) -> Table:
+def table(sentences: int, size: Size, chance: np.random.Generator) -> RaggedTable:
     """Random text: words of one or two sub-words, sentences of gamma-distributed length."""
     lengths = np.clip(chance.gamma(6.0, (size.tokens - 2) / 6.0, sentences), 2, 94).astype(np.int64) + 2
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -237,22 +237,22 @@ def table(sentences: int, size: Size, chance: np.random.Generator) -> Table:
     word = (count - np.repeat(count[offsets[:-1] + 1], lengths)).astype(np.int16)
     for end, number in ((offsets[:-1], 0), (offsets[1:] - 1, 2)):
         ids[end], word[end] = number, -1
-    return Table(ids, word, offsets, PAD)
+    return RaggedTable(ids, word, offsets, PAD)
 
 
 def parallel(size: Size, chance: np.random.Generator, pairs: int = 0) -> EncodedPairs:
     count = pairs or min(2_500, -(-size.steps * size.batch // size.languages))
-    return EncodedPairs(table(count, size, chance), table(count, size, chance), Linked.of([]))
+    return EncodedPairs(table(count, size, chance), table(count, size, chance), WordLinks.of([]))
 
 
-def lessons(text: Table) -> Lessons:
+def lessons(text: RaggedTable) -> TrainingSet:
     def gold(_: np.ndarray, word: Tensor) -> Tensor:
         return torch.zeros(int(first_subwords(word).sum()), dtype=torch.long)
 
-    return Lessons(text, TAGS, first_subwords, lambda states, word: states[first_subwords(word)], gold)
+    return TrainingSet(text, TAGS, first_subwords, lambda states, word: states[first_subwords(word)], gold)
 
 
-def evaluation(model: nn.Module, head: nn.Module, text: Table) -> Callable[[], Sequence[Tensor]]:
+def evaluation(model: nn.Module, head: nn.Module, text: RaggedTable) -> Callable[[], Sequence[Tensor]]:
     @torch.inference_mode()
     def read() -> Sequence[Tensor]:
         with torch.autocast(next(model.parameters()).device.type, torch.bfloat16):

@@ -20,7 +20,7 @@ from realign.score import Fidelity
 from realign.tasks.base import FineTuning, Tuner
 from realign.tasks.side_by_side import train
 from realign.training.settings import Realignment
-from realign.training.stacked_steps import Run, lay_out
+from realign.training.stacked_steps import CandidateRun, lay_out
 from studies.gpu.bundle import Bundle, Split, linked
 
 LINKED = 2000  # sentence pairs of a language, where words are linked
@@ -162,7 +162,7 @@ def run(
         started = time.monotonic()
         model = with_dropout(copy.deepcopy(bundle.model), recipes[group[0].recipe].dropout).to(device)
         recipe = recipes[group[0].recipe]
-        runs = [Run({code: bundle.pairs[code] for code in job.codes}, job.seed) for job in group]
+        runs = [CandidateRun({code: bundle.pairs[code] for code in job.codes}, job.seed) for job in group]
         trained, spent = 0.0, 0.0
         for trained_model, head in train(model, runs, recipe.how, Task(bundle, recipe.tuning), recipe.fidelity):
             if not trained:

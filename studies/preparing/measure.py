@@ -43,7 +43,7 @@ def main(path: Path, count: int) -> None:
     memory, config = Memory(), load(path)
     config = replace(config, pool=config.pool[:count])
     begun = time.process_time()
-    text, encoder = assemble.ingredients(config.core, config.pool, None)
+    text, encoder = assemble.load_text_and_encoder(config.core, config.pool, None)
     ready = time.process_time()
     store = PairStore(encoder, text, config.core.realign)
     pairs = {language.code: len(store.of(language.code).source) for language in config.pool}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from realign.evaluators import table as replay
-from realign.evaluators.table import Table
+from realign.evaluators.table import ScoreTable
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
@@ -52,7 +52,7 @@ def measure(workers: int) -> None:
         found = bench.measure("subsets", view, [(subset, seed) for seed in range(SEEDS) for subset in chosen])
     targets = [language.code for language in config.tune]
     values = [[[found[s, seed].per_language[code] for code in targets] for seed in range(SEEDS)] for s in chosen]
-    Table(
+    ScoreTable(
         pool=tuple(language.code for language in config.pool),
         targets=tuple(targets),
         subsets=tuple(subset.codes for subset in chosen),

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from realign.evaluators.table import Table
+from realign.evaluators.table import ScoreTable
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "gpu" / "results"
@@ -221,7 +221,7 @@ def write_table() -> None:
         "device": "NVIDIA H200",
         "command": "python studies/real-e5/evidence.py --table",
     }
-    table = Table(
+    table = ScoreTable(
         tuple(targets), tuple(targets), tuple(subsets), {name: settings[name] for name in recipes},
         {name: seconds[name] for name in recipes}, values, about,
     )  # fmt: skip

@@ -25,7 +25,7 @@ def main() -> None:
     sizes(table)
 
 
-def levels(table: replay.Table) -> None:
+def levels(table: replay.ScoreTable) -> None:
     rows = [table.row[subset] for subset in table.subsets if len(subset) == SIZE]
     scores = [values[rows].mean(axis=2, dtype=np.float64).T for values in table.values]  # each (seeds, subsets)
     full = scores[list(table.fidelities).index("full")]
@@ -40,7 +40,7 @@ def levels(table: replay.Table) -> None:
         print(f"| {name} | {across} | {found['spearman'] / ceiling:.0%} | {means:.2f} | {table.seconds[name]:.2f} |")
 
 
-def sizes(table: replay.Table) -> None:
+def sizes(table: replay.ScoreTable) -> None:
     full = table.values[list(table.fidelities).index("full")].mean(axis=2, dtype=np.float64) * 100  # (subsets, seeds)
     print("| languages | mean | standard deviation | best | which | noise |\n|---|---|---|---|---|---|")
     for size in sorted({len(subset) for subset in table.subsets}):

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from realign.evaluators import table as replay
-from realign.evaluators.table import Table
+from realign.evaluators.table import ScoreTable
 from realign.score import Advance, Evaluator, Fidelity, Merging, Score
 from search import terminal
 from search.backends import registry as backends
@@ -129,7 +129,7 @@ def table(
     seeds: int,
     signature: str,
     spent: Mapping[str, float],
-) -> Table:
+) -> ScoreTable:
     targets = [language.code for language in config.tune]
     values = np.full((len(known), len(every), seeds, len(targets)), np.nan, np.float32)
     for level, name in enumerate(known):
@@ -137,7 +137,7 @@ def table(
             for seed in range(seeds):
                 if score := scores.get((name, subset, seed)):
                     values[level, place, seed] = [score.per_language[code] for code in targets]
-    return Table(
+    return ScoreTable(
         pool=tuple(language.code for language in config.pool),
         targets=tuple(targets),
         subsets=tuple(subset.codes for subset in every),

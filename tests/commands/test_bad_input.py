@@ -87,7 +87,7 @@ STUDIES: dict[str, refusal.Case] = {
     "unknown selection": (SEARCH + "search.strategy=diversity:nope", "unknown strategy 'nope'"),
     "unknown objective": (SEARCH + "search.objective=median", "unknown objective"),
     "unknown metric": (SEARCH + "search.metric=nope", "unknown metric"),
-    "a metric's weight of nan": (SEARCH + "search.metric=syntactic=nan", "no weight"),
+    "a metric's weight of nan": (SEARCH + "search.metric=syntactic=nan", "not a weight"),
     "exhaustive over half a million": (
         SEARCH + "search.strategy=exhaustive --set pool.languages=paper-65 --set pool.k=5 --set targets.held_out=[]",
         "exhaustive",
@@ -105,7 +105,7 @@ STUDIES: dict[str, refusal.Case] = {
     "costs of nan": (SEARCH + "pool.costs=c.csv", "the cost of arb is nan", {"c.csv": prices("nan")}),
     "costs below 0": (SEARCH + "pool.costs=c.csv", "the cost of arb is -1", {"c.csv": prices("-1")}),
     "costs beyond all sums": (SEARCH + "pool.costs=c.csv", "the cost of arb", {"c.csv": prices("1e308")}),
-    "a quota below 0": (SEARCH + "\"pool.quota=['family=-1']\"", "is no quota"),
+    "a quota below 0": (SEARCH + "\"pool.quota=['family=-1']\"", "is not a quota"),
     "included and excluded": (SEARCH + "\"pool.include=['fra']\" --set \"pool.exclude=['fra']\"", "both"),
     "weights of a stranger": (SEARCH + "targets.weights=w.csv", "no tuning target", {"w.csv": "tel,2\n"}),
     "an infinite weight": (SEARCH + "targets.weights=w.csv", "weight of fra", {"w.csv": "fra,inf\n"}),
@@ -176,7 +176,7 @@ POOLS: dict[str, refusal.Case] = {
 
 TABLES: dict[str, refusal.Case] = {
     "not square": (THREE + "d.csv", "columns but", {"d.csv": "deu,fra\n0,1\n"}),
-    "nan": (THREE + "d.csv", "no distance", {"d.csv": "deu,fra\n0,nan\nnan,0\n"}),
+    "nan": (THREE + "d.csv", "not a distance", {"d.csv": "deu,fra\n0,nan\nnan,0\n"}),
     "bytes": (THREE + "d.csv", "not a CSV", {"d.csv": EVERY_BYTE}),
     "pickled objects": (THREE + "d.npz", "plain arrays", {"d.npz": npz(codes=np.array(["deu"], object), matrix=0)}),
     "a pickle": (THREE + "d.npz", "plain arrays", {"d.npz": pickle.dumps([1])}),
@@ -184,7 +184,7 @@ TABLES: dict[str, refusal.Case] = {
     "no arrays": (THREE + "d.npz", "no array", {"d.npz": zipped("codes.npy", b"junk")}),
     "one row": (THREE + "d.npz", "shape", {"d.npz": npz(codes=np.array(["deu", "fra"]), matrix=np.zeros(3))}),
     "features of nobody": (THREE + "features:f.csv", "f.csv", {"f.csv": "code\n"}),
-    "transfer of words": (SELECT + "deu,fin --transfer t.csv", "no number", {"t.csv": ",deu\nfin,x\n"}),
+    "transfer of words": (SELECT + "deu,fin --transfer t.csv", "not a number", {"t.csv": ",deu\nfin,x\n"}),
     "columns in Latin-1": (SELECT + "world --table t.csv", "t.csv", {"t.csv": "code,é\n".encode("latin-1")}),
     "results that are not there": (BENCH, "a.csv"),
     "results without columns": (BENCH, "lacks a column", {"a.csv": "a,b\n", "b.json": "{}"}),

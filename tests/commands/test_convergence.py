@@ -15,7 +15,7 @@ from realign.corpora.base import Split, Tagged
 from realign.encoder.encoder import load
 from realign.evaluate import RealignAndTransfer
 from realign.evaluators.score_file import read_score, write_score
-from realign.evaluators.single_language import Alone
+from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Repeated
 from realign.score import Fidelity, Merging, SourceScore, mean_source_score
 from realign.tasks.base import FineTuning
@@ -142,7 +142,7 @@ def test_it_is_kept_and_averaged(study: Path, world: World, tmp_path: Path) -> N
     again = read_score(tmp_path / "score.json", runs[0].signature)
     assert again is not None
     assert again.source_score == runs[0].source_score
-    merged = Alone(plain, plain)(subset, replace(SIZE, merging=Merging()), 0)
+    merged = SingleLanguageScores(plain, plain)(subset, replace(SIZE, merging=Merging()), 0)
     singles = [plain(Subset.of([language]), SIZE, 0).source_score for language in subset]
     assert merged.source_score == mean_source_score(singles)
     assert mean_source_score([None]) is None

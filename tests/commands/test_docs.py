@@ -145,7 +145,7 @@ def test_the_files_that_the_page_on_data_shows_are_read(tmp_path: Path) -> None:
     assert sum(len(read.pairs("deu", split)) for split in ("train",)) == 3
     assert verses.Conllu(tmp_path / "trees").sentences("deu", "dev")[0].tags == ("ADV", "VERB", "PRON")
     assert labels.Conll(tmp_path / "entities").sentences("deu", "dev")[0].tags == ("B-PER", "O", "O")
-    tables = labels.Table(tmp_path / "labels")
+    tables = labels.LabelTable(tmp_path / "labels")
     assert [each.label for each in tables.examples("deu", "dev")] == ["neutral", "good"]
     assert [each.second is None for each in tables.examples("fra", "dev")] == [False] * 3
     assert [each.code for each in parse_pool(str(shown["my-pool.txt"]))] == ["deu", "fin", "swh"]

@@ -219,9 +219,9 @@ def test_other_code_of_the_same_name_is_said(tmp_path: Path, caplog: pytest.LogC
 
 @pytest.mark.parametrize("k", ["2", 2.0, True, None, [2]])
 def test_a_number_of_languages_is_a_whole_number(k: Any) -> None:
-    with pytest.raises(InputError, match=r"k is .*no whole number"):
+    with pytest.raises(InputError, match=r"k is .*not a whole number"):
         realingo.choose("facility", pool=["deu", "tur", "swh"], k=k)
-    with pytest.raises(InputError, match=r"k is .*no whole number|has no k"):
+    with pytest.raises(InputError, match=r"k is .*not a whole number|has no k"):
         realingo.Space(["deu", "tur", "swh"], k=k)
 
 
@@ -234,9 +234,9 @@ def test_a_seed_is_a_whole_number_from_zero(seed: Any) -> None:
 def test_numbers_of_a_search_are_whole_numbers(tmp_path: Path) -> None:
     path = study(tmp_path, trials=2)
     for wrong in (2.5, True, "2"):
-        with pytest.raises(InputError, match=r"the number of trials is .*no whole number"):
+        with pytest.raises(InputError, match=r"the number of trials is .*not a whole number"):
             realingo.search(path, trials=wrong)  # type: ignore[arg-type]
-        with pytest.raises(InputError, match=r"the number of workers is .*no whole number"):
+        with pytest.raises(InputError, match=r"the number of workers is .*not a whole number"):
             realingo.search(path, workers=wrong, backend="process")  # type: ignore[arg-type]
     assert not (tmp_path / "trial.journal").exists()
 
@@ -244,7 +244,7 @@ def test_numbers_of_a_search_are_whole_numbers(tmp_path: Path) -> None:
 def test_what_is_no_language_is_said() -> None:
     with pytest.raises(InputError, match="a Subset is made of languages, not of 'deu', 'tur'"):
         Subset(("deu", "tur"))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="7 is no language"):
+    with pytest.raises(InputError, match="7 is not a language"):
         realingo.parse_pool([7])  # type: ignore[list-item]
 
 

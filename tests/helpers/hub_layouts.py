@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from hub_files import card, table, write, write_text
 
-from realign.hub.sets import Spec, known
+from realign.hub.sets import Spec, load_sets
 
 SPLITS = ("train", "dev", "test")
 ROWS = 3  # of a split
@@ -66,7 +66,7 @@ class Repositories:
 
     def each(self, name: str) -> list[tuple[Spec, str, str, str]]:
         """The set, language, our split, and the set's name of it: the first where there are several."""
-        spec = known()[name]
+        spec = load_sets()[name]
         rows = [(language, split) for language in self.languages[name] for split in splits_of(name, language)]
         return [(spec, language, split, spec.splits[split][0]) for language, split in rows]
 
@@ -84,7 +84,7 @@ def build(root: Path, languages: Mapping[str, Sequence[str]] = LANGUAGES) -> Non
 
 def splits_of(name: str, language: str) -> tuple[str, ...]:
     """Our names of the splits that a set has of a language."""
-    return ("test",) if (name, language) in TEST_ONLY else tuple(known()[name].splits)
+    return ("test",) if (name, language) in TEST_ONLY else tuple(load_sets()[name].splits)
 
 
 def words(language: str, split: str, row: int) -> list[str]:
@@ -110,7 +110,7 @@ def _parquet(
     hub: Repositories, name: str, columns: Callable[[str, str], dict[str, Any]], classes: Mapping[str, Any]
 ) -> None:
     """Configurations in parquet, with a card that says which files are whose."""
-    folder = hub.root / known()[name].id
+    folder = hub.root / load_sets()[name].id
     configs: dict[str, list[tuple[str, str]]] = {}
     for spec, language, split, theirs in hub.each(name):
         config = spec.fill(spec.config, "eng", language)
@@ -124,7 +124,7 @@ def _folders(
     hub: Repositories, name: str, columns: Callable[[str, str], dict[str, Any]], classes: Mapping[str, Any]
 ) -> None:
     """The hub's own conversion: <configuration>/<split>/0000.parquet, of another revision than main."""
-    folder = hub.root / (known()[name].id + CONVERTED)
+    folder = hub.root / (load_sets()[name].id + CONVERTED)
     for spec, language, split, theirs in hub.each(name):
         config = spec.fill(spec.config, "eng", language)
         write(folder / config / theirs / "0000.parquet", table(columns(language, split), classes))
@@ -132,7 +132,7 @@ def _folders(
 
 def _udpos(hub: Repositories, name: str) -> None:
     """Today's revisions, named by the version of UD, and the conversion of 2020 with other splits and label numbers."""
-    base = hub.root / known()[name].id
+    base = hub.root / load_sets()[name].id
     for folder, version in ((base, "2.18"), (base.with_name(f"{base.name}@2.17"), "2.17")):
         configs: dict[str, list[tuple[str, str]]] = {}
         for spec, language, split, theirs in hub.each(name):
@@ -144,7 +144,7 @@ def _udpos(hub: Repositories, name: str) -> None:
         card(folder, configs)
     old = base.with_name(base.name + CONVERTED)
     for _, language, split, theirs in hub.each(name):
-        config = {"ces": "cs_pdt"}.get(language, known()[name].code(language))
+        config = {"ces": "cs_pdt"}.get(language, load_sets()[name].code(language))
         rows = [[f"{word}+" if i == 0 else word for i, word in enumerate(words(language, split, 0))]]
         rows = [["whole", *row] for row in rows]  # a multiword token before its parts
         tags = [[UD_OLD.index(tag) for tag in ("_", *TAGS)]]
@@ -182,14 +182,14 @@ def _news(hub: Repositories, name: str) -> None:
 
 
 def _ntrex(hub: Repositories, name: str) -> None:
-    spec = known()[name]
+    spec = load_sets()[name]
     columns = {spec.code(language): _sentences(language, "test") for language in ("eng", *hub.languages[name])}
     write(hub.root / spec.id / "data" / "test-00000-of-00001.parquet", pa.table(columns))
 
 
 def _jsonl(hub: Repositories, name: str, file: str, row: Callable[[str, str, int], dict[str, Any]]) -> None:
     """Configurations of one JSON Lines file a split."""
-    folder = hub.root / known()[name].id
+    folder = hub.root / load_sets()[name].id
     configs: dict[str, list[tuple[str, str]]] = {}
     for spec, language, split, theirs in hub.each(name):
         path = file.format(lang=spec.code(language), split=theirs)
@@ -199,11 +199,11 @@ def _jsonl(hub: Repositories, name: str, file: str, row: Callable[[str, str, int
 
 
 def _flores(hub: Repositories, name: str) -> None:
-    folder = hub.root / known()[name].id
+    folder = hub.root / load_sets()[name].id
     configs: dict[str, list[tuple[str, str]]] = {}
     for language in ("eng", *hub.languages[name]):
         for split, theirs in (("dev", "dev"), ("test", "devtest")):
-            code = known()[name].code(language)
+            code = load_sets()[name].code(language)
             configs.setdefault(code, []).append((theirs, f"{theirs}/{code}.jsonl"))
             rows = [{"id": row, "text": sentence(language, split, row)} for row in range(ROWS)]
             write_text(folder / theirs / f"{code}.jsonl", [json.dumps(row) for row in rows])
@@ -221,7 +221,7 @@ def _sentences(language: str, split: str) -> list[str]:
 
 
 def _pairs(name: str) -> Callable[[str, str], dict[str, Any]]:
-    spec = known()[name]
+    spec = load_sets()[name]
 
     def columns(language: str, split: str) -> dict[str, Any]:
         ours, theirs = spec.code("eng"), spec.code(language)

@@ -13,7 +13,7 @@ import numpy as np
 import rehearsal
 
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.labels import Conll, Table
+from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.verses import Conllu, Verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 from realign.evaluators import table as replay
@@ -99,10 +99,10 @@ READERS: dict[str, tuple[str, Callable[[Path], Any], bytes]] = {  # file name, r
         b"# a\n1\ta\t_\tNOUN\t_\t_\t_\t_\t_\t_\n2\tb\t_\tVERB\t_\t_\t_\t_\t_\t_\n\n",
     ),
     "entities": ("deu.dev.conll", lambda file: Conll(file.parent).sentences("deu", "dev"), b"a B-X\nb I-X\n\nc O\n"),
-    "rows": ("deu.dev.tsv", lambda file: list(Table(file.parent).examples("deu", "dev")), b"text\tlabel\na\tx\n"),
+    "rows": ("deu.dev.tsv", lambda file: list(LabelTable(file.parent).examples("deu", "dev")), b"text\tlabel\na\tx\n"),
     "objects": (
         "deu.dev.jsonl",
-        lambda file: list(Table(file.parent).examples("deu", "dev")),
+        lambda file: list(LabelTable(file.parent).examples("deu", "dev")),
         b'{"text": "a", "label": 1}\n',
     ),
     "moses": ("eng-deu.deu", moses, b"x\ny\n"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.labels import Conll, Table
+from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.verses import Conllu, Verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 
@@ -144,7 +144,7 @@ def _read_pairs(text: Any) -> list[tuple[Sentence, Sentence]]:
 
 
 def _read_rows(folder: Path) -> list[tuple[Sentence, Sentence | None, str]]:
-    return [(each.first, each.second, each.label) for each in Table(folder).examples("deu", "dev")]
+    return [(each.first, each.second, each.label) for each in LabelTable(folder).examples("deu", "dev")]
 
 
 ROUND_TRIPS: dict[str, Callable[[Path, bytes], tuple[Any, Any]]] = {  # → what was read, what was written

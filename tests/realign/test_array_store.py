@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from realign.corpora.base import Pair, Stream
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.filters import Filtered, Rules, dropped, share
+from realign.corpora.filters import FilteredParallel, Rules, count_dropped, share
 from realign.corpora.labels import iob2
-from realign.encoder.ragged import Table
-from realign.store.array_store import Chunks, Shelf, kept, key_of, opened
+from realign.encoder.ragged import RaggedTable
+from realign.store.array_store import ArrayStream, StoredArrays, key_of, load_or_compute, open_folder
 from selector.errors import InputError
 
 ROWS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=7), min_size=1, max_size=12)
@@ -35,27 +35,27 @@ class Made:
     def __init__(self) -> None:
         self.times = 0
 
-    def __call__(self) -> Chunks:
+    def __call__(self) -> ArrayStream:
         self.times += 1
-        return Chunks([{"a": np.arange(3)}, {"a": np.arange(3, 10), "empty": np.empty(0, np.int16)}], {"n": 10})
+        return ArrayStream([{"a": np.arange(3)}, {"a": np.arange(3, 10), "empty": np.empty(0, np.int16)}], {"n": 10})
 
 
 def folder(cache: Path) -> Path:
     return cache / "store" / "kind" / key_of("x")
 
 
-def check(shelf: Shelf) -> None:
-    assert shelf.arrays["a"].tolist() == list(range(10))
-    assert len(shelf.arrays["empty"]) == 0
-    assert shelf.facts == {"n": 10}
+def check(stored: StoredArrays) -> None:
+    assert stored.arrays["a"].tolist() == list(range(10))
+    assert len(stored.arrays["empty"]) == 0
+    assert stored.facts == {"n": 10}
 
 
 def test_what_is_kept_is_made_once_and_mapped(cache: Path) -> None:
     made = Made()
     for _ in range(3):
-        check(kept("kind", key_of("x"), made))
+        check(load_or_compute("kind", key_of("x"), made))
     assert made.times == 1
-    assert not kept("kind", key_of("x"), made).arrays["a"].flags.owndata
+    assert not load_or_compute("kind", key_of("x"), made).arrays["a"].flags.owndata
     assert [path.name for path in folder(cache).parent.iterdir() if path.name.startswith(".")] == []
 
 
@@ -63,7 +63,7 @@ def test_what_is_kept_is_made_once_and_mapped(cache: Path) -> None:
 @pytest.mark.parametrize("harm", ["cut", "flip", "remove", "empty"])
 def test_damage_is_seen_and_mended(cache: Path, name: str, harm: str) -> None:
     made = Made()
-    kept("kind", key_of("x"), made)
+    load_or_compute("kind", key_of("x"), made)
     file = folder(cache) / name
     raw = file.read_bytes()
     if harm == "remove":
@@ -71,28 +71,28 @@ def test_damage_is_seen_and_mended(cache: Path, name: str, harm: str) -> None:
     else:
         changed = {"cut": raw[:-3], "flip": bytes([raw[0] ^ 1, *raw[1:]]), "empty": b""}[harm]
         file.write_bytes(changed)
-    check(kept("kind", key_of("x"), made))
+    check(load_or_compute("kind", key_of("x"), made))
     assert made.times == 2
-    assert opened(folder(cache)) is not None
+    assert open_folder(folder(cache)) is not None
 
 
 def test_a_build_that_fails_leaves_nothing(cache: Path) -> None:
-    def broken() -> Chunks:
+    def broken() -> ArrayStream:
         def pieces():  # type: ignore[no-untyped-def]
             yield {"a": np.arange(3)}
             raise RuntimeError("cut short")
 
-        return Chunks(pieces(), {})
+        return ArrayStream(pieces(), {})
 
     with pytest.raises(RuntimeError, match="cut short"):
-        kept("kind", key_of("x"), broken)
+        load_or_compute("kind", key_of("x"), broken)
     assert [path.suffix for path in folder(cache).parent.iterdir()] in ([], [".lock"])
-    check(kept("kind", key_of("x"), Made()))
+    check(load_or_compute("kind", key_of("x"), Made()))
 
 
 def test_where_the_cache_cannot_be_written_memory_serves(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache.write_text("a file in the way")
-    check(kept("kind", key_of("x"), Made()))
+    check(load_or_compute("kind", key_of("x"), Made()))
     assert "kept in memory" in caplog.text
 
 
@@ -104,18 +104,18 @@ def test_a_full_disk_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     try:
         monkeypatch.setenv("REALINGO_CACHE", str(disk / "cache"))
         big = np.arange(100_000)
-        shelf = kept("kind", key_of("x"), lambda: Chunks([{"a": big}], {}))
-        assert np.array_equal(shelf.arrays["a"], big)
-        assert opened(disk / "cache" / "store" / "kind" / key_of("x")) is None
+        stored = load_or_compute("kind", key_of("x"), lambda: ArrayStream([{"a": big}], {}))
+        assert np.array_equal(stored.arrays["a"], big)
+        assert open_folder(disk / "cache" / "store" / "kind" / key_of("x")) is None
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_two_processes_build_one_store(cache: Path) -> None:
     code = (
-        "import numpy as np, time\nfrom realign.store.array_store import Chunks, kept, key_of\n"
-        "def make():\n    print('made'); time.sleep(0.5)\n    return Chunks([{'a': np.arange(10)}], {})\n"
-        "print(kept('kind', key_of('x'), make).arrays['a'].sum())"
+        "import numpy as np, time\nfrom realign.store.array_store import ArrayStream, load_or_compute, key_of\n"
+        "def make():\n    print('made'); time.sleep(0.5)\n    return ArrayStream([{'a': np.arange(10)}], {})\n"
+        "print(load_or_compute('kind', key_of('x'), make).arrays['a'].sum())"
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ))
@@ -128,7 +128,7 @@ def test_two_processes_build_one_store(cache: Path) -> None:
 @given(rows=ROWS, data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_ragged_rows_come_back_padded(rows: list[list[int]], data: st.DataObject) -> None:
-    table = Table.pack(rows, rows, pad=7)
+    table = RaggedTable.pack(rows, rows, pad=7)
     chosen = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=6)))
     ids, mask, word = table.take(chosen)
     for place, row in enumerate(chosen):
@@ -158,12 +158,12 @@ def test_each_reason_is_counted_and_test_data_is_left_alone() -> None:
     good = ("a good sentence", "хорошее предложение")
     text = Text(good, ("…", "что"), ("x" * 1200, "ы" * 1200), ("yes", "да " * 60), ("no", "not Russian at all"), good)
     scripts = {"eng": ("Latn",), "rus": ("Cyrl",)}
-    filtered = Filtered(text, Rules(), "eng", scripts)
+    filtered = FilteredParallel(text, Rules(), "eng", scripts)
     pairs = filtered.pairs("rus", "train")
     assert [" ".join(pair.source) for pair in pairs] == ["a good sentence"]
-    assert dropped(pairs) == {"empty": 1, "length": 1, "ratio": 1, "script": 1, "duplicate": 1}
+    assert count_dropped(pairs) == {"empty": 1, "length": 1, "ratio": 1, "script": 1, "duplicate": 1}
     assert len(filtered.pairs("rus", "test")) == 6
-    assert len({Filtered(text, rules, "eng", scripts).signature for rules in (Rules(), Rules(ratio=5))}) == 2
+    assert len({FilteredParallel(text, rules, "eng", scripts).signature for rules in (Rules(), Rules(ratio=5))}) == 2
 
 
 def test_a_language_may_have_several_scripts() -> None:
@@ -192,7 +192,7 @@ def test_moses_and_tsv_say_the_same(tmp_path: Path) -> None:
 def test_sides_of_unequal_length_and_odd_columns_are_refused(tmp_path: Path) -> None:
     (tmp_path / "eng-deu.eng").write_text("one\ntwo\n")
     (tmp_path / "eng-deu.deu").write_text("eins\n")
-    with pytest.raises(InputError, match=r"eng-deu\.deu ends after line 1"):
+    with pytest.raises(InputError, match=r"eng-deu\.deu has 1 lines"):
         list(Moses(tmp_path, "eng").pairs("deu", "train"))
     (tmp_path / "deu.tsv").write_text("one\teins\ntwo\n")
     with pytest.raises(InputError, match=r"deu\.tsv, line 2: 1 columns instead of 2"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from realign.encoder.encoder import Encoder, blocks, hidden_states, load
-from realign.encoder.ragged import Table, first_subwords
+from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.evaluate import RealignAndTransfer
 from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Stopped
@@ -213,13 +213,13 @@ def test_plan_shares_the_budget_evenly_and_walks_through_all_pairs() -> None:
 
 
 def test_tables_pad_take_and_mark_first_sub_words() -> None:
-    table = Table.pack([[2, 7, 8, 9, 3], [2, 7, 3]], [[-1, 0, 0, 1, -1], [-1, 0, -1]], pad=0)
+    table = RaggedTable.pack([[2, 7, 8, 9, 3], [2, 7, 3]], [[-1, 0, 0, 1, -1], [-1, 0, -1]], pad=0)
     ids, mask, word = table.take(np.array([1]))
     assert ids.tolist() == [[2, 7, 3]]
     assert mask.tolist() == [[1, 1, 1]]
     both_rows = table.take(np.array([0, 1]))[2]
     assert first_subwords(both_rows).int().tolist() == [[0, 1, 0, 1, 0], [0, 1, 0, 0, 0]]
-    both = Table.stack([table, Table.pack([[2] * 7], [[-1] * 7], pad=0)], pad=0)
+    both = RaggedTable.stack([table, RaggedTable.pack([[2] * 7], [[-1] * 7], pad=0)], pad=0)
     assert both.take(np.arange(3))[0].shape == (3, 7)
     assert both.take(np.arange(2))[0].equal(table.take(np.arange(2))[0])
     assert word.tolist() == [[-1, 0, -1]]
@@ -228,7 +228,7 @@ def test_tables_pad_take_and_mark_first_sub_words() -> None:
 def test_evaluation_batches_hold_every_sentence_once() -> None:
     rng = np.random.default_rng(0)
     rows = [[1] * int(size) for size in rng.integers(3, 9, 23)]
-    table = Table.pack(rows, rows, pad=0)
+    table = RaggedTable.pack(rows, rows, pad=0)
     assert sorted(np.concatenate(list(table.chunks(5))).tolist()) == list(range(23))
     batches = list(table.batches_by_length(5, 9, rng))
     assert [len(batch) for batch in batches] == [5] * 9

@@ -186,7 +186,7 @@ def test_a_look_changes_no_score_and_can_end_a_run(tmp_path: Path) -> None:
 
     with pytest.raises(Stopped):  # what was stopped leaves nothing behind
         cached(subset, FULL, 1, lambda scores: True)
-    assert cached.known(subset, FULL, 1) is None
+    assert cached.cached_score(subset, FULL, 1) is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.file_names import Name, language_of, pair_of, side_of, treebank_of
-from realign.corpora.labels import Conll, Table
+from realign.corpora.file_names import FileLanguage, language_of, pair_of, side_of, treebank_of
+from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.verses import Conllu, Plain, Verses
 from selector.errors import InputError
 
@@ -28,7 +28,7 @@ def put(folder: Path, **texts: str) -> Path:
     return folder
 
 
-def code_of(found: Name | None) -> str | None:
+def code_of(found: FileLanguage | None) -> str | None:
     return None if found is None else found.code
 
 
@@ -206,8 +206,8 @@ def test_two_treebanks_of_one_language_are_an_error_that_names_both(tmp_path):
 def test_labelled_text_by_any_code(tmp_path):
     put(tmp_path, de__train__conll="Bonn B-LOC\n", zh__test__tsv="text\tlabel\na\tb\n")
     assert Conll(tmp_path).sentences("deu", "train")[0].words == ("Bonn",)
-    assert Table(tmp_path).examples("cmn", "test")[0].label == "b"
+    assert LabelTable(tmp_path).examples("cmn", "test")[0].label == "b"
     put(tmp_path, cmn__test__jsonl='{"text": "a", "label": "b"}\n')
     put(tmp_path, cmn__test__tsv="text\tlabel\na\tb\n")
     with pytest.raises(InputError, match=r"fits cmn: .*cmn.test.tsv and .*cmn.test.jsonl"):
-        Table(tmp_path).examples("cmn", "test")
+        LabelTable(tmp_path).examples("cmn", "test")

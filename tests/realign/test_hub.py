@@ -21,7 +21,7 @@ from tiny_encoder import make_model
 from transformers import AutoModel
 
 from realign.encoder.encoder import hidden_states, load
-from realign.hub.sets import Spec, known, named
+from realign.hub.sets import Spec, find_set, load_sets
 from realign.world.world import Sizes, World
 from selector.errors import InputError
 from selector.languages.language import two_letter
@@ -214,22 +214,22 @@ def test_the_known_sets_are_whole() -> None:
         "ner": ({"words", "tags"},),
         "classification": ({"premise", "hypothesis", "label"}, {"text", "label"}),
     }
-    for name, spec in known().items():
+    for name, spec in load_sets().items():
         assert all(set(spec.columns) in roles[task] for task in spec.tasks), name
         assert set(spec.splits) <= {"train", "dev", "test"}, name
     with pytest.raises(InputError, match="nothing for ner"):
-        named("opus-100", "ner")
+        find_set("opus-100", "ner")
     with pytest.raises(InputError, match="no known data set"):
-        named("opus-101", "parallel")
+        find_set("opus-101", "parallel")
 
 
 def test_codes_take_the_form_of_the_data_set() -> None:
-    opus = known()["opus-100"]
+    opus = load_sets()["opus-100"]
     assert opus.fill(opus.config, "eng", "deu") == "de-en"
     assert opus.fill(opus.config, "eng", "fra") == "en-fr"
     assert opus.fill("translation.{lang}", "eng", "pes") == "translation.fa"
     assert Spec("x/y", ("pos",), {}, codes="flores").code("deu") == "deu_Latn"
-    assert known()["udpos"].code("deu") == "de_hdt"
+    assert load_sets()["udpos"].code("deu") == "de_hdt"
 
 
 @pytest.mark.parametrize("kind", ["BertConfig", "XLMRobertaConfig", "DistilBertConfig", "ModernBertConfig"])

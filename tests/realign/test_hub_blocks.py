@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loopback_hub import serve_and_count
 
-from realign.hub.blocks import BLOCK, LARGE, BlockRows, Part, local_part
+from realign.hub.blocks import BLOCK, LARGE, BlockRows, ParquetPart, local_part
 from realign.hub.rows import FileRows
 from realign.store.sampled_pairs import TOGETHER, first_in_blocks
 from selector.errors import InputError
@@ -29,14 +29,14 @@ READ = """
 import json, sys
 from realign.corpora.hub import Hub
 from realign.hub.sets import spec_of
-from realign.store.sampled_pairs import Sampled
+from realign.store.sampled_pairs import SampledParallel
 from selector.errors import InputError
 limit, own = json.loads(sys.argv[1])
 hub = Hub(spec_of(own), "eng", ["deu", "fin"])
 answers = {"signature": hub.signature}
 for language in ("deu", "fin"):
     try:
-        pairs = Sampled(hub, limit).pairs(language, "train")
+        pairs = SampledParallel(hub, limit).pairs(language, "train")
         answers[language] = [pairs.available, [list(pair.source) for pair in pairs]]
     except InputError as problem:
         answers[language] = problem.message
@@ -50,7 +50,7 @@ def rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
     return [{"en": f"s{number}", "de": noise[number].tobytes().hex()} for number in range(count)]
 
 
-def parts(path: Path) -> tuple[Part, ...]:
+def parts(path: Path) -> tuple[ParquetPart, ...]:
     return (local_part(path),)
 
 
@@ -101,7 +101,7 @@ def test_what_was_fetched_is_kept_and_a_damaged_block_is_fetched_again(file: Pat
         return file.open("rb")
 
     def texts() -> list[tuple[str, ...]]:
-        found = BlockRows((Part(opening, tmp_path / "kept"),), "here", fail)
+        found = BlockRows((ParquetPart(opening, tmp_path / "kept"),), "here", fail)
         return list(found.select(range(10)).texts("translation.en"))
 
     first = texts()

@@ -16,17 +16,17 @@ import pytest
 from loopback_hub import serve
 
 from realign.corpora.hub import Hub
-from realign.hub.sets import altered, known, spec_of
+from realign.hub.sets import alter, load_sets, spec_of
 from selector.errors import NoDataError
 
 READ = """
 import dataclasses, json, sys
 from realign.corpora.hub import Hub
-from realign.hub.sets import altered, known, spec_of
+from realign.hub.sets import alter, load_sets, spec_of
 from selector.errors import InputError
 answers = {}
 for key, name, own, language, split in json.loads(sys.stdin.read()):
-    spec = altered(known()[name], own) if name in known() else spec_of(own)
+    spec = alter(load_sets()[name], own) if name in load_sets() else spec_of(own)
     *others, language = language.split(",")
     hub = Hub(spec, "eng", [*others, language])
     kind = {"parallel": "pairs", "classification": "examples"}.get(spec.tasks[0], "sentences")
@@ -69,7 +69,7 @@ def address(root: Path) -> Iterator[str]:
 def questions() -> list[Question]:
     return [
         (f"{name} {language} {split}", name, {}, language, split)
-        for name in known()
+        for name in load_sets()
         if name != "masakhapos"  # no text of it is on the hub
         for language in hub_layouts.LANGUAGES[name]
         for split in hub_layouts.splits_of(name, language)
@@ -96,7 +96,7 @@ def test_every_known_set_reads_from_its_real_layout_and_again_offline(root: Path
         assert "rows" in online[key], (key, online[key])
         assert len(online[key]["rows"]) == hub_layouts.ROWS, key
         for number, row in enumerate(online[key]["rows"]):
-            side = row[1] if known()[name].tasks == ("parallel",) else row[0]
+            side = row[1] if load_sets()[name].tasks == ("parallel",) else row[0]
             assert side == first_side(name, language, split, number), key
     offline = ask(tmp_path, "http://127.0.0.1:9", questions(), offline=True)
     assert offline == online
@@ -167,7 +167,7 @@ def test_a_language_that_a_set_lacks_does_not_hide_the_others(root: Path, tmp_pa
 
 
 def test_the_layouts_cover_every_set_and_three_languages() -> None:
-    assert set(hub_layouts.LANGUAGES) == set(known())
+    assert set(hub_layouts.LANGUAGES) == set(load_sets())
     assert all(len(languages) >= 3 for languages in hub_layouts.LANGUAGES.values())
 
 
@@ -300,14 +300,14 @@ def test_a_clone_stands_for_the_repository(tmp_path: Path) -> None:
     ):
         folder = tmp_path / name
         hub_layouts.clone(folder, pattern, tags)
-        hub = Hub(altered(known()[name], {"path": str(folder)}), "eng", ["swh", "bam"])
+        hub = Hub(alter(load_sets()[name], {"path": str(folder)}), "eng", ["swh", "bam"])
         assert [row.words[0] for row in hub.sentences("swh", "dev")] == ["swa0", "swa1", "swa2"]
         assert hub.sentences("bam", "train")[0].tags == tags
         before = hub.signature
         with pytest.raises(NoDataError, match="there is no"):
             hub.sentences("yor", "dev")
         moved = folder.rename(tmp_path / f"{name}-elsewhere")
-        again = Hub(altered(known()[name], {"path": str(moved)}), "eng", ["swh", "bam"])
+        again = Hub(alter(load_sets()[name], {"path": str(moved)}), "eng", ["swh", "bam"])
         assert again.signature == before  # where it lies does not matter
         (moved / pattern.format(lang="bam", split="test")).write_text("x NOUN\n", encoding="utf-8")
         assert again.signature != before  # what is in it does

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realign.hub.rows import read
-from realign.hub.sets import Spec, altered, known, named, spec_of
+from realign.hub.sets import Spec, alter, find_set, load_sets, spec_of
 from selector.errors import InputError, NoDataError
 from selector.languages.language import parse_pool
 
@@ -28,7 +28,7 @@ def test_a_mark_without_its_partner_loses_no_row(tmp_path: Path) -> None:
         ("a.jsonl", "{\n", "line 1"),
         ("a.conll", "word\n", "line 1"),
         ("a.conllu", "1\tword\n", "line 1"),
-        ("a.parquet", "no parquet", "no whole parquet file"),
+        ("a.parquet", "no parquet", "not a complete parquet file"),
         ("a.zip", "x", "cannot tell"),
         ("a.tsv.gz", "no gzip", "damaged gzip"),
     ],
@@ -67,7 +67,7 @@ LACK = {  # of paper-65
 
 @pytest.mark.parametrize("name", SPELLED)
 def test_codes_are_those_of_the_set(name: str) -> None:
-    spec = known()[name]
+    spec = load_sets()[name]
     assert {code: spec.code(code) for code in SPELLED[name]} == SPELLED[name]
 
 
@@ -76,7 +76,7 @@ def test_what_a_set_lacks_of_the_papers_languages_is_known_without_asking(name: 
     lacking = []
     for code in PAPER:
         try:
-            known()[name].check("eng", code)
+            load_sets()[name].check("eng", code)
         except NoDataError:
             lacking.append(code)
     assert " ".join(lacking) == LACK[name]
@@ -95,36 +95,36 @@ def test_what_a_set_lacks_of_the_papers_languages_is_known_without_asking(name: 
 )
 def test_the_hint_names_known_sets_that_have_the_language(name: str, language: str, others: str) -> None:
     with pytest.raises(NoDataError) as caught:
-        known()[name].check("eng", language)
+        load_sets()[name].check("eng", language)
     assert caught.value.hint.partition("from the first that has it: ")[2] == others
 
 
 def test_every_name_is_a_code_that_the_set_has() -> None:
-    for name, spec in known().items():
+    for name, spec in load_sets().items():
         if spec.languages:
             assert set(spec.names.values()) <= set(spec.languages), name
 
 
 def test_pairs_are_in_the_order_of_the_set() -> None:
-    nllb = known()["nllb"]
+    nllb = load_sets()["nllb"]
     assert nllb.fill(nllb.config, "eng", "als") == "eng_Latn-als_Latn"
     assert nllb.fill(nllb.config, "eng", "afr") == "afr_Latn-eng_Latn"
     assert nllb.fill(nllb.config, "eng", "cmn") == "eng_Latn-zho_Hans"
 
 
 def test_what_a_study_says_is_added_to_what_is_known() -> None:
-    spec = altered(named("udpos", "pos"), {"names": {"deu": "de_gsd"}, "splits": {"dev": "test"}, "revision": "2.15"})
+    spec = alter(find_set("udpos", "pos"), {"names": {"deu": "de_gsd"}, "splits": {"dev": "test"}, "revision": "2.15"})
     assert (spec.code("deu"), spec.code("fra")) == ("de_gsd", "fr_sequoia")
     assert (spec.splits["dev"], spec.splits["train"], spec.revision) == (("test",), ("train",), "2.15")
     with pytest.raises(InputError, match="no plain files"):
-        altered(named("xnli", "classification"), {"path": "x"})
+        alter(find_set("xnli", "classification"), {"path": "x"})
     described = spec_of({"id": "a/b", "tasks": ("pos",), "columns": {}, "files": "{lang}.conll"}).at("folder")
     assert (described.path, described.files) == ("folder", "{lang}.conll")
 
 
 def test_only_its_own_source_has_translations() -> None:
     with pytest.raises(InputError, match="translations of eng only"):
-        known()["tatoeba"].check("fra", "cmn")
+        load_sets()["tatoeba"].check("fra", "cmn")
     Spec("a/b", ("parallel",), {}).check("fra", "cmn")  # nothing is known against it
 
 
@@ -134,7 +134,7 @@ def test_only_its_own_source_has_translations() -> None:
 )
 def test_braces_hold_only_the_named_fields(pattern: str) -> None:
     spec = Spec("x", ("parallel",), {"text": "text"})
-    with pytest.raises(InputError, match="stands for nothing") as caught:
+    with pytest.raises(InputError, match="has no meaning") as caught:
         spec.fill(pattern, "eng", "deu")
     assert "{lang}, {source}, {pair}, {split}" in caught.value.hint
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.corpora.base import Pair, Tagged
-from realign.corpora.verses import SPLITS, UPOS, Conllu, Lazy, Plain, Verses, chapter_split, find_folder
+from realign.corpora.verses import SPLITS, UPOS, Conllu, LazyRows, Plain, Verses, chapter_split, find_folder
 from selector.errors import InputError
 
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6)
@@ -68,7 +68,7 @@ def test_verses_are_joined_on_their_id_whatever_the_order_and_packing(
         outcome = attempt(lambda split=split: verses.pairs("deu", split))
         if isinstance(outcome, InputError):
             assert not expected[split]
-            assert "share no" in outcome.message
+            assert "have no" in outcome.message
         else:
             assert outcome == [Pair(tuple(eng[v]), tuple(deu[v])) for v in expected[split]]
             assert outcome
@@ -83,7 +83,7 @@ def test_the_split_table_rules_order_and_split(tmp_path: Path) -> None:
     assert [pair.target for pair in verses.pairs("fra", "train")] == [("fra", "b"), ("fra", "a")]
     assert [pair.target for pair in verses.pairs("fra", "test")] == [("fra", "c")]
     assert list(verses.texts("eng")) == [("eng", "b"), ("eng", "a")]
-    with pytest.raises(InputError, match="share no dev verse"):
+    with pytest.raises(InputError, match="have no dev verse in common"):
         verses.pairs("fra", "dev")
 
 
@@ -173,7 +173,7 @@ def test_what_conllu_holds_comes_back(
         ("2 b _ NOUN _ _ _ _ _ _\n", "1 columns instead of 10"),
         (row(3, "b", "NOUN"), "word id '3' where 2 was expected"),
         (row("two", "b", "NOUN"), "word id 'two'"),
-        (row(2, "b", "noun"), "'noun' is no UPOS tag"),
+        (row(2, "b", "noun"), "'noun' is not a UPOS tag"),
         (row(2, " ", "NOUN"), "the word is empty"),
     ],
 )
@@ -296,7 +296,7 @@ def test_a_missing_language_is_refused_with_those_that_exist(tmp_path: Path) -> 
     ):
         with pytest.raises(InputError, match="xho") as caught:
             ask()
-        assert caught.value.hint == "there is for: eng, fra"
+        assert caught.value.hint == "there is data for: eng, fra"
     with pytest.raises(InputError, match="source language"):
         Verses(tmp_path, "eng").pairs("eng", "train")
 
@@ -311,7 +311,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 @given(rows=st.lists(st.integers(), max_size=9), start=st.integers(-9, 9), stop=st.integers(-9, 9))
 def test_a_lazy_sequence_behaves_like_the_list_it_stands_for(rows: list[int], start: int, stop: int) -> None:
-    lazy, full = Lazy(rows, str), [str(number) for number in rows]
+    lazy, full = LazyRows(rows, str), [str(number) for number in rows]
     assert list(lazy) == full
     assert list(lazy[start:stop]) == full[start:stop]
     assert list(reversed(lazy)) == full[::-1]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from realign.build import evaluator as assemble
 from realign.encoder.encoder import Encoder, load
 from realign.evaluate import RealignAndTransfer
-from realign.evaluators.single_language import Alone, soft_maximum
+from realign.evaluators.single_language import SingleLanguageScores, soft_maximum
 from realign.merging import merger
 from realign.merging.vectors import Vector, difference, vector
 from realign.score import Fidelity, Look, Merging, Score, Tally, sign
@@ -385,16 +385,21 @@ class Singles:
 def test_scores_of_languages_are_asked_once_and_combined() -> None:
     singles = Singles()
     asked = replace(FULL, merging=Merging("scores", seeds=2, scale=1.0))
-    alone = Alone(singles)
+    alone = SingleLanguageScores(singles)
     score = alone(subset("deu", "fin"), asked, 3)
     assert score.per_language == pytest.approx({"x": 0.3, "y": 0.55})  # the mean over seeds 3 and 4
     assert score.value == pytest.approx(0.425)
     assert score.signature == alone.signature(subset("deu", "fin"), asked, 3)
     assert singles.asked == [("deu", 3), ("deu", 4), ("fin", 3), ("fin", 4)]
-    Alone(singles)(subset("deu", "tam"), asked, 3)
+    SingleLanguageScores(singles)(subset("deu", "tam"), asked, 3)
     assert singles.asked[4:] == [("tam", 3), ("tam", 4)]
-    assert Alone(singles)(Subset(), replace(asked, merging=Merging("scores", scale=1.0)), 3).per_language["x"] == 0.1
-    assert Alone(singles)(subset("deu", "fin"), FULL, 0) == singles(subset("deu", "fin"), FULL, 0)
+    assert (
+        SingleLanguageScores(singles)(Subset(), replace(asked, merging=Merging("scores", scale=1.0)), 3).per_language[
+            "x"
+        ]
+        == 0.1
+    )
+    assert SingleLanguageScores(singles)(subset("deu", "fin"), FULL, 0) == singles(subset("deu", "fin"), FULL, 0)
 
 
 def test_a_search_at_a_cheap_fidelity_is_confirmed_at_the_full_one(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_labels_must_be_among_those_that_are_trained() -> None:
     wikiann = member("wikiann", {"eng": three("B-PER", "O", "B-LOC")})
     dated = member("masakhaner", {"swh": three("I-PER", "B-DATE", "O"), "yor": three("B-LOC", "I-LOC")})
     mixed = MixedLabelled([dated], ["swh", "yor"], EVALUATED, wikiann, "eng")
-    with pytest.raises(InputError, match="masakhaner has labels for swh that the training set has not: DATE") as found:
+    with pytest.raises(InputError, match="masakhaner has labels for swh that the training set lacks: DATE") as found:
         mixed.sentences("swh", "test")
     assert "labels = {DATE" in found.value.hint
     assert mixed.sentences("yor", "test")[0].tags == ("B-LOC", "I-LOC")  # I-LOC is of a type that is trained

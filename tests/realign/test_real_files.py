@@ -30,7 +30,7 @@ from transformers import (
 
 from realign.corpora.bitext import Moses, Tsv
 from realign.corpora.hub import Hub
-from realign.corpora.labels import Conll, Table
+from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.mixed import Member, MixedParallel
 from realign.corpora.verses import Conllu, Verses, chapter_of
 from realign.corpora.word_links import ByDictionary, ByPharaoh
@@ -145,7 +145,7 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, text: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    assert [(each.first, each.label) for each in Table(tmp_path).examples("deu", "dev")] == [
+    assert [(each.first, each.label) for each in LabelTable(tmp_path).examples("deu", "dev")] == [
         (("a",), "yes"),
         (("d",), "no"),
     ]
@@ -155,7 +155,7 @@ def test_rows_without_a_gold_label_are_left_out_and_counted(
 def test_blanks_around_a_label_are_refused(tmp_path: Path) -> None:
     (tmp_path / "deu.dev.tsv").write_text("text\tlabel\na\tyes \n")
     with pytest.raises(InputError, match=r"line 2.*blanks"):
-        Table(tmp_path).examples("deu", "dev")
+        LabelTable(tmp_path).examples("deu", "dev")
 
 
 def test_labels_that_training_never_saw_are_counted_or_refused(caplog: pytest.LogCaptureFixture) -> None:
@@ -189,7 +189,7 @@ def test_merged_verses_pair_with_nothing_and_what_does_not_join_is_counted_by_wh
     assert [pair.target for pair in pairs] == [("eins",), ("vier",), ("sieben",), ("acht",)]
     assert [pair.source[-1] for pair in pairs] == ["1:1", "1:4", "1:7", "1:8"]
     reasons = "absent there: 1; empty on one side: 1; one text for several verses on one side (<range>): 2; "
-    assert f"4 train verses joined with eng.txt; lost: {reasons}ids of no verse of eng.txt: 1" in caplog.text
+    assert f"4 train verses joined with eng.txt; lost: {reasons}ids that eng.txt does not have: 1" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_ids_without_a_chapter_are_told(tmp_path: Path, caplog: pytest.LogCaptur
     for code in ("eng", "deu"):
         (tmp_path / f"{code}.txt").write_text("".join(f"v{number}\ttext\n" for number in range(40)) + "G.1.1\ta\n")
     Verses(tmp_path, "eng").pairs("deu", "train")
-    assert "40 of 41 verse ids name no chapter ('v0')" in caplog.text
+    assert "40 of 41 verse ids have no chapter ('v0')" in caplog.text
 
 
 def test_bare_carriage_returns_are_refused(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_rows_of_json_come_back(
     objects = [{"label": label, "hypothesis": " ".join(b), "premise": " ".join(a)} for a, b, label in rows]
     text = "".join(json.dumps(each, ensure_ascii=ascii_only) + "\n" for each in objects)
     (folder / "deu.dev.jsonl").write_text(text, encoding="utf-8", newline="")
-    found = [(each.first, each.second, each.label) for each in Table(folder).examples("deu", "dev")]
+    found = [(each.first, each.second, each.label) for each in LabelTable(folder).examples("deu", "dev")]
     assert found == [(tuple(a), tuple(b), label) for a, b, label in rows]
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.corpora.base import Pair, Split, Stream, pick, picked
+from realign.corpora.base import Pair, Split, Stream, pick, pick_in_order
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.filters import Filtered, Rules, dropped
-from realign.corpora.folder import lines, stamped
+from realign.corpora.filters import FilteredParallel, Rules, count_dropped
+from realign.corpora.folder import lines, with_stamp
 from realign.corpora.line_files import count_blocks, count_lines, pick_lines
-from realign.store.sampled_pairs import Sampled, Stored, first
+from realign.store.sampled_pairs import SampledParallel, StoredPairs, first
 from selector.errors import InputError
 
 LOOSE = Rules(ratio=1e9, script=0.0)
@@ -48,8 +48,8 @@ def numbered(count: int, links: bool = False) -> list[Pair]:
 
 
 def sample(text: Text, limit: int, language: str = "deu", rules: Rules | None = None) -> Sequence[Pair]:
-    around = Filtered(text, rules, "eng", {}) if rules else text
-    return Sampled(around, limit).pairs(language, "train")
+    around = FilteredParallel(text, rules, "eng", {}) if rules else text
+    return SampledParallel(around, limit).pairs(language, "train")
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,16 +71,16 @@ def test_the_order_is_even_and_another_for_each_language() -> None:
 def test_a_small_text_is_left_as_it_is() -> None:
     text = Text(numbered(40))
     assert list(sample(text, 40)) == list(text.items)
-    assert not isinstance(sample(text, 40), Stored)
-    assert isinstance(sample(text, 39), Stored)
-    assert list(Sampled(text, 3).pairs("deu", "dev")) == list(text.items)
+    assert not isinstance(sample(text, 40), StoredPairs)
+    assert isinstance(sample(text, 39), StoredPairs)
+    assert list(SampledParallel(text, 3).pairs("deu", "dev")) == list(text.items)
 
 
 @pytest.mark.parametrize("links", [False, True])
 def test_a_sample_has_the_pairs_of_its_numbers_in_the_order_of_the_text(links: bool) -> None:
     text = Text(numbered(10_000, links))
     found = sample(text, 5000)
-    assert isinstance(found, Stored)
+    assert isinstance(found, StoredPairs)
     assert list(found.numbers) == sorted(first("deu", 10_000, 5000))
     assert list(found) == [text.items[number] for number in found.numbers]
     assert found[17] == list(found)[17]
@@ -102,17 +102,17 @@ def test_samples_are_nested_whatever_the_filter_drops() -> None:
     for some in found:
         assert len(set(some)) == len(some)
         assert all(pair.source for pair in some)
-        lost = dropped(some)
+        lost = count_dropped(some)
         assert set(lost) <= {"empty", "duplicate"}
-        assert isinstance(some, Stored)
+        assert isinstance(some, StoredPairs)
         assert some.facts["read"] == len(some) + sum(lost.values()) <= 5000
-    assert dropped(found[-1])["duplicate"] > 0
-    assert 0.5 < dropped(found[-1])["empty"] / found[-1].facts["read"] < 0.7  # type: ignore[attr-defined]
+    assert count_dropped(found[-1])["duplicate"] > 0
+    assert 0.5 < count_dropped(found[-1])["empty"] / found[-1].facts["read"] < 0.7  # type: ignore[attr-defined]
 
 
 def test_where_the_filter_leaves_too_few_everything_is_as_without_a_sample() -> None:
     pairs = [pair if number % 10 == 0 else Pair((), pair.target) for number, pair in enumerate(numbered(500))]
-    plain = Filtered(Text(pairs), LOOSE, "eng", {}).pairs("deu", "train")
+    plain = FilteredParallel(Text(pairs), LOOSE, "eng", {}).pairs("deu", "train")
     assert list(sample(Text(pairs), 51, rules=LOOSE)) == list(plain)
     assert len(sample(Text(pairs), 49, rules=LOOSE)) == 49
 
@@ -127,14 +127,14 @@ def test_text_is_read_once_and_then_never_again() -> None:
 
 def test_size_language_and_text_make_another_sample() -> None:
     text = Text(numbered(1000))
-    assert Sampled(text, 10).signature != Sampled(text, 11).signature != text.signature
+    assert SampledParallel(text, 10).signature != SampledParallel(text, 11).signature != text.signature
     assert set(sample(text, 100)) != set(sample(text, 100, "swh"))
 
 
 def test_what_is_sampled_is_said(caplog: pytest.LogCaptureFixture) -> None:
     pairs = [pair if number % 2 else Pair((), pair.target) for number, pair in enumerate(numbered(500))]
     found = sample(Text(pairs), 100, rules=LOOSE)
-    empty = dropped(found)["empty"]
+    empty = count_dropped(found)["empty"]
     expected = f"deu: a sample of 100 of 500 pairs is used; dropped while choosing: {empty} of {100 + empty}"
     assert caplog.messages == [f"{expected}, {empty} empty"]
 
@@ -147,7 +147,7 @@ def test_a_sample_of_files_is_the_sample_of_their_lines(tmp_path: Path) -> None:
     (tmp_path / "deu.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     numbers = sorted(first("deu", 200, 20))
     for corpus in (Moses(tmp_path, "eng"), Tsv(tmp_path, "eng")):
-        found = Sampled(corpus, 20).pairs("deu", "train")
+        found = SampledParallel(corpus, 20).pairs("deu", "train")
         assert [pair.target[1] for pair in found] == [f"é{number}" for number in numbers]
         assert all(pair.source[1] == pair.target[1] for pair in found)
 
@@ -159,7 +159,7 @@ def test_lines_by_blocks_are_lines(tmp_path: Path, ending: str, block: int, monk
     path = tmp_path / "text"
     path.write_bytes(("\ufeffone\u2028two\r\n\nähm\n" + "drei" + ending).encode())
     every = list(lines(path))
-    assert count_lines(stamped(path)) == len(every)
+    assert count_lines(with_stamp(path)) == len(every)
     assert list(pick_lines(path, range(len(every)))) == every
     assert list(pick_lines(path, [1, 2])) == every[1:3]
 
@@ -168,10 +168,10 @@ def test_the_line_that_is_wrong_is_named(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"one\ntwo\xff\n")
     with pytest.raises(InputError, match=r"line 2: not UTF-8"):
-        count_lines(stamped(path))
+        count_lines(with_stamp(path))
     path.write_bytes(b"one\rtwo\n")
     with pytest.raises(InputError, match=r"line 1: a carriage return"):
-        count_lines(stamped(path))
+        count_lines(with_stamp(path))
 
 
 def test_rows_that_are_not_plain_are_looked_at_one_by_one(tmp_path: Path) -> None:
@@ -184,6 +184,6 @@ def test_rows_that_are_not_plain_are_looked_at_one_by_one(tmp_path: Path) -> Non
 
 
 def test_items_are_picked_from_what_has_no_quick_way() -> None:
-    assert list(picked(iter("abcdef"), [0, 1, 4])) == ["a", "b", "e"]
+    assert list(pick_in_order(iter("abcdef"), [0, 1, 4])) == ["a", "b", "e"]
     assert list(pick("abcdef", [2, 5])) == ["c", "f"]
     assert list(Stream(lambda: iter("abcdef")).pick([3])) == ["d"]

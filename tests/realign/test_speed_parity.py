@@ -30,7 +30,7 @@ from realign.encoder.hidden_states import net_of, rotary_net_of
 from realign.encoder.packed import Layout
 from realign.encoder.used_rows import UsedRows, narrow
 from realign.evaluate import RealignAndTransfer
-from realign.evaluators.wrappers import Beside, Cached
+from realign.evaluators.wrappers import Cached, WithSecondScore
 from realign.score import Fidelity
 from realign.tasks import side_by_side
 from realign.tasks.base import FineTuning
@@ -40,7 +40,7 @@ from realign.training.optimizer import Descent, end_to_end
 from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import LoRA, Realignment
-from realign.training.stacked_steps import NONE, RealignSteps, Run, lay_out
+from realign.training.stacked_steps import NONE, CandidateRun, RealignSteps, lay_out
 from realign.training.stacked_weights import StackedWeights
 from realign.world.world import Sizes, World
 from selector.languages.language import parse
@@ -248,9 +248,9 @@ def test_side_by_side_equals_each_alone(world: World, encoder: Encoder, how: Rea
     targets = ("deu", "fin", "tur")
     evaluator = RealignAndTransfer(encoder, world, task, targets, "dev", how)
     wanted = [(("deu", "fin"), 0), (("tur",), 1), (("deu", "hin", "fin"), 1)]
-    runs = [Run(store(encoder, how, *codes), seed) for codes, seed in wanted]
-    assert side_by_side.fits(encoder.copy(), how)
-    assert all(side_by_side.fit(run, how, 6) for run in runs)
+    runs = [CandidateRun(store(encoder, how, *codes), seed) for codes, seed in wanted]
+    assert side_by_side.can_stack(encoder.copy(), how)
+    assert all(side_by_side.can_stack_run(run, how, 6) for run in runs)
     assert side_by_side.room(encoder.model, how) >= 1
 
     for run, (codes, seed), (model, head) in zip(
@@ -280,7 +280,7 @@ def test_steps_of_one_encoder_equal_the_realigner(world: World, encoder: Encoder
     realigner.finish()
     widen = narrow(stacked, vocabularies(pairs))
     weights = StackedWeights(stacked.train(), None)
-    steps = RealignSteps(weights, [Run(pairs, 0)], SENTENCE, 6)
+    steps = RealignSteps(weights, [CandidateRun(pairs, 0)], SENTENCE, 6)
     steps.take(6)
     steps.finish()
     weights.write(stacked, 0)
@@ -313,10 +313,10 @@ def test_batches_laid_out_keep_every_token_once_and_apart(lengths: list[list[int
 
 
 def test_side_by_side_is_refused_where_it_would_not_be_equal(encoder: Encoder) -> None:
-    assert not side_by_side.fits(encoder.copy(), replace(WORD, anchor=1.0))
-    assert not side_by_side.fits(built("modernbert"), WORD)
-    assert not side_by_side.fits(built("bert"), WORD)  # dropout
-    assert not side_by_side.fit(Run({}, 0), WORD, 3)
+    assert not side_by_side.can_stack(encoder.copy(), replace(WORD, anchor=1.0))
+    assert not side_by_side.can_stack(built("modernbert"), WORD)
+    assert not side_by_side.can_stack(built("bert"), WORD)  # dropout
+    assert not side_by_side.can_stack_run(CandidateRun({}, 0), WORD, 3)
 
 
 # One training, looked at twice
@@ -338,12 +338,12 @@ def test_another_look_trains_nothing_and_equals_its_own_evaluation(
         return train_one(self, *of)
 
     monkeypatch.setattr(RealignAndTransfer, "_train", counted)
-    both = Beside(test, kept, subset)
+    both = WithSecondScore(test, kept, subset)
     assert both(subset, FIDELITY, 3).signature == test.signature(subset, FIDELITY, 3)
-    known = kept.known(subset, FIDELITY, 3)
+    known = kept.cached_score(subset, FIDELITY, 3)
     assert known is not None
     assert known.per_language == expected.per_language
     assert len(trainings) == 1
     both(Subset.of([parse("deu")]), FIDELITY, 3)
-    assert kept.known(Subset.of([parse("deu")]), FIDELITY, 3) is None
+    assert kept.cached_score(Subset.of([parse("deu")]), FIDELITY, 3) is None
     assert len(trainings) == 2

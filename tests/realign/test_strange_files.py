@@ -12,7 +12,7 @@ import pytest
 
 from realign.corpora.base import Pair
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.labels import Table
+from realign.corpora.labels import LabelTable
 from realign.corpora.verses import Conllu
 from realign.encoder.encoder import load
 from realign.training.encoded_pairs import PairStore
@@ -31,7 +31,7 @@ def tsv(folder: Path) -> list[Any]:
 
 
 def table(folder: Path) -> list[Any]:
-    return list(Table(folder).examples("deu", "dev"))
+    return list(LabelTable(folder).examples("deu", "dev"))
 
 
 def treebank(folder: Path) -> list[Any]:
@@ -163,7 +163,7 @@ def test_a_compressed_twin_that_is_not_read_is_said(tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.WARNING):
         assert [pair.target for pair in moses(tmp_path)] == [("x",)]
         moses(tmp_path)
-    assert caplog.text.count("eng-deu.deu.gz is not read: eng-deu.deu stands beside it") == 1
+    assert caplog.text.count("eng-deu.deu.gz is not read: eng-deu.deu is in the same folder") == 1
 
 
 class Text:
@@ -183,4 +183,4 @@ def test_what_training_cuts_off_is_counted(caplog: pytest.LogCaptureFixture) -> 
     long, short = Pair(("a",) * 20, ("b",) * 20), Pair(("a",), ("b",))
     with caplog.at_level(logging.WARNING):
         PairStore(load(str(FOLDER)), Text(short, long, short), Realignment(max_length=8)).of("deu")
-    assert "deu: 2 of 6 sentences fill all 8 sub-words; what lies beyond is not trained on" in caplog.text
+    assert "deu: 2 of 6 sentences fill all 8 sub-words; the text beyond is not used in training" in caplog.text

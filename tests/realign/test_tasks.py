@@ -21,7 +21,7 @@ from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.windows import windows
 from realign.evaluate import RealignAndTransfer
 from realign.score import Fidelity, Score, Tally
-from realign.tasks.base import FineTuning, Task
+from realign.tasks.base import FineTuning, TransferTask
 from realign.tasks.classification import Classification, share_truncated
 from realign.tasks.retrieval import Retrieval
 from realign.tasks.tagging import Tagging, right_spans, right_words
@@ -132,7 +132,7 @@ def test_the_worlds_other_labels_left_its_sentences_and_signature_alone() -> Non
     assert World().signature == "world:c175b290bbc79238"
 
 
-@pytest.mark.parametrize(("tags", "said"), [(("PER", "O"), "no IOB2 tag"), (("O", "O"), "no entity")])
+@pytest.mark.parametrize(("tags", "said"), [(("PER", "O"), "not an IOB2 tag"), (("O", "O"), "no entity")])
 def test_tags_that_are_no_entities_are_refused(encoder: Encoder, tags: tuple[str, str], said: str) -> None:
     corpus = OnePlace([Tagged(("a", "b"), tags)])
     with pytest.raises(InputError, match=said):
@@ -230,7 +230,7 @@ def test_pairs_are_read_together_and_what_is_cut_off_is_told(
 
     short = Classification(encoder, OnePlace(pairs), "eng", FineTuning(batch=32, max_length=12))
     short.evaluate(model, head, ["eng"], "dev")
-    assert "words lie beyond 12 sub-words" in caplog.text
+    assert "words are beyond 12 sub-words" in caplog.text
     assert 0.2 < share_truncated(short._encode(pairs), pairs) < 0.8
     assert share_truncated(task._encode(pairs), pairs) == 0
 
@@ -283,7 +283,7 @@ def test_a_layer_that_is_not_there_is_refused(encoder: Encoder, world: World) ->
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 
-def tasks(encoder: Encoder, world: World) -> dict[str, Task]:
+def tasks(encoder: Encoder, world: World) -> dict[str, TransferTask]:
     how = FineTuning(batch=32)
     return {
         "pos": Tagging(encoder, world, "eng", how, right_words),

@@ -17,9 +17,9 @@ from realign.score import Fidelity
 from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
 from realign.training import checkpoint
-from realign.training.adapters import trained
+from realign.training.adapters import trainable_parameters
 from realign.training.encoded_pairs import EncodedPairs, PairStore
-from realign.training.optimizer import Anchor, rate, seeded
+from realign.training.optimizer import Anchor, fork_random_state, rate
 from realign.training.pretrain import Shape, pretrain
 from realign.training.realigner import Realigner, realign
 from realign.training.settings import LoRA, Realignment
@@ -145,7 +145,7 @@ def test_freezing_holds_exactly_what_it_names(encoder: Encoder, pairs: Pairs, fr
 
 def test_lower_and_upper_share_the_weights_between_them(encoder: Encoder) -> None:
     model = encoder.copy()
-    lower, upper = ({id(p) for p in trained(model, mode)} for mode in ("upper", "lower"))
+    lower, upper = ({id(p) for p in trainable_parameters(model, mode)} for mode in ("upper", "lower"))
     assert not lower & upper
     assert lower | upper == {id(p) for p in model.parameters()}
 
@@ -247,9 +247,9 @@ def test_in_pieces_both_passes_draw_the_same_dropout(encoder: Encoder, pairs: Pa
     (_, piece), *_ = realigner._plan.batch(0).pieces(4)
     assert torch.equal(realigner._vectors(piece, 0), realigner._vectors(piece, 0))
     assert not torch.equal(realigner._vectors(piece, 0), realigner._vectors(piece, 1))
-    with seeded(torch.device("cpu"), 1, 2):
+    with fork_random_state(torch.device("cpu"), 1, 2):
         first = torch.rand(1)
-    with seeded(torch.device("cpu"), 2, 1):
+    with fork_random_state(torch.device("cpu"), 2, 1):
         assert torch.rand(1) != first
 
 

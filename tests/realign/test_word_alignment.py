@@ -14,7 +14,7 @@ from realign.encoder.encoder import Encoder, load
 from realign.training.pretrain import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.training.word_alignment import (
-    Linked,
+    WordLinks,
     aligner,
     alignment_error_rate,
     informative,
@@ -79,12 +79,12 @@ def test_identical_words_and_many_to_one_links_are_dropped() -> None:
 
 def test_links_as_flat_arrays_come_back_by_row() -> None:
     links = [((0, 1), (2, 0)), (), ((4, 4),)]
-    flat = Linked.stack([Linked.of(links[:2]), Linked.of(links[2:])])
+    flat = WordLinks.stack([WordLinks.of(links[:2]), WordLinks.of(links[2:])])
     assert len(flat) == 3
     chosen = flat.select(np.array([2, 1, 0, 2]))
     assert chosen.words.tolist() == [[4, 4], [0, 1], [2, 0], [4, 4]]
     assert chosen.offsets.tolist() == [0, 1, 1, 3, 4]
-    assert len(Linked.of([])) == 0
+    assert len(WordLinks.of([])) == 0
 
 
 def test_alignment_error_rate_of_a_case_worked_by_hand() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator, Terms
-from realign.evaluators.table import Table, load
+from realign.evaluators.table import ScoreTable, load
 from search.bench import strategies as bench_search
 from search.bench.problems.replayed import Replayed
 from search.bench.problems.synthetic import Synthetic
@@ -89,7 +89,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     levels: dict[str, Any] = {"full": {"pairs": 400}, "short": {"pairs": 100}, "scores": {"pairs": 80}}
     codes = tuple(subset.codes for subset in subsets)
     file = tmp_path_factory.mktemp("table") / "table.npz"
-    Table(CODES, CODES, codes, levels, {"full": 4.0, "short": 1.0, "scores": 0.0, "alone": 0.8}, values, {}).save(file)
+    ScoreTable(CODES, CODES, codes, levels, {"full": 4.0, "short": 1.0, "scores": 0.0, "alone": 0.8}, values, {}).save(
+        file
+    )
     return file
 
 

@@ -15,7 +15,7 @@ import small_study
 
 from realign.build import evaluator as assemble
 from realign.build.inputs import contents
-from realign.inputs import ChangedError, Inputs, different, listed
+from realign.inputs import ChangedError, Inputs, find_differences, list_some
 from realign.score import Evaluator, Fidelity, Look, Score
 from realign.store.array_store import key_of
 from search import driver
@@ -208,7 +208,7 @@ def test_text_that_changes_before_it_is_encoded_is_kept_under_no_signature(home:
     from realign.training.encoded_pairs import PairStore
 
     config = config_of(home)
-    text, encoder = assemble.ingredients(config.core, config.pool, None)
+    text, encoder = assemble.load_text_and_encoder(config.core, config.pool, None)
     store = PairStore(encoder, text, config.core.realign)
     drop_line(home / "parallel" / "eng-fin.fin")
     with pytest.raises(ChangedError, match="parallel text"):
@@ -274,9 +274,9 @@ def test_a_worker_that_starts_after_a_change_measures_nothing(home: Path) -> Non
 
 
 def test_only_what_both_know_is_compared() -> None:
-    assert different({"a": "1", "b": "2"}, {"b": "3", "c": "4"}) == ["b"]
-    assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
-    assert listed(["a"]) == "a"
+    assert find_differences({"a": "1", "b": "2"}, {"b": "3", "c": "4"}) == ["b"]
+    assert list_some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert list_some(["a"]) == "a"
 
 
 def test_a_file_that_vanishes_is_named() -> None:

@@ -10,7 +10,7 @@ import rehearsal
 from numpy.random import Generator, default_rng
 
 from realign.evaluators.fake import FakeEvaluator, Terms
-from realign.evaluators.single_language import Alone
+from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Score
 from realign.testing import EvaluatorContract, check_evaluator
@@ -40,7 +40,7 @@ class TestWrapped(EvaluatorContract):
     pool = POOL[:4]
 
     def make(self) -> Cached:
-        return Cached(Alone(FakeEvaluator(POOL, POOL, Terms(noise=0.0))))
+        return Cached(SingleLanguageScores(FakeEvaluator(POOL, POOL, Terms(noise=0.0))))
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -14,7 +14,7 @@ import pytest
 from loopback_hub import serve
 from tiny_encoder import make_model
 
-from realign.build.corpora import spec, title
+from realign.build.corpora import hub_spec, title
 from realign.build.overlap import check_overlap
 from realign.data_sets import BitextFiles, HubSet
 from realign.world.world import Sizes, World
@@ -66,9 +66,9 @@ def test_sets_are_named_or_described_one_or_several(tmp_path: Path) -> None:
     )
     udpos, other = config.core.task_data
     assert isinstance(udpos, HubSet)
-    assert spec(config.core, udpos, "pos").code("deu") == "de_gsd"
-    assert spec(config.core, udpos, "pos").code("fra") == "fr_sequoia"  # what is known stays
-    assert spec(config.core, other, "pos").files == "{lang}.conll"
+    assert hub_spec(config.core, udpos, "pos").code("deu") == "de_gsd"
+    assert hub_spec(config.core, udpos, "pos").code("fra") == "fr_sequoia"  # what is known stays
+    assert hub_spec(config.core, other, "pos").files == "{lang}.conll"
     assert [title(each) for each in config.core.data.parallel] == ["opus-100", "moses in nllb"]
     assert isinstance(config.core.data.parallel[1], BitextFiles)
     assert config.core.data.rules is not None  # text from the wild is filtered
@@ -78,23 +78,23 @@ def test_sets_are_named_or_described_one_or_several(tmp_path: Path) -> None:
 
 def test_label_names_and_label_counts_are_told_apart(tmp_path: Path) -> None:
     config = study(tmp_path, 'kind = "ner"\ndata = [{name = "masakhaner", labels = {DATE = "O"}}]')
-    assert spec(config.core, config.core.task_data[0], "ner").relabel == {"DATE": "O"}
+    assert hub_spec(config.core, config.core.task_data[0], "ner").relabel == {"DATE": "O"}
     config = study(
         tmp_path,
         'kind = "classification"\ndata = {id = "a/b", columns = {text = "t", label = "l"}, labels = ["x", "y"]}',
     )
-    assert spec(config.core, config.core.task_data, "classification").labels == ("x", "y")
+    assert hub_spec(config.core, config.core.task_data, "classification").labels == ("x", "y")
 
 
 def test_a_folder_of_this_machine_stands_for_a_repository(tmp_path: Path) -> None:
     (tmp_path / "masakhane-pos").mkdir()
     config = study(tmp_path, 'kind = "pos"\ndata = [{name = "udpos"}, {name = "masakhapos", path = "masakhane-pos"}]')
-    read = spec(config.core, config.core.task_data[1], "pos")
+    read = hub_spec(config.core, config.core.task_data[1], "pos")
     assert read.files == "data/{lang}/{split}.txt"
     assert read.path == str(tmp_path / "masakhane-pos")
     gone = study(tmp_path, 'kind = "pos"\ndata = [{name = "masakhapos", path = "gone"}]')
     with pytest.raises(InputError, match="no data folder 'gone'"):
-        spec(gone.core, gone.core.task_data[0], "pos")
+        hub_spec(gone.core, gone.core.task_data[0], "pos")
 
 
 def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_exported_realignment_reads_the_same_sets(tmp_path: Path) -> None:
     assert again.data.parallel[0] == config.core.data.parallel[0]
     folders = [again.data.parallel[1].folder, again.task.data[0].path]
     assert [(tmp_path / "out" / folder).resolve().name for folder in folders] == ["nllb", "clone"]
-    assert spec(again, again.task.data[0], "ner").path == str(tmp_path / "out" / ".." / "clone")
+    assert hub_spec(again, again.task.data[0], "ner").path == str(tmp_path / "out" / ".." / "clone")
 
 
 WRONG = {
@@ -163,7 +163,7 @@ def test_check_finds_that_text_and_test_are_of_the_same_text(tmp_path: Path) -> 
     config = study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}', FLORES)
     problems = checking.StudyCheck(config, lambda what, done, total: None).examine().problems
     assert [problem.message for problem in problems if "same text" in problem.message] == [
-        "flores and sib-200 are of the same text (flores): realigning on it would show what is tested"
+        "flores and sib-200 are made of the same text (flores): realignment would see the test"
     ]
 
 
@@ -176,7 +176,7 @@ def retrieval(folder: Path, data: str, parallel: str) -> StudyConfig:
 
 def test_what_may_meet_is_warned_of_and_the_rest_is_not(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     check_overlap(retrieval(tmp_path, '{name = "tatoeba"}', '{name = "opus-100"}').core)
-    assert "opus-100 may hold text that tatoeba tests" in caplog.text
+    assert "opus-100 may contain text that tatoeba tests" in caplog.text
     caplog.clear()
     check_overlap(study(tmp_path, 'kind = "classification"\ndata = {name = "sib-200"}').core)
     check_overlap(

@@ -37,14 +37,14 @@ def test_a_test_that_was_trained_on_is_said(said: pytest.LogCaptureFixture) -> N
     text.add("eng", "train", tagged(*range(100)))
     text.add("deu", "dev", tagged(*range(200, 300)))
     text.add("deu", "test", tagged(*range(85, 105)))
-    assert said.messages == ["15 of 20 test sentences of deu stand in the train data of eng as well"]
+    assert said.messages == ["15 of 20 test sentences of deu are also in the train data of eng"]
 
 
 def test_a_split_that_is_the_other_one_is_said(said: pytest.LogCaptureFixture) -> None:
     text = TaskText()
     text.add("deu", "dev", tagged(*range(10)))
     text.add("deu", "test", tagged(*range(9, 19)))
-    assert said.messages == ["1 of 10 test sentences of deu stand in the dev data of deu as well"]
+    assert said.messages == ["1 of 10 test sentences of deu are also in the dev data of deu"]
 
 
 def test_one_file_under_two_languages_is_said(said: pytest.LogCaptureFixture) -> None:
@@ -54,7 +54,7 @@ def test_one_file_under_two_languages_is_said(said: pytest.LogCaptureFixture) ->
     text.add("fin", "test", rows)  # of other languages only the same split is compared
     assert not said.messages
     text.add("tur", "dev", rows)
-    assert said.messages[-1] == "10 of 10 dev sentences of tur stand in the dev data of deu as well"
+    assert said.messages[-1] == "10 of 10 dev sentences of tur are also in the dev data of deu"
 
 
 def test_a_few_equal_sentences_are_chance(said: pytest.LogCaptureFixture) -> None:
@@ -73,7 +73,7 @@ def test_translations_that_are_none_are_said(said: pytest.LogCaptureFixture) -> 
     assert said.messages == ["30 of the first 30 pairs of deu are the same on both sides"]
     text.add("fin", pairs("fin", range(2000)))
     text.add("tur", pairs("fin", range(500, 2500)))
-    assert said.messages[1:] == ["500 of the first 1000 sentences of tur are those of fin as well"]
+    assert said.messages[1:] == ["500 of the first 1000 sentences of tur are also sentences of fin"]
 
 
 @given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
@@ -114,8 +114,8 @@ def write(folder: Path, loss: str = "steps = 4") -> Path:
 @pytest.mark.usefixtures("own_cache")
 def test_check_looks_at_files_from_their_first_line_on(tmp_path: Path, said: pytest.LogCaptureFixture) -> None:
     check(load(write(tmp_path), []))
-    assert "20 of the first 20 sentences of fin are those of deu as well" in said.messages
-    assert not any("stand in" in message for message in said.messages)
+    assert "20 of the first 20 sentences of fin are also sentences of deu" in said.messages
+    assert not any("are also in" in message for message in said.messages)
 
 
 @pytest.mark.usefixtures("own_cache")

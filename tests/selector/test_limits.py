@@ -263,10 +263,10 @@ def test_parity_counts_missing_pairs_as_zero_and_refuses_nonsense():
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"quotas": ["family"]}, "'family' is no quota"),
-        ({"quotas": ["family=two"]}, "is no quota"),
-        ({"quotas": ["script:=2"]}, "is no quota"),
-        ({"quotas": ["colour=2"]}, "'colour' is no kind of group"),
+        ({"quotas": ["family"]}, "'family' is not a quota"),
+        ({"quotas": ["family=two"]}, "is not a quota"),
+        ({"quotas": ["script:=2"]}, "is not a quota"),
+        ({"quotas": ["colour=2"]}, "'colour' is not a kind of group"),
         ({"quotas": ["script:Goth=1"]}, "limits nothing"),
         ({"quotas": ["family=0"]}, "at least 2 of family Indo-European: 0"),
         ({"quotas": ["script:Latn=1", "family=1"], "include": [parse("deu"), parse("fra")]}, "included languages take"),

@@ -222,7 +222,7 @@ def test_own_columns(tmp_path):
     assert own.label("region", parse("nob")) is None is own.label("region", parse("deu"))
     assert own.number("cost", parse("nan")) == 3.5
     for code in ("nob", "deu"):
-        with pytest.raises(InputError, match="where a number is due"):
+        with pytest.raises(InputError, match="instead of a number"):
             own.number("cost", parse(code))
     with pytest.raises(InputError) as caught:
         own.label("regoin", parse("nan"))
@@ -270,7 +270,7 @@ BAD = {
         ("features:empty.csv", "empty"),
         ("features:header.csv", "0 languages"),
         ("features:narrow.csv", "0 columns"),
-        ("features:short.csv", "line 2: 2 cells where 3"),
+        ("features:short.csv", "line 2: 2 cells instead of 3"),
         ("features:unknown.csv", "line 2: unknown language 'Germn'"),
         ("features:twice.csv", "line 3: deu appears twice"),
         ("features:columns.csv", "'a' is empty or given twice"),
@@ -282,13 +282,13 @@ BAD = {
         ("genetic:wals", "unknown metric"),
         ("hamming:genetic", "unknown metric"),
         ("none.npz", "cannot read"),
-        ("text.npz", "no NPZ file"),
-        ("pickled.npz", "no NPZ file of plain arrays"),
+        ("text.npz", "not an NPZ file"),
+        ("pickled.npz", "not an NPZ file of plain arrays"),
         ("keys.npz", "no array 'codes'"),
-        ("shape.npz", "shape (1, 2) where (2, 2)"),
+        ("shape.npz", "shape (1, 2) instead of (2, 2)"),
         ("negative.npz", "row 0, column 1"),
         ("asymmetric.npz", "deu to fra is 1 but back it is 2"),
-        ("single.npz", "no NPZ file"),
+        ("single.npz", "not an NPZ file"),
     ],
 )
 def test_bad_files_and_metrics(tmp_path, monkeypatch, metric, says):
@@ -305,8 +305,8 @@ def test_bad_files_and_metrics(tmp_path, monkeypatch, metric, says):
     [
         ("empty.csv", "empty"),
         ("header.csv", "unknown language 'a'"),
-        ("word.csv", "line 2: 'x' is no number"),
-        ("infinite.csv", "line 2: 'inf' is no number"),
+        ("word.csv", "line 2: 'x' is not a number"),
+        ("infinite.csv", "line 2: 'inf' is not a number"),
         ("hole.csv", "line 2: a number is missing"),
         ("targets.csv", "line 1: deu appears twice"),
         ("donors.csv", "line 3: fra appears twice"),

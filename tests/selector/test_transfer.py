@@ -20,7 +20,7 @@ from selector.strategy import solve
 from selector.transfer import mixed_model, published
 from selector.transfer import predict as transfer
 from selector.transfer.covariates import GROUPS, Affinity
-from selector.transfer.left_out import LeftOut
+from selector.transfer.left_out import LeaveOneOutErrors
 from selector.transfer.model import COLUMNS, Observations, TransferModel
 from selector.transfer.pooled import MOST, PooledModel
 
@@ -314,7 +314,7 @@ def test_bad_tables_are_refused(tmp_path, change, said):
 def test_a_list_that_is_none_is_refused(tmp_path):
     results, subsets = table(tmp_path)
     (tmp_path / "s.json").write_text('{"list0": "deu"}', encoding="utf-8")
-    with pytest.raises(InputError, match="no list of languages"):
+    with pytest.raises(InputError, match="not a list of languages"):
         bench_transfer.given(results, subsets, None)
 
 
@@ -354,7 +354,7 @@ def test_left_out_errors_are_those_of_a_fit_without_the_list():
         own = np.einsum("t,l,tl->t", model.response**2, to_lists, fitted.weights)
         expected = X[:, h] @ fitted.mean + own
         has = ~np.isnan(gain[h])
-        error = model.left_out.error[list(model.single.values()).index(h)]
+        error = model.leave_one_out_errors.error[list(model.single.values()).index(h)]
         np.testing.assert_allclose(error[has], (gain[h] - expected)[has], atol=1e-6)
         assert (error[~has] == 0).all()
 
@@ -362,7 +362,7 @@ def test_left_out_errors_are_those_of_a_fit_without_the_list():
 def test_intervals_reach_as_far_as_left_out_errors_did():
     covariance = np.tile(np.eye(2), (19, 1, 1))
     error = np.stack([np.arange(1.0, 20.0), -np.arange(1.0, 20.0)], axis=1)
-    errors = LeftOut(error, covariance)
+    errors = LeaveOneOutErrors(error, covariance)
     assert errors.reach(0.9, np.array([1.0, 0.0])) == pytest.approx(18.0)  # the 18th of 19: 90 % of 20
     assert errors.reach(0.9, np.array([0.5, 0.5])) == pytest.approx(1.6448536)  # they cancel: what a normal one wants
     assert errors.without(error).reach_each(0.9) == pytest.approx(1.6448536)

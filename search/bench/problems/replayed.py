@@ -29,7 +29,7 @@ LEVELS = {"merge": "scores", "short": "short"}  # levels of a study → their na
 class Replayed(Problem):
     """The largest subsets of a table. What is measured is the run of one seed, drawn; true is the mean of all."""
 
-    def __init__(self, table: replay.Table) -> None:
+    def __init__(self, table: replay.ScoreTable) -> None:
         size = max((len(each) for each in table.subsets if len(each) < len(table.pool)), default=0)
         self.name, self.table = f"table {table.signature}, k={size}", table
         self.config = config_of(table.pool, "eng", size, table.targets)
