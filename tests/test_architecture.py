@@ -186,3 +186,12 @@ def test_imports_stay_light(module: str, forbidden: list[str]) -> None:
     code = f"import sys, {module}; print(*[name for name in {forbidden!r} if name in sys.modules])"
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert got.stdout.split() == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["--version"]])
+def test_help_comes_at_once_because_it_loads_nothing_heavy(arguments: list[str]) -> None:
+    heavy = ({*BEHIND, "numpy", "scipy", "pandas", "torch", "networkx"}) - {"rich", "typer"}
+    ask = f"from search.cli import _status; assert _status({arguments!r}) == 0"
+    code = f"import sys; {ask}; print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert got.stderr.splitlines()[-1] == "[]"

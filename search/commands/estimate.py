@@ -133,9 +133,15 @@ class Estimator:
         source_score = evaluator(Subset(), full, config.seed).source_score if quick else None
         return Pace(step, lesson, sentence, max(0.0, spent - known)), size / 1e9, source_score
 
+    def _trials(self) -> int:
+        """Trials that the search can come to: a subset is measured once, unless repeats or a ladder were asked for."""
+        search = self.config.search
+        once = search.repeats == "never" and search.fidelity != "ladder"
+        return min(search.trials, self.config.space.count()) if once else search.trials
+
     def _search_seconds(self, pace: Pace) -> float:
         config = self.config
-        trials, seeds, batch = config.search.trials, config.search.seeds, config.core.realign.batch
+        trials, seeds, batch = self._trials(), config.search.seeds, config.core.realign.batch
         shares: Mapping[str, float] = {config.search.fidelity: 1.0}
         if config.search.fidelity == "ladder":
             shares = {**ladder.SHARES, "full": 1.0 - sum(ladder.SHARES.values())}

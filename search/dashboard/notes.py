@@ -57,7 +57,7 @@ def _fitted(plot: Plot) -> str:
     """The figure as JSON, with its title and the names of its axes inside its card, which has half the page."""
     figure = plot.titled()
     figure.update_layout(width=None, autosize=True, margin_r=45)
-    figure.update_layout(title={"y": 0.97, "yref": "container", "pad": {"t": 0}, "automargin": False})
+    figure.update_layout(title={"y": 0.97, "yref": "container", "pad": {"t": 0}, "font": {"size": 13}})
     figure.update_xaxes(title_font_size=11, tickfont_size=11, tickangle=0, nticks=4)
     if plot.name in MAPS:
         figure.update_layout(title_text=f"{figure.layout.title.text}<br>the darker, the farther from the chosen")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from selector import text_file
 
-WIDEST_SMALL = 512  # hidden_size; the encoders of 6 to 12 layers that are called small have 384
+WIDEST_TINY = 192  # hidden_size; what `realingo pretrain` makes from little text has 64 to 128
+WIDEST_SMALL = 512  # the encoders of 6 to 12 layers that are called small have 384
 SMALL_NAMES = re.compile(r"small|mini(?!cpm)|tiny|h384", re.IGNORECASE)  # multilingual-e5-small, Multilingual-MiniLM
 
 
@@ -29,6 +30,21 @@ class Recipe:
 
 
 EXAMPLES = "examples = 200  # sentences of a language that are looked at, at most"
+TINY_TUNING = f"""steps = 150     # of fine-tuning on the source language
+batch = 16      # sentences a step
+lr = 1e-3
+{EXAMPLES}"""
+TINY = Recipe(
+    "tiny",
+    "2 or 3 layers, at most 192 wide",
+    TINY_TUNING,
+    TINY_TUNING,
+    """loss = "sentence"  # "word" needs an aligner, such as "mutual"
+order = "before"   # the fine-tuning
+steps = 100
+batch = 16      # sentence pairs a step: 1,600 pairs in all, however many languages share them
+lr = 5e-4""",
+)
 SMALL_TUNING = f"""steps = 1600    # of fine-tuning on the source language; 800 at 2e-4 are nearly as good
 batch = 32      # sentences a step
 lr = 1e-4
@@ -68,7 +84,8 @@ def recipe_for(model: str, home: Path) -> tuple[Recipe, str]:
     """
     width = _width(home / model)
     if width is not None:
-        return (SMALL if width <= WIDEST_SMALL else BASE), f"{model} is {width} wide"
+        recipe = TINY if width <= WIDEST_TINY else SMALL if width <= WIDEST_SMALL else BASE
+        return recipe, f"{model} is {width} wide"
     if SMALL_NAMES.search(model.rpartition("/")[2]):
         return SMALL, f"by its name {model} is a small encoder"
     return BASE, f"{model} is taken for an encoder of base size"

@@ -173,6 +173,13 @@ def test_a_rehearsal_takes_what_it_says(tmp_path: Path, capsys: pytest.CaptureFi
     assert cost["confirm_hours"] == pytest.approx((5 * 3 + 5) * 1.5 / 3600)  # 2 found, 3 baselines, 5 random draws
 
 
+def test_a_search_ends_when_every_subset_was_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = rehearsal.write(tmp_path / "study", pool=("deu", "fin", "fra", "hin"), k=2, seconds=1.5, trials=40)
+    document = checked(capsys, str(study), "--time")
+    assert document["subsets"] == 6
+    assert document["estimate"]["search_hours"] == pytest.approx(6 * 1.5 / 3600)
+
+
 def test_a_short_trial_tells_what_all_takes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = checked(capsys, "world.toml", "--time")
     cost = document["estimate"]

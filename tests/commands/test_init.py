@@ -17,7 +17,7 @@ from rehearsal import realingo
 
 from search.config.study_config import load
 from search.starting.folder_survey import survey
-from search.starting.recipes import BASE, SMALL, Recipe, recipe_for
+from search.starting.recipes import BASE, SMALL, TINY, Recipe, recipe_for
 from selector.errors import InputError
 
 TREE = "1\tA\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n"
@@ -373,7 +373,10 @@ def test_an_unknown_encoder_is_judged_by_its_name(model: str, expected: Recipe, 
     assert recipe_for(model, tmp_path)[0] is expected
 
 
-@pytest.mark.parametrize(("config", "expected"), [({"hidden_size": 384}, SMALL), ({"dim": 768}, BASE), ([], BASE)])
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [({"hidden_size": 96}, TINY), ({"hidden_size": 384}, SMALL), ({"dim": 768}, BASE), ([], BASE)],
+)
 def test_a_folder_is_judged_by_its_configuration(config: object, expected: Recipe, tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder" / "config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -398,7 +401,7 @@ def test_init_writes_the_recipe_of_the_encoders_size(model: str, kind: str, reci
 def test_the_page_of_recipes_has_the_numbers_of_init() -> None:
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
-    for recipe in (SMALL, BASE):
+    for recipe in (TINY, SMALL, BASE):
         tuning, realign = tomllib.loads(recipe.tuning), tomllib.loads(recipe.realign)
         length = f"{tuning['epochs']} epochs" if "epochs" in tuning else f"{tuning['steps']:,} steps"
         assert f"{length} × {tuning['batch']}" in rows[f"`{recipe.name}`"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from small_study import SHAPE, treebank, write_lines
@@ -45,3 +46,9 @@ def make_encoder(folder: Path) -> None:
     """A small encoder pretrained on the same text."""
     world = World(0, SIZES)
     pretrain({code: world.texts(code) for code in ("eng", *CODES.values())}, SHAPE, 0, folder)
+
+
+if __name__ == "__main__":
+    home = Path(sys.argv[1])
+    write(home / "my-data")
+    make_encoder(home / "encoder")

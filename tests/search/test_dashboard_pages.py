@@ -256,6 +256,10 @@ def test_the_first_page_says_which_trial_to_take_and_why(address: str, confirmed
         titles = "[...document.querySelectorAll('.gtitle')].map(t => t.getBoundingClientRect().top"
         titles += " - t.closest('.js-plotly-plot').getBoundingClientRect().top)"
         assert min(chromium.value(titles)) >= 0, "no title is cut"
+        beside = """[...document.querySelectorAll('.gtitle')].filter(title => {
+            const bar = title.closest('.js-plotly-plot').querySelector('.modebar');
+            return bar && bar.getBoundingClientRect().left < title.getBoundingClientRect().right }).length"""
+        assert chromium.value(beside) == 0, "no title runs under the buttons beside it"
 
 
 @pytest.mark.browser
