@@ -152,7 +152,7 @@ class StudyCheck:
             name = sources.name_of_set(data.corpus, core.task_data, code) if splits else _set_name(core.task_data)
             counts: dict[str, int] = {}
             for split in splits if self.counting or core.task_data != "world" else splits[:1]:  # the world has all
-                rows = self.report.attempt(data.required, code, split)
+                rows = self.report.attempt(data.require, code, split)
                 if rows is None:
                     continue
                 counts[split] = len(rows)
