@@ -179,7 +179,7 @@ def test_heavy_libraries_stay_in_their_rooms(library: str, allowed: set[str]) ->
             "realign.evaluate, realign.world.encoder, realign.corpora.verses, realign.evaluators.fake",
             ["optuna", "ray", "rich", "pydantic"],
         ),
-        ("search.cli", ["torch", "transformers", "optuna", "ray", "datasets", "pandas", "plotly"]),
+        ("search.cli.entry", ["torch", "transformers", "optuna", "ray", "datasets", "pandas", "plotly"]),
     ],
 )
 def test_imports_stay_light(module: str, forbidden: list[str]) -> None:
@@ -191,7 +191,7 @@ def test_imports_stay_light(module: str, forbidden: list[str]) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["--version"]])
 def test_help_comes_at_once_because_it_loads_nothing_heavy(arguments: list[str]) -> None:
     heavy = ({*BEHIND, "numpy", "scipy", "pandas", "torch", "networkx"}) - {"rich", "typer"}
-    ask = f"from search.cli import _status; assert _status({arguments!r}) == 0"
+    ask = f"from search.cli.entry import exit_status; assert exit_status({arguments!r}) == 0"
     code = f"import sys; {ask}; print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert got.stderr.splitlines()[-1] == "[]"
