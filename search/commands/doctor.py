@@ -297,5 +297,4 @@ def render(examination: Examination) -> terminal.RenderableType:
     counted = ", ".join(f"{states.count(state)} {state}" for state in COLOURS if state in states)
     verdict = "Everything needed works" if examination.ok else "Something needed does not work: see the broken lines"
     hints = [f"{each.name}: {each.hint}" for each in examination.findings if each.hint]
-    table = terminal.table("", ["", "what", "state", "found"], rows)
-    return terminal.stack(table, *hints, f"{verdict} ({counted}).")
+    return terminal.stack(terminal.table("", ["", "what", "state", "found"], rows), *hints, f"{verdict} ({counted}).")
