@@ -186,7 +186,7 @@ class StudyFile(Section):
     data: Data = setting(Data(), "The parallel text.")
     task: Task = setting(Task(), "What is measured.")
     realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
-    search: SearchSection = setting(SearchSection(), "How the search goes on.")
+    search: SearchSection = setting(SearchSection(), "The way the search goes on.")
     fidelity: FidelitySection = setting(FidelitySection(), "What short and merged measurements are.")
     confirm: ConfirmSection = setting(ConfirmSection(), "How much is confirmed.")
 
