@@ -59,7 +59,7 @@ class Fitted:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, every = options.max_width, range(len(self.columns))
         if self._least(every) <= width:
-            yield self._drawn(self.title, every, width)
+            yield self._draw(self.title, every, width)
         elif self.matrix:
             yield from self._parts(width)
         else:
@@ -79,7 +79,7 @@ class Fitted:
             found.append(min(LONGEST_WORD, max(map(cell_len, words), default=0)))
         return found
 
-    def _drawn(self, title: str, numbers: Iterable[int], width: int) -> Table:
+    def _draw(self, title: str, numbers: Iterable[int], width: int) -> Table:
         shown = list(numbers)
         headed = any(self.columns[number] for number in shown)
         drawn = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_header=headed)
@@ -109,10 +109,10 @@ class Fitted:
         part = [0]
         for number in range(1, len(self.columns)):
             if len(part) > 1 and self._least([*part, number]) > width:
-                yield self._drawn(self.title if part[1] == 1 else "", part, width)
+                yield self._draw(self.title if part[1] == 1 else "", part, width)
                 part = [0]
             part.append(number)
-        yield self._drawn(self.title if part[1] == 1 else "", part, width)
+        yield self._draw(self.title if part[1] == 1 else "", part, width)
 
     def _narrowed(self, width: int) -> RenderableType:
         """Without as many of the spare columns as needed; row by row where that is not enough."""
@@ -124,7 +124,7 @@ class Fitted:
         if self._least(shown) > width:
             return self._stacked(width)
         note = f"not shown at this width: {', '.join(gone)}; a wider terminal and --json have them"
-        return Group(self._drawn(self.title, shown, width), Prose(note))
+        return Group(self._draw(self.title, shown, width), Prose(note))
 
     def _stacked(self, width: int) -> Text:
         """Each row as lines of a name and a value; empty values are left out."""

@@ -93,16 +93,16 @@ class EvaluatorActor:
 
     def stand(self) -> Iterator[Stage | None]:
         """Make the evaluator: stages of that, and None once it stands."""
-        yield from self._told(self._stand)
+        yield from self._stream(self._stand)
 
     def measure(self, job: Job) -> Iterator[Stage | Outcome | None]:
         """Stages of the job, and last what became of it."""
-        yield from self._told(lambda: measure(self._evaluator, job))
+        yield from self._stream(lambda: measure(self._evaluator, job))
 
     def _stand(self) -> None:
         self._evaluator = self._make(Teller(self._words.put))
 
-    def _told(self, work: Callable[[], Told]) -> Iterator[Stage | Told]:
+    def _stream(self, work: Callable[[], Told]) -> Iterator[Stage | Told]:
         """Do some work in the thread: its stages as they come, then its result."""
         result = self._thread.submit(work)
         result.add_done_callback(self._words.put)

@@ -162,7 +162,7 @@ def _row(name: str, times: list[float], plain: list[float]) -> Json:
 
 
 def _count_flops(stage: Setup) -> float:
-    """Of the matrix products of one evaluation, on its tokens alone; a backward pass is two forward passes.
+    """Count the matrix products of one evaluation, on its tokens alone; a backward pass is two forward passes.
 
     Attention's own products are left out (small), and what the last block saves is not taken off.
     """

@@ -54,7 +54,7 @@ class Variant:
     fidelity: Fidelity
 
     def before(self, pool: Pool, subset: Subset) -> tuple[list[Subset], Fidelity]:
-        """What is measured once before any subset costs as little as all later ones do."""
+        """The subsets and fidelity to measure once, before any subset costs as little as all later ones do."""
         how = self.fidelity.merging
         if how is None:
             return [], self.fidelity
@@ -92,7 +92,7 @@ def fidelity(seeds: int, workers: int) -> Json:
     config = resolve_study(
         Path.cwd() / "bench-fidelity.toml", check(StudyFile, Path("bench-fidelity.toml"), dict(WORLD))
     )
-    subsets, at = drawn(config.pool, config.seed, SUBSETS, SIZE), range(seeds)
+    subsets, at = draw_subsets(config.pool, config.seed, SUBSETS, SIZE), range(seeds)
     view, full = backends.search_view(config), Fidelities(config).full
     wanted = [(subset, seed) for seed in at for subset in subsets]
     rows = []
@@ -118,7 +118,7 @@ def fidelity(seeds: int, workers: int) -> Json:
     return {"rows": rows, "ceiling": agreement(truth, truth), "seconds": spent}
 
 
-def drawn(pool: Pool, seed: int, count: int, size: int) -> list[Subset]:
+def draw_subsets(pool: Pool, seed: int, count: int, size: int) -> list[Subset]:
     rng = np.random.default_rng([seed, STREAM, count, size])
     return [Subset.of(pool[i] for i in rng.choice(len(pool), size, replace=False)) for _ in range(count)]
 

@@ -204,7 +204,7 @@ def smac(space: Space, past: Past, rng: Generator) -> Subset | None:
     """SMAC's answer to what was measured. A measured subset is told as keys: members above a half, others below."""
     if len(past.values) < begin_with(space):
         return random(space, past, rng)
-    keys = _asked_of_smac(space, past, int(rng.integers(2**31)))
+    keys = _ask_smac(space, past, int(rng.integers(2**31)))
     order = sorted(space.free, key=lambda place: -keys[place])
     asked = space.filled(order, min(max(int((keys > 0.5).sum()), space.sizes[0]), space.sizes[1]))
     if asked is not None and asked not in past.taken:
@@ -213,7 +213,7 @@ def smac(space: Space, past: Past, rng: Generator) -> Subset | None:
     return near[rng.integers(len(near))] if near else random(space, past, rng)
 
 
-def _asked_of_smac(space: Space, past: Past, seed: int) -> Array:
+def _ask_smac(space: Space, past: Past, seed: int) -> Array:
     """Keys [n] of SMAC's next configuration."""
     import tempfile
     from pathlib import Path

@@ -48,7 +48,7 @@ def select(seeds: int, workers: int) -> Json:
     with terminal.progress() as advance:
         for done, (n, k, name, metric) in enumerate(asked):
             advance("bench select", done, len(asked))
-            rows += measured(name, pose(pools[n], k, metric), seeds)
+            rows += measure_problem(name, pose(pools[n], k, metric), seeds)
         advance("bench select", len(asked), len(asked))
     return {"rows": rows}
 
@@ -63,7 +63,7 @@ def pool(n: int) -> Pool:
     return tuple(sorted(everyone[i] for i in order[:n]))
 
 
-def measured(name: str, problem: Problem, seeds: int) -> list[Row]:
+def measure_problem(name: str, problem: Problem, seeds: int) -> list[Row]:
     """The rows of one problem: random, greedy, every strategy that maximizes the objective, exact."""
     function = objective_of(name, problem)
     tried: dict[str, tuple[list[int], float]] = {"greedy": _timed(lambda: _greedy(name, problem))}

@@ -54,7 +54,7 @@ def shipped() -> Json:
     return {"rows": done, "lists": lists, "languages": len(targets)}
 
 
-def given(results: str, subsets: str, codes: str | None) -> Json:
+def rows_of_table(results: str, subsets: str, codes: str | None) -> Json:
     """Rows for a user's table. Raises InputError for a table that cannot be read or has too few lists."""
     table = published.read(results, subsets, codes, transfer.SOURCE)
     if len(table.lists) < FEWEST:
@@ -108,7 +108,7 @@ def _without(table: PublishedResults, away: Sequence[Draws]) -> PublishedResults
 
 
 def _forecasts(models: Mapping[str, TransferModel], members: Sequence[Language]) -> dict[tuple[str, str], Interval]:
-    """What the models predict of one subset, by task and name of the row."""
+    """Predictions of the models for one subset, by task and name of the row."""
     everybody, found = PooledModel(models), {}
     for task, model in models.items():
         equal = np.full(len(model.targets), 1.0 / len(model.targets))

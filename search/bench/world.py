@@ -55,7 +55,7 @@ def run_table(name: str, results: str | None, subsets: str | None, codes: str | 
         raise InputError(f"the benchmark '{name}' takes no table", "tables are for the benchmark transfer")
     if results is None or subsets is None:
         raise InputError("a table needs --results and --subsets", "give both, or none for the published results")
-    return {"bench": name, **bench_transfer.given(results, subsets, codes)}
+    return {"bench": name, **bench_transfer.rows_of_table(results, subsets, codes)}
 
 
 def run_search(

@@ -110,7 +110,7 @@ def realign(
         with interrupts.welcome():
             start = _prepare(asked.core, asked.languages, advance)
             sentences = sentence_folder.is_wanted(asked.core.task, start.encoder.depth, sentences)
-        with _held(work):
+        with _hold(work):
             output_folder.vacant(target)  # another process may have been quicker
             job = _Job(asked, start, work, target, sentences, where)
             return job.run(60 * every, advance, interrupts)
@@ -134,7 +134,7 @@ def _prepare(core: Core, languages: Pool, advance: terminal.Noted) -> Start:
 
 
 @contextmanager
-def _held(work: Path) -> Iterator[None]:
+def _hold(work: Path) -> Iterator[None]:
     """Hold the work folder for this process; without a checkpoint in it, it is gone afterwards."""
     lock = FileLock(work / LOCK)
     try:
@@ -179,7 +179,7 @@ class _Job:
             model, self.start.pairs, core.realign, core.realign.steps, self.asked.seed, task, lessons
         )
         try:
-            checkpoint.complete(training, file, run, every, _told(training, advance, interrupts))
+            checkpoint.complete(training, file, run, every, _show_training(training, advance, interrupts))
         except Stopped:
             training.look()
             checkpoint.save(file, training, run)
@@ -212,7 +212,7 @@ class _Job:
         return facts
 
     def _model(self, facts: RunFacts, run: str, used: Mapping[str, int], seconds: float) -> RealignedModel:
-        """What is known of the model before its weights are written."""
+        """The description of the model before its weights are written."""
         order, core = self.asked, self.asked.core
         return RealignedModel(
             name=order.name,
@@ -281,13 +281,13 @@ class _Job:
             raise RunError(message, hint) from problem
 
 
-def _told(
+def _show_training(
     training: Realigner | InTurns, advance: terminal.Noted, interrupts: Interrupts
 ) -> Callable[[str, int, int], None]:
     """Shows the loss and the pace, and stops between two steps when asked to."""
     begun, first = time.monotonic(), -1
 
-    def told(what: str, done: int, total: int) -> None:
+    def show(what: str, done: int, total: int) -> None:
         nonlocal first, begun
         if first < 0:  # the first step of this process, which may be a late one: not counted, it warms up
             first, begun = training.pairs_seen, time.monotonic()
@@ -297,4 +297,4 @@ def _told(
         if interrupts.is_requested:
             raise Stopped
 
-    return told
+    return show

@@ -51,7 +51,9 @@ def mode(request: Request, compare_all: bool, rank_all: bool) -> Mode:
         return Mode(compare, select_tables.comparison)
     if rank_all:
         return Mode(rank, select_tables.ranking, drawn=False)
-    return Mode(measure, select_tables.given) if request.subset is not None else Mode(choose, select_tables.choice)
+    return (
+        Mode(measure, select_tables.given_subset) if request.subset is not None else Mode(choose, select_tables.choice)
+    )
 
 
 def run(mode: Mode, request: Request, plot: Path | None, view: str | None) -> Document:
@@ -80,7 +82,7 @@ def choose(request: Request) -> tuple[Document, Problem]:
 
 
 def _prediction(subset: Subset, problem: Problem) -> Document:
-    """What the transfer model expects of each published task: points gained over no realignment.
+    """The expectation of the transfer model for each published task: points gained over no realignment.
 
     Where the task asked for is none of these, or none is asked for, also what it expects of any other task.
     """
@@ -136,14 +138,14 @@ def rank(request: Request) -> tuple[Document, Problem]:
 
 def measure(request: Request) -> tuple[Document, Problem]:
     """The diversity of a given subset, and its value under every set function."""
-    problem, index = select_request.given(request)
+    problem, index = select_request.pose_given(request)
     values = {name: strategy.objective_of(name, problem).value(index) for name in _objectives()}
     document = {
         "strategy": "given",
         **_shared(request, problem),
         "languages": [problem.frame[i].code for i in index],
         "objectives": values,
-        **_measured(problem, index, SubsetMeasures(problem, request.seed)),
+        **_subset_facts(problem, index, SubsetMeasures(problem, request.seed)),
     }
     return document, problem
 
@@ -234,7 +236,7 @@ def _answer(request: Request, name: str, choice: Choice, problem: Problem, yards
             "gap": choice.gap,
             "status": choice.status,
         },
-        **_measured(problem, index, yardstick),
+        **_subset_facts(problem, index, yardstick),
     }
 
 
@@ -243,8 +245,8 @@ def _shared(request: Request, problem: Problem) -> Document:
     return {"metric": request.metric, "k": problem.k, "seed": request.seed, "source": source}
 
 
-def _measured(problem: Problem, index: Sequence[int], yardstick: SubsetMeasures) -> Document:
-    """What holds of any subset, however it was chosen."""
+def _subset_facts(problem: Problem, index: Sequence[int], yardstick: SubsetMeasures) -> Document:
+    """The facts on any subset, however it was chosen."""
     return {
         "diversity": yardstick.measures(index),
         "percentiles": yardstick.percentiles(index),

@@ -53,7 +53,7 @@ def choice(document: Document) -> RenderableType:
     unit = f" ({_UNITS[goal['name']]})" if goal["name"] in _UNITS else ""
     title = f"{document['strategy']}: {goal['name']} {goal['value']:.4f}, {sureness(goal)}"
     parts = [
-        _chosen(document, title),
+        _subset_table(document, title),
         *([Prose(f"{goal['name']}{unit}: greater is better")] if unit else []),
         *_prediction(document),
         _measures(document),
@@ -62,10 +62,10 @@ def choice(document: Document) -> RenderableType:
     return stack(*parts, ",".join(document["languages"]))
 
 
-def given(document: Document) -> RenderableType:
+def given_subset(document: Document) -> RenderableType:
     values = [[name, f"{value:.4f}"] for name, value in document["objectives"].items()]
     return stack(
-        _chosen(document, f"the {len(document['languages'])} languages given"),
+        _subset_table(document, f"the {len(document['languages'])} languages given"),
         _measures(document),
         table("value under every objective (greater is better)", ["objective", "value"], values, right=("value",)),
         _remarks(document),
@@ -114,7 +114,7 @@ def sureness(goal: Json) -> str:
     return f"within {percent:.1f} % of the proven bound" if percent >= 0.1 else f"within {percent:.2g} % of the bound"
 
 
-def _chosen(document: Document, title: str) -> RenderableType:
+def _subset_table(document: Document, title: str) -> RenderableType:
     languages = [parse(code) for code in document["languages"]]
     rows = [[each.code, each.name, each.family, each.genus, each.script] for each in languages]
     return table(title, ["code", "name", "family", "genus", "script"], rows)
@@ -140,7 +140,7 @@ def _beaten(name: str, percentile: float | None) -> float | None:
 
 
 def _prediction(document: Document) -> list[RenderableType]:
-    """What the transfer model promises, how sure it is, and what its promise rests on."""
+    """The promise of the transfer model, with its certainty and grounds."""
     if "prediction" not in document:
         return []
     rows = [
@@ -167,7 +167,7 @@ def _prediction(document: Document) -> list[RenderableType]:
 
 
 def _no_results(pooled: Json | None) -> list[RenderableType]:
-    """Where the row of a task without results comes from."""
+    """A remark on the row of a task without results."""
     if pooled is None:
         return []
     name = "no task is named (--task)" if pooled["task"] is None else f"'{pooled['task']}' has no published results"
@@ -188,7 +188,7 @@ def _ranked(percentile: float | None) -> list[str]:
 
 
 def _remarks(document: Document) -> Prose:
-    """What the answer rests on, in one line or two."""
+    """The grounds of the answer, in one line or two."""
     source = document["source"] or "none"
     told = [f"{document['metric']} distances, source {source}, {document['imputed']:.0%} of the features imputed"]
     if document["cost"] is not None:

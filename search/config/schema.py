@@ -30,7 +30,7 @@ Share = Annotated[float, Range(gt=0, le=1)]
 Few = Annotated[int, Range(ge=1, le=100)]
 
 
-def _known(name: str) -> str:
+def _check_strategy(name: str) -> str:
     if not is_known(name):
         raise ValueError(f"unknown strategy '{name}'; known: {', '.join(known_names())}")
     return name
@@ -52,7 +52,7 @@ def _no_alignment(name: Any) -> Any:
     return name
 
 
-StrategyName = Annotated[str, AfterValidator(_known)]
+StrategyName = Annotated[str, AfterValidator(_check_strategy)]
 ObjectiveName = Annotated[str, AfterValidator(objective.checked)]
 FidelityName = Annotated[Literal["full", "short", "merge", "ladder"], BeforeValidator(_no_alignment)]
 Front = Annotated[tuple[str, ...], AfterValidator(_front)]
@@ -186,7 +186,7 @@ class StudyFile(Section):
     data: Data = setting(Data(), "The parallel text.")
     task: Task = setting(Task(), "What is measured.")
     realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
-    search: SearchSection = setting(SearchSection(), "How the search goes on.")
+    search: SearchSection = setting(SearchSection(), "The way the search goes on.")
     fidelity: FidelitySection = setting(FidelitySection(), "What short and merged measurements are.")
     confirm: ConfirmSection = setting(ConfirmSection(), "How much is confirmed.")
 
@@ -202,7 +202,7 @@ def check(form: type[Checked], path: Path, document: dict[str, Any]) -> Checked:
 
 
 def _reader(form: type[Checked]) -> TypeAdapter[Checked]:
-    """What reads a form. It takes a tenth of a second to make, once."""
+    """The reader of a form. It takes a tenth of a second to make, once."""
     if form not in _readers:
         _readers[form] = TypeAdapter(form)
     return _readers[form]

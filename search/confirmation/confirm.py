@@ -177,7 +177,7 @@ class ConfirmationRun:
         number = sum(len({subset for row in rows for subset in row.subsets[seed]}) for seed in range(seeds))
         # fewer where two rows hold the same subset, more where few seeds need several random draws each
         works_out = "=" if number == len(rows) * seeds else "come to"
-        seconds = [t.seconds / t.begun(each) for t in self.study.trials() if t.level == "full" and t.seconds > 0]
+        seconds = [t.seconds / t.runs_begun(each) for t in self.study.trials() if t.level == "full" and t.seconds > 0]
         time = f", about {_duration(number * median(seconds) / self.bench.workers)}" if seconds else ""
         text = f"confirm: {len(rows)} rows × {seeds} seeds {works_out} {number} evaluations{time}"
         return f"{text}; what the cache holds is not measured again"

@@ -29,7 +29,7 @@ def observations_of(trial: Trial, seeds: int) -> list[Seen]:
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
     value = trial.value if trial.expected is None else trial.expected
-    return [Seen(trial.subset, value, trial.per_language, trial.level, trial.begun(seeds))]
+    return [Seen(trial.subset, value, trial.per_language, trial.level, trial.runs_begun(seeds))]
 
 
 class Recommender:
@@ -78,7 +78,7 @@ class Recommender:
         return Recommendation(subset.codes, mean, deviation, runs)
 
     def improvement(self) -> float | None:
-        """What one more trial is expected to add to the best expected score, by the surrogate, whoever searched.
+        """The expected gain of one more trial over the best expected score, by the surrogate, whoever searched.
 
         In [0, 1]. None where it cannot be computed: two objectives, too few trials, no model, nothing left to measure.
         """

@@ -10,7 +10,7 @@ from search.confirmation.recommend import Recommender
 from search.confirmation.significance import LEVEL, format_p
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference
-from search.results.words import joined, percent, points, signed
+from search.results.words import join_names, percent, points, signed
 
 AGAINST = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random languages of the same size"}
 
@@ -88,12 +88,12 @@ class Verdict:
         for each in self.comparisons:
             kinds[each.verdict].append(each)
         clear = [f"{points(each.difference)} against {each.against}" for each in kinds["better"] + kinds["worse"]]
-        unclear = joined([each.against for each in kinds["not separated"]], last="or")
+        unclear = join_names([each.against for each in kinds["not separated"]], last="or")
         return "; ".join([*clear, *([f"no evidence of a gain over {unclear}"] if kinds["not separated"] else [])])
 
     def title(self, names: Mapping[str, str]) -> str:
         """The head of a report: the subset, what it scores, and its gains. `names` is code → name."""
-        who = joined([names.get(code, code) for code in self.languages])
+        who = join_names([names.get(code, code) for code in self.languages])
         if self.row is not None:
             return f"Realigning on {who} scores {percent(self.row.mean)} %: {self.gains}"
         if self.highest is None or self.score is None:

@@ -15,7 +15,7 @@ from search.dashboard.view import IN, REFUSED, About
 from search.pages.canvas import Plot
 from search.pages.templates import plain, quoted
 from search.report.html_report import Story
-from search.results.words import joined, percent, points
+from search.results.words import join_names, percent, points
 from search.study.study import Study
 from search.study.trial import Trial
 from search.terminal import Advance
@@ -40,7 +40,7 @@ READING = (
 def about(story: Story) -> About:
     """What is shown of the study beside its notes."""
     found = story.verdict
-    take = joined([each.name for each in story.chosen], most=100) if found.row is not None else ""
+    take = join_names([each.name for each in story.chosen], most=100) if found.row is not None else ""
     words = {
         "which trial to take": found.trials,
         "confirmed languages": take,
@@ -139,7 +139,7 @@ def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
 
     lines = [
         f"## {percent(trial.value or 0)} % · {len(trial.subset)} languages",
-        f"**Realigned on:** {joined(who, most=100)}",
+        f"**Realigned on:** {join_names(who, most=100)}",
         f"**Proposed by:** {plain(trial.origin)}",
         f"**Best transfer, %:** {told(order[:SHOWN])}" if order else "",
         f"**Worst transfer, %:** {told(order[: -SHOWN - 1 : -1])}" if len(order) > SHOWN else "",

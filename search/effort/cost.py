@@ -31,7 +31,7 @@ class Price:
         seeds, how = self.config.search.seeds, self.config.fidelity.merging
         merged = [trial for trial in ended if trial.level == "merge"]
         others = [trial for trial in ended if trial.level != "merge"]
-        sentences = sum(trial.begun(seeds) * sum(self._sentences(trial.fidelity)) for trial in others)
+        sentences = sum(trial.runs_begun(seeds) * sum(self._sentences(trial.fidelity)) for trial in others)
         if merged:
             met = {language for trial in merged for language in trial.subset}
             runs = (seeds + how.seeds - 1) * (len(self.config.pool) if _shares_tuning(how) else len(met))
@@ -40,7 +40,7 @@ class Price:
             elif _shares_tuning(how):
                 tunings = seeds * len({len(trial.subset) for trial in merged})
             else:
-                tunings = sum(trial.begun(seeds) for trial in merged)
+                tunings = sum(trial.runs_begun(seeds) for trial in merged)
             realigning, tuning = self._sentences(merged[0].fidelity)
             sentences += runs * realigning + tunings * tuning
         return sentences / self._of_full

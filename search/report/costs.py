@@ -76,7 +76,7 @@ def _pairs(config: StudyConfig, ended: Sequence[Trial], confirmation: Confirmati
     """Sentence pairs that were trained on, each as often as it was seen."""
     each = config.core.pairs
     counted = [trial for trial in ended if trial.level != "merge" and isinstance(trial.fidelity.get("pairs"), int)]
-    searched = sum(trial.begun(config.search.seeds) * int(str(trial.fidelity["pairs"])) for trial in counted)
+    searched = sum(trial.runs_begun(config.search.seeds) * int(str(trial.fidelity["pairs"])) for trial in counted)
     told = [f"{each:,} in a full evaluation", f"about {searched:,} in the search"]
     if confirmation is not None and confirmation.effort is not None:
         realigned = max(confirmation.effort.evaluations - len(confirmation.seeds), 0)  # one row has no realignment

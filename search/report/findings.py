@@ -13,7 +13,7 @@ from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect, Pair
 from search.results.estimates import Difference
-from search.results.words import joined, percent, points
+from search.results.words import join_names, percent, points
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def spill_finding(known: Mapping[str, Difference], chosen: str) -> str:
     heads = {"members": "inside the subset", "non_members": "outside it", "held_out": "held out from the search"}
     cells: dict[str, Difference | None] = {head: getattr(taken, key) for key, head in heads.items()}
     parts = [f"{points(cell.difference)} for languages {head}" for head, cell in cells.items() if cell is not None]
-    return f"The gain over no realignment: {joined(parts)}" if parts else "The gain over no realignment"
+    return f"The gain over no realignment: {join_names(parts)}" if parts else "The gain over no realignment"
 
 
 def gains_finding(rows: Sequence[LanguageRow]) -> str:
@@ -86,7 +86,7 @@ def pairs_finding(pairs: Sequence[Pair], names: Mapping[str, str]) -> str:
     if not clear:
         return "No pair is known to work better or worse together than alone: every interval holds zero"
     first = clear[0]
-    who = joined([names.get(code, code) for code in first.codes])
+    who = join_names([names.get(code, code) for code in first.codes])
     size, more = f"{100 * abs(first.effect):.1f} points", "more" if first.effect > 0 else "less"
     return f"{who} together are worth {size} {more} than the sum of both"
 

@@ -29,7 +29,7 @@ from search.report.plots import Names
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.convergence import convergence_remark
 from search.results.effects import Explanation, Pair
-from search.results.words import joined
+from search.results.words import join_names
 from search.study.provenance import versions
 from search.study.storage import redact_url
 from search.study.study import Study, open_study
@@ -142,7 +142,7 @@ def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Sto
         confirmation=confirmation,
         labels=labels,
         plots={plot.name: plot for plot in drawn},
-        table=[(trial, joined([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
+        table=[(trial, join_names([each.name for each in trial.subset], most=100)) for trial in study.best(TOP)],
         facts=_facts(config, study, confirmation),
         unlearned=unlearned,
         languages=rows,
@@ -226,7 +226,7 @@ def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None)
         ("Storage", redact_url(config.search.storage or f"sqlite:///{config.name}.db")),
         ("Pool", f"{len(config.pool)} languages; subsets of {low}" + (f" to {high}" if high > low else "")),
         ("Source language", config.core.source.name),
-        ("Held out", joined([each.name for each in config.held_out], most=100) if config.held_out else "none"),
+        ("Held out", join_names([each.name for each in config.held_out], most=100) if config.held_out else "none"),
         ("Encoder", base if isinstance(base, str) else f"{base.kind}: a closed form, no encoder was trained"),
         ("Task", f"{config.core.task.kind}, scored by {config.core.task.metric}"),
         (

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from search.config.study_config import StudyConfig
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.estimates import Difference, Interval
-from search.results.words import joined
+from search.results.words import join_names
 
 HEAD = ["code", "language", "role", "mean", "mean_low", "mean_high", "none", "all", "random"]
 HEAD += ["gain", "gain_low", "gain_high", "worse_beyond_noise"]
@@ -88,9 +88,9 @@ def losses(rows: Sequence[LanguageRow]) -> list[str]:
     shy = [row.name for row in rows if row.gain < 0 and not row.worse]
     if not worse and not shy:
         return ["No language scores less than without realignment."]
-    told = [f"Worse than without realignment, beyond noise: {joined(worse, most=100)}." if worse else ""]
+    told = [f"Worse than without realignment, beyond noise: {join_names(worse, most=100)}." if worse else ""]
     told += ["No language is worse than without realignment beyond noise." if not worse else ""]
-    told += [f"Lower, but within noise: {joined(shy, most=100)}." if shy else ""]
+    told += [f"Lower, but within noise: {join_names(shy, most=100)}." if shy else ""]
     return [sentence for sentence in told if sentence]
 
 

@@ -15,7 +15,7 @@ from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
-from search.results.words import joined, percent, points, signed
+from search.results.words import join_names, percent, points, signed
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
 Names = Mapping[str, str]  # code → name
@@ -69,7 +69,7 @@ def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
 
 
 def _told(shot: Shot, names: Names, where: str) -> str:
-    who = joined([names.get(code, code) for code in shot.codes])
+    who = join_names([names.get(code, code) for code in shot.codes])
     return f"{where}: {percent(shot.value)} %\n{who}\n{shot.origin}"
 
 

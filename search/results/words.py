@@ -9,7 +9,7 @@ from search.results.estimates import Difference, Interval
 MOST_NAMES = 8  # names in one sentence before the rest is only counted
 
 
-def joined(names: Sequence[str], most: int = MOST_NAMES, last: str = "and") -> str:
+def join_names(names: Sequence[str], most: int = MOST_NAMES, last: str = "and") -> str:
     """`A, B and C`; a long list is cut and its rest counted. The empty subset is called what it is."""
     if not names:
         return "no realignment"

@@ -168,12 +168,12 @@ def proposed_size(languages: int) -> int:
 def _listed(places: Sequence[TextPlace | LabelPlace], home: Path) -> str:
     """The folders in TOML: one, or a list. A folder beside the study file or below is named from there."""
 
-    def written(each: TextPlace | LabelPlace) -> str:
+    def to_toml(each: TextPlace | LabelPlace) -> str:
         inside = each.folder.is_relative_to(home)
         path = each.folder.relative_to(home).as_posix() if inside else str(each.folder)
         return f"{{kind = {json.dumps(each.kind)}, folder = {json.dumps(path, ensure_ascii=False)}}}"
 
-    parts = [written(each) for each in places]
+    parts = [to_toml(each) for each in places]
     return parts[0] if len(parts) == 1 else "[\n    " + ",\n    ".join(parts) + ",\n]"
 
 

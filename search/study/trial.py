@@ -122,7 +122,7 @@ class Trial:
     source_score: SourceScore | None = None  # mean over its seeds; None: not known
     repeats: int = 1  # trials of the subset, on other seeds each, of which `value` is the mean: see `pool_repeats`
 
-    def begun(self, seeds: int) -> int:
+    def runs_begun(self, seeds: int) -> int:
         """Runs begun of `seeds`: fewer if it was stopped early; at a look it was in its first."""
         return seeds if self.runs is None else max(1, self.runs)
 

@@ -158,7 +158,7 @@ class Surrogate:
         return space.subset(tuple(np.flatnonzero(x).tolist()))
 
     def expected_improvement(self, space: Space, past: Past, rng: Generator) -> float | None:
-        """What the best subset that is not measured yet is expected to add to the best expected value, at least 0.
+        """The expected gain of the best subset not measured yet over the best expected value, at least 0.
 
         In units of the objective. None where no model can be fitted, or no unmeasured subset was met.
         """

@@ -60,14 +60,14 @@ def _gain(core: Core, pool: Pool, targets: tuple[Language, ...], weights: Array)
     """The mean gain that the transfer model expects of the targets, as a feature of subsets [B, 1]."""
     expected = transfer.MeanGain(pool, targets, weights / weights.sum(), core.task.kind, alone=True)
 
-    def given(X: Array) -> Array:
+    def gain(X: Array) -> Array:
         found, sizes = np.zeros((len(X), 1)), X.sum(axis=1).astype(np.intp)
         for size in np.unique(sizes[sizes > 0]):
             same = sizes == size
             found[same, 0] = expected.values(np.nonzero(X[same])[1].reshape(-1, size))
         return found
 
-    return given
+    return gain
 
 
 def _similarity(languages: tuple[Language, ...], metric: str) -> Array | None:

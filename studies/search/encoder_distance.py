@@ -26,8 +26,8 @@ from realign.evaluators import table as replay
 from search import planner
 from search.bench import strategies
 from search.bench import transfer as bench
-from search.bench.problems import Replayed
-from search.bench.strategies import Task
+from search.bench.problems.replayed import Replayed
+from search.bench.strategies import RunTask
 from selector.distances.distance import distances
 from selector.languages.language import parse
 from selector.transfer.covariates import Affinity
@@ -155,11 +155,11 @@ def surrogate(repetitions: int) -> None:
     )
     rows = []
     for repetition in range(repetitions):
-        task = Task("", "", "surrogate", repetition, 100, 1)
+        task = RunTask("", "", "surrogate", repetition, 100, 1)
         found = []
         for known in (side, more):
             problem.side, planner.side_of = known, lambda _, known=known: known  # type: ignore[assignment, misc]
-            found.append(strategies.traced(problem, task).recommended)
+            found.append(strategies.trace_run(problem, task).recommended)
         rows.append(found)
         print(repetition, rows[-1], file=sys.stderr, flush=True)
     print("| after | without | with | difference |\n|---|---|---|---|")

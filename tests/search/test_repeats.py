@@ -12,7 +12,7 @@ from similarities import POOL, side
 
 from search.bench.problems.synthetic import Synthetic
 from search.bench.strategies import RunTask, trace_run
-from search.bench.strategy_names import repeated
+from search.bench.strategy_names import split_repeats
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
@@ -182,7 +182,7 @@ def test_wrong_repeats_are_refused(tmp_path: Path, setting: str) -> None:
     with pytest.raises(InputError, match=r"search\.repeats"):
         study(tmp_path, setting)
     with pytest.raises(InputError):
-        repeated(f"surrogate:{setting}")
+        split_repeats(f"surrogate:{setting}")
 
 
 def test_repeats_are_for_the_surrogate_and_one_objective(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from search.report.findings import Shot
 from search.report.language_table import LanguageRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
-from search.results.words import joined, points
+from search.results.words import join_names, points
 from search.study.study import open_study
 from selector.errors import InputError
 from selector.languages.subset import Subset
@@ -239,7 +239,7 @@ def test_differences_carry_their_sign(difference: float) -> None:
 
 @given(st.lists(st.text("abc", min_size=1), max_size=30), st.integers(2, 10))
 def test_joined_names_never_lose_a_language(names: list[str], most: int) -> None:
-    told = joined(names, most)
+    told = join_names(names, most)
     if len(names) > most:
         assert told.endswith(f" and {len(names) - most + 1} more")
         assert told.count(",") == most - 2

@@ -269,7 +269,7 @@ def table(folder, change=lambda rows: rows, lists=None, codes=None):
 
 
 def test_bench_on_a_users_table(tmp_path):
-    document = bench_transfer.given(*table(tmp_path), None)
+    document = bench_transfer.rows_of_table(*table(tmp_path), None)
     rows = {row["name"]: row for row in document["rows"]}
     assert list(rows) == ["model", "diversity", "covered", "k", "language-mean"]
     assert (document["lists"], document["languages"]) == (12, 12)
@@ -289,7 +289,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_files_are_refused(tmp_path, case):
     with pytest.raises(InputError):
-        bench_transfer.given(*BAD[case](*table(tmp_path)), None)
+        bench_transfer.rows_of_table(*BAD[case](*table(tmp_path)), None)
 
 
 @pytest.mark.parametrize(
@@ -308,14 +308,14 @@ def test_bad_files_are_refused(tmp_path, case):
 )
 def test_bad_tables_are_refused(tmp_path, change, said):
     with pytest.raises(InputError, match=said):
-        bench_transfer.given(*table(tmp_path, change), None)
+        bench_transfer.rows_of_table(*table(tmp_path, change), None)
 
 
 def test_a_list_that_is_none_is_refused(tmp_path):
     results, subsets = table(tmp_path)
     (tmp_path / "s.json").write_text('{"list0": "deu"}', encoding="utf-8")
     with pytest.raises(InputError, match="not a list of languages"):
-        bench_transfer.given(results, subsets, None)
+        bench_transfer.rows_of_table(results, subsets, None)
 
 
 def test_equal_rows_are_one_measurement_and_equal_lists_one_list(tmp_path):
