@@ -90,7 +90,7 @@ class Process:
 
 
 class Startable(Protocol):
-    """What `start` needs of a process."""
+    """A process that can be started."""
 
     def start(self) -> None: ...
 

@@ -82,7 +82,7 @@ class Connection:
 
 
 class EvaluatorActor:
-    """What an actor is: an evaluator that is made once, and stays. It works in a thread, so that stages can be told."""
+    """An actor: an evaluator that is made once and stays. It works in a thread, so that it can tell stages."""
 
     def __init__(self, make: Make, environment: dict[str, str], share: float) -> None:
         os.environ.update(environment)

@@ -166,7 +166,7 @@ class Closing(tune.Stopper):
 
 
 class Ear:
-    """Where trials tell their stages, on any machine of the cluster: a queue of Ray beside this process."""
+    """A queue of Ray beside this process, to which trials on any machine of the cluster tell their stages."""
 
     def __init__(self, words: queue.SimpleQueue[Outcome | Word | None]) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)

@@ -17,7 +17,7 @@ LEAST = 1e-6  # rate ℓ: a language with a smaller one changes nothing
 
 
 class HeatKernel(Kernel):
-    """Of points with coordinates 0 and 1. Where languages differ, ℓ is expected at 4 / n, give or take a factor e."""
+    """The heat kernel between points of zeros and ones. ℓ is expected at 4 / n, give or take a factor e."""
 
     def __init__(self, n: int, each_own: bool) -> None:
         """`each_own`: a rate ℓ for every coordinate instead of one for all."""

@@ -33,7 +33,7 @@ IGNORED = -100  # no label here
 
 @dataclass(frozen=True)
 class Setting:
-    """What stays the same from candidate to candidate."""
+    """The parts that stay the same from candidate to candidate."""
 
     encoder: str  # a folder
     text: World

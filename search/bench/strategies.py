@@ -67,8 +67,8 @@ class RunTask:
 
 @dataclass(frozen=True)
 class Trace:
-    """What one run met. Lists have an entry for each full evaluation; scores are 0 for the median subset, 1 for the
-    best, and 0 as long as no subset of the size asked for was measured."""
+    """The course of one run. Lists have an entry for each full evaluation; scores are 0 for the median subset, 1 for
+    the best, and 0 as long as no subset of the size asked for was measured."""
 
     strategy: str
     costs: list[float]  # spent so far, in full evaluations

@@ -65,7 +65,7 @@ def doctor(
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """What works on this machine: versions, devices, caches, storages, the hub; with a way out of what does not."""
+    """Show what works here: versions, devices, caches, storages, the hub; with a way out of what does not."""
     announce("doctor", "looking at this machine")
     from search.commands import doctor as examination
 

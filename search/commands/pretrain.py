@@ -50,7 +50,7 @@ class TrainSection(Section):
 
 @dataclass(frozen=True)
 class PretrainConfig(Section):
-    """What `CONFIG.toml` may say; an unknown key is an error."""
+    """The keys of `CONFIG.toml`; an unknown key is an error."""
 
     data: DataSection
     tokenizer: TokenizerSection = TokenizerSection()

@@ -53,7 +53,7 @@ class Stopped(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Start:
-    """What a realignment begins with."""
+    """The parts that a realignment begins with."""
 
     encoder: Encoder
     pairs: Mapping[str, EncodedPairs]

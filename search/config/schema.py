@@ -138,7 +138,7 @@ class SearchSection(Section):
 
 @dataclass(frozen=True)
 class FidelitySection(Merging):
-    """What the fidelities "short" and "merge" of [search] are. Shares are of the full work.
+    """The settings of the fidelities "short" and "merge" of [search]. Shares are of the full work.
 
     Unset shares: a quarter of everything for short. For merge, of each language: all of its fine-tuning; with method
     "scores" the pairs it has in the largest subset and all sentences, else all pairs and a quarter of the sentences.
@@ -158,7 +158,7 @@ class FidelitySection(Merging):
 
 @dataclass(frozen=True)
 class ConfirmSection(Section):
-    """How much is measured again on fresh seeds."""
+    """The subsets and seeds that are measured again."""
 
     top: Count = setting(3, "Best subsets of the search that are confirmed.")
     # Over 12 comparisons (4 rows, 3 baselines) Holm's first step finds a difference of twice the standard deviation

@@ -91,7 +91,7 @@ def for_this_machine(inner: WSGIApplication) -> WSGIApplication:
 
 
 def loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
+    """True if only this machine can reach the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

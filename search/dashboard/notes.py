@@ -38,7 +38,7 @@ READING = (
 
 
 def about(story: Story) -> About:
-    """What is shown of the study beside its notes."""
+    """The texts and figures of the study beside its notes."""
     found = story.verdict
     take = join_names([each.name for each in story.chosen], most=100) if found.row is not None else ""
     words = {
@@ -130,7 +130,7 @@ def study_note(story: Story) -> str:
 
 
 def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
-    """Which languages a trial realigned on, what it scored, and where it did well and badly, in Markdown."""
+    """The languages that a trial realigned on, its score, and where it did well and badly, in Markdown."""
     who = [f"{plain(each.name)} (`{each.code}`)" for each in trial.subset]
     order = sorted(trial.per_language, key=lambda code: (-trial.per_language[code], code))
 

@@ -33,7 +33,7 @@ LONGEST = 200  # letters of an attribute
 
 @dataclass(frozen=True)
 class About:
-    """What is shown of one study beside its trials."""
+    """The texts and figures of one study beside its trials."""
 
     best: int | None = None  # number of the trial that scored highest among those that count
     words: Mapping[str, str] = field(default_factory=dict)  # its attributes

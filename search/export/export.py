@@ -125,7 +125,7 @@ def _placed(config: StudyConfig, key: str, value: object, output: Path) -> objec
 
 
 def render(export: Export) -> str:
-    """What was found and where it lies, in a few lines."""
+    """The exported subset and its folder, in a few lines."""
     subset = export.subset
     lines = [
         f"best subset: {' '.join(subset.languages)}",

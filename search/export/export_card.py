@@ -24,7 +24,7 @@ AGAINST = {
 
 @dataclass(frozen=True)
 class Origins:
-    """Where the data of a study comes from, in Markdown."""
+    """The sources of a study's data, in Markdown."""
 
     parallel: str
     tested: str  # what kind of data scores are made of

@@ -91,7 +91,7 @@ def _names(codes: tuple[str, ...]) -> str:
 
 
 def summary(model: RealignedModel) -> str:
-    """What was made and where it lies, in a few lines."""
+    """The realigned model and its folder, in a few lines."""
     lines = [
         f"realigned on: {' '.join(model.languages)}",
         f"{model.pairs:,} sentence pairs; {model.seconds:.0f} s since the last start",

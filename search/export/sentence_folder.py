@@ -31,7 +31,7 @@ MARKS = ("cls", "sep", "bos", "eos", "pad")
 
 
 def is_wanted(task: Task, depth: int, asked: bool) -> bool:
-    """Whether the files are written: they are asked for, or the task is retrieval. `depth`: blocks of the encoder.
+    """True if the files are asked for, or the task is retrieval. `depth`: blocks of the encoder.
 
     InputError where they are asked for and would say what is not so: that the last layer's states are retrieved with.
     """

@@ -52,7 +52,7 @@ class Atlas:
         return self.placed & ~self.chosen & ~self.source & ~self.held_out
 
     def label(self, i: int) -> str:
-        """What stands beside a mark; "" where it would be one word too many."""
+        """The word beside a mark; "" where it would be one word too many."""
         if self.chosen[i] or self.source[i]:
             return self.languages[i].name if self.chosen.sum() <= MOST_NAMES else self.languages[i].code
         return self.languages[i].code if len(self.languages) <= MOST_CODES and self.view == "typology" else ""
@@ -200,7 +200,7 @@ def _covered(box: Box, others: Array) -> float:
 
 
 def around(sizes: Array, gap: float) -> list[Array]:
-    """Where words of sizes [n, 2] may stand around their marks, the best place first; lower left corners, [n, 2] each.
+    """Places around their marks for words of sizes [n, 2], the best first; lower left corners, [n, 2] each.
 
     Right, left, above, below, then the corners in the same order.
     """

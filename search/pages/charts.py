@@ -19,7 +19,7 @@ FAR: tuple[Colour, ...] = ("far0", "far1", "far2", "far3", "far4")  # near to fa
 
 @dataclass(frozen=True)
 class Look:
-    """How marks of one kind look, and what they are called in the legend."""
+    """The form and colour of one kind of marks, and its name in the legend."""
 
     label: str  # "": not in the legend
     colour: Colour
@@ -94,7 +94,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Ground:
-    """What lies under the marks of a map: outlines that are filled, or lines."""
+    """The ground under the marks of a map: outlines that are filled, or lines."""
 
     kind: Literal["sea", "land", "degrees"]
     outlines: tuple[tuple[tuple[float, float], ...], ...]

@@ -37,12 +37,12 @@ def _path(shape: str, half: float) -> str:
 
 
 def titled(tip: str) -> str:
-    """What browsers show where the pointer rests."""
+    """The text that browsers show where the pointer rests."""
     return f"<title>{escape(tip)}</title>" if tip else ""
 
 
 def legend(looks: Sequence[Look], scale: str = "", lines: Sequence[Look] = ()) -> str:
-    """What the marks stand for; "" where there is nothing to tell. `scale` is what FAR stands for."""
+    """The legend of the marks; "" where there is nothing to tell. `scale` is what FAR stands for."""
     drawn = [(f'<path class="k-{line.colour} line" d="M0 9H18"/>', line.label) for line in lines]
     drawn += [(mark(look, "9", "9"), look.label) for look in looks if look.label]
     entries = [f'<li><svg class="key">{key}</svg>{escape(label)}</li>' for key, label in drawn]

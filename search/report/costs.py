@@ -93,7 +93,7 @@ def duration(seconds: float) -> str:
 
 
 def outlook(config: StudyConfig, recommender: Recommender) -> tuple[str, float | None]:
-    """Whether more trials would help, in a sentence with its limits, and the expected improvement in [0, 1]."""
+    """One sentence on whether more trials would help, with its limits, and the expected improvement in [0, 1]."""
     if config.search.objectives:
         return "Unknown: the study weighs score against cost, and this expectation is of one score alone.", None
     if (measured := len(recommender.past.here)) < LEAST_TRIALS:
@@ -123,7 +123,7 @@ def next_steps(
     left: float | None,
     learned: bool,
 ) -> list[Step]:
-    """What to do next, the most urgent first.
+    """The next steps, the most urgent first.
 
     done: complete trials
     left: the expected improvement in [0, 1]; None where it is not known

@@ -50,7 +50,7 @@ def progress_finding(shots: Sequence[Shot]) -> str:
 
 
 def confirmed_finding(rows: Sequence[ConfirmedRow], labels: Mapping[str, str], chosen: str) -> str:
-    """Where the row `chosen` stands among all by its mean."""
+    """One sentence on the rank of the row `chosen` by its mean."""
     first, *rest = sorted(rows, key=lambda each: -each.mean)
     taken = next((each for each in rows if each.name == chosen), first)
     if first is taken:
@@ -70,7 +70,7 @@ def spill_finding(known: Mapping[str, Difference], chosen: str) -> str:
 
 
 def gains_finding(rows: Sequence[LanguageRow]) -> str:
-    """How many languages score more than without realignment, and how many less, beyond noise or within it."""
+    """One sentence on how many languages gain by realignment, and how many lose, beyond noise or within it."""
     worse, less = sum(row.worse for row in rows), sum(row.gain < 0 for row in rows)
     shy = sum(row.gain < 0 and not row.worse for row in rows)
     found = f"{len(rows) - less} of {len(rows)} languages score as much or more than without realignment"
@@ -81,7 +81,7 @@ def gains_finding(rows: Sequence[LanguageRow]) -> str:
 
 
 def pairs_finding(pairs: Sequence[Pair], names: Mapping[str, str]) -> str:
-    """Whether two languages are worth more, or less, together than the sum of both."""
+    """One sentence on whether two languages are worth more, or less, together than the sum of both."""
     clear = [pair for pair in pairs if pair.low > 0 or pair.high < 0]
     if not clear:
         return "No pair is known to work better or worse together than alone: every interval holds zero"
@@ -92,7 +92,7 @@ def pairs_finding(pairs: Sequence[Pair], names: Mapping[str, str]) -> str:
 
 
 def front_finding(shots: Sequence[Shot]) -> str:
-    """What the last step of the front costs and gives."""
+    """One sentence on what the last step of the front costs and gives."""
     kept = front(shots)
     last, rest = kept[-1], kept[:-1]
     if not rest:

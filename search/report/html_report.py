@@ -71,7 +71,7 @@ class Story:
 
     @property
     def losses(self) -> Sequence[str]:
-        """Which languages score less than without realignment, beyond noise and within it."""
+        """The languages that score less than without realignment, beyond noise and within it."""
         return losses(self.languages)
 
     @property
@@ -81,12 +81,12 @@ class Story:
 
     @property
     def has_intervals(self) -> bool:
-        """Whether the confirmation holds an interval for each language."""
+        """True if the confirmation holds an interval for each language."""
         return any(each.gain_ci95 is not None for each in self.languages)
 
     @property
     def luck(self) -> str:
-        """What the search overstated, in words; "" before the confirmation."""
+        """The search's overstatement, in words; "" before the confirmation."""
         return luck_in_words(self.confirmation.luck) if self.confirmation is not None else ""
 
 

@@ -40,7 +40,7 @@ class LanguageRow:
 
     @property
     def remark(self) -> str:
-        """Whether less than without realignment is beyond noise; "" where it is not less."""
+        """A remark on whether a loss against no realignment is beyond noise; "" where there is no loss."""
         return "worse beyond noise" if self.worse else "less, within noise" if self.gain < 0 else ""
 
     @property
@@ -83,7 +83,7 @@ def _random(confirmation: Confirmation, chosen: ConfirmedRow) -> ConfirmedRow:
 
 
 def losses(rows: Sequence[LanguageRow]) -> list[str]:
-    """Which languages score less than without realignment, in sentences: beyond noise, then within it."""
+    """Sentences on the languages that score less than without realignment: beyond noise, then within it."""
     worse = [row.name for row in rows if row.worse]
     shy = [row.name for row in rows if row.gain < 0 and not row.worse]
     if not worse and not shy:

@@ -171,7 +171,7 @@ def _row_name(row: LanguageRow) -> str:
 
 
 def importance(found: Sequence[Effect], names: Names) -> Plot:
-    """What each language does to the score when it takes the place of an average one."""
+    """The effect of each language on the score when it takes the place of an average one."""
     order = _ends(sorted(found, key=lambda each: (-each.effect, each.code)))
     looks = {True: Look("clear of zero", "blue"), False: Look("not clear of zero", "grey", hollow=True)}
     rows = [Row(names.get(each.code, each.code), ((_effect(each, looks[each.clear]),),)) for each in order]

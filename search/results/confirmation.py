@@ -129,7 +129,7 @@ class Race:
 
 @dataclass(frozen=True)
 class Effort:
-    """What a confirmation cost. An evaluation that the cache held counts with the time it took when it was made."""
+    """The cost of a confirmation. An evaluation that the cache held counts with the time it took when it was made."""
 
     evaluations: int  # different ones, a race included
     seconds: float = field(compare=False)  # of measuring, summed over the workers

@@ -10,7 +10,7 @@ from search.results.json_reader import Json, Reader, several, texts
 
 @dataclass(frozen=True)
 class Effect:
-    """How the score moves when a language takes the place of an average one, with a 90 % interval of the posterior."""
+    """The change of the score when a language replaces an average one, with a 90 % interval of the posterior."""
 
     code: str
     effect: float  # in scores, [-1, 1]
@@ -57,7 +57,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Which languages and pairs matter, strongest first; empty after too few trials."""
+    """The languages and pairs that matter, strongest first; empty after too few trials."""
 
     languages: tuple[Effect, ...] = ()
     pairs: tuple[Pair, ...] = ()

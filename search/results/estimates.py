@@ -10,7 +10,7 @@ from search.results.json_reader import Json, Reader, count, mapping, number, wro
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a value lies with 95 % confidence."""
+    """The 95 % interval of a value."""
 
     low: float
     high: float
@@ -44,7 +44,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Noise:
-    """What one source of chance does to a difference."""
+    """The noise that one source of chance adds to a difference."""
 
     standard_error: float
     degrees: int  # of freedom of that estimate

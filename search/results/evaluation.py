@@ -31,7 +31,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an encoder scores, fine-tuned on the source language and tested on the others. Scores are in [0, 1]."""
+    """The scores of an encoder, fine-tuned on the source language and tested on the others. Scores are in [0, 1]."""
 
     model: str
     study: str

@@ -24,7 +24,7 @@ class PairCounts:
 
 @dataclass(frozen=True)
 class BaseEncoder:
-    """What a realignment began with."""
+    """The encoder that a realignment began with."""
 
     model: str
     revision: str | None  # commit on the hub; None for a folder
@@ -68,7 +68,7 @@ class TaskHead:
 
 @dataclass(frozen=True)
 class RealignedModel:
-    """What was made of which encoder, on what data, and what a study says of the choice of languages."""
+    """A realigned model: its encoder, its data, and the study's evidence for the choice of languages."""
 
     name: str
     languages: tuple[str, ...]

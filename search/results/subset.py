@@ -19,7 +19,7 @@ SCORE = (  # what subset.json repeats of the confirmed row
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the exported subset was compared with, in short."""
+    """A baseline of the exported subset, in short."""
 
     languages: tuple[str, ...]  # empty for no realignment and for random draws
     mean: float
@@ -108,7 +108,7 @@ class ExportedSubset:
 
 @dataclass(frozen=True)
 class Export:
-    """What `realingo export` wrote, and where."""
+    """The files that `realingo export` wrote."""
 
     subset: ExportedSubset
     path: str

@@ -101,7 +101,7 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class SearchStatus:
-    """How a study stands."""
+    """The state of a study."""
 
     study: str
     storage: str  # without passwords

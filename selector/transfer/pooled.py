@@ -41,7 +41,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one task gains: a weighted mean over targets, and each target by itself [T]."""
+    """Predicted gain of one task: a weighted mean over targets, and each target by itself [T]."""
 
     average: Interval
     means: Array

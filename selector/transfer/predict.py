@@ -67,7 +67,7 @@ class PredictedGain:
 
 @dataclass(frozen=True)
 class TaskGains:
-    """What a subset is predicted to gain, by task, and what to expect of a task without published results."""
+    """Predicted gain of a subset, by task, and for a task without published results."""
 
     tasks: tuple[PredictedGain, ...]
     unknown: Gain  # mean over the targets
