@@ -48,7 +48,7 @@ EAR_SECONDS = 0.5  # until it is looked again whether stages are still listened 
 
 
 @dataclass(frozen=True)
-class Word:
+class StageWord:
     """A stage as an actor tells it."""
 
     actor: str
@@ -70,7 +70,7 @@ class MeasuringTrainable(tune.Trainable):
 
     def _tell(self, stage: Stage) -> None:
         with suppress(RayError):  # the driver is closing: nobody listens any more
-            self._ear.put_nowait(Word(self._actor, self._job.number, stage))
+            self._ear.put_nowait(StageWord(self._actor, self._job.number, stage))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._job: Job = new_config["job"]
@@ -97,7 +97,7 @@ class MeasuringTrainable(tune.Trainable):
 class Line(tune.search.Searcher):
     """Tune's search algorithm: the jobs of the driver, in its order."""
 
-    def __init__(self, ended: queue.SimpleQueue[Outcome | Word | None]) -> None:
+    def __init__(self, ended: queue.SimpleQueue[Outcome | StageWord | None]) -> None:
         super().__init__(metric="value", mode="max")
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.closed = threading.Event()
@@ -168,7 +168,7 @@ class Closing(tune.Stopper):
 class Ear:
     """A queue of Ray beside this process, to which trials on any machine of the cluster tell their stages."""
 
-    def __init__(self, words: queue.SimpleQueue[Outcome | Word | None]) -> None:
+    def __init__(self, words: queue.SimpleQueue[Outcome | StageWord | None]) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._words, self._closed = words, threading.Event()
@@ -202,7 +202,7 @@ class Places:
     def begin(self, trial: int) -> None:
         self._under_way.add(trial)
 
-    def show(self, word: Word) -> None:
+    def show(self, word: StageWord) -> None:
         """Tell a stage; what comes after the outcome of its trial is dropped."""
         if word.trial not in self._under_way:
             return
@@ -238,7 +238,7 @@ class TuneTrials:
         """`advance` hears how far each trial is, in the thread that collects."""
         self.workers = workers
         self._connection = Connection(address)
-        self._words: queue.SimpleQueue[Outcome | Word | None] = queue.SimpleQueue()
+        self._words: queue.SimpleQueue[Outcome | StageWord | None] = queue.SimpleQueue()
         self._line = Line(self._words)
         self._places = Places(workers, advance)
         self._ear = Ear(self._words)
@@ -258,7 +258,7 @@ class TuneTrials:
         self._line.jobs.put(job)
 
     def collect(self) -> list[Outcome]:
-        while isinstance(word := self._words.get(), Word):
+        while isinstance(word := self._words.get(), StageWord):
             self._places.show(word)
         if word is None:
             raise RunError(f"Ray Tune stopped: {self._problem}", "run the same command again: it goes on")

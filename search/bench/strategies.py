@@ -20,7 +20,7 @@ from numpy.random import default_rng
 
 from realign.evaluators import table as replay
 from search import terminal
-from search.bench.problems.base import Problem
+from search.bench.problems.base import BenchProblem
 from search.bench.problems.replayed import Replayed
 from search.bench.problems.synthetic import synthetic_problem
 from search.bench.rivals import PREFIX, RIVALS
@@ -122,7 +122,7 @@ def search(
     return {"rows": rows, "problem": first.name, "horizon": horizon, "batch": batch}
 
 
-def open_problem(file: str, name: str, repetition: int) -> Problem:
+def open_problem(file: str, name: str, repetition: int) -> BenchProblem:
     return Replayed(replay.load(Path(file))) if file else synthetic_problem(name, repetition)
 
 
@@ -143,7 +143,7 @@ def _all(tasks: Sequence[RunTask], workers: int) -> list[Trace]:
             return [future.result() for future in futures]
 
 
-_opened: dict[tuple[str, str, int], Problem] = {}  # the last one: the strategies of a repetition share it
+_opened: dict[tuple[str, str, int], BenchProblem] = {}  # the last one: the strategies of a repetition share it
 
 
 def run(task: RunTask) -> Trace:
@@ -154,7 +154,7 @@ def run(task: RunTask) -> Trace:
     return trace_run(_opened[key], task)
 
 
-def trace_run(problem: Problem, task: RunTask) -> Trace:
+def trace_run(problem: BenchProblem, task: RunTask) -> Trace:
     """Search until the horizon, and no further than the last look where near the best."""
     plan = problem.planner(task.strategy, task.repetition)
     seen, begun, met = list[Seen](), list[tuple[Subset, str]](), set[Language]()
@@ -186,7 +186,7 @@ def trace_run(problem: Problem, task: RunTask) -> Trace:
     return Trace(task.strategy, costs, scores, observed, last, recommended, seconds / len(begun))
 
 
-def _recommended(problem: Problem, seen: Sequence[Seen]) -> float:
+def _recommended(problem: BenchProblem, seen: Sequence[Seen]) -> float:
     """The true score of what the surrogate recommends after these; 0 where it recommends nothing."""
     subset = problem.recommend(seen)
     return 0.0 if subset is None else problem.score(problem.truth(subset))

@@ -30,7 +30,7 @@ from selector.transfer import predict as transfer
 from selector.transfer import published
 from selector.transfer.covariates import Affinity
 from selector.transfer.model import Observations, TransferModel
-from selector.transfer.pooled import Interval, PooledModel
+from selector.transfer.pooled import GainInterval, PooledModel
 from selector.transfer.published import Draws, PublishedResults
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ def by_models(tables: Mapping[str, PublishedResults], advance: Advance) -> dict[
     affinity = Affinity(everyone, parse(transfer.SOURCE), transfer.PRETRAINED)
     lists = list(dict.fromkeys(draws for table in tables.values() for draws in table.lists if len(draws) == 1))
     fold = np.random.default_rng(0).permutation(len(lists)) % FOLDS
-    found: dict[Draws, dict[tuple[str, str], Interval]] = {}
+    found: dict[Draws, dict[tuple[str, str], GainInterval]] = {}
     for number in range(FOLDS):
         away = [draws for draws, its in zip(lists, fold, strict=True) if its == number]
         scales = {
@@ -107,7 +107,7 @@ def _without(table: PublishedResults, away: Sequence[Draws]) -> PublishedResults
     return table.only(np.array([i for i, draws in enumerate(table.lists) if draws not in away], dtype=np.intp))
 
 
-def _forecasts(models: Mapping[str, TransferModel], members: Sequence[Language]) -> dict[tuple[str, str], Interval]:
+def _forecasts(models: Mapping[str, TransferModel], members: Sequence[Language]) -> dict[tuple[str, str], GainInterval]:
     """Predictions of the models for one subset, by task and name of the row."""
     everybody, found = PooledModel(models), {}
     for task, model in models.items():
@@ -124,7 +124,7 @@ def _forecasts(models: Mapping[str, TransferModel], members: Sequence[Language])
 
 
 def _collected(
-    task: str, table: PublishedResults, found: Mapping[Draws, Mapping[tuple[str, str], Interval]]
+    task: str, table: PublishedResults, found: Mapping[Draws, Mapping[tuple[str, str], GainInterval]]
 ) -> dict[str, Forecast]:
     """The intervals of one task in the order of its lists, by name of the row."""
     lists = [draws for draws in table.lists if len(draws) == 1]

@@ -29,7 +29,7 @@ from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort.trust import CheapLevels
 from search.planner import StudyPlanner
-from search.results.check import CheckReport, EncoderShape, LanguageData, ParallelText, TaskData
+from search.results.check import CheckReport, EncoderShape, LanguageData, ParallelCount, TaskCount
 from search.results.convergence import convergence_remark
 from search.study.storage import check_storage, redact_url
 from search.study.study import open_study
@@ -86,7 +86,7 @@ class StudyCheck:
         languages = _languages(core.source, scope)
         used = self._parallel()
         counts = self._task() if not isinstance(core.model.base, FakeModel) else {}
-        unseen = TaskData(_set_name(core.task_data))
+        unseen = TaskCount(_set_name(core.task_data))
         report.languages += [
             LanguageData(language.code, role, used.get(language.code), counts.get(language.code, unseen))
             for language, role in languages.items()
@@ -112,14 +112,14 @@ class StudyCheck:
             message = f"the storage {redact_url(self.config.storage)} cannot be used: {problem.message}"
             raise InputError(message, problem.hint) from None
 
-    def _parallel(self) -> dict[str, ParallelText]:
+    def _parallel(self) -> dict[str, ParallelCount]:
         """The parallel text of the languages of the pool that can be used, by code."""
         core, pool = self.config.core, self.config.pool
         if isinstance(core.model.base, FakeModel):
             return {}
         text = self.report.attempt(assemble.parallel, core, pool)
         glance, seen = repeated.readable(core, pool, text), repeated.ParallelText()
-        found: dict[str, ParallelText] = {}
+        found: dict[str, ParallelCount] = {}
         if text is None:
             return {}
         self.advance("reading parallel text", 0, len(pool))
@@ -127,13 +127,13 @@ class StudyCheck:
             counted = self.report.attempt(_pairs, core, text, language.code, self.counting)
             if counted is not None:
                 name = sources.name_of_set(text, core.data.parallel, language.code)
-                found[language.code] = ParallelText(name, *counted)
+                found[language.code] = ParallelCount(name, *counted)
                 if glance is not None:
                     seen.add(language.code, glance.pairs(language.code, "train"))
             self.advance("reading parallel text", number, len(pool))
         return found
 
-    def _task(self) -> dict[str, TaskData]:
+    def _task(self) -> dict[str, TaskCount]:
         """The data of the task by code, in the splits that are looked at: training data of the source alone."""
         core = self.config.core
         data = self.report.attempt(tasks.load_task_data, core, self.config.scope.targets)
@@ -144,7 +144,7 @@ class StudyCheck:
         wanted[source] += ["dev"] if self.config.fidelity.patience else []
         tuned = set(self.config.tune)
         wanted |= {each.code: ["dev", "test"] if each in tuned else ["test"] for each in self.config.scope.everyone}
-        found: dict[str, TaskData] = {}
+        found: dict[str, TaskCount] = {}
         taught: set[str] | None = None
         seen = repeated.TaskText()
         self.advance("reading the task's data", 0, len(wanted))
@@ -162,7 +162,7 @@ class StudyCheck:
                     self.report.attempt(_agree, rows, taught, code, split)
                 if core.task_data != "world":
                     seen.add(code, split, rows)
-            found[code] = TaskData(name, counts.get("train"), counts.get("dev"), counts.get("test"))
+            found[code] = TaskCount(name, counts.get("train"), counts.get("dev"), counts.get("test"))
             self.advance("reading the task's data", number, len(wanted))
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search import terminal
-from search.results.check import CheckReport, ParallelText, TaskData
+from search.results.check import CheckReport, ParallelCount, TaskCount
 from selector.languages.language import parse
 
 SPLITS = ("train", "dev", "test")
@@ -31,7 +31,7 @@ def render(report: CheckReport) -> terminal.RenderableType:
     return terminal.stack(*([table] if rows else []), "\n".join(_summary(report)))
 
 
-def _sets(report: CheckReport) -> dict[str, list[ParallelText | TaskData | None]]:
+def _sets(report: CheckReport) -> dict[str, list[ParallelCount | TaskCount | None]]:
     """The data of each kind, language by language."""
     return {
         "parallel text": [row.parallel for row in report.languages],
@@ -39,7 +39,7 @@ def _sets(report: CheckReport) -> dict[str, list[ParallelText | TaskData | None]
     }
 
 
-def _names(*data: ParallelText | TaskData | None) -> set[str]:
+def _names(*data: ParallelCount | TaskCount | None) -> set[str]:
     """Names of the data sets that a language is taken from."""
     return {each.source for each in data if each is not None and each.source}
 

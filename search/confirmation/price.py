@@ -8,13 +8,13 @@ from realign.core import Core, FakeModel
 from realign.score import Score
 from search.backends.batch import Bench
 from search.confirmation.race import RaceResult
-from search.results.confirmation import Effort
+from search.results.confirmation import ConfirmationCost
 
 
-def effort_of(core: Core, bench: Bench, scores: Sequence[Score], raced: RaceResult | None) -> Effort:
+def effort_of(core: Core, bench: Bench, scores: Sequence[Score], raced: RaceResult | None) -> ConfirmationCost:
     """The work behind these scores, each of another evaluation, and behind the race before them."""
     every = [*scores, *(raced.scores.values() if raced is not None else ())]
-    return Effort(len(every), sum(score.seconds for score in every), _device(core, bench))
+    return ConfirmationCost(len(every), sum(score.seconds for score in every), _device(core, bench))
 
 
 def _device(core: Core, bench: Bench) -> str:

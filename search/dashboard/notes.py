@@ -11,7 +11,7 @@ from types import ModuleType
 
 import optuna
 
-from search.dashboard.view import IN, REFUSED, About
+from search.dashboard.view import IN, REFUSED, StudyAbout
 from search.pages.canvas import Plot
 from search.pages.templates import plain, quoted
 from search.report.html_report import Story
@@ -37,7 +37,7 @@ READING = (
 )
 
 
-def about(story: Story) -> About:
+def about(story: Story) -> StudyAbout:
     """The texts and figures of the study beside its notes."""
     found = story.verdict
     take = join_names([each.name for each in story.chosen], most=100) if found.row is not None else ""
@@ -50,7 +50,7 @@ def about(story: Story) -> About:
         "to change something": REFUSED,
     }
     figures = {plot.name: _fitted(plot) for plot in story.plots.values() if plot.name not in BUILT_IN}
-    return About(found.highest, {name: text for name, text in words.items() if text}, figures)
+    return StudyAbout(found.highest, {name: text for name, text in words.items() if text}, figures)
 
 
 def _fitted(plot: Plot) -> str:

@@ -32,7 +32,7 @@ LONGEST = 200  # letters of an attribute
 
 
 @dataclass(frozen=True)
-class About:
+class StudyAbout:
     """The texts and figures of one study beside its trials."""
 
     best: int | None = None  # number of the trial that scored highest among those that count
@@ -43,7 +43,7 @@ class About:
 class StudyView(BaseStorage):
     """The storage `inner` for reading. `about` belongs to the study `study_id` and may be set anew at any time."""
 
-    def __init__(self, inner: Storage, study_id: int, about: About) -> None:
+    def __init__(self, inner: Storage, study_id: int, about: StudyAbout) -> None:
         self.about = about
         self._inner, self._id = inner, study_id
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from search.pages import svg_plane, svg_rows
-from search.pages.charts import Chart, Map, Rows
+from search.pages.charts import Chart, ChartRows, Map
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -25,7 +25,7 @@ class Plot:
 
     def fragment(self) -> Markup:
         """The figure as HTML without its title. It needs the style sheet `figures.css`, and no script."""
-        if isinstance(self.chart, Rows):
+        if isinstance(self.chart, ChartRows):
             drawn = svg_rows.draw(self.chart)
         else:
             drawn = svg_plane.world(self.chart) if isinstance(self.chart, Map) else svg_plane.plane(self.chart)

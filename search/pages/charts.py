@@ -40,7 +40,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """A named line of a list, with its marks in every panel."""
 
     name: str
@@ -49,11 +49,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ChartRows:
     """A list of rows, from the top down, in one panel or in several side by side."""
 
     headings: tuple[str, ...]  # of the panels: what an axis shows, with its unit
-    rows: tuple[Row, ...]
+    rows: tuple[ChartRow, ...]
     zero: bool = False  # panels share one axis that holds 0, where a line is drawn
 
     def marks(self) -> Iterator[Mark]:
@@ -81,7 +81,7 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Word:
+class ChartWord:
     """A word on a map, beside its place."""
 
     text: str
@@ -105,14 +105,14 @@ class Map:
     """Marks where only places count; a unit is as long across as up."""
 
     marks: tuple[Mark, ...]  # later ones lie on top
-    words: tuple[Word, ...]
+    words: tuple[ChartWord, ...]
     ground: tuple[Ground, ...]
     box: tuple[float, float, float, float]  # left, bottom, right, top
     width: int  # pixels for which the words were placed
     scale: str = ""  # what FAR stands for
 
 
-Chart = Rows | Plane | Map
+Chart = ChartRows | Plane | Map
 
 
 def looks(marks: Sequence[Mark] | Iterator[Mark]) -> list[Look]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from search.pages import atlas
 from search.pages.atlas import Atlas
 from search.pages.canvas import Plot
-from search.pages.charts import FAR, Ground, Look, Map, Mark, Word
+from search.pages.charts import FAR, ChartWord, Ground, Look, Map, Mark
 from search.pages.templates import fill
 
 WIDTH = {"page": 1190, "report": 912}  # pixels
@@ -96,7 +96,7 @@ def _tip(drawn: Atlas, i: int) -> str:
     return "\n".join(lines)
 
 
-def _words(drawn: Atlas, box: tuple[float, float, float, float], width: int) -> list[Word]:
+def _words(drawn: Atlas, box: tuple[float, float, float, float], width: int) -> list[ChartWord]:
     """Names of the chosen and of the source; codes of others where they cover nothing. The tips tell all."""
     strong = (drawn.chosen | drawn.source) & drawn.placed
     order = [int(i) for i in np.argsort(~strong, kind="stable") if drawn.placed[i] and drawn.label(int(i))]
@@ -113,7 +113,7 @@ def _words(drawn: Atlas, box: tuple[float, float, float, float], width: int) -> 
     weak = [bool(~strong[i]) for i in order]
     positions = atlas.place(pixels[order], sizes, atlas.around(sizes, 12.0), taken, dots, weak)
     return [
-        Word(word, *_spot(drawn, i), *_SIDES[position], not less)
+        ChartWord(word, *_spot(drawn, i), *_SIDES[position], not less)
         for i, word, position, less in zip(order, words, positions, weak, strict=True)
         if position >= 0
     ]

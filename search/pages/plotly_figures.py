@@ -14,7 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from search.pages.charts import Chart, Look, Map, Mark, Plane, Rows, looks
+from search.pages.charts import Chart, ChartRows, Look, Map, Mark, Plane, looks
 
 COLOURS = {
     "blue": "#0072B2",
@@ -48,7 +48,7 @@ def plain(text: str) -> str:
 
 def draw(chart: Chart, title: str) -> go.Figure:
     """A figure that carries its title and fits a card of the dashboard, which has no caption."""
-    drawn, left, size = _rows(chart) if isinstance(chart, Rows) else _flat(chart)
+    drawn, left, size = _rows(chart) if isinstance(chart, ChartRows) else _flat(chart)
     lines = wrap(plain(title), 72, break_long_words=False)
     head = {"text": "<br>".join(lines), "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 26}, "font": {"size": 14}}
     drawn.update_layout(
@@ -68,13 +68,13 @@ def draw(chart: Chart, title: str) -> go.Figure:
     look = {"gridcolor": FAINT, "linecolor": COLOURS["light"], "title_font_size": 13, "zeroline": False}
     drawn.update_xaxes(**look)
     drawn.update_yaxes(**look, tickfont_size=size)
-    if isinstance(chart, Rows) and chart.zero:
+    if isinstance(chart, ChartRows) and chart.zero:
         drawn.update_xaxes(zeroline=True, zerolinecolor=COLOURS["ink"], rangemode="tozero")
         drawn.update_xaxes(matches="x", selector=lambda axis: axis.anchor != "y")
     return drawn
 
 
-def _rows(chart: Rows) -> tuple[go.Figure, float, float]:
+def _rows(chart: ChartRows) -> tuple[go.Figure, float, float]:
     """Panels side by side, with the width of the names and the size of their letters."""
     drawn = make_subplots(1, len(chart.headings), shared_yaxes=True, horizontal_spacing=0.04)
     names = [f"<b>{plain(row.name)}</b>" if row.strong else plain(row.name) for row in chart.rows]

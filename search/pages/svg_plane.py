@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from markupsafe import escape
 
-from search.pages.charts import FAR, Ground, Map, Mark, Plane, Word, looks
+from search.pages.charts import FAR, ChartWord, Ground, Map, Mark, Plane, looks
 from search.pages.svg_marks import legend, mark, padded, tick_label, ticks, titled
 
 HEIGHT = 320  # pixels of the box between the axes
@@ -95,7 +95,7 @@ def _ground(each: Ground, at: Callable[[float, float], tuple[float, float]]) -> 
     return f'<path class="{each.kind}" d="{"".join(drawn)}"/>'
 
 
-def _word(each: Word, x: float, y: float) -> str:
+def _word(each: ChartWord, x: float, y: float) -> str:
     anchor = {-1: "end", 0: "middle", 1: "start"}[each.across]
     down = {-1: GAP + 8, 0: 5, 1: 1 - GAP}[each.up]
     size = "word strong" if each.strong else "word"

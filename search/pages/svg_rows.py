@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from markupsafe import escape
 
-from search.pages.charts import Mark, Row, Rows, looks
+from search.pages.charts import ChartRow, ChartRows, Mark, looks
 from search.pages.svg_marks import legend, mark, padded, tick_label, ticks, titled
 
 
-def draw(chart: Rows) -> str:
+def draw(chart: ChartRows) -> str:
     """The legend, the headings, a line for each row, and the axes."""
     panels = range(len(chart.headings))
     axes = [padded(*chart.extent(panel), 0.04) for panel in panels]
@@ -21,7 +21,7 @@ def draw(chart: Rows) -> str:
     return f'{legend(looks(chart.marks()))}<div class="rows p{len(panels)}">{body}</div>'
 
 
-def _row(row: Row, axes: list[tuple[float, float]], grids: list[str]) -> str:
+def _row(row: ChartRow, axes: list[tuple[float, float]], grids: list[str]) -> str:
     strong = " strong" if row.strong else ""
     cells = "".join(
         f'<svg class="cell">{titled(_told(row, cell))}{grid}{"".join(_drawn(each, axis) for each in cell)}</svg>'
@@ -30,7 +30,7 @@ def _row(row: Row, axes: list[tuple[float, float]], grids: list[str]) -> str:
     return f'<div class="name{strong}">{escape(row.name)}</div>{cells}'
 
 
-def _told(row: Row, cell: tuple[Mark, ...]) -> str:
+def _told(row: ChartRow, cell: tuple[Mark, ...]) -> str:
     tips = [mark.tip for mark in cell if mark.tip]
     return "\n".join([row.name, *tips]) if tips else ""
 
@@ -43,7 +43,7 @@ def _drawn(each: Mark, axis: tuple[float, float]) -> str:
     return line + mark(each.look, _place(each.x, axis), "50%")
 
 
-def _grid(chart: Rows, at: list[float], axis: tuple[float, float]) -> str:
+def _grid(chart: ChartRows, at: list[float], axis: tuple[float, float]) -> str:
     """The lines at the ticks, in every cell of a panel."""
     kinds = ["zero" if chart.zero and abs(value) < 1e-9 else "grid" for value in at]
     places = [_place(value, axis) for value in at]
@@ -52,7 +52,7 @@ def _grid(chart: Rows, at: list[float], axis: tuple[float, float]) -> str:
     )
 
 
-def _axis(chart: Rows, at: list[float], axis: tuple[float, float]) -> str:
+def _axis(chart: ChartRows, at: list[float], axis: tuple[float, float]) -> str:
     step = at[1] - at[0] if len(at) > 1 else 1.0
     middle = min(range(len(at)), key=lambda i: abs(at[i]))  # every second from here stays where there is no room
     texts = [

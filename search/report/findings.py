@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from search.objective import front
 from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
-from search.results.effects import Effect, Pair
+from search.results.effects import Effect, PairEffect
 from search.results.estimates import Difference
 from search.results.words import join_names, percent, points
 
@@ -80,7 +80,7 @@ def gains_finding(rows: Sequence[LanguageRow]) -> str:
     return f"{found}, {beyond}{f', {shy} less within noise' if shy else ''}"
 
 
-def pairs_finding(pairs: Sequence[Pair], names: Mapping[str, str]) -> str:
+def pairs_finding(pairs: Sequence[PairEffect], names: Mapping[str, str]) -> str:
     """One sentence on whether two languages are worth more, or less, together than the sum of both."""
     clear = [pair for pair in pairs if pair.low > 0 or pair.high < 0]
     if not clear:

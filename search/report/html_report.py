@@ -28,7 +28,7 @@ from search.report.language_table import LanguageRow, as_csv, as_link, language_
 from search.report.plots import Names
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.convergence import convergence_remark
-from search.results.effects import Explanation, Pair
+from search.results.effects import Explanation, PairEffect
 from search.results.words import join_names
 from search.study.provenance import versions
 from search.study.storage import redact_url
@@ -57,7 +57,7 @@ class Story:
     facts: Sequence[tuple[str, str]]
     unlearned: str = ""  # where fine-tuning has not converged: that, in one sentence
     languages: Sequence[LanguageRow] = ()  # language by language; empty before the confirmation
-    pairs: Sequence[tuple[str, Pair]] = ()  # with the names of both
+    pairs: Sequence[tuple[str, PairEffect]] = ()  # with the names of both
     pairs_finding: str = ""
     cost_finding: str = ""
     costs: Sequence[tuple[str, str]] = ()

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from search.objective import front as front_of
 from search.pages.canvas import Plot
-from search.pages.charts import Look, Mark, Plane, Row, Rows
+from search.pages.charts import ChartRow, ChartRows, Look, Mark, Plane
 from search.report import findings
 from search.report.findings import Shot
 from search.report.language_table import LanguageRow
@@ -108,11 +108,13 @@ def _parts(known: Mapping[str, Difference], key: str) -> Spans:
     return {name: (part.difference, part.ci95) for name, part in parts.items() if part is not None}
 
 
-def _panels(order: Sequence[str], labels: Names, panels: Mapping[str, Spans], chosen: str, zero: bool = False) -> Rows:
+def _panels(
+    order: Sequence[str], labels: Names, panels: Mapping[str, Spans], chosen: str, zero: bool = False
+) -> ChartRows:
     """Rows of values with their intervals, the chosen subset in colour, one panel for each heading."""
     looks = {True: Look("", "blue", "square", 11), False: Look("", "grey", size=9)}
     rows = [
-        Row(
+        ChartRow(
             labels.get(name, name),
             tuple(
                 (_spanned(looks[name == chosen], *spans[name], zero),) if name in spans else ()
@@ -122,7 +124,7 @@ def _panels(order: Sequence[str], labels: Names, panels: Mapping[str, Spans], ch
         )
         for name in order
     ]
-    return Rows(tuple(panels), tuple(rows), zero)
+    return ChartRows(tuple(panels), tuple(rows), zero)
 
 
 def _spanned(look: Look, value: float, ends: Interval, difference: bool, more: str = "") -> Mark:
@@ -135,7 +137,7 @@ def _spanned(look: Look, value: float, ends: Interval, difference: bool, more: s
 def gains(found: Sequence[LanguageRow]) -> Plot:
     """Gain over no realignment per language, of the chosen subset and of all languages."""
     order = _ends(sorted(found, key=lambda row: (-row.gain, row.code)))
-    rows = [Row(_row_name(each), (_gain_marks(each),), strong=each.inside) for each in order]
+    rows = [ChartRow(_row_name(each), (_gain_marks(each),), strong=each.inside) for each in order]
     cut = f" The {MOST_LINES} with the largest gains and losses are shown." if len(found) > MOST_LINES else ""
     some = any(each.gain_ci95 is not None for each in order)
     lines = " Lines are 95 % intervals, each for its language alone." if some else ""
@@ -144,7 +146,10 @@ def gains(found: Sequence[LanguageRow]) -> Plot:
         f"beyond noise only where it stays clear after correction for the number of languages (Holm).{cut}"
     )
     return Plot(
-        "gains", findings.gains_finding(found), reading, Rows(("Gain over no realignment, points",), tuple(rows), True)
+        "gains",
+        findings.gains_finding(found),
+        reading,
+        ChartRows(("Gain over no realignment, points",), tuple(rows), True),
     )
 
 
@@ -174,12 +179,12 @@ def importance(found: Sequence[Effect], names: Names) -> Plot:
     """The effect of each language on the score when it takes the place of an average one."""
     order = _ends(sorted(found, key=lambda each: (-each.effect, each.code)))
     looks = {True: Look("clear of zero", "blue"), False: Look("not clear of zero", "grey", hollow=True)}
-    rows = [Row(names.get(each.code, each.code), ((_effect(each, looks[each.clear]),),)) for each in order]
+    rows = [ChartRow(names.get(each.code, each.code), ((_effect(each, looks[each.clear]),),)) for each in order]
     reading = (
         "What the surrogate expects of each language after all trials, with 90 % intervals of its posterior. Zero is "
         "an average language of the pool. Languages work together, so this ranks single ones only roughly."
     )
-    chart = Rows(("Effect of membership on the search score, points",), tuple(rows), True)
+    chart = ChartRows(("Effect of membership on the search score, points",), tuple(rows), True)
     return Plot("importance", findings.importance_finding(found, names), reading, chart)
 
 

@@ -5,8 +5,8 @@ Each has `to_json` and `from_json`, which is the one place where such a document
 """
 
 from search.results.confirmation import Confirmation as Confirmation
+from search.results.confirmation import ConfirmationCost as ConfirmationCost
 from search.results.confirmation import ConfirmedRow as ConfirmedRow
-from search.results.confirmation import Effort as Effort
 from search.results.confirmation import Luck as Luck
 from search.results.confirmation import Race as Race
 from search.results.estimates import Difference as Difference

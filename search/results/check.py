@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class ParallelText:
+class ParallelCount:
     """Parallel text of a language of the pool."""
 
     source: str | None  # name of the data set
@@ -24,7 +24,7 @@ class ParallelText:
 
 
 @dataclass(frozen=True)
-class TaskData:
+class TaskCount:
     """Sentences of a task in a language, by split; None where a split is not looked at."""
 
     source: str | None  # name of the data set; None where there are several and the language is read from none
@@ -39,8 +39,8 @@ class LanguageData:
 
     code: str
     role: str  # source, pool, tune or held_out
-    parallel: ParallelText | None
-    task: TaskData
+    parallel: ParallelCount | None
+    task: TaskCount
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class Race:
 
 
 @dataclass(frozen=True)
-class Effort:
+class ConfirmationCost:
     """The cost of a confirmation. An evaluation that the cache held counts with the time it took when it was made."""
 
     evaluations: int  # different ones, a race included
@@ -139,7 +139,7 @@ class Effort:
         return {"evaluations": self.evaluations, "seconds": self.seconds, "device": self.device}
 
     @classmethod
-    def from_json(cls, given: object, place: str = "effort") -> Effort:
+    def from_json(cls, given: object, place: str = "effort") -> ConfirmationCost:
         read = Reader(given, place)
         device = read.optional("device", text) or ""
         return cls(read.value("evaluations", count), read.number("seconds"), device)
@@ -187,7 +187,7 @@ class Confirmation:
     metric: str | None = None
     source_score: SourceScore | None = None  # what fine-tuning reached on the source language; None: not known
     race: Race | None = None  # None: there was none, or it is not known
-    effort: Effort | None = None  # None: not known
+    effort: ConfirmationCost | None = None  # None: not known
 
     @property
     def best(self) -> ConfirmedRow:
@@ -223,7 +223,7 @@ class Confirmation:
         document |= {"seeds": list(self.seeds), "fidelity": dict(self.fidelity), "versions": dict(self.versions)}
         document |= {} if self.source_score is None else {"source_score": source_to_json(self.source_score)}
         for name in ("race", "effort"):
-            part: Race | Effort | None = getattr(self, name)
+            part: Race | ConfirmationCost | None = getattr(self, name)
             document |= {} if part is None else {name: part.to_json()}
         return document | {
             "method": self.method,
@@ -253,7 +253,7 @@ class Confirmation:
             metric=read.optional("metric", text),
             source_score=read.optional("source_score", source_from_json),
             race=read.optional("race", Race.from_json),
-            effort=read.optional("effort", Effort.from_json),
+            effort=read.optional("effort", ConfirmationCost.from_json),
         )
 
     def to_dataframe(self) -> DataFrame:

@@ -36,7 +36,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairEffect:
     """By how much two languages together are worth more than the sum of both, with a 90 % interval."""
 
     codes: tuple[str, str]
@@ -48,7 +48,7 @@ class Pair:
         return {"languages": list(self.codes), "effect": self.effect, "ci90": [self.low, self.high]}
 
     @classmethod
-    def from_json(cls, given: object, place: str = "pair") -> Pair:
+    def from_json(cls, given: object, place: str = "pair") -> PairEffect:
         read = Reader(given, place)
         first, second = read.value("languages", texts)
         ends = read.value("ci90", Interval.from_json)
@@ -60,7 +60,7 @@ class Explanation:
     """The languages and pairs that matter, strongest first; empty after too few trials."""
 
     languages: tuple[Effect, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[PairEffect, ...] = ()
 
     def to_json(self) -> Json:
         return {
@@ -71,11 +71,11 @@ class Explanation:
     @classmethod
     def from_json(cls, given: object, place: str = "explain") -> Explanation:
         read = Reader(given, place)
-        single, both = several(Effect.from_json), several(Pair.from_json)
+        single, both = several(Effect.from_json), several(PairEffect.from_json)
         return cls(read.value("languages", single), read.value("pairs", both))
 
     @property
-    def rows(self) -> tuple[tuple[str, Effect | Pair], ...]:
+    def rows(self) -> tuple[tuple[str, Effect | PairEffect], ...]:
         """Every effect with whose it is: `deu`, or `deu + tur`."""
         pairs = ((" + ".join(each.codes), each) for each in self.pairs)
         return (*((each.code, each) for each in self.languages), *pairs)

@@ -21,7 +21,7 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from search.results.effects import Effect, Pair
+from search.results.effects import Effect, PairEffect
 from search.space import Space
 from search.strategies.base import Past
 from search.surrogate.kernels import masks, reference
@@ -54,7 +54,7 @@ def effects(fit: Fit, space: Space, past: Past) -> list[Effect]:
     return sorted(found, key=lambda effect: (-effect.effect, effect.code))
 
 
-def interactions(fit: Fit, space: Space, languages: Sequence[Language], most: int = 5) -> list[Pair]:
+def interactions(fit: Fit, space: Space, languages: Sequence[Language], most: int = 5) -> list[PairEffect]:
     """The pairs of some languages whose effect stands out most from its uncertainty, strongest first.
 
     E[f(R+i+j) − f(R+i+b) − f(R+a+j) + f(R+a+b)] over random a, b and rests R: the size never changes.
@@ -67,7 +67,7 @@ def interactions(fit: Fit, space: Space, languages: Sequence[Language], most: in
             continue
         signs = np.tile([1.0, -1.0, -1.0, 1.0], len(X) // 4)[None] / (len(X) // 4)
         mean, deviation = (float(each[0]) for each in fit.functional(signs, X))
-        found.append(Pair((one.code, other.code), mean, mean - HALF * deviation, mean + HALF * deviation))
+        found.append(PairEffect((one.code, other.code), mean, mean - HALF * deviation, mean + HALF * deviation))
     return sorted(found, key=lambda pair: (-abs(pair.effect) / (pair.high - pair.low), pair.codes))[:most]
 
 
@@ -88,7 +88,7 @@ def _contexts(space: Space, i: int, j: int, rng: Generator) -> Array | None:
     return X.reshape(-1, len(space.pool))
 
 
-def explain(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[Pair]]:
+def explain(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[PairEffect]]:
     """Languages and pairs; empty before `LEAST_TRIALS` trials, or where no model can be fitted."""
     if len(past.here) < LEAST_TRIALS:
         return [], []

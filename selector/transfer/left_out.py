@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from selector.transfer.mixed_model import Posterior
+from selector.transfer.mixed_model import GainPosterior
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class LeaveOneOutErrors:
     covariance: Array
 
     @classmethod
-    def of(cls, posterior: Posterior, measured: NDArray[np.bool_], lists: Sequence[int]) -> LeaveOneOutErrors:
+    def of(cls, posterior: GainPosterior, measured: NDArray[np.bool_], lists: Sequence[int]) -> LeaveOneOutErrors:
         """Errors on the lists with the indices `lists`.
 
         `measured` [T, L] is True for the targets that each list has.

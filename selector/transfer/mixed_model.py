@@ -53,7 +53,7 @@ class Scales:
 
 
 @dataclass(frozen=True)
-class Posterior:
+class GainPosterior:
     """β and everything needed to predict u at new subsets."""
 
     scales: Scales
@@ -69,11 +69,11 @@ class Posterior:
         return np.asarray(np.einsum("tlm,tm->tl", self.precision, self.y - self.X @ self.mean))
 
 
-def fit(data: Measurements, scales: Scales | None = None) -> Posterior:
+def fit(data: Measurements, scales: Scales | None = None) -> GainPosterior:
     """Posterior for `data` under `scales`; where None, under those that maximize the marginal likelihood."""
     chosen = maximize(data) if scales is None else scales
     parts = _solve(data, chosen)
-    return Posterior(chosen, parts.mean, parts.covariance, parts.precision, data.X, parts.y)
+    return GainPosterior(chosen, parts.mean, parts.covariance, parts.precision, data.X, parts.y)
 
 
 def maximize(data: Measurements, start: Scales | None = None) -> Scales:

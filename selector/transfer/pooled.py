@@ -32,7 +32,7 @@ MOST = 0.5  # of the others: more than half would be another task's prediction
 
 
 @dataclass(frozen=True)
-class Interval:
+class GainInterval:
     """A predicted gain in points: its mean and half the width of its interval."""
 
     mean: float
@@ -43,7 +43,7 @@ class Interval:
 class Forecast:
     """Predicted gain of one task: a weighted mean over targets, and each target by itself [T]."""
 
-    average: Interval
+    average: GainInterval
     means: Array
     halves: Array
 
@@ -109,10 +109,10 @@ class PooledModel:
             means = means + self._shift(task, model.affinity.index(members)[None])[0] * model.trait.of(targets)
         covariance, errors = found.covariance[0], self.errors[task]
         reach = errors.reach(level, self._over_measured(model, targets, weights))
-        average = Interval(float(means @ weights), reach * float(weights @ covariance @ weights) ** 0.5)
+        average = GainInterval(float(means @ weights), reach * float(weights @ covariance @ weights) ** 0.5)
         return Forecast(average, means, errors.reach_each(level) * np.sqrt(np.diag(covariance)))
 
-    def unknown(self, forecasts: Mapping[str, Forecast], level: float) -> Interval:
+    def unknown(self, forecasts: Mapping[str, Forecast], level: float) -> GainInterval:
         """Average gain to expect of a task without results, from `forecasts` of the known ones, which are draws from
         all tasks.
 
@@ -124,7 +124,7 @@ class PooledModel:
         between = sum((each.average.mean - mean) ** 2 for each in forecasts.values()) / max(1, count - 1)
         within = sum(weights[task] * each.average.half**2 for task, each in forecasts.items())
         wide = float(student.ppf((1.0 + level) / 2.0, max(1, count - 1)))
-        return Interval(float(mean), float((wide**2 * between * (1.0 + 1.0 / count) + within) ** 0.5))
+        return GainInterval(float(mean), float((wide**2 * between * (1.0 + 1.0 / count) + within) ** 0.5))
 
     def _shift(self, task: str, S: Index) -> Array:
         """Correction [B] that the other tasks make to the gain of a target of average response."""

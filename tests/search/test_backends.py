@@ -151,11 +151,11 @@ def test_an_actor_of_tune_has_a_number_and_what_comes_late_is_dropped() -> None:
     places = ray_tune.Places(2, lambda *word: heard.append(word))
     for trial, actor in ((7, "a"), (8, "b")):
         places.begin(trial)
-        places.show(ray_tune.Word(actor, trial, Stage("realigning", 1, 9)))
+        places.show(ray_tune.StageWord(actor, trial, Stage("realigning", 1, 9)))
     places.end(7)
-    places.show(ray_tune.Word("a", 7, Stage("realigning", 2, 9)))
+    places.show(ray_tune.StageWord("a", 7, Stage("realigning", 2, 9)))
     places.begin(9)
-    places.show(ray_tune.Word("c", 9, Stage("evaluating", 1, 3)))  # the actor a has died without a word
+    places.show(ray_tune.StageWord("c", 9, Stage("evaluating", 1, 3)))  # the actor a has died without a word
     places.end(8)
     assert heard == [
         ("worker 1: realigning", 1, 9),

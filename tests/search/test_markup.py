@@ -32,7 +32,7 @@ from search.report.findings import Shot
 from search.report.html_report import Story
 from search.report.language_table import LanguageRow
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
-from search.results.effects import Effect, Pair
+from search.results.effects import Effect, PairEffect
 from search.results.estimates import Difference, Interval
 from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts
 from search.results.subset import ExportedSubset
@@ -184,7 +184,7 @@ def told(text: str) -> Story:
     labels = {row.name: text for row in confirmed(text).rows}
     more = {"confirmation": confirmed(text), "verdict": verdict, "labels": labels, "facts": [(text, text)]}
     row = LanguageRow("deu", text, True, True, 0.2, 0.3, worse=True)
-    more |= {"languages": [row], "pairs": [(text, Pair(("deu", "fin"), 0.1, 0.0, 0.2))], "pairs_finding": text}
+    more |= {"languages": [row], "pairs": [(text, PairEffect(("deu", "fin"), 0.1, 0.0, 0.2))], "pairs_finding": text}
     more |= {"costs": [(text, text)], "outlook": text, "steps": [Step(text, text.replace(" ", "_"))]}
     plotted = {"progress": plot, "gains": plots.gains([row]), "importance": plots.importance([EFFECT], {"deu": text})}
     return dataclasses.replace(story(), config=config, headline=text, table=[(trial, text)], plots=plotted, **more)

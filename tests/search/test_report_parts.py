@@ -24,11 +24,11 @@ from search.config.study_config import StudyConfig
 from search.confirmation import confirm
 from search.confirmation.recommend import Recommender
 from search.pages import svg_marks
-from search.pages.charts import Look, Mark, Row, Rows
+from search.pages.charts import ChartRow, ChartRows, Look, Mark
 from search.report import costs, findings, html_report, plots
 from search.report.language_table import LanguageRow, as_csv, as_link, language_rows, losses
 from search.results.confirmation import Confirmation
-from search.results.effects import Pair
+from search.results.effects import PairEffect
 from search.results.estimates import Interval
 from search.study.study import Study, open_study
 from search.surrogate.kernels import masks
@@ -205,7 +205,7 @@ def test_next_steps_are_commands_that_exist(confirmed: tuple[StudyConfig, Confir
 
 
 def test_a_pair_counts_only_where_its_interval_leaves_out_zero() -> None:
-    unclear, clear = Pair(("deu", "tur"), 0.02, -0.01, 0.05), Pair(("deu", "fin"), -0.02, -0.03, -0.01)
+    unclear, clear = PairEffect(("deu", "tur"), 0.02, -0.01, 0.05), PairEffect(("deu", "fin"), -0.02, -0.03, -0.01)
     assert "every interval holds zero" in findings.pairs_finding([unclear], {})
     told = findings.pairs_finding([unclear, clear], {"deu": "German"})
     assert told == "German and fin together are worth 2.0 points less than the sum of both"
@@ -228,8 +228,8 @@ def test_ticks_are_round_inside_and_few(low: float, width: float, most: int) -> 
 def test_marks_stand_where_their_values_are() -> None:
     """In a list, places are shares of the width, whatever that is; the line of zero is where nothing is gained."""
     look = Look("a", "blue")
-    rows = tuple(Row(f"row {x}", ((Mark(look, x, span=(x - 1, x + 1)),),)) for x in (-4.0, 0.0, 8.0))
-    text = plots.Plot("p", "", "", Rows(("x",), rows, zero=True)).fragment()
+    rows = tuple(ChartRow(f"row {x}", ((Mark(look, x, span=(x - 1, x + 1)),),)) for x in (-4.0, 0.0, 8.0))
+    text = plots.Plot("p", "", "", ChartRows(("x",), rows, zero=True)).fragment()
     places = [float(each) for each in re.findall(r'cx="([\d.]+)%"', text)]
     zero = {float(each) for each in re.findall(r'class="zero" x1="([\d.]+)%"', text)}
     assert zero == {places[1]}

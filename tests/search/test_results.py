@@ -12,8 +12,9 @@ import pytest
 from search.results import Confirmation, Interval, SearchStatus
 from selector.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
-OLD = json.loads((ROOT / "studies/real-small/confirm.json").read_text(encoding="utf-8"))
+OLD = json.loads((Path(__file__).parent / "golden/confirm-schema-1.json").read_text(encoding="utf-8"))
+    (Path(__file__).parent / "golden/confirm-schema-1.json").read_text(encoding="utf-8")
+)  # of an earlier version
 NEW = {"noise": {"seeds": {"standard_error": 0.01, "degrees": 4}, "sentences": None}, "p_before_holm": 0.01}
 
 

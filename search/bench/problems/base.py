@@ -23,7 +23,7 @@ from selector.languages.subset import Subset
 Array = NDArray[np.float64]
 
 
-class Problem(ABC):
+class BenchProblem(ABC):
     """A search problem: what can be measured, with how much noise, and what is true."""
 
     name: str

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from realign.evaluators import table as replay
 from search import planner as plan
-from search.bench.problems.base import Problem, config_of, plan_of
+from search.bench.problems.base import BenchProblem, config_of, plan_of
 from search.bench.rivals import PREFIX, rival
 from search.bench.strategy_names import split_repeats
 from search.planner import Planner
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 LEVELS = {"merge": "scores", "short": "short"}  # levels of a study → their names in a table
 
 
-class Replayed(Problem):
+class Replayed(BenchProblem):
     """The largest subsets of a table. What is measured is the run of one seed, drawn; true is the mean of all."""
 
     def __init__(self, table: replay.ScoreTable) -> None:

@@ -23,7 +23,7 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from search import planner as plan
-from search.bench.problems.base import Problem, config_of, plan_of
+from search.bench.problems.base import BenchProblem, config_of, plan_of
 from search.bench.problems.truth import Truth, optimum
 from search.bench.rivals import PREFIX, rival
 from search.bench.select import pool as observed_pool
@@ -49,7 +49,7 @@ FEW = 0.005  # the same of a problem called sparse
 USUAL = re.compile(r"n(20|60|200)(-noisy)?(-absent|-misleading|-told)?|n(60|200)(-sparse)")
 
 
-class Synthetic(Problem):
+class Synthetic(BenchProblem):
     """One draw of a synthetic problem; `seed` decides what is true, not what is measured."""
 
     shares: Mapping[str, float] = MappingProxyType({"full": 1.0})
@@ -133,7 +133,7 @@ def _side(pool: Pool, known: Array) -> Side:
     return Side({"known": alike}, {"known": alike}, {}, tuple(_codes(pool)))
 
 
-def synthetic_problem(name: str, seed: int) -> Problem:
+def synthetic_problem(name: str, seed: int) -> BenchProblem:
     """A synthetic problem by name, as n60, n60-noisy or n60-misleading; InputError for another."""
     found = USUAL.fullmatch(name)
     if not found:
