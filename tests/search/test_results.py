@@ -13,8 +13,6 @@ from search.results import Confirmation, Interval, SearchStatus
 from selector.errors import InputError
 
 OLD = json.loads((Path(__file__).parent / "golden/confirm-schema-1.json").read_text(encoding="utf-8"))
-    (Path(__file__).parent / "golden/confirm-schema-1.json").read_text(encoding="utf-8")
-)  # of an earlier version
 NEW = {"noise": {"seeds": {"standard_error": 0.01, "degrees": 4}, "sentences": None}, "p_before_holm": 0.01}
 
 
