@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 CHECKPOINT, RUN, LOCK, DRAFT = "checkpoint.safetensors", "run.json", "lock", "model"
 
 
-class Stopped(Exception):  # noqa: N818
+class RealignmentStopped(Exception):  # noqa: N818
     """An interrupt was asked for; raised between two steps, where the state is whole."""
 
 
@@ -180,7 +180,7 @@ class _Job:
         )
         try:
             checkpoint.complete(training, file, run, every, _show_training(training, advance, interrupts))
-        except Stopped:
+        except RealignmentStopped:
             training.look()
             checkpoint.save(file, training, run)
             message = f"stopped after step {training.position} of {training.steps}; a checkpoint is in {self.work}"
@@ -295,6 +295,6 @@ def _show_training(
         loss = "" if math.isnan(training.loss) else f"loss {training.loss:.3f}, "
         advance(what, done, total, f"{loss}{pace:.0f} pairs/s" if training.pairs_seen > first else "")
         if interrupts.is_requested:
-            raise Stopped
+            raise RealignmentStopped
 
     return show

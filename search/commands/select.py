@@ -52,7 +52,7 @@ def mode(request: Request, compare_all: bool, rank_all: bool) -> Mode:
     if rank_all:
         return Mode(rank, select_tables.ranking, drawn=False)
     return (
-        Mode(measure, select_tables.given_subset) if request.subset is not None else Mode(choose, select_tables.choice)
+        Mode(measure, select_tables.render_subset) if request.subset is not None else Mode(choose, select_tables.choice)
     )
 
 
@@ -138,7 +138,7 @@ def rank(request: Request) -> tuple[Document, Problem]:
 
 def measure(request: Request) -> tuple[Document, Problem]:
     """The diversity of a given subset, and its value under every set function."""
-    problem, index = select_request.pose_given(request)
+    problem, index = select_request.pose_fixed_subset(request)
     values = {name: strategy.objective_of(name, problem).value(index) for name in _objectives()}
     document = {
         "strategy": "given",

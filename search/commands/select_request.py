@@ -81,7 +81,7 @@ def problem(request: Request, everyone: bool = False) -> Problem:
     )
 
 
-def pose_given(request: Request) -> tuple[Problem, list[int]]:
+def pose_fixed_subset(request: Request) -> tuple[Problem, list[int]]:
     """The problem whose only answer is the subset that the request names, and that subset."""
     asked = listed(request.subset or "")
     barred = {

@@ -62,7 +62,7 @@ def choice(document: Document) -> RenderableType:
     return stack(*parts, ",".join(document["languages"]))
 
 
-def given_subset(document: Document) -> RenderableType:
+def render_subset(document: Document) -> RenderableType:
     values = [[name, f"{value:.4f}"] for name, value in document["objectives"].items()]
     return stack(
         _subset_table(document, f"the {len(document['languages'])} languages given"),

@@ -103,7 +103,7 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
 
 def resolve_study(path: Path, file: StudyFile) -> StudyConfig:
     """The study of a file at `path`, absolute. InputError where its parts do not go together."""
-    source = _named(path, "pool.source", lambda: parse(file.pool.source))
+    source = _naming_key(path, "pool.source", lambda: parse(file.pool.source))
     scope = _scope(path, file, source)
     _check_roles(path, scope, source)
     _check_turns(path, file)
@@ -130,7 +130,7 @@ def resolve_study(path: Path, file: StudyFile) -> StudyConfig:
     )
     objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
     _check_weights(path, config.weights, config.search.score, config.tune)
-    sizes = _possible_sizes(path.name, _named(path, "pool", lambda: config.space))
+    sizes = _possible_sizes(path.name, _naming_key(path, "pool", lambda: config.space))
     core = limit_sample(config.core, sizes, len(include), config.search, config.fidelity)
     return replace(config, sizes=sizes, core=core)
 
@@ -179,7 +179,7 @@ def _some_of(path: Path, key: str, codes: tuple[str, ...], pool: Pool) -> Pool:
 
 
 def _numbers(path: Path, key: str, file: str, what: str) -> dict[Language, float] | None:
-    return _named(path, key, lambda: numbers(path.parent / file, what)) if file else None
+    return _naming_key(path, key, lambda: numbers(path.parent / file, what)) if file else None
 
 
 def _check_weights(path: Path, weights: Mapping[str, float], score: str, tune: Pool) -> None:
@@ -215,13 +215,13 @@ def _pool(path: Path, key: str, value: str | tuple[str, ...]) -> Pool:
     text: Any = list(value) if isinstance(value, tuple) else value
     if isinstance(value, str) and os.path.isfile(path.parent / value):
         text = str(path.parent / value)
-    pool = _named(path, key, lambda: parse_pool(text)) if text else ()
+    pool = _naming_key(path, key, lambda: parse_pool(text)) if text else ()
     if not pool:
         raise InputError(f"{path.name}: {key} is empty", "name at least one language, or a pool such as 'world'")
     return pool
 
 
-def _named(path: Path, key: str, work: Callable[[], Any]) -> Any:
+def _naming_key(path: Path, key: str, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except InputError as problem:

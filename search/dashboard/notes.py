@@ -134,15 +134,15 @@ def trial_note(trial: Trial, names: Mapping[str, str]) -> str:
     who = [f"{plain(each.name)} (`{each.code}`)" for each in trial.subset]
     order = sorted(trial.per_language, key=lambda code: (-trial.per_language[code], code))
 
-    def told(codes: Iterable[str]) -> str:
+    def format_scores(codes: Iterable[str]) -> str:
         return ", ".join(f"{plain(names.get(code, code))} {percent(trial.per_language[code])}" for code in codes)
 
     lines = [
         f"## {percent(trial.value or 0)} % · {len(trial.subset)} languages",
         f"**Realigned on:** {join_names(who, most=100)}",
         f"**Proposed by:** {plain(trial.origin)}",
-        f"**Best transfer, %:** {told(order[:SHOWN])}" if order else "",
-        f"**Worst transfer, %:** {told(order[: -SHOWN - 1 : -1])}" if len(order) > SHOWN else "",
+        f"**Best transfer, %:** {format_scores(order[:SHOWN])}" if order else "",
+        f"**Worst transfer, %:** {format_scores(order[: -SHOWN - 1 : -1])}" if len(order) > SHOWN else "",
         f"Signature {quoted(trial.signature)}, {trial.seconds:.1f} s" if trial.signature else "",
     ]
     return "\n\n".join(line for line in lines if line)

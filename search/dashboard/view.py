@@ -68,19 +68,19 @@ class StudyView(BaseStorage):
         return self._system_attributes(study_id, kept, len(self.get_study_directions(study_id))) if ours else kept
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        return shown_trial(self._inner.get_trial(trial_id), ())
+        return view_trial(self._inner.get_trial(trial_id), ())
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         pool = self._pool(study_id)
         trials = self._inner.get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        return [shown_trial(trial, pool) for trial in trials]
+        return [view_trial(trial, pool) for trial in trials]
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         """The trial that scored highest among those that count, with the languages of its subset alone."""
         if study_id != self._id or self.about.best is None:
-            return shown_trial(self._inner.get_best_trial(study_id), ())
+            return view_trial(self._inner.get_best_trial(study_id), ())
         key = self._inner.get_trial_id_from_study_id_trial_number(study_id, self.about.best)
         return self.get_trial(key)
 
@@ -123,7 +123,7 @@ class StudyView(BaseStorage):
         return {**shown, **now, "study:metric_names": AXES[:axes]}
 
 
-def shown_trial(trial: FrozenTrial, pool: Sequence[str]) -> FrozenTrial:
+def view_trial(trial: FrozenTrial, pool: Sequence[str]) -> FrozenTrial:
     """A trial with its score in percent, its languages as parameters, and short attributes; another's as it is.
 
     `pool` holds the codes of which those outside the subset are parameters as well.

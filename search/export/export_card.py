@@ -69,20 +69,20 @@ def _origins(config: StudyConfig) -> Origins:
     task = config.core.task
     retrieval = task.kind == "retrieval"
     return Origins(
-        parallel=_named(config.core.data.parallel),
+        parallel=_describe_set(config.core.data.parallel),
         tested="sentences to retrieve" if retrieval else "labelled text",
-        task=_named(config.core.task_data),
-        trained=f", trained on {_named(task.train)}" if task.train else "",
+        task=_describe_set(config.core.task_data),
+        trained=f", trained on {_describe_set(task.train)}" if task.train else "",
         tuning="none" if retrieval else f"{task.training} of {task.batch} sentences of {config.core.source.name}",
     )
 
 
-def _named(source: object) -> str:
+def _describe_set(source: object) -> str:
     """A data set in a few words of Markdown."""
     if isinstance(source, str):
         return source
     if isinstance(source, tuple):
-        return ", ".join(_named(each) for each in source)
+        return ", ".join(_describe_set(each) for each in source)
     if isinstance(source, HubSet):
         return f"{plain(source.name or source.id)} of the hub"
     return f"{getattr(source, 'kind', '')} in {quoted(getattr(source, 'folder', ''))}"

@@ -24,18 +24,18 @@ def draw(chart: ChartRows) -> str:
 def _row(row: ChartRow, axes: list[tuple[float, float]], grids: list[str]) -> str:
     strong = " strong" if row.strong else ""
     cells = "".join(
-        f'<svg class="cell">{titled(_told(row, cell))}{grid}{"".join(_drawn(each, axis) for each in cell)}</svg>'
+        f'<svg class="cell">{titled(_tip(row, cell))}{grid}{"".join(_draw(each, axis) for each in cell)}</svg>'
         for cell, axis, grid in zip(row.cells, axes, grids, strict=True)
     )
     return f'<div class="name{strong}">{escape(row.name)}</div>{cells}'
 
 
-def _told(row: ChartRow, cell: tuple[Mark, ...]) -> str:
+def _tip(row: ChartRow, cell: tuple[Mark, ...]) -> str:
     tips = [mark.tip for mark in cell if mark.tip]
     return "\n".join([row.name, *tips]) if tips else ""
 
 
-def _drawn(each: Mark, axis: tuple[float, float]) -> str:
+def _draw(each: Mark, axis: tuple[float, float]) -> str:
     line = ""
     if each.span is not None:
         low, high = (_place(end, axis) for end in each.span)

@@ -36,7 +36,7 @@ def progress(shots: Sequence[Shot], names: Names) -> Plot:
     ring = Look("best", "ink", size=18, hollow=True)
     marks = [Mark(ring, top.number, 100 * top.value)]
     marks += [
-        Mark(looks[free], shot.number, 100 * shot.value, _told(shot, names, f"trial {shot.number}"))
+        Mark(looks[free], shot.number, 100 * shot.value, _tip(shot, names, f"trial {shot.number}"))
         for free in (False, True)
         for shot in shots
         if shot.model_free is free
@@ -55,7 +55,7 @@ def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
     kept = front_of(shots)
     beaten, best = Look("beaten", "light", size=8), Look("on the front", "blue", "square", 11)
     marks = [
-        Mark(look, shot.cost, 100 * shot.value, _told(shot, names, f"for {shot.cost:g}"))
+        Mark(look, shot.cost, 100 * shot.value, _tip(shot, names, f"for {shot.cost:g}"))
         for look, part in ((beaten, [shot for shot in shots if shot not in kept]), (best, kept))
         for shot in part
     ]
@@ -68,7 +68,7 @@ def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
     return Plot("front", findings.front_finding(shots), reading, chart)
 
 
-def _told(shot: Shot, names: Names, where: str) -> str:
+def _tip(shot: Shot, names: Names, where: str) -> str:
     who = join_names([names.get(code, code) for code in shot.codes])
     return f"{where}: {percent(shot.value)} %\n{who}\n{shot.origin}"
 

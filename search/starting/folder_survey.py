@@ -91,9 +91,9 @@ class Survey:
         }
         found = [f"{reason}: {', '.join(codes)}" for reason, codes in reasons.items() if codes]
         other = [f"there is data for {', '.join(self.other_tasks)} too: --task takes it"] if self.other_tasks else []
-        return (*found, *self._chosen_treebanks(), *other)
+        return (*found, *self._treebank_choice(), *other)
 
-    def _chosen_treebanks(self) -> tuple[str, ...]:
+    def _treebank_choice(self) -> tuple[str, ...]:
         taken = [each.folder.name for each in self.sets if each.folder.name.startswith("UD_")]
         return (f"of several treebanks of a language the largest is read: {', '.join(taken)}",) if taken else ()
 

@@ -24,8 +24,8 @@ def ask(prompt: Ask) -> Wish:
     if model == "world":
         return Wish()
     source = _until_good(prompt, "Language of fine-tuning", "eng", lambda text: parse(text).code)
-    parallel = _until_good(prompt, "Parallel text", "opus-100", lambda text: _known_set(text, parallel=True))
-    task = _until_good(prompt, "Task", "udpos", lambda text: _known_set(text, parallel=False))
+    parallel = _until_good(prompt, "Parallel text", "opus-100", lambda text: _parse_set_name(text, parallel=True))
+    task = _until_good(prompt, "Task", "udpos", lambda text: _parse_set_name(text, parallel=False))
     pool = _until_good(prompt, "Pool of languages", "paper-65", _pool)
     size = _size(prompt, 10)
     return Wish(None, model, parallel, task, pool, size, source)
@@ -65,7 +65,7 @@ def _folder(text: str) -> Path | None:
     return folder
 
 
-def _known_set(name: str, parallel: bool) -> str:
+def _parse_set_name(name: str, parallel: bool) -> str:
     from realign.hub import sets
 
     fitting = sorted(key for key, spec in sets.load_sets().items() if (spec.tasks[0] == "parallel") == parallel)

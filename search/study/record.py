@@ -134,7 +134,7 @@ class StudyRecord:
                 self.storage.set_trial_state_values(key, state, values)
             except UpdateFinishedTrialError:
                 if self.storage.get_trial(key).state != state:  # else written, although reported to have failed
-                    raise self._lost_lease() from None
+                    raise self._lease_error() from None
 
         self.write(record)
 
@@ -143,12 +143,12 @@ class StudyRecord:
 
         def mine() -> Answer:
             if self._lease and not self._lease.is_held():
-                raise self._lost_lease()
+                raise self._lease_error()
             return record()
 
         return patiently(mine, self.url, self.patience)
 
-    def _lost_lease(self) -> RunError:
+    def _lease_error(self) -> RunError:
         return RunError(
             f"study '{self.name}' is now driven by {self.driver or 'nobody'}",
             "that search goes on; what was measured here is kept in the cache of this machine",
