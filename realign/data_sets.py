@@ -51,7 +51,7 @@ class LabelFiles(Section):
 
 @dataclass(frozen=True)
 class HubSet(Section):
-    """A data set of the hub: one of realign/data/hub.toml by name, or described in the same words.
+    """A data set of the hub: the name of a known one (realign/data/hub.toml), or a description with the same keys.
 
     What is given here changes what `realign.hub.sets.Spec` knows of a set, or makes a new one.
     """
@@ -73,7 +73,7 @@ class HubSet(Section):
         None, "For the set udpos: ISO 639-3 code to the treebank, as {deu = 'de_hdt'}."
     )
     splits: Mapping[Literal["train", "dev", "test"], str | tuple[str, ...]] | None = setting(
-        None, "What the set calls train, dev and test; of several names the first that is there counts."
+        None, "The set's own names of train, dev and test; where several are given, the first that exists is used."
     )
     labels: tuple[str, ...] | Mapping[str, str] | None = setting(
         None, "Names of labels that are bare numbers, as a list, or a table of label to the label it counts as."

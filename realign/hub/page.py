@@ -32,7 +32,7 @@ INTRO = """# Data sets of the hub
 This page is made from the table by which the sets are read (`realign/data/hub.toml`) with
 `python -m realign.hub.page docs/hub.md`; do not edit it.
 
-A set is called by its name, several as a list: each language is then taken from the first that has it, and the log and
+A study names a set, or several in a list: then each language comes from the first set that has it. The log and
 `realingo check` say from which.
 
 ```toml
@@ -47,10 +47,10 @@ What a study says beside a name is added to the table or takes its place: `names
 languages in the set), `splits = {dev = "test"}`, `columns = {…}`, `labels = {DATE = "O"}`, `revision = "…"`,
 `path = "folder"` (a clone of the files on this machine). A set that is not in the table is described in the same
 words: `{id = "owner/name", …}`; its text may be configurations (`config = "{lang}"`) or plain files (`files =
-"data/{lang}/{split}.tsv"`, also `.jsonl`, `.parquet`, `.txt`, `.conll` and `.conllu`, but for parquet with `.gz`
-too).
+"data/{lang}/{split}.tsv"`, also `.jsonl`, `.parquet`, `.txt`, `.conll` and `.conllu`; all but parquet may end in
+`.gz`).
 
-Language codes of a study are ISO 639-3; each set's own spelling stands below. `paper-65` are the 65 languages of
+Language codes of a study are ISO 639-3; the tables below show each set's own codes. `paper-65` are the 65 languages of
 [arXiv 2511.06497](https://arxiv.org/abs/2511.06497).
 
 Of large parquet files only as many parts are fetched as the study's sample of pairs needs (`data.pairs`). JSON
@@ -92,7 +92,7 @@ def _overview(sets: Mapping[str, Spec], paper: list[str]) -> Iterator[str]:
 
 def _overlaps(sets: Mapping[str, Spec]) -> Iterator[str]:
     """Texts that the data sets are made of, as `realign.build.overlap` compares them."""
-    yield "## What stands on what"
+    yield "## Sets that share their text"
     yield ""
     yield "Realigning on the text of a test would show what is tested. So sets of one row are refused as parallel text"
     yield "and test of one study, unless they are one set with two splits. What may hold the text is warned of."

@@ -14,7 +14,9 @@ from search.terminal import command_line, emit
 def realign(
     given: Annotated[Path, typer.Argument(metavar="DIR_OR_TOML", help="An export, or a TOML file with its keys.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL_DIR", help="A new or empty folder.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint, if there is one.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last checkpoint, if there is one.")
+    ] = False,
     every: Annotated[float, typer.Option(metavar="MINUTES", help="Time between two checkpoints.")] = 10.0,
     sentences: Annotated[
         bool,

@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-records = typer.Typer(help="What is kept of a search.", rich_markup_mode=None)
+records = typer.Typer(help="Copy a study to another storage.", rich_markup_mode=None)
 
 ANYWHERE = ("--quiet", "--verbose", "--no-color")  # may stand before or behind the command
 COMMANDS = (

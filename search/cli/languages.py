@@ -51,7 +51,9 @@ def select(
     source: Annotated[str, typer.Option(help="The language of fine-tuning; never chosen.")] = "eng",
     include: Annotated[str, typer.Option(help="Codes that must be chosen, comma-separated.")] = "",
     exclude: Annotated[str, typer.Option(help="Codes that must not be chosen, comma-separated.")] = "",
-    targets: Annotated[str | None, typer.Option(help="Whom the chosen serve; the pool if not given.")] = None,
+    targets: Annotated[
+        str | None, typer.Option(help="Languages that the chosen ones should serve; the pool if not given.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Weights of the targets: code,weight a line.")
     ] = None,
@@ -84,7 +86,7 @@ def select(
     parity: Annotated[
         str | None, typer.Option(metavar="typdiv", help="max-sum and max-min exactly as typdiv-sampling does them.")
     ] = None,
-    seconds: Annotated[float, typer.Option(help="What an exact strategy may take.")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="Seconds that an exact strategy may take.")] = 20.0,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png|FILE.html", help="Draw the pool with the chosen marked.")
@@ -110,7 +112,7 @@ def init(
         "study.toml"
     ),
     folder: Annotated[
-        Path | None, typer.Option("--from-folder", metavar="DIR", help="Look at what lies there.")
+        Path | None, typer.Option("--from-folder", metavar="DIR", help="Look at the files in this folder and use them.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="An encoder: a folder, a model of the hub, or world.")] = None,
     parallel: Annotated[str | None, typer.Option(help="A known set of parallel text, such as opus-100.")] = None,

@@ -38,7 +38,7 @@ Push = Annotated[
     ),
 ]
 Public = Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 
 
 def next_command(name: str, study: Path, *rest: str, overrides: list[str] | None) -> str:

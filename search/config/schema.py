@@ -94,7 +94,7 @@ class TargetSection(Section):
 
 @dataclass(frozen=True)
 class SearchSection(Section):
-    """The way the search goes on."""
+    """Settings of the search: strategy, number of trials, fidelity, storage."""
 
     strategy: StrategyName = setting("surrogate", "What proposes the next subset, see the list of strategies.")
     objective: ObjectiveName = setting(
@@ -186,7 +186,9 @@ class StudyFile(Section):
     data: Data = setting(Data(), "The parallel text.")
     task: Task = setting(Task(), "What is measured.")
     realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
-    search: SearchSection = setting(SearchSection(), "The way the search goes on.")
+    search: SearchSection = setting(
+        SearchSection(), "Settings of the search: strategy, number of trials, fidelity, storage."
+    )
     fidelity: FidelitySection = setting(FidelitySection(), "What short and merged measurements are.")
     confirm: ConfirmSection = setting(ConfirmSection(), "How much is confirmed.")
 

@@ -37,9 +37,9 @@ def is_wanted(task: Task, depth: int, asked: bool) -> bool:
     """
     wanted = asked or task.kind == "retrieval"
     if wanted and task.layer not in (None, -1, depth):
-        message = f"task.layer = {task.layer} is retrieved with, and sentence-transformers reads the last layer"
+        message = f"retrieval uses task.layer = {task.layer}, but sentence-transformers reads the last layer"
         if asked:
-            raise InputError(message, "set task.layer = -1 and search anew, or leave --sentence-transformers out")
+            raise InputError(message, "set task.layer = -1 and run a new search, or leave out --sentence-transformers")
         terminal.remark(f"{message}: the model gets no files for it")
         return False
     return wanted

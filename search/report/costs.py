@@ -95,9 +95,9 @@ def duration(seconds: float) -> str:
 def outlook(config: StudyConfig, recommender: Recommender) -> tuple[str, float | None]:
     """One sentence on whether more trials would help, with its limits, and the expected improvement in [0, 1]."""
     if config.search.objectives:
-        return "Unknown: the study weighs score against cost, and this expectation is of one score alone.", None
+        return "Unknown: this study has two objectives, and the expected improvement is known for one alone.", None
     if (measured := len(recommender.past.here)) < LEAST_TRIALS:
-        return f"Unknown: {measured} trials say too little; the model needs {LEAST_TRIALS}.", None
+        return f"Unknown after {measured} trials: the model needs {LEAST_TRIALS}.", None
     if len(recommender.past.values) >= config.space.count():
         return "No: every subset that the study allows is measured.", 0.0
     left = recommender.improvement()

@@ -54,7 +54,10 @@ def init(file: Path, wish: Wish, overwrite: bool = False) -> dict[str, Any]:
     plan, remarks = _planned(wish, file)
     recipe, why = recipe_for(plan.model, file.absolute().parent)
     if not plan.of_world:
-        remarks = (*remarks, f"settings for encoders of {recipe.of}: {why}; docs/recipes.md says where from")
+        remarks = (
+            *remarks,
+            f"settings for encoders of {recipe.of}: {why} (documentation, page Recipes)",
+        )
     text = render(plan, file.name, _schema(file), recipe)
     _check(file, text)
     _put(file, text)

@@ -111,5 +111,5 @@ def test_a_middle_layer_is_no_last_one(home: Path, capsys: pytest.CaptureFixture
     assert realingo(*arguments) == 2
     error, hint = capsys.readouterr().err.splitlines()[-2:]
     assert "task.layer = 1" in error
-    assert "leave --sentence-transformers out" in hint
+    assert "leave out --sentence-transformers" in hint
     assert not (home / "other").exists()
