@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search import cli
+from search.cli import studies
 from search.dashboard import server as dashboard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +84,7 @@ def test_the_look_finds_what_it_looks_for(line: str) -> None:
 
 
 def test_the_dashboard_is_for_this_machine_alone_unless_told() -> None:
-    host = inspect.signature(cli.dashboard).parameters["host"].default
+    host = inspect.signature(studies.dashboard).parameters["host"].default
     assert dashboard.loopback(host)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -75,9 +76,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command line: every failure ends in its exit status; a traceback is for --verbose alone."""
     try:
         code = exit_status(arguments)
+    except KeyboardInterrupt:  # Ctrl-C once more, while the first one was reported
+        code = INTERRUPTED
     except Exception as problem:
         code = 1
         complain_of_a_bug(problem)
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C once more changes nothing now
     sys.exit(code)
 
 

@@ -106,7 +106,7 @@ def test_versions_are_held_against_what_is_supported(requirement: str, found: st
 
 def test_what_is_needed_is_read_off_the_distribution() -> None:
     assert {"torch", "optuna", "typer"} <= {each.name for each in doctor._requirements("")}
-    assert [each.name for each in doctor._requirements("dashboard")] == ["optuna-dashboard"]
+    assert [each.name for each in doctor._requirements("dashboard")] == ["optuna-dashboard", "plotly"]
 
 
 def test_the_hub_is_asked(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:

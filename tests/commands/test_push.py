@@ -28,11 +28,11 @@ batch = 4
 """
 RUN = """
 import contextlib, io, json, sys
-from search.cli import _status
+from search.cli.entry import exit_status
 for arguments in json.loads(sys.argv[1]):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = _status(arguments)
+        status = exit_status(arguments)
     print(json.dumps([status, out.getvalue(), err.getvalue()]))
 """
 RIGHTS = """

@@ -9,7 +9,9 @@ import select
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
+from collections.abc import Iterator
 from fcntl import ioctl
 from pathlib import Path
 
@@ -43,11 +45,12 @@ WHOLE = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study. The commands below are its path, in their order."""
-    place = tmp_path_factory.mktemp("screens")
-    rehearsal.write(place, trials=4, strategy="surrogate")
-    return place
+def home() -> Iterator[Path]:
+    """A folder with a study, of a short name: a path longer than its cell breaks anywhere. The commands below are its
+    path, in their order."""
+    with tempfile.TemporaryDirectory(prefix="s") as place:
+        rehearsal.write(Path(place), trials=4, strategy="surrogate")
+        yield Path(place)
 
 
 def on_a_terminal(columns: int, folder: Path, *arguments: str) -> tuple[int, str]:
