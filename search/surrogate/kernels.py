@@ -8,11 +8,11 @@ Notations
     R            how alike target and language are under one metric [t, n], 1 where they are the same
     F            features [B, q], centred and scaled over random subsets of the space: F Fᵀ has a mean diagonal of 1
 Kernels: "member" z zᵀ;  "like" z A zᵀ, with which languages share what was seen of those alike;  "pairs" (z zᵀ)²;
-"own", 1 between a subset and itself: what no sum over members and pairs explains, and what would be taken for noise
-without it; and F Fᵀ of features, which are regressors whose coefficients have the kernel's weight as prior variance:
-"covered" (how near the nearest member is to the targets, on average, under each metric: facility location with a
-learned mix of distances), "spread" (how alike the members are, and how near the source), "size" where it varies, and
-what is `given`.
+"own", where it is asked for, 1 between a subset and itself: what no sum over members and pairs explains, and what
+would be taken for noise without it; and F Fᵀ of features, which are regressors whose coefficients have the kernel's
+weight as prior variance: "covered" (how near the nearest member is to the targets, on average, under each metric:
+facility location with a learned mix of distances), "spread" (how alike the members are, and how near the source),
+"size" where it varies, and what is `given`.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Points:
 class Kernels:
     """The kernels of one space; `names` says which, and weights [J] are in that order."""
 
-    def __init__(self, side: Side, space: Space, given: Mapping[str, Given]) -> None:
-        """`given` are features beyond those of the side."""
+    def __init__(self, side: Side, space: Space, given: Mapping[str, Given], own: bool = False) -> None:
+        """`given` are features beyond those of the side; `own`: subsets have something of their own as well."""
         self.side = side
         self.given = {**side.given, **given}
         self.sized = space.sizes[0] < space.sizes[1]
@@ -95,13 +95,14 @@ class Kernels:
         self.centre = {name: F.mean(axis=0) for name, F in raw.items()}
         spread = {name: float(np.sqrt(F.var(axis=0).sum())) for name, F in raw.items()}
         self.scale = {name: size for name, size in spread.items() if size > 1e-9}  # a constant tells nothing
-        plain = ("member", "like", "pairs", "own") if self.alike is not None else ("member", "pairs", "own")
+        plain = ("member", "like", "pairs") if self.alike is not None else ("member", "pairs")
+        plain = (*plain, "own") if own else plain
         self.codes = np.random.default_rng(0).integers(2**62, size=len(space.pool))  # a language's part of a key
         self.names = (*plain, *self.scale)
         self.usual = np.array([USUAL.get(name, GIVEN) for name in self.names])
         self.unit = np.ones(len(self.names))
-        own = self.each(self.at(sample), self.at(sample))
-        self.unit = np.array([max(np.diag(K).mean() - K.mean(), 1e-9) for K in own])
+        prior = self.each(self.at(sample), self.at(sample))
+        self.unit = np.array([max(np.diag(K).mean() - K.mean(), 1e-9) for K in prior])
 
     def at(self, X: Array) -> Points:
         makers = self._makers()
@@ -114,7 +115,7 @@ class Kernels:
         """Every kernel apart, [J, B, C], with a variance of 1 over random subsets."""
         shared = a.z @ b.z.T
         linear = [shared] if self.alike is None else [shared, a.z @ self.alike @ b.z.T]
-        plain = [*linear, shared**2, np.equal.outer(a.keys, b.keys)]
+        plain = [*linear, shared**2, *([np.equal.outer(a.keys, b.keys)] if "own" in self.names else [])]
         more = [F @ G.T for F, G in zip(a.features, b.features, strict=True)]
         return np.stack([*plain, *more]) / self.unit[:, None, None]
 
@@ -127,7 +128,8 @@ class Kernels:
         def mixed(a: Points) -> Array:
             shared = a.z @ b.z.T
             found = w["pairs"] * shared**2 + w["member"] * (shared if self.alike is None else a.z @ known)
-            found += w["own"] * np.equal.outer(a.keys, b.keys)
+            if "own" in w:
+                found += w["own"] * np.equal.outer(a.keys, b.keys)
             for F, G in zip(a.features, sides, strict=True):
                 found += F @ G
             return np.asarray(found)
@@ -138,7 +140,7 @@ class Kernels:
         """The diagonal of `towards(weights, a)(a)`, [B]."""
         w = dict(zip(self.names, weights / self.unit, strict=True))
         shared = np.einsum("bn,bn->b", a.z, a.z)
-        found = w["own"] + shared * (w["member"] + w["pairs"] * shared)
+        found = w.get("own", 0.0) + shared * (w["member"] + w["pairs"] * shared)
         if self.alike is not None:
             found += w["like"] * np.einsum("bn,bn->b", a.z @ self.alike, a.z)
         for name, F in zip(self.scale, a.features, strict=True):

@@ -120,17 +120,19 @@ class Surrogate:
         if not seen:
             return []
         try:
-            fit = self.fit(space, replace(past, begun=()))
+            fit = self.fit(space, replace(past, begun=()), own=True)
             mean, deviation = fit(masks(space, (each.subset for each in seen)))
         except (np.linalg.LinAlgError, ValueError, FloatingPointError):
             mean, deviation = np.array([each.value for each in seen]), np.full(len(seen), np.nan)
         order = np.argsort(-mean, kind="stable")
         return [(seen[i].subset, float(mean[i]), float(deviation[i])) for i in order]
 
-    def fit(self, space: Space, past: Past, optimistic: bool = False) -> Fit:
+    def fit(self, space: Space, past: Past, optimistic: bool = False, own: bool = False) -> Fit:
         """The surrogate after all measurements of the past's level; LinAlgError or ValueError where that fails.
 
-        `optimistic`: the mean of all subsets is taken to be that of the measured ones, instead of estimated.
+        `optimistic`: the mean of all subsets is taken to be that of the measured ones, instead of estimated. `own`: a
+        measured subset may differ from what its members and pairs say. That helps to rank what was measured, and keeps
+        a search for new subsets from climbing: all of them look as uncertain.
         """
         seen = past.here
         y, r = np.array([each.value for each in seen]), _relative(seen)
@@ -139,7 +141,7 @@ class Surrogate:
         y = (y - centre) / scale
         X = masks(space, (each.subset for each in seen))
         lower = {level: self.fit(space, past.at(level)).mean for level in ladder.below(past)}
-        kernels = Kernels(self.side, space, {**lower, **self._donors(past.level, X[:first], seen[:first])})
+        kernels = Kernels(self.side, space, {**lower, **self._donors(past.level, X[:first], seen[:first])}, own)
         weights = self._learn_weights(past.level, kernels, X[:first], y[:first], r[:first])
         points = kernels.at(np.concatenate([X, masks(space, past.pending)]))
         towards = kernels.towards(weights.kernels, points)
@@ -215,7 +217,8 @@ class Surrogate:
         K = kernels.each(at, at)
         doubt = np.full(len(kernels.names) + 1, DOUBT)
         usual = Weights(kernels.usual, NOISE)
-        return self._once("weights", level, lambda: gaussian_process.learn_weights(K, y, r, usual, doubt), K, y, r)
+        what = "weights, own" if "own" in kernels.names else "weights"
+        return self._once(what, level, lambda: gaussian_process.learn_weights(K, y, r, usual, doubt), K, y, r)
 
     def _once(self, what: str, level: str, learn: Callable[[], Learned], *given: Array) -> Learned:
         """The fit to these arrays; remembered, since most positions in a row ask for the same."""

@@ -92,7 +92,7 @@ def test_never_is_never(tmp_path: Path) -> None:
 def test_the_recommendation_is_that_of_the_means_by_brute_force(runs: int) -> None:
     """The posterior of a Gaussian process given each subset's mean, with noise divided by its measurements."""
     known, surrogate = past(runs), Surrogate(side())
-    fit = surrogate.fit(SPACE, known)
+    fit = surrogate.fit(SPACE, known, own=True)
     values: dict[Subset, list[float]] = {}
     for each in known.seen:
         values.setdefault(each.subset, []).append(each.value)

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,13 +212,29 @@ def test_another_process_proposes_the_same(tmp_path: Path) -> None:
     assert there.stdout.strip() == here
 
 
-def test_mixed_kernels_are_the_sum_of_each() -> None:
-    kernels = Kernels(side(), WIDE, {})
+@pytest.mark.parametrize("own", [False, True])
+def test_mixed_kernels_are_the_sum_of_each(own: bool) -> None:
+    kernels = Kernels(side(), WIDE, {}, own)
     a, b = (kernels.at(masks(WIDE, searched(proposal.random, WIDE, 8, seed))) for seed in (0, 1))
     weights = np.arange(1.0, len(kernels.names) + 1)
     assert kernels.towards(weights, b)(a) == pytest.approx(np.tensordot(weights, kernels.each(a, b), 1))
     assert kernels.own(weights, a) == pytest.approx(np.diag(kernels.towards(weights, a)(a)))
     assert np.linalg.eigvalsh(kernels.towards(weights, a)(a)).min() > -1e-9
+
+
+def test_what_a_subset_has_of_its_own_is_recommended_and_not_taken_for_noise() -> None:
+    """One of forty subsets is worth more than its members and pairs say, and was measured without noise."""
+    space = Space(POOL, (3, 3))
+    begun = searched(proposal.random, space, 40, 4)
+    plain = measured(space, begun, noise=0.0)
+    values = [each.value for each in plain.seen]
+    special = sorted(plain.seen, key=lambda each: each.value)[-3]
+    risen = replace(special, value=max(values) + 0.5 * float(np.std(values)))
+    known = replace(plain, seen=tuple(risen if each is special else each for each in plain.seen))
+    surrogate = Surrogate(Side())
+    without, _ = surrogate.fit(space, replace(known, begun=()))(masks(space, (each.subset for each in known.seen)))
+    assert known.seen[int(without.argmax())].subset != special.subset
+    assert surrogate.recommend(space, known)[0][0] == special.subset
 
 
 def test_the_slope_of_the_likelihood_is_that_of_its_value() -> None:
