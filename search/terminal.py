@@ -30,8 +30,8 @@ from rich.text import Text as Text  # for cells with a style
 
 from realign.score import Advance as Advance  # what `progress` gives can be called as
 from search.results.json_reader import Json
-from search.tables import Prose as Prose
-from search.tables import table as table
+from search.rich_tables import Prose as Prose
+from search.rich_tables import table as table
 
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from realign.build import contents as read
 from realign.build import corpora as sources
-from realign.build import inputs as read
 from realign.build import tasks
 from realign.build.overlap import check_overlap
 from realign.core import Core, FakeModel, Scope

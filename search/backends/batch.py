@@ -9,8 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from realign.build.contents import contents
 from realign.build.evaluator import full_fidelity
-from realign.build.inputs import contents
 from realign.evaluators.own import Measure
 from realign.inputs import Contents
 from realign.score import Fidelity, Score

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 
 from realign.build import evaluator as assemble
-from realign.build.inputs import contents, expect
+from realign.build.contents import contents, expect
 from realign.core import Core, Scope
 from realign.evaluators.own import CachedInMemory, Measure, own_evaluator
 from realign.evaluators.wrappers import Cached

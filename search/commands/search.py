@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from realign.build.inputs import contents
+from realign.build.contents import contents
 from realign.evaluators.own import Measure, code_of, name_of
 from search import terminal
 from search.backends import registry as backends

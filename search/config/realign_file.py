@@ -17,7 +17,7 @@ from search.config import toml_file
 from search.config.sample_size import limit_sample
 from search.config.schema import FidelitySection, Name, SearchSection, Seed, check
 from search.config.subset_file import read_subset
-from search.results.subset import ExportedSubset
+from search.results.exported_subset import ExportedSubset
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse, parse_pool
 from selector.languages.pools import NAMES

@@ -16,7 +16,7 @@ from realign.data_sets import Data
 from realign.score import Merging
 from realign.section import Range, Section, SettingError, setting
 from realign.training.settings import Count, Realignment
-from search import objective
+from search import score_objective
 from search.config import toml_file
 from search.config.strategy_names import is_known, known_names
 from selector.errors import InputError
@@ -39,7 +39,7 @@ def _check_strategy(name: str) -> str:
 def _front(names: tuple[str, ...]) -> tuple[str, ...]:
     if names and (len(names) != 2 or names[1] != "cost"):
         raise ValueError('objectives are a score and the cost, such as ["mean", "cost"]')
-    return (objective.checked(names[0]), "cost") if names else ()
+    return (score_objective.checked(names[0]), "cost") if names else ()
 
 
 def _no_alignment(name: Any) -> Any:
@@ -53,7 +53,7 @@ def _no_alignment(name: Any) -> Any:
 
 
 StrategyName = Annotated[str, AfterValidator(_check_strategy)]
-ObjectiveName = Annotated[str, AfterValidator(objective.checked)]
+ObjectiveName = Annotated[str, AfterValidator(score_objective.checked)]
 FidelityName = Annotated[Literal["full", "short", "merge", "ladder"], BeforeValidator(_no_alignment)]
 Front = Annotated[tuple[str, ...], AfterValidator(_front)]
 

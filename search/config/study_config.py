@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from realign.core import Core, Scope
-from search import objective
+from search import score_objective
 from search.config import toml_file
 from search.config.sample_size import limit_sample
 from search.config.schema import ConfirmSection, FidelitySection, PoolSection, SearchSection, StudyFile, check
@@ -74,8 +74,8 @@ class StudyConfig:
 
     def value(self, per_language: Mapping[str, float]) -> float:
         """The value that the study maximizes, in [0, 1], from scores `per_language` of its tuning targets by code."""
-        codes = objective.languages(self.search.score, self.tune, self.core.data.parallel == "world")
-        return objective.value(self.search.score, per_language, codes, self.weights)
+        codes = score_objective.languages(self.search.score, self.tune, self.core.data.parallel == "world")
+        return score_objective.value(self.search.score, per_language, codes, self.weights)
 
     @property
     def level(self) -> str:
@@ -128,7 +128,7 @@ def resolve_study(path: Path, file: StudyFile) -> StudyConfig:
         fidelity=file.fidelity,
         confirm=file.confirm,
     )
-    objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
+    score_objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
     _check_weights(path, config.weights, config.search.score, config.tune)
     sizes = _possible_sizes(path.name, _naming_key(path, "pool", lambda: config.space))
     core = limit_sample(config.core, sizes, len(include), config.search, config.fidelity)

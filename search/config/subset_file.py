@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from search.results.subset import ExportedSubset
+from search.results.exported_subset import ExportedSubset
 from selector import text_file
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse, parse_pool

@@ -22,7 +22,7 @@ from search.export import export_card
 from search.output_folder import vacant
 from search.report import html_report
 from search.results.confirmation import Confirmation, ConfirmedRow
-from search.results.subset import Baseline, Export, ExportedSubset
+from search.results.exported_subset import Baseline, Export, ExportedSubset
 from search.results.words import percent, span
 from search.study.provenance import versions
 from search.study.study import Study, open_study

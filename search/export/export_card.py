@@ -12,7 +12,7 @@ from search.confirmation.verdict import luck_in_words
 from search.pages.templates import fill, plain, quoted
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.estimates import Difference
-from search.results.subset import ExportedSubset
+from search.results.exported_subset import ExportedSubset
 from search.results.words import gain
 
 AGAINST = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from search.objective import front
 from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect, PairEffect
 from search.results.estimates import Difference
 from search.results.words import join_names, percent, points
+from search.score_objective import front
 
 
 @dataclass(frozen=True)

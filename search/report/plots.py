@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
-from search.objective import front as front_of
 from search.pages.canvas import Plot
 from search.pages.charts import ChartRow, ChartRows, Look, Mark, Plane
 from search.report import findings
@@ -16,6 +15,7 @@ from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
 from search.results.words import join_names, percent, points, signed
+from search.score_objective import front as front_of
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
 Names = Mapping[str, str]  # code → name

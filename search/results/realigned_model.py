@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from realign.hub.upload import Pushed
+from search.results.exported_subset import ExportedSubset
 from search.results.json_reader import Json
-from search.results.subset import ExportedSubset
 
 SCHEMA = 1
 

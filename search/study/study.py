@@ -28,7 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 from realign.inputs import Contents, find_differences
 from realign.score import Score
 from search.config.study_config import StudyConfig
-from search.objective import front
+from search.score_objective import front
 from search.study.owner import Owner, this_process
 from search.study.provenance import SCHEMA, check_facts, facts, readable, unlike
 from search.study.record import StudyRecord, trial_of

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realign.core import Core, Scope
-from search import objective
+from search import score_objective
 from search.config.study_config import StudyConfig
 from search.surrogate.kernels import Given, Side
 from selector.distances.distance import distances
@@ -26,7 +26,7 @@ def side_of(config: StudyConfig) -> Side:
     languages from another is left out.
     """
     languages = tuple(sorted({*config.pool, *config.tune, config.core.source}))
-    codes = objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
+    codes = score_objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
     targets = tuple(language for language in config.tune if language.code in codes)
     place = {language: index for index, language in enumerate(languages)}
     pool, tune = [place[each] for each in config.pool], [place[each] for each in targets]

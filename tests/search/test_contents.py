@@ -14,7 +14,7 @@ import rehearsal
 import small_study
 
 from realign.build import evaluator as assemble
-from realign.build.inputs import contents
+from realign.build.contents import contents
 from realign.inputs import ChangedError, Inputs, find_differences, list_some
 from realign.score import Evaluator, Fidelity, Look, Score
 from realign.store.array_store import key_of

@@ -10,7 +10,7 @@ import rehearsal
 from search.export import export, export_card
 from search.export.export import render
 from search.results.confirmation import ConfirmedRow
-from search.results.subset import Export
+from search.results.exported_subset import Export
 
 
 def cell(mean: float) -> dict[str, Any]:

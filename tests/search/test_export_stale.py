@@ -17,7 +17,7 @@ from search.config.study_config import StudyConfig
 from search.config.subset_file import read_subset
 from search.confirmation.confirm import confirm
 from search.export import export
-from search.results.subset import Export
+from search.results.exported_subset import Export
 from search.study.study import open_study
 from selector.errors import InputError
 from selector.languages.language import parse_pool

@@ -34,8 +34,8 @@ from search.report.language_table import LanguageRow
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
 from search.results.effects import Effect, PairEffect
 from search.results.estimates import Difference, Interval
+from search.results.exported_subset import ExportedSubset
 from search.results.realigned_model import BaseEncoder, PairCounts, RealignedModel, RunFacts
-from search.results.subset import ExportedSubset
 from search.study.study import open_study
 from selector.languages.language import parse, parse_pool
 from selector.languages.subset import Subset

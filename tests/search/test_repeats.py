@@ -11,8 +11,8 @@ import rehearsal
 from similarities import POOL, side
 
 from search.bench.problems.synthetic import Synthetic
+from search.bench.repeats_in_names import split_repeats
 from search.bench.strategies import RunTask, trace_run
-from search.bench.strategy_names import split_repeats
 from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator, Terms
-from search import objective, planner
+from search import planner, score_objective
 from search.config.study_config import load
 from search.space import Space
 from search.strategies import optuna_samplers
@@ -46,12 +46,12 @@ SCORES = st.dictionaries(st.sampled_from(CODES), st.floats(0, 1), min_size=1)
 @given(scores=SCORES, share=st.sampled_from([0.1, 0.25, 0.5, 1.0]))
 def test_objectives_are_ordered(scores: dict[str, float], share: float) -> None:
     codes = tuple(scores)
-    worst, mean = objective.value("worst", scores, codes), objective.value("mean", scores, codes)
-    tail = objective.value(f"cvar:{share}", scores, codes)
+    worst, mean = score_objective.value("worst", scores, codes), score_objective.value("mean", scores, codes)
+    tail = score_objective.value(f"cvar:{share}", scores, codes)
     assert worst <= tail + 1e-12
     assert tail <= mean + 1e-12
     assert worst == min(scores.values())
-    assert objective.value("cvar:1.0", scores, codes) == pytest.approx(mean)
+    assert score_objective.value("cvar:1.0", scores, codes) == pytest.approx(mean)
 
 
 @given(scores=SCORES, data=st.data())
@@ -59,14 +59,17 @@ def test_objectives_never_fall_when_a_language_rises(scores: dict[str, float], d
     code = data.draw(st.sampled_from(sorted(scores)))
     risen = {**scores, code: min(1.0, scores[code] + 0.1)}
     for name in ("mean", "worst", "cvar:0.25"):
-        assert objective.value(name, risen, tuple(scores)) >= objective.value(name, scores, tuple(scores)) - 1e-12
+        assert (
+            score_objective.value(name, risen, tuple(scores))
+            >= score_objective.value(name, scores, tuple(scores)) - 1e-12
+        )
 
 
 def test_low_resource_looks_at_low_resource_languages_only() -> None:
     world = parse_pool("world")
-    assert set(objective.languages("low-resource", world, world=True)) == {"jav", "sna", "uzn"}
-    assert set(objective.languages("low-resource", world, world=False)) >= {"swh", "zul"}
-    assert len(objective.languages("mean", world, world=True)) == len(world)
+    assert set(score_objective.languages("low-resource", world, world=True)) == {"jav", "sna", "uzn"}
+    assert set(score_objective.languages("low-resource", world, world=False)) >= {"swh", "zul"}
+    assert len(score_objective.languages("mean", world, world=True)) == len(world)
 
 
 @cache

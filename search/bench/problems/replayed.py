@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from realign.evaluators import table as replay
 from search import planner as plan
 from search.bench.problems.base import BenchProblem, config_of, plan_of
+from search.bench.repeats_in_names import split_repeats
 from search.bench.rivals import PREFIX, rival
-from search.bench.strategy_names import split_repeats
 from search.planner import Planner
 from search.strategies.base import Seen
 from search.surrogate.prior_knowledge import side_of

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from search import planner as plan
 from search.bench.problems.base import BenchProblem, config_of, plan_of
 from search.bench.problems.truth import Truth, optimum
+from search.bench.repeats_in_names import split_repeats
 from search.bench.rivals import PREFIX, rival
 from search.bench.select import pool as observed_pool
-from search.bench.strategy_names import split_repeats
 from search.planner import WARM, Planner
 from search.strategies import base as proposal
 from search.strategies.base import Seen
