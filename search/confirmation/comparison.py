@@ -172,7 +172,7 @@ def _part_difference(difference: Measured, codes: Sequence[str]) -> Difference |
     return difference_of(difference, codes) if codes else None
 
 
-def _noise(found: Sequence[significance.Noise]) -> Noise | None:
+def _noise(found: Sequence[significance.NoiseVariance]) -> Noise | None:
     return Noise(found[0].variance ** 0.5, found[0].degrees) if found else None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realign.score import Score
-from search.confirmation.significance import LEVEL, Estimate, Noise, holm
+from search.confirmation.significance import LEVEL, NoiseVariance, NoisyEstimate, holm
 
 Array = NDArray[np.float64]
 
@@ -46,18 +46,18 @@ class Measured:
         means = self.runs[:, :, self._at(codes)].mean(axis=(1, 2))
         return float(means.std(ddof=1)) if len(means) > 1 else 0.0
 
-    def estimate(self, codes: Sequence[str]) -> Estimate:
+    def estimate(self, codes: Sequence[str]) -> NoisyEstimate:
         """Macro-average with the noise of seeds, then of sentences; one that cannot be estimated is left out."""
-        return Estimate(self.mean(codes), (*self.noise_of_seeds(codes), *self.noise_of_sentences(codes)))
+        return NoisyEstimate(self.mean(codes), (*self.noise_of_seeds(codes), *self.noise_of_sentences(codes)))
 
-    def noise_of_seeds(self, codes: Sequence[str]) -> tuple[Noise, ...]:
+    def noise_of_seeds(self, codes: Sequence[str]) -> tuple[NoiseVariance, ...]:
         """Between seeds, random draws included; between the draws alone where there is one seed; else nothing."""
         means = self.runs[:, :, self._at(codes)].mean(axis=2)  # (s, d)
         units = means.mean(axis=1) if len(means) > 1 else means[0]
         count = len(units)
-        return (Noise(float(units.var(ddof=1)) / count, count - 1),) if count > 1 else ()
+        return (NoiseVariance(float(units.var(ddof=1)) / count, count - 1),) if count > 1 else ()
 
-    def noise_of_sentences(self, codes: Sequence[str]) -> tuple[Noise, ...]:
+    def noise_of_sentences(self, codes: Sequence[str]) -> tuple[NoiseVariance, ...]:
         """Between sentences; nothing where no language has two.
 
         The j-th sentences of all languages count as one: where a test set is translated, they are. Where it is not,
@@ -65,7 +65,7 @@ class Measured:
         """
         known = [self.lengths[i] for i in self._at(codes) if self.lengths[i] > 1]
         sentences = self.by_sentence[self._at(codes)].mean(axis=0)  # (n_max,)
-        return (Noise(float((sentences**2).sum()), min(known) - 1),) if known else ()
+        return (NoiseVariance(float((sentences**2).sum()), min(known) - 1),) if known else ()
 
     def _at(self, codes: Sequence[str]) -> list[int]:
         return [self.codes.index(code) for code in codes]

@@ -27,7 +27,7 @@ _LEAST = 1e-100  # smaller p-values are 0
 
 
 @dataclass(frozen=True)
-class Noise:
+class NoiseVariance:
     """The noise in a mean from one source of chance."""
 
     variance: float  # of the mean, as estimated
@@ -35,11 +35,11 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class NoisyEstimate:
     """A mean, or a difference of means, and the noise in it. Where no noise could be estimated, nothing is sure."""
 
     value: float
-    noise: tuple[Noise, ...]
+    noise: tuple[NoiseVariance, ...]
 
     def interval(self, level: float = 1 - LEVEL) -> tuple[float, float]:
         """Ends of the interval that holds the truth with probability `level` or more."""
@@ -66,7 +66,7 @@ class Estimate:
         return self.p / 2 if self.value < 0 else 1 - self.p / 2
 
 
-def half_width(noise: Sequence[Noise], p: float) -> float:
+def half_width(noise: Sequence[NoiseVariance], p: float) -> float:
     """Half-width of the interval that misses the truth with probability `p` at most; infinite without known noise."""
     if not noise:
         return math.inf
@@ -79,7 +79,9 @@ def student_interval(values: Sequence[float], level: float) -> tuple[float, floa
     mean = statistics.mean(values)
     if len(values) < 2:
         return mean, mean
-    return Estimate(mean, (Noise(statistics.variance(values) / len(values), len(values) - 1),)).interval(level)
+    return NoisyEstimate(mean, (NoiseVariance(statistics.variance(values) / len(values), len(values) - 1),)).interval(
+        level
+    )
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

@@ -14,14 +14,14 @@ from pathlib import Path
 from scipy.special import stdtrit
 
 from search.confirmation.comparison import BASELINES
-from search.confirmation.significance import Estimate, Noise, format_p, holm
+from search.confirmation.significance import NoiseVariance, NoisyEstimate, format_p, holm
 
 
 def bound(cell: dict, seeds: int) -> float:
     """Largest p before correction that the interval allows."""
     half = (cell["ci95"][1] - cell["ci95"][0]) / 2
     error = half / float(stdtrit(seeds - 1, 0.975))
-    return Estimate(cell["difference"], (Noise(error**2, seeds - 1),)).p
+    return NoisyEstimate(cell["difference"], (NoiseVariance(error**2, seeds - 1),)).p
 
 
 def main(path: Path) -> None:

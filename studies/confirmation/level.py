@@ -24,7 +24,7 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from search.confirmation.significance import Noise, half_width
+from search.confirmation.significance import NoiseVariance, half_width
 
 Array = NDArray[np.float64]
 HERE = Path(__file__).parent
@@ -141,7 +141,7 @@ def methods(rng: Generator, m: Measured) -> Mapping[str, Reject]:
         return np.asarray(stdtrit(degrees, 1 - level / 2))
 
     def added(sentences: Array) -> Reject:
-        noise = (Noise(seeds, s - 1), Noise(sentences, m.least - 1))  # type: ignore[arg-type]
+        noise = (NoiseVariance(seeds, s - 1), NoiseVariance(sentences, m.least - 1))  # type: ignore[arg-type]
         return by_half_width(lambda level: np.asarray(half_width(noise, level)))
 
     def satterthwaite(level: float) -> Array:

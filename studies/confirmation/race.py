@@ -17,7 +17,7 @@ from numpy.random import Generator, default_rng
 from search.bench.problems.synthetic import synthetic_problem
 from search.bench.strategies import open_problem
 from search.confirmation.race import last_one
-from search.confirmation.significance import Estimate, Noise, student_interval
+from search.confirmation.significance import NoiseVariance, NoisyEstimate, student_interval
 from search.strategies.base import Past
 from search.surrogate.model import Surrogate
 
@@ -88,8 +88,8 @@ def level(spread: float, rounds: int = 20_000) -> None:
 
 
 def holds(runs, truth: float) -> bool:
-    noise = Noise(statistics.variance(runs.tolist()) / len(runs), len(runs) - 1)
-    low, high = Estimate(float(runs.mean()), (noise,)).interval()
+    noise = NoiseVariance(statistics.variance(runs.tolist()) / len(runs), len(runs) - 1)
+    low, high = NoisyEstimate(float(runs.mean()), (noise,)).interval()
     return low <= truth <= high
 
 

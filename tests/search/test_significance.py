@@ -13,10 +13,10 @@ from scipy import stats
 
 from realign.score import Score, Tally
 from search.confirmation.measured import Measured, measure, regressions
-from search.confirmation.significance import Estimate, Noise, format_p, half_width, holm, student_interval
+from search.confirmation.significance import NoiseVariance, NoisyEstimate, format_p, half_width, holm, student_interval
 
 CODES = ("aaa", "bbb")
-NOISE = st.tuples(st.floats(1e-9, 1.0), st.integers(1, 200)).map(lambda given: Noise(*given))
+NOISE = st.tuples(st.floats(1e-9, 1.0), st.integers(1, 200)).map(lambda given: NoiseVariance(*given))
 
 
 def score(correct: np.ndarray, units: int = 10) -> Score:
@@ -62,9 +62,9 @@ def test_where_only_sentences_differ_it_is_the_paired_t_test_over_them() -> None
 
 def test_half_widths_are_added_as_squares_by_hand() -> None:
     # Student's 97.5 % quantiles: 4.302653 with 2 degrees of freedom, 2.009575 with 49
-    noise = (Noise(0.0004, 2), Noise(0.0009, 49))
+    noise = (NoiseVariance(0.0004, 2), NoiseVariance(0.0009, 49))
     assert half_width(noise, 0.05) == pytest.approx(math.sqrt(4.302653**2 * 0.0004 + 2.009575**2 * 0.0009), rel=1e-6)
-    low, high = Estimate(0.1, noise).interval()
+    low, high = NoisyEstimate(0.1, noise).interval()
     assert (high - low) / 2 == pytest.approx(half_width(noise, 0.05))
     assert (high + low) / 2 == pytest.approx(0.1)
 
@@ -87,7 +87,7 @@ def test_f1_is_left_out_run_by_run_where_totals_differ() -> None:
     without = [[np.delete(runs, j, axis=1).sum(axis=1) for runs in (correct, total)] for j in range(20)]
     mean = np.array([(right / whole).mean() for right, whole in without])  # (sentences,)
     (noise,) = measured.noise_of_sentences(["aaa"])
-    assert noise == Noise(pytest.approx(19 / 20 * ((mean - mean.mean()) ** 2).sum()), 19)
+    assert noise == NoiseVariance(pytest.approx(19 / 20 * ((mean - mean.mean()) ** 2).sum()), 19)
     assert measured.mean(["aaa"]) == pytest.approx(np.mean([tally.value for tally in tallies]))
 
 
@@ -95,20 +95,22 @@ def test_f1_is_left_out_run_by_run_where_totals_differ() -> None:
 
 
 @given(st.floats(-1, 1), st.lists(NOISE, min_size=1, max_size=3), st.sampled_from([0.1, 0.05, 0.01, 0.002]))
-def test_an_interval_leaves_out_zero_exactly_where_p_is_small(value: float, noise: list[Noise], level: float) -> None:
-    estimate = Estimate(value, tuple(noise))
+def test_an_interval_leaves_out_zero_exactly_where_p_is_small(
+    value: float, noise: list[NoiseVariance], level: float
+) -> None:
+    estimate = NoisyEstimate(value, tuple(noise))
     low, high = estimate.interval(1 - level)
     if abs(estimate.p - level) > 1e-9:
         assert (low > 0 or high < 0) == (estimate.p < level)
     assert 0 <= estimate.p <= 1
     assert low <= value <= high
-    assert estimate.p == Estimate(-value, tuple(noise)).p
-    assert estimate.p_below == pytest.approx(1 - Estimate(-value, tuple(noise)).p_below)
+    assert estimate.p == NoisyEstimate(-value, tuple(noise)).p
+    assert estimate.p_below == pytest.approx(1 - NoisyEstimate(-value, tuple(noise)).p_below)
 
 
 @given(st.floats(0.01, 1), st.lists(NOISE, min_size=1, max_size=3), NOISE)
-def test_more_noise_never_makes_anything_surer(value: float, noise: list[Noise], more: Noise) -> None:
-    assert Estimate(value, (*noise, more)).p >= Estimate(value, tuple(noise)).p * (1 - 1e-9)
+def test_more_noise_never_makes_anything_surer(value: float, noise: list[NoiseVariance], more: NoiseVariance) -> None:
+    assert NoisyEstimate(value, (*noise, more)).p >= NoisyEstimate(value, tuple(noise)).p * (1 - 1e-9)
 
 
 @given(st.integers(0, 99), st.permutations(range(5)), st.permutations(range(6)))
