@@ -97,7 +97,7 @@ def outlook(config: StudyConfig, recommender: Recommender) -> tuple[str, float |
     if config.search.objectives:
         return "Unknown: this study has two objectives, and the expected improvement is known for one alone.", None
     if (measured := len(recommender.past.here)) < LEAST_TRIALS:
-        return f"Unknown after {measured} trials: the model needs {LEAST_TRIALS}.", None
+        return f"Unknown: the model needs {LEAST_TRIALS} trials, and this study has {measured}.", None
     if len(recommender.past.values) >= config.space.count():
         return "No: every subset that the study allows is measured.", 0.0
     left = recommender.improvement()

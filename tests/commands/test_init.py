@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -278,6 +279,12 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"realingo {version('realingo')}\n"
 
 
+def _sit_at_the_terminal() -> None:
+    """In the new process: keys of the terminal are for it, Ctrl-C too, which what runs in the background ignores."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """`realingo init` on a terminal of its own (a pseudo-terminal): what it shows, and answers typed to it."""
 
@@ -288,7 +295,7 @@ class Terminal:
         environment = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1", "COLUMNS": "120"}
         self._process = subprocess.Popen(
             command, cwd=folder, stdin=side, stdout=side, stderr=side, env=environment, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_sit_at_the_terminal,
         )  # fmt: skip
         os.close(side)
         self.text = ""
@@ -352,7 +359,7 @@ def test_leaving_the_questions_writes_nothing_and_says_so_in_one_line(key: str, 
     terminal = Terminal(tmp_path)
     terminal.wait_for("Folder with your data")
     terminal.press(key)
-    assert terminal.end() == 130
+    assert terminal.end() == 130, terminal.text
     said = [line for line in terminal.text.replace("^C", "").splitlines()[1:] if line.strip()]
     assert said == ["nothing was written; 'realingo init' asks again"]
     assert list(tmp_path.iterdir()) == []

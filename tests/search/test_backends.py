@@ -136,7 +136,7 @@ def test_each_worker_tells_what_it_does_and_changes_nothing(
     where = place(name, telling, there, 2, lambda what, done, total: heard.append((what, done, total)))
     assert history(drive(there, where, 4)) == history(inline(here, maker(here, tmp_path), 4, 2))
     stages = {"loading the encoder", "realigning", "evaluating"}
-    numbers = (1, 2) if name != "tune" else (1,)  # Tune may give one actor all trials while another starts
+    numbers = (1, 2) if name == "process" else (1,)  # Ray may give one actor all trials while another starts
     assert {what for what, _, _ in heard} >= {f"worker {number}: {stage}" for number in numbers for stage in stages}
     assert {what for what, _, _ in heard} <= {f"worker {number}: {stage}" for number in (1, 2) for stage in stages}
     for number in (1, 2):
