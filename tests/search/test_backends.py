@@ -226,7 +226,7 @@ def test_a_worker_that_cannot_start_costs_a_job_each_time(tmp_path: Path, fault:
 
 def test_killed_actors_cost_time_only(tmp_path: Path, cluster: Cluster) -> None:
     here = rehearsal.study(tmp_path / "here")
-    there = rehearsal.study(tmp_path / "there", seconds=0.1)
+    there = rehearsal.study(tmp_path / "there", seconds=0.5)
     reference = inline(here, maker(here, tmp_path), 8, workers=2)
     where = place("ray", maker(there, tmp_path), there, 2)
     killed = threading.Timer(1.0, lambda: ray.kill(where._slots[0].worker._actor))

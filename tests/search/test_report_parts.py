@@ -158,7 +158,7 @@ def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
     assert (answer.partition(":")[0], left) == ("Unknown", None)
     both = dataclasses.replace(config, search=dataclasses.replace(config.search, objectives=("mean", "cost")))
     answer, left = costs.outlook(both, Recommender(study))
-    assert ("score against cost" in answer, left) == (True, None)
+    assert ("two objectives" in answer, left) == (True, None)
 
 
 def test_what_a_study_cost(tmp_path: Path, confirmed: tuple[StudyConfig, Confirmation]) -> None:
