@@ -229,7 +229,7 @@ def test_killed_actors_cost_time_only(tmp_path: Path, cluster: Cluster) -> None:
     there = rehearsal.study(tmp_path / "there", seconds=0.5)
     reference = inline(here, maker(here, tmp_path), 8, workers=2)
     where = place("ray", maker(there, tmp_path), there, 2)
-    killed = threading.Timer(1.0, lambda: ray.kill(where._slots[0].worker._actor))
+    killed = threading.Timer(0.2, lambda: ray.kill(where._slots[0].worker._actor))
     killed.start()
     study = drive(there, where, 8)
     killed.join()
