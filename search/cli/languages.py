@@ -51,9 +51,7 @@ def select(
     source: Annotated[str, typer.Option(help="The language of fine-tuning; never chosen.")] = "eng",
     include: Annotated[str, typer.Option(help="Codes that must be chosen, comma-separated.")] = "",
     exclude: Annotated[str, typer.Option(help="Codes that must not be chosen, comma-separated.")] = "",
-    targets: Annotated[
-        str | None, typer.Option(help="Languages that the chosen ones should serve; the pool if not given.")
-    ] = None,
+    targets: Annotated[str | None, typer.Option(help="Languages to serve; the pool if not given.")] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Weights of the targets: code,weight a line.")
     ] = None,

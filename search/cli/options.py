@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,9 +14,13 @@ from search.terminal import command_line, remark
 from selector.errors import InputError
 
 if TYPE_CHECKING:
+    from realign.hub.upload import Destination
     from search.config.study_config import StudyConfig
+    from search.results.exported_subset import Export
+    from search.results.realigned_model import RealignedModel
 
 INTERRUPTED = 130  # exit status
+Made = TypeVar("Made", "Export", "RealignedModel")
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
 Overrides = Annotated[
@@ -48,7 +52,7 @@ def next_command(name: str, study: Path, *rest: str, overrides: list[str] | None
     return command_line(name, study, *rest, overrides=[redact_url(override) for override in overrides or ()])
 
 
-def check_destination(push: str | None, public: bool) -> Any:
+def check_destination(push: str | None, public: bool) -> Destination | None:
     """The place on the hub to push the result to; None where that is not asked for. To be called before any work."""
     if push is None:
         if public:
@@ -59,7 +63,7 @@ def check_destination(push: str | None, public: bool) -> Any:
     return upload.check_rights(push, public)
 
 
-def push_result(made: Any, place: Any) -> Any:
+def push_result(made: Made, place: Destination | None) -> Made:
     """Push the folder of a result to a place on the hub; the result with where it is then."""
     if place is None:
         return made

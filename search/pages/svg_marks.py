@@ -73,6 +73,16 @@ def tick_label(value: float, step: float, signed: bool = False) -> str:
     return f"{'−' if value < 0 else '+' if signed else ''}{text}"
 
 
+def step_of(at: Sequence[float]) -> float:
+    """The distance between two ticks; 1 where there is one alone."""
+    return at[1] - at[0] if len(at) > 1 else 1.0
+
+
+def along(value: float, axis: tuple[float, float]) -> str:
+    """The place of a value along an axis from its left end to its right one, as a percentage."""
+    return f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.2f}%"
+
+
 def padded(low: float, high: float, share: float) -> tuple[float, float]:
     """The ends of an axis a little further out; around a single value some room."""
     more = share * (high - low) or max(abs(high), 1.0) * 0.05

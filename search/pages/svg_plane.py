@@ -8,7 +8,7 @@ from itertools import pairwise
 from markupsafe import escape
 
 from search.pages.charts import FAR, ChartWord, Ground, Map, Mark, Plane, looks
-from search.pages.svg_marks import legend, mark, padded, tick_label, ticks, titled
+from search.pages.svg_marks import along, legend, mark, padded, step_of, tick_label, ticks, titled
 
 HEIGHT = 320  # pixels of the box between the axes
 MARGIN = 14.0  # pixels around a map
@@ -25,7 +25,7 @@ def plane(chart: Plane) -> str:
     at_y = ticks(*up)
 
     def left(x: float) -> str:
-        return f"{100 * (x - across[0]) / (across[1] - across[0]):.2f}%"
+        return along(x, across)
 
     def top(y: float) -> str:
         return f"{HEIGHT * (1 - (y - up[0]) / (up[1] - up[0])):.1f}"
@@ -49,7 +49,7 @@ def plane(chart: Plane) -> str:
 
 
 def _label(value: float, at: Sequence[float]) -> str:
-    return tick_label(value, at[1] - at[0] if len(at) > 1 else 1.0)
+    return tick_label(value, step_of(at))
 
 
 def _corners(steps: Sequence[tuple[float, float]]) -> list[tuple[float, float, float, float]]:

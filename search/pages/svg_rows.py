@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import escape
 
 from search.pages.charts import ChartRow, ChartRows, Mark, looks
-from search.pages.svg_marks import legend, mark, padded, tick_label, ticks, titled
+from search.pages.svg_marks import along, legend, mark, padded, step_of, tick_label, ticks, titled
 
 
 def draw(chart: ChartRows) -> str:
@@ -38,30 +38,26 @@ def _tip(row: ChartRow, cell: tuple[Mark, ...]) -> str:
 def _draw(each: Mark, axis: tuple[float, float]) -> str:
     line = ""
     if each.span is not None:
-        low, high = (_place(end, axis) for end in each.span)
+        low, high = (along(end, axis) for end in each.span)
         line = f'<line class="k-{each.look.colour} line" x1="{low}" x2="{high}" y1="50%" y2="50%"/>'
-    return line + mark(each.look, _place(each.x, axis), "50%")
+    return line + mark(each.look, along(each.x, axis), "50%")
 
 
 def _grid(chart: ChartRows, at: list[float], axis: tuple[float, float]) -> str:
     """The lines at the ticks, in every cell of a panel."""
     kinds = ["zero" if chart.zero and abs(value) < 1e-9 else "grid" for value in at]
-    places = [_place(value, axis) for value in at]
+    places = [along(value, axis) for value in at]
     return "".join(
         f'<line class="{kind}" x1="{place}" x2="{place}" y2="100%"/>' for kind, place in zip(kinds, places, strict=True)
     )
 
 
 def _axis(chart: ChartRows, at: list[float], axis: tuple[float, float]) -> str:
-    step = at[1] - at[0] if len(at) > 1 else 1.0
+    step = step_of(at)
     middle = min(range(len(at)), key=lambda i: abs(at[i]))  # every second from here stays where there is no room
     texts = [
-        f'<text class="{"t" if (i - middle) % 2 == 0 else "t odd"}" x="{_place(value, axis)}" y="15">'
+        f'<text class="{"t" if (i - middle) % 2 == 0 else "t odd"}" x="{along(value, axis)}" y="15">'
         f"{tick_label(value, step, chart.zero)}</text>"
         for i, value in enumerate(at)
     ]
     return f'<svg class="axis">{"".join(texts)}</svg>'
-
-
-def _place(value: float, axis: tuple[float, float]) -> str:
-    return f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.2f}%"

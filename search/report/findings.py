@@ -72,7 +72,7 @@ def spill_finding(known: Mapping[str, Difference], chosen: str) -> str:
 def gains_finding(rows: Sequence[LanguageRow]) -> str:
     """One sentence on how many languages gain by realignment, and how many lose, beyond noise or within it."""
     worse, less = sum(row.worse for row in rows), sum(row.gain < 0 for row in rows)
-    shy = sum(row.gain < 0 and not row.worse for row in rows)
+    shy = sum(row.lower for row in rows)
     found = f"{len(rows) - less} of {len(rows)} languages score as much or more than without realignment"
     if not less:
         return found

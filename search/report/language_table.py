@@ -39,9 +39,14 @@ class LanguageRow:
         return self.mean - self.none
 
     @property
+    def lower(self) -> bool:
+        """Less than without realignment, but within noise."""
+        return self.gain < 0 and not self.worse
+
+    @property
     def remark(self) -> str:
         """A remark on whether a loss against no realignment is beyond noise; "" where there is no loss."""
-        return "worse beyond noise" if self.worse else "less, within noise" if self.gain < 0 else ""
+        return "worse beyond noise" if self.worse else "less, within noise" if self.lower else ""
 
     @property
     def role(self) -> str:
@@ -85,7 +90,7 @@ def _random(confirmation: Confirmation, chosen: ConfirmedRow) -> ConfirmedRow:
 def losses(rows: Sequence[LanguageRow]) -> list[str]:
     """Sentences on the languages that score less than without realignment: beyond noise, then within it."""
     worse = [row.name for row in rows if row.worse]
-    shy = [row.name for row in rows if row.gain < 0 and not row.worse]
+    shy = [row.name for row in rows if row.lower]
     if not worse and not shy:
         return ["No language scores less than without realignment."]
     told = [f"Worse than without realignment, beyond noise: {join_names(worse, most=100)}." if worse else ""]

@@ -32,15 +32,8 @@ Given = Callable[[Array], Array]  # X [B, n] → features [B, q]
 
 SHARPNESS = 16.0  # p of the soft maximum over members, log(Σ exp(p · similarity)) / p
 REFERENCE = 256  # random subsets over which features are centred and scaled
-USUAL = {
-    "member": 0.5,
-    "like": 0.03,
-    "pairs": 0.15,
-    "own": 0.08,
-    "covered": 0.05,
-    "spread": 0.02,
-    "size": 0.1,
-}  # prior weights
+USUAL = {"member": 0.5, "like": 0.03, "pairs": 0.15, "own": 0.08}  # prior weights
+USUAL |= {"covered": 0.05, "spread": 0.02, "size": 0.1}
 GIVEN = 0.3
 
 
@@ -77,7 +70,7 @@ class Points:
     """Subsets as the kernels see them."""
 
     z: Array  # [B, n]
-    keys: NDArray[np.int64]  # [B], equal for equal subsets
+    keys: NDArray[np.int64] | None  # [B], equal for equal subsets; None without the kernel "own"
     features: tuple[Array, ...]  # each [B, q]
 
 
@@ -97,7 +90,8 @@ class Kernels:
         self.scale = {name: size for name, size in spread.items() if size > 1e-9}  # a constant tells nothing
         plain = ("member", "like", "pairs") if self.alike is not None else ("member", "pairs")
         plain = (*plain, "own") if own else plain
-        self.codes = np.random.default_rng(0).integers(2**62, size=len(space.pool))  # a language's part of a key
+        codes = np.random.default_rng(0).integers(2**62, size=len(space.pool))
+        self.codes = codes if own else None  # a language's part of a key [n]
         self.names = (*plain, *self.scale)
         self.usual = np.array([USUAL.get(name, GIVEN) for name in self.names])
         self.unit = np.ones(len(self.names))
@@ -108,14 +102,16 @@ class Kernels:
         makers = self._makers()
         sizes = X.sum(axis=1, keepdims=True)
         z = (X - sizes / X.shape[1]) / np.sqrt(np.maximum(sizes, 1.0))
-        keys = X.astype(np.int64) @ self.codes  # exact: sums of integers wrap around
+        keys = None if self.codes is None else X.astype(np.int64) @ self.codes  # exact: integers wrap around
         return Points(z, keys, tuple((makers[name](X) - self.centre[name]) / size for name, size in self.scale.items()))
 
     def each(self, a: Points, b: Points) -> Array:
         """Every kernel apart, [J, B, C], with a variance of 1 over random subsets."""
         shared = a.z @ b.z.T
         linear = [shared] if self.alike is None else [shared, a.z @ self.alike @ b.z.T]
-        plain = [*linear, shared**2, *([np.equal.outer(a.keys, b.keys)] if "own" in self.names else [])]
+        plain = [*linear, shared**2]
+        if (same := _same(a, b)) is not None:
+            plain.append(same)
         more = [F @ G.T for F, G in zip(a.features, b.features, strict=True)]
         return np.stack([*plain, *more]) / self.unit[:, None, None]
 
@@ -128,8 +124,8 @@ class Kernels:
         def mixed(a: Points) -> Array:
             shared = a.z @ b.z.T
             found = w["pairs"] * shared**2 + w["member"] * (shared if self.alike is None else a.z @ known)
-            if "own" in w:
-                found += w["own"] * np.equal.outer(a.keys, b.keys)
+            if (same := _same(a, b)) is not None:
+                found += w["own"] * same
             for F, G in zip(a.features, sides, strict=True):
                 found += F @ G
             return np.asarray(found)
@@ -188,6 +184,11 @@ def masks(space: Space, subsets: Iterable[Subset]) -> Array:
     for row, indices in zip(X, found, strict=True):
         row[list(indices)] = 1.0
     return X
+
+
+def _same(a: Points, b: Points) -> Array | None:
+    """1 where both are one subset, else 0, [B, C]; None for points without keys."""
+    return None if a.keys is None or b.keys is None else np.equal.outer(a.keys, b.keys).astype(np.float64)
 
 
 def _size(X: Array) -> Array:
