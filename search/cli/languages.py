@@ -78,6 +78,7 @@ def select(
         typer.Option("--count-source/--no-count-source", help="Whether the source counts as already chosen."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="Of predicted: pos, ner, xnli, americasnli, or another.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Of predicted: the encoder, xlm-roberta-base if none.")] = None,
     subset: Annotated[str | None, typer.Option(help="Measure these languages instead of choosing.")] = None,
     rank: Annotated[bool, typer.Option(help="What each language adds after those included, in greedy order.")] = False,
     compare: Annotated[bool, typer.Option(help="All strategies side by side.")] = False,

@@ -45,8 +45,9 @@ def mode(request: Request, compare_all: bool, rank_all: bool) -> Mode:
     asked_for = [name for name, value in wanted.items() if value]
     if len(asked_for) > 1:
         raise InputError(f"{' and '.join(asked_for)} exclude each other", f"give {' or '.join(asked_for)}")
-    if request.task is not None and request.strategy != "predicted" and not asked_for:
-        raise InputError(f"--task has no meaning with strategy {request.strategy}", "add --strategy predicted")
+    for name, value in {"--task": request.task, "--encoder": request.encoder}.items():
+        if value is not None and request.strategy != "predicted" and not asked_for:
+            raise InputError(f"{name} has no meaning with strategy {request.strategy}", "add --strategy predicted")
     if compare_all:
         return Mode(compare, select_tables.comparison)
     if rank_all:
@@ -77,18 +78,21 @@ def choose(request: Request) -> tuple[Document, Problem]:
     choice = _solved(request, request.strategy, problem, request.seconds)
     document = _answer(request, request.strategy, choice, problem, SubsetMeasures(problem, request.seed))
     if request.strategy == "predicted":
-        document.update(_prediction(choice.subset, problem))
+        document.update(_prediction(choice.subset, problem, request.encoder))
     return document, problem
 
 
-def _prediction(subset: Subset, problem: Problem) -> Document:
+def _prediction(subset: Subset, problem: Problem, encoder: str | None) -> Document:
     """The expectation of the transfer model for each published task: points gained over no realignment.
 
-    Where the task asked for is none of these, or none is asked for, also what it expects of any other task.
+    Where the task asked for is none of these, or none is asked for, also what it expects of any other task. An
+    `encoder` without published results gets wider intervals.
     """
     from selector.transfer import predict as transfer
 
-    found = transfer.explain(subset.languages, problem.targets, problem.weights)
+    name = encoder or transfer.ENCODER
+    found = transfer.explain(subset.languages, problem.targets, problem.weights, encoder=name)
+    of = {"name": name, "published": transfer.is_measured(name)}
     rows = [
         {
             "task": each.task,
@@ -100,9 +104,9 @@ def _prediction(subset: Subset, problem: Problem) -> Document:
         for each in found.tasks
     ]
     if problem.task in [each.task for each in found.tasks]:
-        return {"prediction": rows}
+        return {"encoder": of, "prediction": rows}
     pooled = {"task": problem.task, "gain": found.unknown.mean, "ci90": [found.unknown.low, found.unknown.high]}
-    return {"prediction": rows, "pooled": pooled}
+    return {"encoder": of, "prediction": rows, "pooled": pooled}
 
 
 def compare(request: Request) -> tuple[Document, Problem]:

@@ -37,6 +37,7 @@ class Request:
     radius: float | None = None
     count_source: bool | None = None
     task: str | None = None
+    encoder: str | None = None
     subset: str | None = None
     seed: int = 0
     seconds: float = 20.0  # of an exact strategy

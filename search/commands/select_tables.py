@@ -162,7 +162,7 @@ def _prediction(document: Document) -> list[RenderableType]:
         "Predicted from published results of XLM-R-base (arXiv 2511.06497): another encoder, data budget or task may"
         " rank subsets differently, and the best of many predictions promises too much. A study measures it."
     )
-    remarks = [*_no_results(pooled), Prose(limits)]
+    remarks = [*_no_results(pooled), *_other_encoder(document["encoder"]), Prose(limits)]
     return [table(title, ["task", "gain", "90 %", known], rows, right=("gain", known)), *remarks]
 
 
@@ -175,6 +175,18 @@ def _no_results(pooled: Json | None) -> list[RenderableType]:
         Prose(
             f"{name}: chosen for the mean of the tasks, each weighted by 1 / the spread of its gains; the last row is"
             " that mean, and its interval that of one more task like these"
+        )
+    ]
+
+
+def _other_encoder(encoder: Json) -> list[RenderableType]:
+    """A remark on an encoder without results."""
+    if encoder["published"]:
+        return []
+    return [
+        Prose(
+            f"'{encoder['name']}' has no published results: the gains are those of XLM-R-base, which also decides which"
+            " languages are new to the encoder; the intervals are wider by what the tasks differ by"
         )
     ]
 

@@ -120,11 +120,16 @@ class PooledModel:
         """
         weights = self.weights()
         mean = sum(weights[task] * each.average.mean for task, each in forecasts.items())
-        count = len(forecasts)
-        between = sum((each.average.mean - mean) ** 2 for each in forecasts.values()) / max(1, count - 1)
         within = sum(weights[task] * each.average.half**2 for task, each in forecasts.items())
+        return GainInterval(float(mean), float(np.hypot(self.half_between(forecasts, level), within**0.5)))
+
+    def half_between(self, forecasts: Mapping[str, Forecast], level: float) -> float:
+        """Half the width, in points, of Student's interval for one more task from what the `forecasts` differ by."""
+        weights, count = self.weights(), len(forecasts)
+        mean = sum(weights[task] * each.average.mean for task, each in forecasts.items())
+        between = sum((each.average.mean - mean) ** 2 for each in forecasts.values()) / max(1, count - 1)
         wide = float(student.ppf((1.0 + level) / 2.0, max(1, count - 1)))
-        return GainInterval(float(mean), float((wide**2 * between * (1.0 + 1.0 / count) + within) ** 0.5))
+        return float(wide * (between * (1.0 + 1.0 / count)) ** 0.5)
 
     def _shift(self, task: str, S: Index) -> Array:
         """Correction [B] that the other tasks make to the gain of a target of average response."""

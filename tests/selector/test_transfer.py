@@ -224,6 +224,39 @@ def test_a_task_means_nothing_to_other_strategies(capsys):
     assert "--task has no meaning with strategy facility" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["xlm-roberta-base", "FacebookAI/xlm-roberta-base", "XLMR"])
+def test_the_published_encoder_changes_nothing(name, capsys):
+    given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--task=ner", "--json"]
+    assert exit_status(given) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert exit_status([*given, "--encoder", name]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["prediction"] == plain["prediction"]
+    assert told["encoder"] == {"name": name, "published": True}
+
+
+@pytest.mark.parametrize("task", ["ner", "parsing"])
+def test_an_encoder_without_results_gets_wider_intervals_of_the_same_gains(task, capsys):
+    given = ["select", "--pool", "deu,tur,hin,swh,yor", "-k2", "--strategy=predicted", "--task", task]
+    assert exit_status([*given, "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert exit_status([*given, "--encoder", "xlm-roberta-large", "--json"]) == 0
+    other = json.loads(capsys.readouterr().out)
+    assert other["encoder"] == {"name": "xlm-roberta-large", "published": False}
+    rows = [*zip(plain["prediction"], other["prediction"], strict=True)]
+    rows += [(plain["pooled"], other["pooled"])] if "pooled" in plain else []
+    for known, unknown in rows:
+        assert unknown["gain"] == known["gain"]
+        assert unknown["ci90"][1] - unknown["ci90"][0] > known["ci90"][1] - known["ci90"][0] + 1.0
+    assert exit_status([*given, "--encoder", "xlm-roberta-large"]) == 0
+    assert "'xlm-roberta-large' has no published results" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_encoder_means_nothing_to_other_strategies(capsys):
+    assert exit_status(["select", "--pool", "deu,tur,hin", "-k2", "--encoder", "xlmr"]) == 2
+    assert "--encoder has no meaning with strategy facility" in capsys.readouterr().err
+
+
 def test_predicted_refuses_another_source_and_too_many_languages():
     with pytest.raises(InputError, match="not fra"):
         transfer.choose_by_prediction(pose(SMALL, 2, source=parse("fra")), np.random.default_rng(0))
