@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from realign.score import Tally as Tally
     from search.config.study_config import StudyConfig
     from search.results.confirmation import Confirmation as Confirmation
-    from search.results.languages import DistanceTable as DistanceTable
+    from search.results.distance_table import DistanceTable as DistanceTable
     from search.results.trials import SearchStatus as SearchStatus
     from search.results.trials import TrialRecord as TrialRecord
     from search.space import Space as Space
-    from search.strategies.base import Past as Past
-    from search.strategies.base import Propose
     from search.strategies.optuna_samplers import SubsetSampler as SubsetSampler
+    from search.strategies.proposer import Past as Past
+    from search.strategies.proposer import Propose
     from selector.errors import InputError as InputError
     from selector.errors import RunError as RunError
-    from selector.languages.given import Languages
+    from selector.languages.conversion import Languages
     from selector.languages.language import Language as Language
     from selector.languages.language import Pool
     from selector.languages.subset import Subset as Subset
@@ -52,13 +52,13 @@ Progress = Callable[[str, int, int], object]  # what is done, how much of it, of
 
 _HOMES = {  # name → the file that defines it, imported when the name is first used
     "Confirmation": "search.results.confirmation",
-    "DistanceTable": "search.results.languages",
+    "DistanceTable": "search.results.distance_table",
     "Evaluator": "realign.score",
     "FakeEvaluator": "realign.evaluators.fake",
     "Fidelity": "realign.score",
     "InputError": "selector.errors",
     "Language": "selector.languages.language",
-    "Past": "search.strategies.base",
+    "Past": "search.strategies.proposer",
     "RunError": "selector.errors",
     "Score": "realign.score",
     "SearchStatus": "search.results.trials",
@@ -206,7 +206,7 @@ def choose(
     """
     from selector import strategy as strategies
     from selector.errors import InputError, whole_number
-    from selector.languages.given import as_language, as_languages, as_pool, by_language
+    from selector.languages.conversion import as_language, as_languages, as_pool, by_language
 
     seed = whole_number("seed", seed)
     if seed < 0:
@@ -236,10 +236,10 @@ def distances(languages: Languages, metric: str = "syntactic") -> DistanceTable:
     """
     import numpy as np
 
-    from search.results.languages import DistanceTable
+    from search.results.distance_table import DistanceTable
     from selector.distances import distance
     from selector.errors import InputError
-    from selector.languages.given import as_language, as_pool
+    from selector.languages.conversion import as_language, as_pool
 
     given = as_pool(languages) if isinstance(languages, str) else [as_language(each) for each in languages]
     unique = tuple(dict.fromkeys(given))
@@ -255,7 +255,7 @@ def parse_pool(given: Languages) -> Pool:
 
     Raises InputError for an unknown language, with the nearest guesses.
     """
-    from selector.languages.given import as_pool
+    from selector.languages.conversion import as_pool
 
     return as_pool(given)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from realign.evaluators.own import Measure, scores_of
 from realign.score import Fidelity, Score
-from selector.languages.given import Languages, as_pool
+from selector.languages.conversion import Languages, as_pool
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from search import terminal
-from search.backends.base import Backend, Job, MedianPruner, Outcome
+from search.backends.backend import Backend, Job, MedianPruner, Outcome
 from search.confirmation import recommend
 from search.effort.fidelities import Fidelities
 from search.interrupts import Interrupts
@@ -17,7 +17,7 @@ from search.results.convergence import convergence_remark
 from search.results.trials import TrialRecord
 from search.results.words import percent
 from search.status import record_of
-from search.strategies.base import Past, Seen
+from search.strategies.proposer import Past, Seen
 from search.study.study import Study
 from search.study.trial import CHANGED, INTERRUPTED, LOST, Trial, last_attempts
 from selector.errors import RunError

@@ -14,11 +14,11 @@ from numpy.random import Generator
 from search.config import strategy_names
 from search.config.study_config import StudyConfig
 from search.space import ENUMERABLE, Space
-from search.strategies import base as proposal
 from search.strategies import genetic, ladder, local, optuna_samplers
-from search.strategies.base import Past, Propose, Proposer, generator
-from search.surrogate.model import Surrogate
+from search.strategies import proposer as proposal
+from search.strategies.proposer import Past, Propose, Proposer, generator
 from search.surrogate.prior_knowledge import has_precedent, side_of
+from search.surrogate.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset

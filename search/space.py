@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from selector import constraints
 from selector.errors import InputError, whole_number
-from selector.languages.given import Languages, as_languages, as_ordered_pool, by_language
+from selector.languages.conversion import Languages, as_languages, as_ordered_pool, by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
 from selector.solvers.feasible import complete, fill

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from realign.evaluators.fake import FakeEvaluator, Terms
 from search.space import Space
-from search.strategies.base import Past, Propose, Seen, generator
-from selector.languages.given import Languages, as_pool
+from search.strategies.proposer import Past, Propose, Seen, generator
+from selector.languages.conversion import Languages, as_pool
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
 

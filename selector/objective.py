@@ -30,9 +30,9 @@ from __future__ import annotations
 import numpy as np
 
 from selector.languages.language import Pool
-from selector.objectives.base import Matrix, SetFunction, Vector, bits
 from selector.objectives.dispersion import Entropy, LogDet, MaxMin, MaxSum, Nearness
 from selector.objectives.location import Coverage, Facility, KCenter
+from selector.objectives.set_function import Matrix, SetFunction, Vector, bits
 from selector.problem import Problem
 from selector.solvers import dominating
 from selector.sources import features

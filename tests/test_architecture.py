@@ -1,8 +1,12 @@
-"""Data flows right, imports point left, between packages and between the rooms of each; heavy libraries have a room."""
+"""Data flows right, imports point left, between packages and between the rooms of each.
+
+Heavy libraries have a room, and a file name one meaning.
+"""
 
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,7 +48,7 @@ ROOMS = {  # package → its rooms, folders or single files, from left to right
         "core",
         "tasks",
         "merging",
-        "evaluate",
+        "realign_and_transfer",
         "build",
     ),
     "search": (
@@ -107,6 +111,10 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "iso639": {"selector/sources"},
 }
 MOST_FILES = 12  # of one folder, its `__init__` aside
+SAME_NAME = {  # file names that may occur more than once, and why
+    "testing.py": "public doors: what users import to test an evaluator and a strategy of their own",
+    "languages.py": "the command of that name: what a person types, and what it does",
+}
 FILES = sorted(path.relative_to(ROOT).as_posix() for package in ROOMS for path in (ROOT / package).rglob("*.py"))
 
 
@@ -162,6 +170,11 @@ def test_no_folder_is_a_drawer_and_each_says_what_it_holds() -> None:
         assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))), folder
 
 
+def test_no_file_name_has_two_meanings() -> None:
+    names = Counter(Path(path).name for path in FILES if not path.endswith("__init__.py"))
+    assert {name for name, times in names.items() if times > 1} == set(SAME_NAME)
+
+
 @pytest.mark.parametrize(("library", "allowed"), BEHIND.items())
 def test_heavy_libraries_stay_in_their_rooms(library: str, allowed: set[str]) -> None:
     users = {room_of(path) for path in FILES if library in {name.split(".")[0] for name in imported(path)}}
@@ -175,10 +188,8 @@ def test_heavy_libraries_stay_in_their_rooms(library: str, allowed: set[str]) ->
         ("selector.strategy", ["torch", "transformers", "optuna", "ray", "datasets", "pandas"]),
         ("realign", ["torch", "optuna", "ray", "rich", "pydantic"]),
         ("realign.core, realign.build.evaluator", ["torch", "optuna", "ray", "rich", "pydantic", "typer"]),
-        (
-            "realign.evaluate, realign.world.encoder, realign.corpora.verses, realign.evaluators.fake",
-            ["optuna", "ray", "rich", "pydantic"],
-        ),
+        ("realign.realign_and_transfer, realign.world.world_encoder", ["optuna", "ray", "rich", "pydantic"]),
+        ("realign.corpora.verses, realign.evaluators.fake", ["optuna", "ray", "rich", "pydantic"]),
         ("search.cli.entry", ["torch", "transformers", "optuna", "ray", "datasets", "pandas", "plotly"]),
     ],
 )

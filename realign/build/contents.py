@@ -13,7 +13,7 @@ from realign.score import Evaluator
 from selector.languages.language import Language, Pool
 
 if TYPE_CHECKING:
-    from realign.corpora.base import Parallel
+    from realign.corpora.corpus import Parallel
     from realign.inputs import Contents, Inputs
 
 Signature = Callable[[], str]
@@ -24,8 +24,8 @@ def inputs(core: Core, scope: Scope, linked: Parallel) -> Inputs:
 
     `linked` is the parallel text with word links from files.
     """
-    from realign.evaluate import PROTOCOL
     from realign.inputs import Inputs
+    from realign.realign_and_transfer import PROTOCOL
 
     protocol = f"protocol {PROTOCOL}"
     text = {**_parallel(core, scope.pool), **_links(core, scope.pool, linked), **_task(core, scope.targets)}

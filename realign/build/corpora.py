@@ -13,7 +13,7 @@ from selector.errors import InputError
 from selector.languages.language import Pool, scripts
 
 if TYPE_CHECKING:
-    from realign.corpora.base import Examples, Labelled, Parallel, Split
+    from realign.corpora.corpus import Examples, Labelled, Parallel, Split
     from realign.corpora.hub import Hub
     from realign.corpora.mixed import Member
     from realign.hub.sets import Spec

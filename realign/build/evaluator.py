@@ -21,9 +21,9 @@ from selector.languages.language import Pool
 from selector.languages.subset import Subset
 
 if TYPE_CHECKING:
-    from realign.corpora.base import Pair, Parallel, Split
+    from realign.corpora.corpus import Pair, Parallel, Split
     from realign.encoder.encoder import Encoder
-    from realign.evaluate import RealignAndTransfer
+    from realign.realign_and_transfer import RealignAndTransfer
 
 DevOrTest = Literal["dev", "test"]
 
@@ -63,7 +63,7 @@ def full_fidelity(core: Core, targets: Pool) -> Fidelity:
 def _realigning_evaluator(
     core: Core, scope: Scope, targets: Pool, split: DevOrTest, advance: Advance | None
 ) -> RealignAndTransfer:
-    from realign.evaluate import RealignAndTransfer
+    from realign.realign_and_transfer import RealignAndTransfer
 
     check_overlap(core)
     inputs = read.inputs(
@@ -148,7 +148,7 @@ def parallel_with_links(core: Core, pool: Pool) -> Parallel:
 
 def load_encoder(core: Core) -> Encoder:
     """Encoder that `core` names. InputError: it cannot be loaded, or the core is a rehearsal without one."""
-    from realign.world import encoder as world
+    from realign.world import world_encoder as world
 
     base = core.model.encoder
     folder = world.FOLDER if base == "world" else core.home / base

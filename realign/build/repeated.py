@@ -22,7 +22,7 @@ from realign.data_sets import HubSet, several
 from selector.languages.language import Pool
 
 if TYPE_CHECKING:
-    from realign.corpora.base import Parallel
+    from realign.corpora.corpus import Parallel
 
 Hashes = NDArray[np.uint64]  # [n], of n sentences
 

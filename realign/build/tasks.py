@@ -13,9 +13,9 @@ from selector.errors import InputError
 from selector.languages.language import Pool
 
 if TYPE_CHECKING:
-    from realign.corpora.base import Split
+    from realign.corpora.corpus import Split
     from realign.encoder.encoder import Encoder
-    from realign.tasks.base import TransferTask
+    from realign.tasks.transfer_task import TransferTask
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Self
 
-from realign.corpora.base import Cut, Pair, Split, Stream, at_blanks, at_white_space
+from realign.corpora.corpus import Cut, Pair, Split, Stream, at_blanks, at_white_space
 from realign.corpora.file_names import FileLanguage, FilesByLanguage, language_of, side_of
 from realign.corpora.folder import (
     CODES,

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.base import Split, Tagged
+from realign.corpora.corpus import Split, Tagged
 from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, treebanks, with_stamp
 
 UPOS = frozenset({

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from realign.corpora.base import Split
+from realign.corpora.corpus import Split
 from selector.errors import InputError
 from selector.languages import tags
 from selector.sources import schemes, subtags

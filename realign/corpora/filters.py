@@ -22,7 +22,7 @@ from functools import cache
 from hashlib import blake2b, sha256
 from typing import Annotated
 
-from realign.corpora.base import Pair, Parallel, Split, Stream
+from realign.corpora.corpus import Pair, Parallel, Split, Stream
 from realign.section import Range, Section, setting
 
 SLACK = 20  # characters added to both sides before the ratio: short sentences vary more

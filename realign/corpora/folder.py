@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn, get_args
 
-from realign.corpora.base import Split
+from realign.corpora.corpus import Split
 from realign.corpora.file_names import FilesByLanguage, Item, language_of, treebank_of
 from selector.errors import InputError, NoDataError
 

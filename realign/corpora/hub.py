@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Self
 
-from realign.corpora.base import Classified, Cut, Pair, Split, Stream, Tagged, at_blanks, at_white_space
+from realign.corpora.corpus import Classified, Cut, Pair, Split, Stream, Tagged, at_blanks, at_white_space
 from realign.corpora.labels import iob2
 from realign.hub import loading
 from realign.hub.blocks import BlockRows
@@ -26,7 +26,7 @@ BY_BLOCKS = "large parquet by blocks"  # such a sample has other rows than one o
 
 
 class Hub:
-    """One data set in all the forms of `base.py` that its columns allow."""
+    """One data set in all the forms of `corpus.py` that its columns allow."""
 
     def __init__(self, spec: Spec, source: str, languages: Iterable[str]) -> None:
         """`languages` are those that a study uses. The first of them that exists is loaded to get the repository's

@@ -18,7 +18,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from realign.corpora.base import Classified, Split, Tagged
+from realign.corpora.corpus import Classified, Split, Tagged
 from realign.corpora.file_names import FilesByLanguage
 from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, with_stamp
 from realign.corpora.line_files import tell_quoted

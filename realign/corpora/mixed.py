@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
-from realign.corpora.base import Classified, Pair, Split, Tagged
+from realign.corpora.corpus import Classified, Pair, Split, Tagged
 from selector.errors import InputError, NoDataError
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Data in local files, read when asked for: verse-parallel text and plain text; `base.py` has the protocols.
+"""Data in local files, read when asked for: verse-parallel text and plain text; `corpus.py` has the protocols.
 
     Verses    <folder>/<code>.txt[.gz]              verse id TAB text, one verse a line; joined on the id
     Plain     <folder>/<code>.txt[.gz]              one sentence a line
@@ -20,9 +20,9 @@ from functools import cache
 from pathlib import Path
 from typing import Generic, Self, TypeVar, overload
 
-from realign.corpora.base import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.conllu_lines import UPOS as UPOS
 from realign.corpora.conllu_lines import Conllu as Conllu
+from realign.corpora.corpus import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, with_stamp
 from realign.corpora.folder import find_folder as find_folder
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
+from realign.corpora.corpus import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
 from realign.corpora.file_names import FilesByLanguage, pair_of
 from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, with_stamp
 

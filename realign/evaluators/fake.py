@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from realign.score import Fidelity, Look, Score, Tally, show_look, sign
 from realign.section import Range, Section, setting
 from selector.errors import InputError
-from selector.languages.given import Languages, as_ordered_pool
+from selector.languages.conversion import Languages, as_ordered_pool
 from selector.languages.subset import Subset
 
 LATENT_DIMENSIONS = 3

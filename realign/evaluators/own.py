@@ -18,7 +18,7 @@ from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Cached
 from realign.score import Evaluator, Fidelity, Look, Score, Tally, sign
 from selector.errors import InputError
-from selector.languages.given import by_language
+from selector.languages.conversion import by_language
 from selector.languages.subset import Subset
 
 Answer = Score | Mapping[str, float]

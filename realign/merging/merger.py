@@ -29,8 +29,8 @@ from realign.encoder.encoder import Encoder
 from realign.merging.vectors import Vector, difference, vector
 from realign.score import Advance, Fidelity, Merging
 from realign.store.array_store import key_of
-from realign.tasks.base import TransferTask, train
 from realign.tasks.finetune import any_of, finetune, report_steps
+from realign.tasks.transfer_task import TransferTask, train
 from realign.training.encoded_pairs import PairStore
 from realign.training.realigner import realign
 from realign.training.settings import Realignment

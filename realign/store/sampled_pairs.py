@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from realign.corpora.base import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
+from realign.corpora.corpus import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
 from realign.corpora.filters import FilteredPairs
 from realign.inputs import RESTORE, ChangedError
 from realign.store.array_store import Arrays, ArrayStream, StoredArrays, find, key_of, load_or_compute

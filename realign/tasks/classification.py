@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.corpora.base import Classified, Examples, Split
+from realign.corpora.corpus import Classified, Examples, Split
 from realign.encoder.encoder import Answers, Encoder
 from realign.encoder.pooling import sentence_vectors
 from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.score import Advance, SourceScore, Tally
-from realign.tasks.base import EVALUATION_BATCH, FineTuning, TrainingSet, Tuner, by_language, states_of, train
+from realign.tasks.transfer_task import EVALUATION_BATCH, FineTuning, TrainingSet, Tuner, by_language, states_of, train
 from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from realign.score import Advance, Fidelity
-from realign.tasks.base import TransferTask, train
+from realign.tasks.transfer_task import TransferTask, train
 
 LOOKS = 10  # of patience, over all steps
 

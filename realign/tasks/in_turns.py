@@ -8,8 +8,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from realign.encoder.used_rows import narrow
-from realign.tasks.base import TransferTask, Tuner
 from realign.tasks.finetune import Enough
+from realign.tasks.transfer_task import TransferTask, Tuner
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.optimizer import LossGuard
 from realign.training.realigner import Realigner, vocabularies

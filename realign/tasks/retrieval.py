@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from realign.corpora.base import Parallel, Split
+from realign.corpora.corpus import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.encoder.windows import Windows, windows
 from realign.score import Advance, Tally
-from realign.tasks.base import by_language, states_of
+from realign.tasks.transfer_task import by_language, states_of
 from selector.errors import InputError
 
 BLOCK = 1024  # queries compared at a time

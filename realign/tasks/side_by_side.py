@@ -20,7 +20,7 @@ from realign.encoder.hidden_states import net_of
 from realign.encoder.packed import Packed, forward
 from realign.encoder.used_rows import narrow
 from realign.score import Fidelity
-from realign.tasks.base import TrainingBatch, TransferTask, Tuner
+from realign.tasks.transfer_task import TrainingBatch, TransferTask, Tuner
 from realign.training.optimizer import Precision, autocast
 from realign.training.realigner import vocabularies
 from realign.training.settings import Realignment

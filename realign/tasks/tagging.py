@@ -11,12 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.corpora.base import Labelled, Split, Tagged
+from realign.corpora.corpus import Labelled, Split, Tagged
 from realign.encoder.encoder import Answers, Encoder
 from realign.encoder.ragged import first_subwords
 from realign.encoder.windows import Windows, windows
 from realign.score import Advance, SourceScore, Tally
-from realign.tasks.base import EVALUATION_BATCH, FineTuning, TrainingSet, Tuner, by_language, states_of, tally_of, train
+from realign.tasks.transfer_task import (
+    EVALUATION_BATCH,
+    FineTuning,
+    TrainingSet,
+    Tuner,
+    by_language,
+    states_of,
+    tally_of,
+    train,
+)
 from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from realign.corpora.base import Pair, Parallel
+from realign.corpora.corpus import Pair, Parallel
 from realign.corpora.filters import FilteredPairs, count_dropped
 from realign.encoder.encoder import Encoder
 from realign.encoder.ragged import RaggedTable

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.corpora.base import Links, Pair
+from realign.corpora.corpus import Links, Pair
 from realign.encoder.encoder import Encoder, hidden_states
 from realign.encoder.pooling import word_vectors
 from realign.encoder.ragged import RaggedTable, spans, stacked_offsets

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from random import Random
 
-from realign.corpora.base import Classified, LazySequence, Pair, Split, Tagged
+from realign.corpora.corpus import Classified, LazySequence, Pair, Split, Tagged
 from realign.world import names as naming
 from realign.world.grammar import Grammar, Word
 from realign.world.lexicon import lexicon

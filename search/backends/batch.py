@@ -16,7 +16,7 @@ from realign.inputs import Contents
 from realign.score import Fidelity, Score
 from search import terminal
 from search.backends import registry as backends
-from search.backends.base import Backend, Job
+from search.backends.backend import Backend, Job
 from search.interrupts import Interrupts
 from search.study.trial import MOST_RETRIES
 from selector.errors import RunError

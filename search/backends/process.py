@@ -23,14 +23,15 @@ from types import ModuleType
 from typing import Protocol
 
 from realign.score import Advance, Evaluator
-from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
+from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.stages import Teller
 from search.backends.worker_pool import LostError, WorkerPool
 
 Make = Callable[[Advance], Evaluator]
 PATIENCE = 10.0  # seconds that another fork server may take to answer
 OURS = ("selector.", "realign.", "search.", "transformers.models.")
-NEEDED = ("realign.evaluate", "realign.tasks.tagging", "realign.build.evaluator")  # by every evaluator of an encoder
+# by every evaluator of an encoder
+NEEDED = ("realign.realign_and_transfer", "realign.tasks.tagging", "realign.build.evaluator")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from realign.score import Advance, Evaluator
 from search import terminal
-from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
+from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
 from search.backends.stages import Teller
 from search.backends.worker_pool import LostError, WorkerPool
 from selector.errors import InputError

@@ -35,7 +35,7 @@ from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from realign.score import Advance, Evaluator
-from search.backends.base import Job, Outcome, Stage, _format_problem, keep_to, measure, overdue, travelling
+from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, overdue, travelling
 from search.backends.ray_actors import Connection
 from search.backends.stages import Board, Teller
 from selector.errors import RunError

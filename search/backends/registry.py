@@ -15,7 +15,7 @@ from realign.evaluators.wrappers import Cached
 from realign.inputs import Contents
 from realign.score import Advance, Evaluator
 from search.backends import process as processes
-from search.backends.base import Backend, Job, Outcome, measure
+from search.backends.backend import Backend, Job, Outcome, measure
 from search.config.study_config import StudyConfig
 from selector.errors import InputError, whole_number
 from selector.languages.language import Pool

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from realign.score import Advance
-from search.backends.base import Stage
+from search.backends.backend import Stage
 
 STAGE_SECONDS = 0.5  # between two messages of a worker on how far it is
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from realign.score import Advance
-from search.backends.base import Job, Outcome, Stage, overdue
+from search.backends.backend import Job, Outcome, Stage, overdue
 from search.backends.stages import Board
 
 

@@ -19,10 +19,10 @@ from transformers import AutoModel, AutoModelForTokenClassification, AutoTokeniz
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import IntervalStrategy
 
-from realign.corpora.base import Pair, Parallel, Tagged
+from realign.corpora.corpus import Pair, Parallel, Tagged
 from realign.encoder.pooling import word_vectors
 from realign.score import Fidelity
-from realign.tasks.base import FineTuning
+from realign.tasks.transfer_task import FineTuning
 from realign.training.loss import nt_xent, projection
 from realign.training.settings import Realignment
 from realign.training.word_alignment import informative

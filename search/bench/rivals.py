@@ -32,11 +32,11 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from search.space import Space
-from search.strategies.base import Past, Proposer, random
+from search.strategies.proposer import Past, Proposer, random
 from search.surrogate import acquisition, gaussian_process
 from search.surrogate.gaussian_process import Posterior, Weights
 from search.surrogate.kernels import masks
-from search.surrogate.model import begin_with
+from search.surrogate.surrogate import begin_with
 from selector.errors import InputError
 from selector.languages.subset import Subset
 

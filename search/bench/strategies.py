@@ -20,7 +20,7 @@ from numpy.random import default_rng
 
 from realign.evaluators import table as replay
 from search import terminal
-from search.bench.problems.base import BenchProblem
+from search.bench.problems.bench_problem import BenchProblem
 from search.bench.problems.replayed import Replayed
 from search.bench.problems.synthetic import synthetic_problem
 from search.bench.repeats_in_names import split_repeats
@@ -28,8 +28,8 @@ from search.bench.rivals import PREFIX, RIVALS
 from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
 from search.results.json_reader import Json
-from search.strategies.base import Past, Seen
 from search.strategies.ladder import ORDER
+from search.strategies.proposer import Past, Seen
 from selector.errors import InputError
 from selector.languages.language import Language
 from selector.languages.subset import Subset

@@ -29,9 +29,9 @@ from selector.languages.language import Language, parse
 from selector.transfer import predict as transfer
 from selector.transfer import published
 from selector.transfer.covariates import Affinity
-from selector.transfer.model import Observations, TransferModel
 from selector.transfer.pooled import GainInterval, PooledModel
 from selector.transfer.published import Draws, PublishedResults
+from selector.transfer.transfer_model import Observations, TransferModel
 
 Array = NDArray[np.float64]
 Forecast = tuple[Array, Array]  # of each list's mean gain, and half the width of its 90 % interval

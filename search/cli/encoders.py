@@ -104,7 +104,7 @@ def bench(
 ) -> None:
     """The benchmarks behind the numbers in the documentation."""
     announce("bench", name)
-    from search.bench import world as benches
+    from search.bench import benchmarks as benches
 
     if name == "search":
         document = benches.run_search(table, problem, strategies, repetitions, batch, workers)

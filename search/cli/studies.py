@@ -39,7 +39,7 @@ def check(
     announce("check", study)
     from search.commands import check as checking
     from search.commands import check_table
-    from search.results.check import CheckReport
+    from search.results.check_report import CheckReport
 
     try:
         config = load_study(study, overrides)

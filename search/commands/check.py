@@ -29,7 +29,7 @@ from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort.trust import CheapLevels
 from search.planner import StudyPlanner
-from search.results.check import CheckReport, EncoderShape, LanguageData, ParallelCount, TaskCount
+from search.results.check_report import CheckReport, EncoderShape, LanguageData, ParallelCount, TaskCount
 from search.results.convergence import convergence_remark
 from search.study.storage import check_storage, redact_url
 from search.study.study import open_study

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search import terminal
-from search.results.check import CheckReport, ParallelCount, TaskCount
+from search.results.check_report import CheckReport, ParallelCount, TaskCount
 from selector.languages.language import parse
 
 SPLITS = ("train", "dev", "test")

@@ -26,7 +26,7 @@ from realign.corpora.folder import VARIABLE
 from search import terminal
 from search.config.study_config import StudyConfig
 from search.effort.machine import Machine, this_machine
-from search.results.check import StudyCost
+from search.results.check_report import StudyCost
 from search.results.json_reader import Json
 
 EXTRAS = {

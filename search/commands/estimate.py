@@ -20,7 +20,7 @@ from search.config.study_config import StudyConfig
 from search.confirmation.confirm import LEAST_DRAWS
 from search.effort.cost import Price
 from search.effort.fidelities import Fidelities
-from search.results.check import StudyCost
+from search.results.check_report import StudyCost
 from search.strategies import ladder
 from selector.languages.subset import Subset
 

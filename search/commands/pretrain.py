@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from realign.corpora.base import Monolingual
+from realign.corpora.corpus import Monolingual
 from realign.section import Section
 from realign.training.settings import Count, Rate
 from search.config import toml_file
@@ -99,7 +99,7 @@ def run(config_path: Path, output: Path) -> None:
     texts = read_texts(config.data, config_path.parent)
     remark(f"{sum(map(len, texts.values()))} sentences in {len(texts)} languages")
 
-    from realign.training.pretrain import Shape, pretrain
+    from realign.training.pretraining import Shape, pretrain
 
     model, train = config.model, config.train
     shape = Shape(

@@ -39,8 +39,8 @@ from selector.languages.language import Pool
 
 if TYPE_CHECKING:
     from realign.encoder.encoder import Encoder
-    from realign.tasks.base import TransferTask
     from realign.tasks.in_turns import InTurns
+    from realign.tasks.transfer_task import TransferTask
     from realign.training.encoded_pairs import EncodedPairs
     from realign.training.realigner import Realigner
 

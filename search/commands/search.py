@@ -28,7 +28,7 @@ from search.study import lease as owner
 from search.study.provenance import facts
 from search.study.storage import check_storage, redact_url
 from search.study.study import Study, open_study
-from search.trackers.base import About, Callback, Callbacks, check_trackers, open_tracker
+from search.trackers.tracker import About, Callback, Callbacks, check_trackers, open_tracker
 from selector.errors import InputError, whole_number
 
 

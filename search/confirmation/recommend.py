@@ -9,12 +9,12 @@ from numpy.random import default_rng
 
 from search.results.effects import Explanation
 from search.results.trials import Recommendation
-from search.strategies.base import Past, Seen
+from search.strategies.proposer import Past, Seen
 from search.study.study import Study
 from search.study.trial import Trial
 from search.surrogate import importance
-from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import side_of
+from search.surrogate.surrogate import Surrogate
 from selector.languages.subset import Subset
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from numpy.random import Generator
 
 from search.space import Space
-from search.strategies.base import TRIES, Past, random
+from search.strategies.proposer import TRIES, Past, random
 from selector.languages.language import Language
 from selector.languages.subset import Subset
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import spearmanr
 
-from search.strategies.base import Past
+from search.strategies.proposer import Past
 from selector.languages.subset import Subset
 
 ORDER = ("merge", "short", "full")  # cheap ones first

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from search.space import Space
-from search.strategies.base import Past, Proposer, random
+from search.strategies.proposer import Past, Proposer, random
 from selector.languages.language import Language
 from selector.languages.subset import Subset
 

@@ -24,8 +24,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.space import Space
-from search.strategies.base import Past, Proposer, Seen, generator, random
 from search.strategies.local import swap
+from search.strategies.proposer import Past, Proposer, Seen, generator, random
 from selector.errors import RunError
 from selector.languages.subset import Subset
 from selector.solvers.limits import ROUNDING

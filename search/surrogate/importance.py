@@ -23,9 +23,9 @@ from scipy.special import ndtri
 
 from search.results.effects import Effect, PairEffect
 from search.space import Space
-from search.strategies.base import Past
+from search.strategies.proposer import Past
 from search.surrogate.kernels import masks, reference
-from search.surrogate.model import Fit, Surrogate
+from search.surrogate.surrogate import Fit, Surrogate
 from selector.languages.language import Language
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from search.results.trials import TrialRecord
-from search.trackers.base import About, BestSoFar, check_folder, flat, metrics_of
+from search.trackers.tracker import About, BestSoFar, check_folder, flat, metrics_of
 from selector.errors import InputError
 
 LONGEST = 6000  # characters of a parameter: MLflow's own limit

@@ -9,7 +9,7 @@ from pathlib import Path
 import wandb
 
 from search.results.trials import TrialRecord
-from search.trackers.base import About, BestSoFar, check_folder, flat, metrics_of
+from search.trackers.tracker import About, BestSoFar, check_folder, flat, metrics_of
 from selector.errors import InputError
 
 

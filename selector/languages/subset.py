@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selector.errors import InputError
-from selector.languages.given import Languages, as_languages
+from selector.languages.conversion import Languages, as_languages
 from selector.languages.language import Language
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from selector.objectives.base import Chosen, Index, Matrix, SetFunction, Vector, bits, two_least
+from selector.objectives.set_function import Chosen, Index, Matrix, SetFunction, Vector, bits, two_least
 
 _NUGGET = 1e-6  # added to the diagonal of a kernel: languages with the same features have a finite log-determinant
 

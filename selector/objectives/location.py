@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.objectives.base import Chosen, Index, Matrix, SetFunction, Vector, blocks, two_least
+from selector.objectives.set_function import Chosen, Index, Matrix, SetFunction, Vector, blocks, two_least
 
 
 class Facility(SetFunction):

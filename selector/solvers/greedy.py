@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.objectives.base import Index, SetFunction, Vector
+from selector.objectives.set_function import Index, SetFunction, Vector
 from selector.solvers.feasible import complete, fill
 from selector.solvers.limits import Limits
 

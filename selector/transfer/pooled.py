@@ -24,7 +24,7 @@ from scipy.stats import t as student
 
 from selector.languages.language import Language
 from selector.transfer.left_out import LeaveOneOutErrors
-from selector.transfer.model import Index, TransferModel
+from selector.transfer.transfer_model import Index, TransferModel
 
 Array = NDArray[np.float64]
 

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse
 from selector.languages.pools import NAMED
-from selector.objectives.base import Chosen, Index, SetFunction, Vector, blocks
+from selector.objectives.set_function import Chosen, Index, SetFunction, Vector, blocks
 from selector.problem import Problem
 from selector.solvers import greedy
 from selector.transfer import mixed_model, published
 from selector.transfer.covariates import Affinity
-from selector.transfer.model import COLUMNS, KERNELS, Observations, Prediction, TransferModel
 from selector.transfer.pooled import PooledModel
+from selector.transfer.transfer_model import COLUMNS, KERNELS, Observations, Prediction, TransferModel
 
 __all__ = [
     "Gain",

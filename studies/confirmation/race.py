@@ -18,8 +18,8 @@ from search.bench.problems.synthetic import synthetic_problem
 from search.bench.strategies import open_problem
 from search.confirmation.race import last_one
 from search.confirmation.significance import NoiseVariance, NoisyEstimate, student_interval
-from search.strategies.base import Past
-from search.surrogate.model import Surrogate
+from search.strategies.proposer import Past
+from search.surrogate.surrogate import Surrogate
 
 TOP, SEEDS, AGAIN = 3, 8, 200
 TABLE = "studies/tables/world-12.npz"

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from realign.corpora.base import Links
+from realign.corpora.corpus import Links
 from realign.encoder.ragged import RaggedTable, first_subwords
-from realign.tasks.base import TrainingSet
+from realign.tasks.transfer_task import TrainingSet
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.word_alignment import WordLinks, links_of, mutual, unit_words
 
@@ -64,8 +64,8 @@ class Bundle:
 def main(encoder: str, data: str, folder: str) -> None:
     from realign.corpora.verses import Conllu, Verses
     from realign.encoder.encoder import load
-    from realign.tasks.base import FineTuning
     from realign.tasks.tagging import Tagging
+    from realign.tasks.transfer_task import FineTuning
     from realign.training.encoded_pairs import PairStore
     from realign.training.settings import Realignment
 

@@ -16,9 +16,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from realign.encoder.hidden_states import hidden_states, net_of
 from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
-from realign.tasks.base import FineTuning, Tuner
-from realign.tasks.base import train as finetune
 from realign.tasks.side_by_side import train
+from realign.tasks.transfer_task import FineTuning, Tuner
+from realign.tasks.transfer_task import train as finetune
 from realign.training.realigner import Realigner, realign
 from realign.training.settings import Realignment
 from realign.training.stacked_steps import CandidateRun, RealignSteps, lay_out

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from realign.tasks.base import FineTuning
+from realign.tasks.transfer_task import FineTuning
 from realign.training.settings import Realignment
 from studies.gpu.bundle import POOL
 from studies.gpu.table import Job, Recipe

@@ -22,8 +22,8 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 from realign.encoder import packed
 from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.encoder.used_rows import narrow
-from realign.tasks.base import FineTuning, TrainingSet, Tuner, states_of
 from realign.tasks.side_by_side import TuneSteps
+from realign.tasks.transfer_task import FineTuning, TrainingSet, Tuner, states_of
 from realign.training.encoded_pairs import EncodedPairs
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import Realignment

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from realign.encoder.hidden_states import net_of
 from realign.encoder.packed import Packed, forward
 from realign.score import Fidelity
-from realign.tasks.base import FineTuning, Tuner
 from realign.tasks.side_by_side import train
+from realign.tasks.transfer_task import FineTuning, Tuner
 from realign.training.settings import Realignment
 from realign.training.stacked_steps import CandidateRun, lay_out
 from studies.gpu.bundle import Bundle, Split, linked

@@ -10,7 +10,7 @@ from selector.languages.language import parse
 from selector.transfer import predict as transfer
 from selector.transfer import published
 from selector.transfer.covariates import Affinity
-from selector.transfer.model import Observations, TransferModel
+from selector.transfer.transfer_model import Observations, TransferModel
 
 FILE = Path(__file__).parents[2] / "selector" / "data" / "published-scales.json"
 

@@ -39,7 +39,7 @@ def peak() -> int:
 
 
 def measure(path: Path, by_lines: bool) -> None:
-    from realign.corpora.base import Pair, Stream, at_white_space
+    from realign.corpora.corpus import Pair, Stream, at_white_space
     from realign.hub.line_rows import LineFile, LineRows
     from realign.hub.rows import read
     from realign.store.sampled_pairs import draw

@@ -19,12 +19,12 @@ from realign.corpora.word_links import ByDictionary
 from realign.encoder.encoder import Encoder
 from realign.training.settings import Realignment
 from realign.training.word_alignment import aligner, alignment_error_rate
-from realign.world.encoder import world_encoder
 from realign.world.world import World
+from realign.world.world_encoder import world_encoder
 from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
-from search.bench import world as bench
+from search.bench import benchmarks as bench
 from search.config.schema import StudyFile, check
 from search.config.study_config import resolve_study
 from search.interrupts import Interrupts

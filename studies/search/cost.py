@@ -12,8 +12,8 @@ import time
 from numpy.random import default_rng
 
 from search.bench.problems.synthetic import Synthetic
-from search.strategies.base import Past, generator
-from search.surrogate.model import Surrogate
+from search.strategies.proposer import Past, generator
+from search.surrogate.surrogate import Surrogate
 
 TRIALS = (100, 500)
 AGAIN = 5  # suggestions after the first

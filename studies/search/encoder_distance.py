@@ -118,8 +118,8 @@ def _correlation(one: Array, other: Array) -> str:
 
 def of_world() -> tuple[replay.Table, list[str], dict[str, Array]]:
     """The table, the languages, and their similarities by the world's own encoder."""
-    from realign.world.encoder import world_encoder
     from realign.world.world import World
+    from realign.world.world_encoder import world_encoder
 
     table, text = replay.load(TABLES / "world-12.npz"), World()
     codes = sorted({*table.pool, *table.targets, "eng"})

@@ -15,7 +15,7 @@ import refusal
 import torch
 from rehearsal import realingo, tree
 
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.world.world import Sizes, World
 
 STUDY = """

@@ -11,16 +11,16 @@ import pytest
 import small_study
 from rehearsal import realingo
 
-from realign.corpora.base import Split, Tagged
+from realign.corpora.corpus import Split, Tagged
 from realign.encoder.encoder import load
-from realign.evaluate import RealignAndTransfer
 from realign.evaluators.score_file import read_score, write_score
 from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Repeated
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Merging, SourceScore, mean_source_score
-from realign.tasks.base import FineTuning
 from realign.tasks.classification import Classification
 from realign.tasks.tagging import Tagging, right_spans
+from realign.tasks.transfer_task import FineTuning
 from realign.training.settings import Realignment
 from realign.world.world import World
 from selector.errors import InputError

@@ -16,7 +16,7 @@ from rehearsal import realingo, tree
 
 from search.commands import doctor
 from search.effort.machine import CONTEXT, Machine, this_machine
-from search.results.check import StudyCost
+from search.results.check_report import StudyCost
 
 STATES = {"ok", "warning", "missing", "broken"}
 

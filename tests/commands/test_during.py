@@ -20,9 +20,9 @@ from small_study import world_encoder
 from torch import nn
 
 from realign.encoder.encoder import HEAD, load
-from realign.tasks.base import FineTuning
 from realign.tasks.classification import Classification
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning
 from realign.world.world import World
 from search.commands import realign as production
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from small_study import SHAPE, treebank, write_lines
 
-from realign.training.pretrain import pretrain
+from realign.training.pretraining import pretrain
 from realign.world.world import Sizes, World
 
 SIZES = Sizes(parallel=40, source=24, evaluation=10, text=40, source_text=60, low_text=20)

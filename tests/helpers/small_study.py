@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from realign.corpora.base import Tagged
-from realign.training.pretrain import Shape, pretrain
+from realign.corpora.corpus import Tagged
+from realign.training.pretraining import Shape, pretrain
 from realign.world.world import Sizes, World
 
 CODES = ("deu", "fin", "tur")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.corpora.base import Pair, Stream
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.corpus import Pair, Stream
 from realign.corpora.filters import FilteredParallel, Rules, count_dropped, share
 from realign.corpora.labels import iob2
 from realign.encoder.ragged import RaggedTable

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from realign.encoder.encoder import Encoder, load
 from realign.training import checkpoint
 from realign.training.encoded_pairs import PairStore
-from realign.training.pretrain import pretrain
+from realign.training.pretraining import pretrain
 from realign.training.realigner import Realigner
 from realign.training.settings import Realignment
 from realign.world.world import World

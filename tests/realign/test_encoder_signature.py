@@ -17,7 +17,7 @@ from transformers import AutoModel, PreTrainedTokenizerFast
 
 from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.signatures import canonical
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.world.world import Sizes, World
 from selector.errors import InputError
 

@@ -21,14 +21,14 @@ from transformers import (
 
 from realign.encoder.encoder import HEAD, Answers, Encoder, blocks, load, save_with_head
 from realign.encoder.used_rows import narrow
-from realign.evaluate import RealignAndTransfer
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Tally
-from realign.tasks.base import FineTuning, train
 from realign.tasks.in_turns import InTurns
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning, train
 from realign.training import checkpoint
 from realign.training.encoded_pairs import EncodedPairs, PairStore
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import Freeze, Realignment
 from realign.world.world import Sizes, World

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.corpora.base import Pair, Tagged
+from realign.corpora.corpus import Pair, Tagged
 from realign.corpora.verses import SPLITS, UPOS, Conllu, LazyRows, Plain, Verses, chapter_split, find_folder
 from selector.errors import InputError
 

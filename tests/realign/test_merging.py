@@ -19,16 +19,16 @@ from torch import Tensor, nn
 
 from realign.build import evaluator as assemble
 from realign.encoder.encoder import Encoder, load
-from realign.evaluate import RealignAndTransfer
 from realign.evaluators.single_language import SingleLanguageScores, soft_maximum
 from realign.merging import merger
 from realign.merging.vectors import Vector, difference, vector
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Look, Merging, Score, Tally, sign
-from realign.tasks.base import FineTuning, Tuner
 from realign.tasks.finetune import finetune
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning, Tuner
 from realign.training.encoded_pairs import PairStore
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World

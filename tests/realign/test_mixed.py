@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from realign.corpora.base import Classified, Pair, Split, Tagged
 from realign.corpora.bitext import Moses
+from realign.corpora.corpus import Classified, Pair, Split, Tagged
 from realign.corpora.mixed import Member, MixedExamples, MixedLabelled, MixedParallel
 from realign.corpora.verses import Conllu
 from selector.errors import InputError, NoDataError

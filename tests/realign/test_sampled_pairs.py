@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realign.corpora.base import Pair, Split, Stream, pick, pick_in_order
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.corpus import Pair, Split, Stream, pick, pick_in_order
 from realign.corpora.filters import FilteredParallel, Rules, count_dropped
 from realign.corpora.folder import lines, with_stamp
 from realign.corpora.line_files import count_blocks, count_lines, pick_lines

@@ -29,15 +29,15 @@ from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.hidden_states import net_of, rotary_net_of
 from realign.encoder.packed import Layout
 from realign.encoder.used_rows import UsedRows, narrow
-from realign.evaluate import RealignAndTransfer
 from realign.evaluators.wrappers import Cached, WithSecondScore
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity
 from realign.tasks import side_by_side
-from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning
 from realign.training.encoded_pairs import PairStore
 from realign.training.optimizer import Descent, end_to_end
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.training.realigner import Realigner, vocabularies
 from realign.training.settings import LoRA, Realignment
 from realign.training.stacked_steps import NONE, CandidateRun, RealignSteps, lay_out

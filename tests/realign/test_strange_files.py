@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from realign.corpora.base import Pair
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.corpus import Pair
 from realign.corpora.labels import LabelTable
 from realign.corpora.verses import Conllu
 from realign.encoder.encoder import load
 from realign.training.encoded_pairs import PairStore
 from realign.training.settings import Realignment
-from realign.world.encoder import FOLDER
+from realign.world.world_encoder import FOLDER
 from selector.distances.user_table import numbers
 from selector.errors import InputError
 

@@ -16,16 +16,16 @@ from seqeval.metrics import f1_score
 
 from realign.build import evaluator as assemble
 from realign.core import Task as TaskSettings
-from realign.corpora.base import Classified, Pair, Split, Tagged
+from realign.corpora.corpus import Classified, Pair, Split, Tagged
 from realign.encoder.encoder import Encoder, hidden_states, load
 from realign.encoder.windows import windows
-from realign.evaluate import RealignAndTransfer
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Score, Tally
-from realign.tasks.base import FineTuning, TransferTask
 from realign.tasks.classification import Classification, share_truncated
 from realign.tasks.retrieval import Retrieval
 from realign.tasks.tagging import Tagging, right_spans, right_words
-from realign.training.pretrain import Shape, pretrain
+from realign.tasks.transfer_task import FineTuning, TransferTask
+from realign.training.pretraining import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World
 from search.cli.entry import exit_status

@@ -12,15 +12,15 @@ from torch import nn
 
 from realign.encoder.encoder import Encoder, blocks, load
 from realign.encoder.ragged import first_subwords
-from realign.evaluate import RealignAndTransfer
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity
-from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning
 from realign.training import checkpoint
 from realign.training.adapters import trainable_parameters
 from realign.training.encoded_pairs import EncodedPairs, PairStore
 from realign.training.optimizer import Anchor, fork_random_state, rate
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.training.realigner import Realigner, realign
 from realign.training.settings import LoRA, Realignment
 from realign.world.world import Sizes, World

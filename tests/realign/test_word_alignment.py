@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realign.corpora.base import Pair, Split
+from realign.corpora.corpus import Pair, Split
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 from realign.encoder.encoder import Encoder, load
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.training.settings import Realignment
 from realign.training.word_alignment import (
     WordLinks,

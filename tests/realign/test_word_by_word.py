@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerFast
 
 from realign.encoder.encoder import Encoder
 from realign.encoder.word_by_word import WordByWord
-from realign.world.encoder import world_encoder
 from realign.world.world import World
+from realign.world.world_encoder import world_encoder
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 TEXT = [pair.target for code in ("deu", "jpn", "arb") for pair in World().pairs(code, "train")[:150]]

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from realign.training.pretrain import Shape, text_signature
-from realign.world.encoder import FOLDER, world_encoder
+from realign.training.pretraining import Shape, text_signature
 from realign.world.world import World
+from realign.world.world_encoder import FOLDER, world_encoder
 from search.commands.pretrain import load_pretrain
 
 MADE_BY = Path(__file__).parents[2] / "studies" / "world-encoder.toml"

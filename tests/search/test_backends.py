@@ -27,7 +27,7 @@ from realign.score import Advance, Evaluator, Fidelity
 from search import driver
 from search.backends import ray_actors, ray_tune
 from search.backends import registry as backend
-from search.backends.base import Backend, Job, Stage, keep_to, share_of
+from search.backends.backend import Backend, Job, Stage, keep_to, share_of
 from search.backends.process import processes, start
 from search.commands import search as run
 from search.config.study_config import StudyConfig

@@ -21,7 +21,7 @@ from realign.evaluators.wrappers import Cached
 from realign.score import Fidelity, Score
 from search.backends import batch
 from search.backends import registry as backend
-from search.backends.base import Job, Outcome
+from search.backends.backend import Job, Outcome
 from search.backends.process import processes
 from search.backends.registry import View, search_view
 from search.commands import search as run

@@ -16,9 +16,9 @@ from realign.score import Fidelity, Score
 from realign.testing import EvaluatorContract, check_evaluator
 from search.space import Space
 from search.strategies import optuna_samplers
-from search.strategies.base import Past, Propose, random
 from search.strategies.genetic import genetic
 from search.strategies.local import backward, exhaustive, greedy, swap
+from search.strategies.proposer import Past, Propose, random
 from search.testing import check_strategy
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

@@ -11,10 +11,10 @@ import rehearsal
 from scipy.stats import spearmanr
 
 from search.space import Space
-from search.strategies.base import Past, Seen, generator, random
+from search.strategies.proposer import Past, Seen, generator, random
 from search.surrogate import importance
 from search.surrogate.kernels import Side, masks
-from search.surrogate.model import Surrogate
+from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 

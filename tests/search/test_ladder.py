@@ -17,8 +17,8 @@ from search.config.study_config import load
 from search.effort.cost import Price
 from search.space import Space
 from search.strategies import ladder
-from search.strategies.base import Past, Seen, generator, random
-from search.surrogate.model import Surrogate
+from search.strategies.proposer import Past, Seen, generator, random
+from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 

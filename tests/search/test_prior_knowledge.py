@@ -11,10 +11,10 @@ import pytest
 from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolve_study
 from search.planner import planner
-from search.strategies.base import Past, Seen
+from search.strategies.proposer import Past, Seen
 from search.surrogate.kernels import masks
-from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import has_precedent, side_of
+from search.surrogate.surrogate import Surrogate
 from selector.transfer.predict import MeanGain
 
 POOL = "afr,deu,fra,rus,hin,tur,fin,vie,ind,jpn,arb,zho"

@@ -6,13 +6,13 @@ import itertools
 
 import pytest
 
-from realign.evaluate import RealignAndTransfer
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity
-from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning
 from realign.training.settings import Realignment
-from realign.world.encoder import world_encoder
 from realign.world.world import Sizes, World
+from realign.world.world_encoder import world_encoder
 from search.terminal import Lines
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

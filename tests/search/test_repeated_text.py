@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realign.build.repeated import ParallelText, TaskText, count_known
-from realign.corpora.base import Classified, Pair, Tagged
+from realign.corpora.corpus import Classified, Pair, Tagged
 from search.commands.check import check
 from search.config.study_config import load
 

@@ -17,13 +17,13 @@ from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.space import Space
-from search.strategies.base import Past, Seen, generator
+from search.strategies.proposer import Past, Seen, generator
 from search.study.study import open_study
 from search.study.trial import last_attempts
 from search.surrogate import repeats
 from search.surrogate.kernels import masks
-from search.surrogate.model import Surrogate
 from search.surrogate.repeats import knowledge_gain
+from search.surrogate.surrogate import Surrogate
 from selector.errors import InputError
 from selector.languages.subset import Subset
 

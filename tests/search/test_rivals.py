@@ -12,7 +12,7 @@ import rehearsal
 from search.bench import rivals
 from search.bench.problems.synthetic import synthetic_problem
 from search.space import Space
-from search.strategies.base import Past, Seen, generator
+from search.strategies.proposer import Past, Seen, generator
 from search.surrogate.gaussian_process import Weights
 from selector.errors import InputError
 from selector.languages.language import parse_pool

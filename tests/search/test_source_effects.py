@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from search.space import Space
-from search.strategies.base import Past, Seen
+from search.strategies.proposer import Past, Seen
 from search.surrogate import source_effects as module
 from search.surrogate.kernels import Side
-from search.surrogate.model import Surrogate
 from search.surrogate.source_effects import SHARPNESS, Donors, donors
+from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 

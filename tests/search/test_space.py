@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from search import planner
 from search.space import Space
-from search.strategies.base import Past, generator
+from search.strategies.proposer import Past, generator
 from selector import constraints
 from selector.errors import InputError
 from selector.languages.language import parse_pool

@@ -18,9 +18,9 @@ from search import planner, score_objective
 from search.config.study_config import load
 from search.space import Space
 from search.strategies import optuna_samplers
-from search.strategies.base import Past, Proposer, Seen, generator, random
 from search.strategies.genetic import genetic
 from search.strategies.local import backward, exhaustive, greedy, swap
+from search.strategies.proposer import Past, Proposer, Seen, generator, random
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

@@ -19,7 +19,7 @@ from realign.build import evaluator as assemble
 from realign.score import Fidelity, Look, Score
 from search import driver
 from search.backends import registry as backend
-from search.backends.base import Job, Outcome, measure
+from search.backends.backend import Job, Outcome, measure
 from search.backends.process import processes
 from search.commands import search as run
 from search.config.study_config import StudyConfig

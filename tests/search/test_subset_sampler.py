@@ -11,10 +11,10 @@ import pytest
 from similarities import side
 
 from search.space import Space
-from search.strategies import base as proposal
 from search.strategies import local
+from search.strategies import proposer as proposal
 from search.strategies.optuna_samplers import SubsetSampler
-from search.surrogate.model import Surrogate
+from search.surrogate.surrogate import Surrogate
 from selector.errors import RunError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset

@@ -19,12 +19,12 @@ from similarities import POOL, alike, side
 from realign.evaluators.fake import FakeEvaluator
 from search import planner
 from search.space import Space
-from search.strategies import base as proposal
 from search.strategies import local
-from search.strategies.base import Past, Seen, generator
+from search.strategies import proposer as proposal
+from search.strategies.proposer import Past, Seen, generator
 from search.surrogate import acquisition, gaussian_process
 from search.surrogate.kernels import Kernels, Side, masks
-from search.surrogate.model import Surrogate, begin_with
+from search.surrogate.surrogate import Surrogate, begin_with
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 from selector.solvers.limits import Limits

@@ -15,7 +15,7 @@ import rehearsal
 
 import realingo
 from search.results.trials import TrialRecord
-from search.trackers.base import About, Callbacks, check_trackers, flat, open_tracker
+from search.trackers.tracker import About, Callbacks, check_trackers, flat, open_tracker
 from selector.errors import InputError
 
 CODES = ("deu", "jpn", "swh", "tur")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from search.bench import select as bench_select
+from search.bench import solver_gaps as bench_select
 from selector import exact, strategy
 from selector import exact as bound
 from selector.errors import InputError

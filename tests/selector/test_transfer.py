@@ -21,8 +21,8 @@ from selector.transfer import mixed_model, published
 from selector.transfer import predict as transfer
 from selector.transfer.covariates import GROUPS, Affinity
 from selector.transfer.left_out import LeaveOneOutErrors
-from selector.transfer.model import COLUMNS, Observations, TransferModel
 from selector.transfer.pooled import MOST, PooledModel
+from selector.transfer.transfer_model import COLUMNS, Observations, TransferModel
 
 ENG = parse("eng")
 SMALL = parse_pool("deu,nld,fra,spa,rus,hin,tur,fin,swh,yor,vie,cmn")

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from realign.evaluators import table as replay
 from search import planner as plan
-from search.bench.problems.base import BenchProblem, config_of, plan_of
+from search.bench.problems.bench_problem import BenchProblem, config_of, plan_of
 from search.bench.repeats_in_names import split_repeats
 from search.bench.rivals import PREFIX, rival
 from search.planner import Planner
-from search.strategies.base import Seen
+from search.strategies.proposer import Seen
 from search.surrogate.prior_knowledge import side_of
 from selector.errors import InputError
 from selector.languages.subset import Subset

@@ -23,17 +23,17 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from search import planner as plan
-from search.bench.problems.base import BenchProblem, config_of, plan_of
+from search.bench.problems.bench_problem import BenchProblem, config_of, plan_of
 from search.bench.problems.truth import Truth, optimum
 from search.bench.repeats_in_names import split_repeats
 from search.bench.rivals import PREFIX, rival
-from search.bench.select import pool as observed_pool
+from search.bench.solver_gaps import pool as observed_pool
 from search.planner import WARM, Planner
-from search.strategies import base as proposal
-from search.strategies.base import Seen
+from search.strategies import proposer as proposal
+from search.strategies.proposer import Seen
 from search.surrogate.kernels import Given, Side
-from search.surrogate.model import Surrogate
 from search.surrogate.prior_knowledge import similarity
+from search.surrogate.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.distances.distance import distances
 from selector.errors import InputError

@@ -13,8 +13,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from search.space import ENUMERABLE
-from selector.objectives.base import Chosen, Index, SetFunction
 from selector.objectives.location import Facility
+from selector.objectives.set_function import Chosen, Index, SetFunction
 from selector.solvers import greedy
 
 Array = NDArray[np.float64]

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from realign.corpora.base import Parallel, Split
+from realign.corpora.corpus import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.inputs import Inputs
 from realign.merging.merger import FORMAT, Merger
 from realign.score import Advance, Fidelity, Look, Score, SourceScore, Tally, show_look, sign
-from realign.tasks.base import TransferTask
 from realign.tasks.finetune import Enough, Watch, any_of, finetune, report_steps
 from realign.tasks.in_turns import InTurns
+from realign.tasks.transfer_task import TransferTask
 from realign.training.encoded_pairs import EncodedPairs, PairStore
 from realign.training.realigner import realign
 from realign.training.settings import Realignment

@@ -14,10 +14,10 @@ from search.config.schema import StudyFile, check
 from search.config.study_config import StudyConfig, resolve_study
 from search.planner import Planner, Proposal
 from search.space import Space
-from search.strategies import base as proposal
-from search.strategies.base import Past, Proposer, Seen
+from search.strategies import proposer as proposal
+from search.strategies.proposer import Past, Proposer, Seen
 from search.surrogate.kernels import Side
-from search.surrogate.model import Surrogate
+from search.surrogate.surrogate import Surrogate
 from selector.languages.subset import Subset
 
 Array = NDArray[np.float64]

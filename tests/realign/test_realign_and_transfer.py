@@ -11,14 +11,14 @@ import torch
 
 from realign.encoder.encoder import Encoder, blocks, hidden_states, load
 from realign.encoder.ragged import RaggedTable, first_subwords
-from realign.evaluate import RealignAndTransfer
 from realign.evaluators.wrappers import Cached
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Stopped
-from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning
 from realign.training.batches import draw
 from realign.training.encoded_pairs import PairStore
-from realign.training.pretrain import Shape, pretrain
+from realign.training.pretraining import Shape, pretrain
 from realign.training.realigner import realign
 from realign.training.settings import Realignment
 from realign.world.world import Sizes, World

@@ -22,16 +22,16 @@ import torch
 
 from realign.encoder.encoder import Encoder
 from realign.encoder.hidden_states import net_of
-from realign.evaluate import RealignAndTransfer
+from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Merging
 from realign.tasks import side_by_side
-from realign.tasks.base import FineTuning
 from realign.tasks.tagging import Tagging
+from realign.tasks.transfer_task import FineTuning
 from realign.training.encoded_pairs import PairStore
 from realign.training.settings import Realignment
 from realign.training.stacked_steps import CandidateRun
-from realign.world.encoder import world_encoder
 from realign.world.world import World
+from realign.world.world_encoder import world_encoder
 from search import terminal
 from search.results.json_reader import Json
 from selector.errors import InputError

@@ -14,7 +14,7 @@ from search import terminal
 from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.bench import fidelity as bench_fidelity
-from search.bench import select as bench_select
+from search.bench import solver_gaps as bench_select
 from search.bench import strategies as bench_search
 from search.bench import transfer as bench_transfer
 from search.config.schema import StudyFile, check
@@ -178,13 +178,13 @@ def render_world(document: Json) -> Any:
 
 
 def core(seeds: int, workers: int) -> Json:
-    from search.bench import core as bench_core  # torch: seconds that the other benchmarks need not wait
+    from search.bench import candidate_cost as bench_core  # torch: seconds that the other benchmarks need not wait
 
     return bench_core.core(seeds, workers)
 
 
 def render_core(document: Json) -> Any:
-    from search.bench import core as bench_core
+    from search.bench import candidate_cost as bench_core
 
     return bench_core.render(document)
 

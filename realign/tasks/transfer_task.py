@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.corpora.base import Split
+from realign.corpora.corpus import Split
 from realign.encoder.encoder import Answers, States
 from realign.encoder.ragged import RaggedTable
 from realign.encoder.used_rows import narrow

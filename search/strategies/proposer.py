@@ -17,7 +17,7 @@ from typing import Protocol
 from numpy.random import Generator, default_rng
 
 from search.space import ENUMERABLE, Space
-from selector.languages.given import Languages
+from selector.languages.conversion import Languages
 from selector.languages.subset import Subset
 
 TRIES = 200  # random draws before every subset is looked at one by one

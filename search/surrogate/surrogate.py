@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from search import terminal
 from search.space import ENUMERABLE, Space
-from search.strategies import base as proposal
 from search.strategies import ladder, local
-from search.strategies.base import Past, Seen
+from search.strategies import proposer as proposal
+from search.strategies.proposer import Past, Seen
 from search.surrogate import acquisition, gaussian_process, repeats
 from search.surrogate.acquisition import Score
 from search.surrogate.gaussian_process import Posterior, Weights
