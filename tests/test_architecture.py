@@ -7,6 +7,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,8 @@ def room_of(path: str) -> str:
     return "/".join(path.removesuffix(".py").split("/")[:2])
 
 
-def imported(path: str) -> set[str]:
+@cache
+def imported(path: str) -> frozenset[str]:
     """Names of imported modules, and of what may be one, wherever in the file the import stands."""
     names: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
@@ -137,7 +139,7 @@ def imported(path: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} uses a relative import"
             names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 MODULES = {path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): path for path in FILES}
