@@ -24,7 +24,7 @@ from search.bench.problems.bench_problem import BenchProblem
 from search.bench.problems.replayed import Replayed
 from search.bench.problems.synthetic import synthetic_problem
 from search.bench.repeats_in_names import split_repeats
-from search.bench.rivals import PREFIX, RIVALS
+from search.bench.rivals.rival_searches import PREFIX, RIVALS
 from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
 from search.results.json_reader import Json

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 import rehearsal
+from scipy.linalg import expm
 
-from search.bench import rivals
 from search.bench.problems.synthetic import synthetic_problem
+from search.bench.rivals import johnson_kernel
+from search.bench.rivals import rival_searches as rivals
 from search.space import Space
 from search.strategies.proposer import Past, Seen, generator
 from search.surrogate.gaussian_process import Weights
@@ -72,7 +75,7 @@ def test_draws_of_coefficients_have_the_mean_and_spread_of_the_regression() -> N
 def test_the_heat_kernel_is_the_published_product_and_its_numbers_are_those_of_botorch() -> None:
     import torch
 
-    from search.bench.heat_kernel import HeatKernel
+    from search.bench.rivals.heat_kernel import HeatKernel
 
     X = np.random.default_rng(0).integers(0, 2, (14, 6)).astype(float)
     kernel = HeatKernel(6, each_own=True)
@@ -88,6 +91,28 @@ def test_the_heat_kernel_is_the_published_product_and_its_numbers_are_those_of_b
     mean, deviation = rivals.predictions(model, X, (y - y.mean()) / y.std())(X[:5])
     assert mean == pytest.approx(theirs.mean.numpy().ravel(), abs=1e-3)
     assert deviation == pytest.approx(theirs.variance.sqrt().numpy().ravel(), abs=1e-3)
+
+
+@pytest.mark.parametrize(("n", "k", "rate"), [(6, 3, 0.4), (7, 2, 0.15), (6, 5, 0.3), (5, 1, 1.0)])
+def test_the_johnson_kernel_is_the_heat_of_the_graph_of_exchanges(n: int, k: int, rate: float) -> None:
+    """Against the exponential of the graph's whole Laplacian."""
+    X = np.array([[i in chosen for i in range(n)] for chosen in combinations(range(n), k)], dtype=float)
+    apart = np.rint(k - X @ X.T).astype(int)
+    edges = (apart == 1).astype(float)
+    heat = expm(-rate * (np.diag(edges.sum(axis=1)) - edges))
+    assert johnson_kernel.by_distance(n, k, rate)[apart] == pytest.approx(heat / heat[0, 0], abs=1e-12)
+
+
+def test_the_johnson_kernel_holds_its_digits_where_subsets_are_large() -> None:
+    table = johnson_kernel.by_distance(200, 20, np.log(200) / 200)
+    assert table[0] == pytest.approx(1.0)
+    assert (np.diff(table) < 0).all()
+    assert table[-1] > -1e-12
+
+
+def test_the_johnson_graph_has_subsets_of_one_size() -> None:
+    with pytest.raises(ValueError, match="one size"):
+        johnson_kernel.JohnsonProcess(np.array([[1.0, 0, 0], [1, 1, 0]]), np.array([0.0, 1.0]))
 
 
 def test_what_is_not_there_is_said_with_a_way_out() -> None:

@@ -14,7 +14,7 @@ from realign.evaluators import table as replay
 from search import planner as plan
 from search.bench.problems.bench_problem import BenchProblem, config_of, plan_of
 from search.bench.repeats_in_names import split_repeats
-from search.bench.rivals import PREFIX, rival
+from search.bench.rivals.rival_searches import PREFIX, rival
 from search.planner import Planner
 from search.strategies.proposer import Seen
 from search.surrogate.prior_knowledge import side_of

@@ -26,7 +26,7 @@ from search import planner as plan
 from search.bench.problems.bench_problem import BenchProblem, config_of, plan_of
 from search.bench.problems.truth import Truth, optimum
 from search.bench.repeats_in_names import split_repeats
-from search.bench.rivals import PREFIX, rival
+from search.bench.rivals.rival_searches import PREFIX, rival
 from search.bench.solver_gaps import pool as observed_pool
 from search.planner import WARM, Planner
 from search.strategies import proposer as proposal

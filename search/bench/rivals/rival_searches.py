@@ -6,6 +6,7 @@ Notations
     y        values, standardize [N]
 heat       Gaussian process of BoTorch with the heat kernel on the hypercube, Π tanh(β_i)^[x_i ≠ y_i], one β for all
            languages (Doumont et al. 2025, arXiv 2510.26633); heat-ard: a β for each
+johnson    Gaussian process with the heat kernel on the Johnson graph, between subsets of one size (`johnson_kernel`)
 smac       random forest and expected improvement of SMAC 3 (Lindauer et al. 2022) over one real number per language; a
            subset is the languages with the k greatest
 quadratic  Bayesian regression on members and pairs with normal priors, expected improvement
@@ -31,6 +32,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
+from search.bench.rivals.johnson_kernel import JohnsonProcess
 from search.space import Space
 from search.strategies.proposer import Past, Proposer, random
 from search.surrogate import acquisition, gaussian_process
@@ -170,7 +172,7 @@ def heat_model(each_own: bool, X: Array, y: Array) -> Any:
         from gpytorch.kernels import ScaleKernel
         from gpytorch.mlls import ExactMarginalLogLikelihood
 
-        from search.bench.heat_kernel import HeatKernel
+        from search.bench.rivals.heat_kernel import HeatKernel
 
         points = torch.from_numpy(X)
         kernel = ScaleKernel(HeatKernel(X.shape[1], each_own)).to(points)
@@ -261,6 +263,7 @@ def _ask_smac(space: Space, past: Past, seed: int) -> Array:
 RIVALS: Mapping[str, Proposer] = {
     "heat": partial(by_improvement, partial(heat, False)),
     "heat-ard": partial(by_improvement, partial(heat, True)),
+    "johnson": partial(by_improvement, JohnsonProcess),
     "smac": smac,
     "quadratic": partial(by_improvement, partial(regression, True, False)),
     "bocs": thompson,

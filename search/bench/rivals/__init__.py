@@ -1,0 +1,1 @@
+"""Searches of other people, to compare with: each proposes subsets from the past."""
