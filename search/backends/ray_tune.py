@@ -35,7 +35,7 @@ from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from realign.score import Advance, Evaluator
-from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, overdue, travelling
+from search.backends.backend import Job, Outcome, Stage, format_problem, keep_to, overdue, run_job, travelling
 from search.backends.ray_actors import Connection
 from search.backends.stages import Board, Teller
 from selector.errors import RunError
@@ -82,7 +82,7 @@ class MeasuringTrainable(tune.Trainable):
         """One more seed; those before it are answered from the cache."""
         self._runs += 1
         signal.setitimer(signal.ITIMER_REAL, self._left)  # the kernel ends a process that hangs, whatever it does
-        outcome = measure(self._evaluator, replace(self._job, seeds=self._runs, pruner=None))  # ASHA decides
+        outcome = run_job(self._evaluator, replace(self._job, seeds=self._runs, pruner=None))  # ASHA decides
         self._left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
         value = self._value(outcome.score.per_language) if outcome.score else 0.0
         return {"value": value, "outcome": outcome, "done": outcome.score is None or self._runs == self._job.seeds}
@@ -289,6 +289,6 @@ class TuneTrials:
                     verbose=0,
                 )
             except Exception as problem:
-                self._problem = _format_problem(problem)
+                self._problem = format_problem(problem)
             finally:
                 self._words.put(None)

@@ -13,7 +13,7 @@ from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect, PairEffect
 from search.results.estimates import Difference
 from search.results.words import join_names, percent, points
-from search.score_objective import front
+from search.score_objective import pareto_front
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def pairs_finding(pairs: Sequence[PairEffect], names: Mapping[str, str]) -> str:
 
 def front_finding(shots: Sequence[Shot]) -> str:
     """One sentence on what the last step of the front costs and gives."""
-    kept = front(shots)
+    kept = pareto_front(shots)
     last, rest = kept[-1], kept[:-1]
     if not rest:
         return f"One subset is best at every cost: {100 * last.value:.1f} % for {last.cost:g}"

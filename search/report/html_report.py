@@ -20,7 +20,7 @@ from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict, luck_in_words, verdict
 from search.pages import atlas, map_html
 from search.pages.canvas import Plot
-from search.pages.templates import fill
+from search.pages.templates import fill_template
 from search.report import costs, findings, plots
 from search.report.costs import Step
 from search.report.findings import Shot
@@ -158,7 +158,7 @@ def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Sto
 def render(story: Story) -> str:
     """The whole page. Everything but our own figures is escaped."""
     drawn = {name: (plot, plot.fragment()) for name, plot in story.plots.items()}
-    return fill("report.html.j2", story=story, plots=drawn)
+    return fill_template("report.html.j2", story=story, plots=drawn)
 
 
 def _searched(config: StudyConfig, shots: Sequence[Shot], names: Names, effects: Explanation) -> list[Plot]:

@@ -15,7 +15,7 @@ from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
 from search.results.words import join_names, percent, points, signed
-from search.score_objective import front as front_of
+from search.score_objective import pareto_front as front_of
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
 Names = Mapping[str, str]  # code → name

@@ -12,7 +12,7 @@ import rehearsal
 from search.bench import rivals
 from search.bench.problems.synthetic import synthetic_problem
 from search.space import Space
-from search.strategies.proposer import Past, Seen, generator
+from search.strategies.proposer import MeasuredSubset, Past, generator
 from search.surrogate.gaussian_process import Weights
 from selector.errors import InputError
 from selector.languages.language import parse_pool
@@ -29,7 +29,7 @@ def measured(count: int) -> Past:
         subset = SPACE.random(rng)
         if subset not in past.taken:
             value = float(sum(SPACE.indices(subset))) + 0.1 * rng.normal()
-            past = Past((*past.seen, Seen(subset, value)), (*past.begun, (subset, "full")))
+            past = Past((*past.seen, MeasuredSubset(subset, value)), (*past.begun, (subset, "full")))
     return past
 
 
