@@ -24,7 +24,7 @@ from typing import Protocol
 
 from realign.score import Advance, Evaluator
 from search.backends.backend import Job, Outcome, Stage, format_problem, keep_to, run_job, share_of, travelling
-from search.backends.stages import Teller
+from search.backends.stages import StageReporter
 from search.backends.worker_pool import LostError, WorkerPool
 
 Make = Callable[[Advance], Evaluator]
@@ -178,7 +178,7 @@ def _work(pipe: Connection, make: Make, worker_share: WorkerShare, environment: 
     try:
         _leave_no_semaphores()
         keep_to(worker_share.share)
-        evaluator = make(Teller(pipe.send))
+        evaluator = make(StageReporter(pipe.send))
     except Exception as problem:
         pipe.send(LostError(f"it could not start: {format_problem(problem)}"))
         return

@@ -28,7 +28,7 @@ from ray.exceptions import RayError, RayTaskError
 from realign.score import Advance, Evaluator
 from search import terminal
 from search.backends.backend import Job, Outcome, Stage, format_problem, keep_to, run_job, share_of, travelling
-from search.backends.stages import Teller
+from search.backends.stages import StageReporter
 from search.backends.worker_pool import LostError, WorkerPool
 from selector.errors import InputError
 
@@ -100,7 +100,7 @@ class EvaluatorActor:
         yield from self._stream(lambda: run_job(self._evaluator, job))
 
     def _stand(self) -> None:
-        self._evaluator = self._make(Teller(self._words.put))
+        self._evaluator = self._make(StageReporter(self._words.put))
 
     def _stream(self, work: Callable[[], Told]) -> Iterator[Stage | Told]:
         """Do some work in the thread: its stages as they come, then its result."""

@@ -62,7 +62,7 @@ class Start:
     parallel: str  # signature of the corpus
     task: TransferTask | None  # that realignment takes turns with
 
-    def facts(self, order: realign_file.Order) -> RunFacts:
+    def facts(self, order: realign_file.RealignRequest) -> RunFacts:
         """Everything the weights follow from."""
         import torch
 
@@ -155,7 +155,7 @@ def _hold(work: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Job:
-    asked: realign_file.Order
+    asked: realign_file.RealignRequest
     start: Start
     work: Path
     target: Path
