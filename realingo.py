@@ -206,7 +206,7 @@ def choose(
     """
     from selector import strategy as strategies
     from selector.errors import InputError, whole_number
-    from selector.languages.conversion import as_language, as_languages, as_pool, by_language
+    from selector.languages.conversion import as_language, as_languages, as_pool, keyed_by_language
 
     seed = whole_number("seed", seed)
     if seed < 0:
@@ -220,8 +220,8 @@ def choose(
         include=as_languages(include),
         exclude=as_languages(exclude),
         targets=None if targets is None else as_pool(targets),
-        weights=None if weights is None else by_language(weights),
-        costs=None if costs is None else by_language(costs),
+        weights=None if weights is None else keyed_by_language(weights),
+        costs=None if costs is None else keyed_by_language(costs),
         budget=budget,
         quotas=tuple(quotas),
         seed=seed,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from realign.data_sets import Data, Source, World, several
+from realign.data_sets import Data, Source, World, as_tuple
 from realign.evaluators.fake import Terms
 from realign.section import Range, Section, SettingError, setting
 from realign.training.settings import Count, FineTuning, Realignment, Tuning
@@ -114,7 +114,7 @@ class Task(Tuning):
                 return f'{key} is for kind = "{kind}", not "{self.kind}"'
         if self.data == ():
             return "data = [] names no data set"
-        for given in (*several(self.data), self.train):
+        for given in (*as_tuple(self.data), self.train):
             form = getattr(given, "kind", None)
             if form is not None and self.kind not in LABELS[form]:
                 return f'data of kind "{form}" has no labels for kind = "{self.kind}"'

@@ -143,7 +143,7 @@ class Data(Section):
     )
 
     def __post_init__(self) -> None:
-        if not several(self.parallel):
+        if not as_tuple(self.parallel):
             raise SettingError("parallel = [] names no data set")
 
     @property
@@ -151,10 +151,10 @@ class Data(Section):
         """Filter of training pairs; None for none. The embedded world is never filtered."""
         if self.filter == "none" or self.parallel == "world":
             return None
-        wild = not all(isinstance(given, VerseFiles) for given in several(self.parallel))
+        wild = not all(isinstance(given, VerseFiles) for given in as_tuple(self.parallel))
         return self.filter or (Rules() if wild else None)
 
 
-def several(given: Any) -> tuple[Any, ...]:
+def as_tuple(given: Any) -> tuple[Any, ...]:
     """Tuple of the data sets in `given`, one or a list of them."""
     return given if isinstance(given, tuple) else (given,)

@@ -17,7 +17,7 @@ from search.results.convergence import convergence_remark
 from search.results.trials import TrialRecord
 from search.results.words import percent
 from search.status import record_of
-from search.strategies.proposer import Past, Seen
+from search.strategies.proposer import MeasuredSubset, Past
 from search.study.study import Study
 from search.study.trial import CHANGED, INTERRUPTED, LOST, Trial, last_attempts
 from selector.errors import RunError
@@ -51,7 +51,7 @@ class Driver:
         self.again: list[Trial] = []
         self.latest: dict[int, Trial] = {}  # attempt at each position
         self.begun: list[tuple[Subset, str]] = []  # subset and level of each position
-        self.seen: list[Seen] = []  # what has a value, of the positions before `looked`
+        self.seen: list[MeasuredSubset] = []  # what has a value, of the positions before `looked`
         self.looked = 0
         self.position = 0  # the next that was never begun
         self.ended = 0  # positions

@@ -17,7 +17,7 @@ from search.space import ENUMERABLE, Space
 from search.strategies import genetic, ladder, local, optuna_samplers
 from search.strategies import proposer as proposal
 from search.strategies.proposer import Past, Propose, Proposer, generator
-from search.surrogate.prior_knowledge import has_precedent, side_of
+from search.surrogate.prior_knowledge import has_precedent, prior_of
 from search.surrogate.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.errors import InputError, RunError
@@ -232,7 +232,7 @@ def own_strategy(name: str, strategy: Propose) -> Proposer:
 
 Factory = Callable[[StudyConfig], Proposer]
 STRATEGIES: Mapping[str, Factory] = {
-    "surrogate": lambda config: Surrogate(side_of(config), config.search.repeats, config.level),
+    "surrogate": lambda config: Surrogate(prior_of(config), config.search.repeats, config.level),
     "random": lambda config: proposal.random,
     "exhaustive": lambda config: _exhaustive(config.path.name, config.space, config.seed),
     "greedy": lambda config: local.greedy,

@@ -73,7 +73,7 @@ class Priced(Protocol):
 Measured = TypeVar("Measured", bound=Priced)
 
 
-def front(measured: Iterable[Measured]) -> list[Measured]:
+def pareto_front(measured: Iterable[Measured]) -> list[Measured]:
     """The Pareto front: nothing else scores as much for less, or more for as much. Cheap ones first."""
     kept: list[Measured] = []
     for each in sorted(measured, key=lambda one: (one.cost, -(one.value or 0.0))):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from selector import constraints
 from selector.errors import InputError, whole_number
-from selector.languages.conversion import Languages, as_languages, as_ordered_pool, by_language
+from selector.languages.conversion import Languages, as_languages, as_ordered_pool, keyed_by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
 from selector.solvers.feasible import complete, fill
@@ -73,7 +73,7 @@ class Space:
         InputError where the conditions make no sense or no subset keeps them.
         """
         frame = as_ordered_pool(pool)
-        prices = constraints.costs(frame, by_language(costs)) if isinstance(costs, Mapping) else costs
+        prices = constraints.costs(frame, keyed_by_language(costs)) if isinstance(costs, Mapping) else costs
         if limits is None and (budget is not None or quotas):
             weights = np.ones(len(frame)) if prices is None else prices
             limits = constraints.limits(frame, weights, budget, constraints.quotas(frame, quotas, None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from realign.evaluators.fake import FakeEvaluator, Terms
 from search.space import Space
-from search.strategies.proposer import Past, Propose, Seen, generator
+from search.strategies.proposer import MeasuredSubset, Past, Propose, generator
 from selector.languages.conversion import Languages, as_pool
 from selector.languages.language import Pool
 from selector.languages.subset import Subset
@@ -49,7 +49,7 @@ def _run(strategy: Propose, space: Space, rounds: int, passes_through: bool) -> 
     fake = FakeEvaluator(space.pool, space.pool, Terms(noise=0.0))
     begun: list[Subset] = []
     for position in range(rounds):
-        seen = tuple(Seen(subset, _mean(fake, subset)) for subset in begun[:-1])
+        seen = tuple(MeasuredSubset(subset, _mean(fake, subset)) for subset in begun[:-1])
         past = Past(seen, tuple((subset, "full") for subset in begun))
         answer, again = (_ask(strategy, space, past, position) for _ in range(2))
         _require(answer == again, f"asked twice at position {position}, it gives other answers")

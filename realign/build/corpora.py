@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realign.core import Core
-from realign.data_sets import BitextFiles, HubSet, LabelFiles, TreebankFiles, VerseFiles, several
+from realign.data_sets import BitextFiles, HubSet, LabelFiles, TreebankFiles, VerseFiles, as_tuple
 from selector.errors import InputError
 from selector.languages.language import Pool, scripts
 
@@ -121,7 +121,7 @@ def _mixture(core: Core, targets: Pool, make: Make) -> dict[str, Any]:
     """Arguments of a `Mixed` of the task's sets. A language to evaluate needs both splits that a study looks at."""
     train = core.task.train
     return {
-        "members": _members(several(core.task_data), make),
+        "members": _members(as_tuple(core.task_data), make),
         "languages": [language.code for language in targets],
         "splits": ("dev", "test"),
         "training": None if train is None else _members((train,), make)[0],

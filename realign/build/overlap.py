@@ -8,7 +8,7 @@ from typing import Any
 
 from realign.build.corpora import hub_spec, title
 from realign.core import Core
-from realign.data_sets import HubSet, VerseFiles, several
+from realign.data_sets import HubSet, VerseFiles, as_tuple
 from selector.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,8 @@ def check_overlap(core: Core) -> None:
     InputError: both are made of the same text; a warning where one may contain the other. One and the same set is
     allowed as long as its training split is another than those that are tested.
     """
-    for theirs in several(core.task_data):
-        for ours in several(core.data.parallel):
+    for theirs in as_tuple(core.task_data):
+        for ours in as_tuple(core.data.parallel):
             if ours == theirs and not _same_split(core, ours):
                 continue
             shared = _texts(core, ours, "parallel", "text") & _texts(core, theirs, _kind(core), "text")

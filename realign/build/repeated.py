@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from realign.build import corpora
 from realign.core import Core
-from realign.data_sets import HubSet, several
+from realign.data_sets import HubSet, as_tuple
 from selector.languages.language import Pool
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ def count_known(new: Hashes, known: Hashes) -> int:
     return int((known[np.minimum(places, len(known) - 1)] == new).sum()) if len(known) else 0
 
 
-def readable(core: Core, pool: Pool, text: Parallel | None) -> Parallel | None:
+def text_to_check(core: Core, pool: Pool, text: Parallel | None) -> Parallel | None:
     """Parallel text to check: files from their first line on, else `text`, the one in use.
 
     None where it is generated.
     """
     if text is None or core.data.parallel == "world":
         return None
-    files = not any(isinstance(each, HubSet) for each in several(core.data.parallel))
+    files = not any(isinstance(each, HubSet) for each in as_tuple(core.data.parallel))
     return corpora.parallel_corpus(core, core.data.parallel, pool) if files else text
 
 

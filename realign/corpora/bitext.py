@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Self
 
 from realign.corpora.corpus import Cut, Pair, Split, Stream, at_blanks, at_white_space
-from realign.corpora.file_names import FileLanguage, FilesByLanguage, language_of, side_of
+from realign.corpora.file_names import FileLanguage, FilesByLanguage, language_of, pair_side_of
 from realign.corpora.folder import (
     CODES,
     StampedPath,
-    bad,
-    by_language,
     fail,
+    fail_at_line,
+    files_by_language,
     files_by_name,
     lines,
     one,
-    sign,
+    sign_files,
     with_stamp,
 )
 from realign.corpora.line_files import count_blocks, count_lines, pick_lines, tell_quoted
@@ -66,7 +66,7 @@ class Moses(_AsFiles):
     @property
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files in use."""
-        return sign(f"moses:{self._source}", _files_in_use(self._files, self._named))
+        return sign_files(f"moses:{self._source}", _files_in_use(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Pairs of the source with `language` in `split`.
@@ -93,7 +93,7 @@ class Tsv(_AsFiles):
     @property
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files in use."""
-        return sign(f"tsv:{self._source}", _files_in_use(self._files, self._named))
+        return sign_files(f"tsv:{self._source}", _files_in_use(self._files, self._named))
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Pairs of the source with `language` in `split`.
@@ -119,7 +119,7 @@ def _sides(folder: Path, source: str) -> dict[Split, Files]:
     named = files_by_name(folder)
     found: dict[Split, list[tuple[FileLanguage, tuple[Path, ...]]]] = {split: [] for split in INFIXES}
     for name, path in named.items():
-        side = side_of(name)
+        side = pair_side_of(name)
         if side is None or source not in (side.name.code, side.other.code):
             continue
         partner = named.get(side.partner)
@@ -135,7 +135,7 @@ def _alone(path: Path) -> tuple[Path, ...]:
 
 
 def _tables(folder: Path, infixes: Iterable[str]) -> Files:
-    found = [by_language(folder, f"{infix}.tsv", required=False).map_items(_alone) for infix in infixes]
+    found = [files_by_language(folder, f"{infix}.tsv", required=False).map_items(_alone) for infix in infixes]
     return reduce(FilesByLanguage.merge, found)
 
 
@@ -174,7 +174,7 @@ def _check_header(path: Path, codes: Set[str]) -> None:
     cells = [cell.strip() for cell in line.split("\t")]
     named = {name.code for cell in cells if (name := language_of(cell))}
     if len(cells) == 2 and (named == codes or {cell.casefold() for cell in cells} <= HEADERS):
-        bad(path, number, f"it seems to be a header: {', '.join(cells)}", "remove it: every line is a pair")
+        fail_at_line(path, number, f"it seems to be a header: {', '.join(cells)}", "remove it: every line is a pair")
 
 
 def _zip_sides(ours: Path, theirs: Path, cut: Cut) -> Iterator[Pair]:
@@ -198,7 +198,7 @@ def _strip_blank_end(path: Path) -> Iterator[tuple[int, str]]:
             blank = blank or number
             continue
         if blank:
-            bad(path, blank, "a blank line in the middle", "remove it, or put a TAB there for an empty pair")
+            fail_at_line(path, blank, "a blank line in the middle", "remove it, or put a TAB there for an empty pair")
         yield number, line
 
 
@@ -206,5 +206,5 @@ def _cells(rows: Iterable[tuple[int, str]], path: Path, cut: Cut) -> Iterator[Pa
     for number, line in rows:
         cells = line.split("\t")
         if len(cells) != 2:
-            bad(path, number, f"{len(cells)} columns instead of 2", "a sentence, a TAB and its translation")
+            fail_at_line(path, number, f"{len(cells)} columns instead of 2", "a sentence, a TAB and its translation")
         yield Pair(cut(cells[0]), cut(cells[1]))

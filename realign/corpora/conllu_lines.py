@@ -16,7 +16,18 @@ from functools import cache
 from pathlib import Path
 
 from realign.corpora.corpus import Split, Tagged
-from realign.corpora.folder import CODES, SPLITS, bad, fail, lines, one, parse_split, sign, treebanks, with_stamp
+from realign.corpora.folder import (
+    CODES,
+    SPLITS,
+    fail,
+    fail_at_line,
+    lines,
+    one,
+    parse_split,
+    sign_files,
+    treebanks,
+    with_stamp,
+)
 
 UPOS = frozenset({
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
@@ -44,7 +55,7 @@ class Conllu:
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files in use."""
         every = [(code, files) for files in self._files.values() for code in files]
-        return sign("conllu", [files[code] for code, files in every if not self._named or code in self._named])
+        return sign_files("conllu", [files[code] for code, files in every if not self._named or code in self._named])
 
     def sentences(self, language: str, split: Split) -> Sequence[Tagged]:
         """Sentences of `language` in `split` as words with UPOS; multiword-token lines and empty nodes are skipped.
@@ -94,16 +105,18 @@ def _token(path: Path, number: int, line: str, expected: int) -> tuple[str, str]
     """FORM and UPOS of a word line; None for a multiword token (3-4) and an empty node (3.1)."""
     cells = line.split("\t")
     if len(cells) != 10:
-        bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns, separated by TABs")
+        fail_at_line(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns, separated by TABs")
     place, form, tag = cells[0], cells[1], cells[3]
     if place != str(expected):
         if _stands_beside(place, expected):
             return None
-        bad(path, number, f"word id '{place}' where {expected} was expected", "words are numbered from 1 in a sentence")
+        fail_at_line(
+            path, number, f"word id '{place}' where {expected} was expected", "words are numbered from 1 in a sentence"
+        )
     if not form.strip():
-        bad(path, number, "the word is empty")
+        fail_at_line(path, number, "the word is empty")
     if tag not in UPOS and tag != NO_TAG:
-        bad(path, number, f"'{tag}' is not a UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
+        fail_at_line(path, number, f"'{tag}' is not a UPOS tag", f"tags are {' '.join(sorted(UPOS))}")
     return sys.intern(form), sys.intern(tag)
 
 

@@ -107,7 +107,7 @@ def treebank_of(stem: str) -> FileLanguage | None:
     return None if code is None else FileLanguage(code, wide=False)
 
 
-def side_of(name: str) -> PairSide | None:
+def pair_side_of(name: str) -> PairSide | None:
     """Pair and side of the file `name` (without .gz); None where it is not one side of two languages."""
     match = _PAIR.fullmatch(name)
     if match is None:

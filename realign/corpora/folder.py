@@ -56,7 +56,7 @@ def parse_split(split: str) -> Split:
     return split if split in SPLITS else fail(f"there is no split '{split}'", f"splits are {', '.join(SPLITS)}")
 
 
-def by_language(folder: Path, suffix: str, required: bool = True) -> FilesByLanguage[Path]:
+def files_by_language(folder: Path, suffix: str, required: bool = True) -> FilesByLanguage[Path]:
     """Individual ISO 639-3 code → file `<code><suffix>[.gz]` of `folder`, sorted by code; any code that a pool accepts.
 
     An individual code has priority over its macrolanguage's, and a plain file over a compressed one. Two other files of
@@ -74,7 +74,7 @@ def treebanks(folder: Path, split: str) -> FilesByLanguage[Path]:
     (`de_gsd-ud-dev.conllu`) or in folders `UD_…` of it.
     """
     suffix = f"-ud-{split}.conllu"
-    with readable(folder):
+    with reading(folder):
         folders = [folder, *sorted(path for path in folder.glob("UD_*") if path.is_dir())]
     released = [
         (language, path)
@@ -82,14 +82,14 @@ def treebanks(folder: Path, split: str) -> FilesByLanguage[Path]:
         for name, path in files_by_name(each).items()
         if name.endswith(suffix) and (language := treebank_of(name.removesuffix(suffix)))
     ]
-    return by_language(folder, f".{split}.conllu", required=False).merge(FilesByLanguage.of(released))
+    return files_by_language(folder, f".{split}.conllu", required=False).merge(FilesByLanguage.of(released))
 
 
 def files_by_name(folder: Path) -> dict[str, Path]:
     """Files of `folder` by their names without .gz, sorted; a plain file has priority over a compressed one."""
     if not folder.is_dir():
         fail(f"there is no data folder {folder}", f"give a folder that exists, or set {VARIABLE}")
-    with readable(folder):
+    with reading(folder):
         paths = sorted(folder.iterdir(), reverse=True)  # de.txt.gz before de.txt: the later one of a name stays
     names = {path.name for path in paths}
     for name in sorted(name for name in names if name.endswith(".gz") and name.removesuffix(".gz") in names):
@@ -114,13 +114,13 @@ StampedPath = tuple[Path, tuple[int, int]]  # a path with what changes when the 
 
 def with_stamp(path: Path) -> StampedPath:
     """`path` with its size and time: the key under which a process remembers what it read from the file."""
-    with readable(path):
+    with reading(path):
         status = path.stat()
     # another file of the same size may be put in its place, and its time with it
     return path, (status.st_mtime_ns, hash((status.st_size, status.st_ino, status.st_ctime_ns)))
 
 
-def sign(form: str, paths: Iterable[Path]) -> str:
+def sign_files(form: str, paths: Iterable[Path]) -> str:
     """`form` and 16 hex digits of SHA-256 over names and bytes of the files at `paths`, wherever they lie."""
     found = {path: _digest(*with_stamp(path)) for path in paths}
     _signed.update(found)
@@ -137,7 +137,7 @@ def digests() -> dict[Path, str]:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Context that turns errors of the system into an InputError with the name of `path`."""
     try:
         yield
@@ -147,11 +147,11 @@ def readable(path: Path) -> Iterator[None]:
 
 @cache
 def _digest(path: Path, _stamp: tuple[int, int]) -> str:
-    with readable(path), path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def bad(path: Path, number: int, problem: str, hint: str = "correct or remove the line") -> NoReturn:
+def fail_at_line(path: Path, number: int, problem: str, hint: str = "correct or remove the line") -> NoReturn:
     raise InputError(f"{path}, line {number}: {problem}", hint)
 
 
@@ -161,15 +161,15 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     Only a line feed ends a line, no other Unicode separator.
     """
     number = 0
-    with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             for number, raw in enumerate(file, start=1):
-                yield number, as_line(path, number, raw)
+                yield number, decode_line(path, number, raw)
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-            bad(path, number + 1, f"damaged gzip file ({problem})", "fetch or compress the file again")
+            fail_at_line(path, number + 1, f"damaged gzip file ({problem})", "fetch or compress the file again")
 
 
-def as_line(path: Path, number: int, raw: bytes) -> str:
+def decode_line(path: Path, number: int, raw: bytes) -> str:
     """Text of the line `raw` with `number`, without its end, and of the first line without a byte order mark.
 
     InputError, with `path`: bytes that are not UTF-8, or characters that no text has.
@@ -177,11 +177,13 @@ def as_line(path: Path, number: int, raw: bytes) -> str:
     try:
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as problem:
-        bad(path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8")
+        fail_at_line(
+            path, number, f"not UTF-8 ({problem.reason} at byte {problem.start + 1})", "save the file as UTF-8"
+        )
     if "\r" in line:
-        bad(path, number, "a carriage return stands alone in it", CARRIAGE)
+        fail_at_line(path, number, "a carriage return stands alone in it", CARRIAGE)
     if line.startswith(BYTE_ORDER_MARK):
-        bad(path, number, "a byte order mark", "remove it: it seems that files were joined here")
+        fail_at_line(path, number, "a byte order mark", "remove it: it seems that files were joined here")
     if "\0" in line:
-        bad(path, number, "a character NUL", "save the file as UTF-8: it may be UTF-16, or damaged")
+        fail_at_line(path, number, "a character NUL", "save the file as UTF-8: it may be UTF-16, or damaged")
     return line

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, get_args
 
 from realign.corpora.corpus import Classified, Split, Tagged
 from realign.corpora.file_names import FilesByLanguage
-from realign.corpora.folder import CODES, bad, by_language, fail, lines, one, sign, with_stamp
+from realign.corpora.folder import CODES, fail, fail_at_line, files_by_language, lines, one, sign_files, with_stamp
 from realign.corpora.line_files import tell_quoted
 from realign.corpora.verses import LazyRows
 
@@ -44,7 +44,8 @@ class Folder:
         self._folder, self._named = folder, frozenset(languages)
         self._files = {
             split: reduce(
-                FilesByLanguage.merge, [by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes]
+                FilesByLanguage.merge,
+                [files_by_language(folder, f".{split}{suffix}", required=False) for suffix in suffixes],
             )
             for split in SPLITS
         }
@@ -54,7 +55,7 @@ class Folder:
 
     def sign(self, form: str) -> str:
         every = [(code, files) for files in self._files.values() for code in files]
-        return sign(form, [files[code] for code, files in every if not self._named or code in self._named])
+        return sign_files(form, [files[code] for code, files in every if not self._named or code in self._named])
 
     def file(self, language: str, split: str) -> Path:
         if split not in self._files:
@@ -153,8 +154,8 @@ def _refuse(path: Path, number: int, line: str, cells: Sequence[str], columns: i
     hint = "a word and, last, a tag: O, B-PER, I-PER, …"
     if len(cells) > 1 and TAG.fullmatch(cells[-1]) and len(cells) != columns:
         hint = "every line has the same columns; words that hold blanks need TABs between the columns"
-        bad(path, number, f"{len(cells)} columns, and {columns} in the lines before", hint)
-    bad(path, number, f"'{line}' does not end in an entity tag", hint)
+        fail_at_line(path, number, f"{len(cells)} columns, and {columns} in the lines before", hint)
+    fail_at_line(path, number, f"'{line}' does not end in an entity tag", hint)
 
 
 def tell_long(path: Path, sentences: Sequence[Tagged]) -> None:
@@ -192,16 +193,18 @@ def _row(path: Path, number: int, row: Mapping[str, Any]) -> Row:
     form = next((form for form in FORMS if set(form) <= row.keys()), None)
     if form is None:
         wanted = " or ".join(", ".join(form) for form in FORMS)
-        bad(path, number, f"there are the columns {', '.join(row) or 'none'}", f"columns are {wanted}")
+        fail_at_line(path, number, f"there are the columns {', '.join(row) or 'none'}", f"columns are {wanted}")
     label, *texts = (row[name] for name in reversed(form))
     if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
-        bad(path, number, f"'{label}' is not a label", "a label is a word or a whole number")
+        fail_at_line(path, number, f"'{label}' is not a label", "a label is a word or a whole number")
     if str(label) != str(label).strip():
-        bad(path, number, f"the label '{label}' has blanks at its ends", "remove them: they would be another label")
+        fail_at_line(
+            path, number, f"the label '{label}' has blanks at its ends", "remove them: they would be another label"
+        )
     if not all(isinstance(text, str) and text.strip() for text in texts):
-        bad(path, number, f"the {' or the '.join(form[:-1])} is empty or no text")
+        fail_at_line(path, number, f"the {' or the '.join(form[:-1])} is empty or no text")
     if any("\0" in text or HALF.search(text) for text in texts):
-        bad(path, number, "a text holds a character NUL or one half of a surrogate pair")
+        fail_at_line(path, number, "a text holds a character NUL or one half of a surrogate pair")
     return texts[-1], texts[0] if len(texts) == 2 else None, str(label)
 
 
@@ -210,11 +213,11 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line, object_pairs_hook=_once) if line.strip() else None
         except (ValueError, RecursionError) as problem:
-            bad(path, number, f"no JSON ({problem})", "one object a line")
+            fail_at_line(path, number, f"no JSON ({problem})", "one object a line")
         if row is None:
             continue
         if not isinstance(row, dict):
-            bad(path, number, "no JSON object", 'one object a line: {"text": "…", "label": "…"}')
+            fail_at_line(path, number, "no JSON object", 'one object a line: {"text": "…", "label": "…"}')
         yield number, row
 
 
@@ -230,15 +233,17 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = lines(path)
     header = next(rows, (1, ""))[1].split("\t")
     if not any(set(form) <= set(header) for form in FORMS):
-        bad(
+        fail_at_line(
             path, 1, f"there are the columns {', '.join(header)}", "a header: text, label or premise, hypothesis, label"
         )
     if len(set(header)) < len(header):
-        bad(path, 1, f"a column stands twice: {', '.join(header)}", "name every column once")
+        fail_at_line(path, 1, f"a column stands twice: {', '.join(header)}", "name every column once")
     for number, line in rows:
         if not line.strip():
             continue
         cells = line.split("\t")
         if len(cells) != len(header):
-            bad(path, number, f"{len(cells)} columns instead of {len(header)}", "columns are separated by TABs")
+            fail_at_line(
+                path, number, f"{len(cells)} columns instead of {len(header)}", "columns are separated by TABs"
+            )
         yield number, dict(zip(header, cells, strict=True))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from realign.corpora.folder import StampedPath, as_line, lines, readable
+from realign.corpora.folder import StampedPath, decode_line, lines, reading
 
 BLOCK = 1 << 22  # bytes
 QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell that CSV quotes because it contains a quotation mark
@@ -58,7 +58,7 @@ def pick_lines(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
     for whole in _blocks(path):
         while place < len(numbers) and numbers[place] < base + len(whole):
             number = int(numbers[place])
-            yield number + 1, as_line(path, number + 1, whole[number - base])
+            yield number + 1, decode_line(path, number + 1, whole[number - base])
             place += 1
         base += len(whole)
         if place == len(numbers):
@@ -68,7 +68,7 @@ def pick_lines(path: Path, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
 def _blocks(path: Path) -> Iterator[list[bytes]]:
     """Whole lines without their line feeds, many at a time."""
     rest = b""
-    with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             while block := file.read(BLOCK):
                 *whole, rest = (rest + block).split(b"\n")

@@ -23,7 +23,17 @@ from typing import Generic, Self, TypeVar, overload
 from realign.corpora.conllu_lines import UPOS as UPOS
 from realign.corpora.conllu_lines import Conllu as Conllu
 from realign.corpora.corpus import Cut, Pair, Split, at_blanks, at_white_space
-from realign.corpora.folder import SPLITS, bad, by_language, fail, lines, one, parse_split, sign, with_stamp
+from realign.corpora.folder import (
+    SPLITS,
+    fail,
+    fail_at_line,
+    files_by_language,
+    lines,
+    one,
+    parse_split,
+    sign_files,
+    with_stamp,
+)
 from realign.corpora.folder import find_folder as find_folder
 
 RANGE = "<range>"  # in eBible: the verse is translated together with the one before it
@@ -66,7 +76,7 @@ class Verses:
     """
 
     def __init__(self, folder: Path, source: str, languages: Iterable[str] = ()) -> None:
-        self._files = by_language(folder, ".txt")
+        self._files = files_by_language(folder, ".txt")
         self._folder, self._source, self._named = folder, source, tuple(sorted(set(languages)))
         self._cut: Cut = at_white_space
 
@@ -86,7 +96,7 @@ class Verses:
         table = self._folder / "verse_ids.tsv"
         named = (self._source, *self._named) if self._named else self.languages()
         paths = [self._file(code) for code in sorted(set(named))] + ([table] if table.exists() else [])
-        return sign(f"verses-2:{self._source}", paths)
+        return sign_files(f"verses-2:{self._source}", paths)
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Verses of the source with their translation into `language`, in canonical order; words are cut at white
@@ -134,7 +144,7 @@ class Plain:
     """Plain text, one sentence a line (`Monolingual`); blank lines are skipped."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = by_language(folder, ".txt")
+        self._files = files_by_language(folder, ".txt")
         self._folder = folder
 
     def languages(self) -> tuple[str, ...]:
@@ -143,7 +153,7 @@ class Plain:
     @property
     def signature(self) -> str:
         """SHA-256 over the names and bytes of the files."""
-        return sign("plain", self._files.values())
+        return sign_files("plain", self._files.values())
 
     def texts(self, language: str) -> Sequence[tuple[str, ...]]:
         path = one(self._files, language, f"text in {self._folder}")
@@ -206,7 +216,7 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
     rows = lines(path)
     header = next(rows, (1, ""))[1].split("\t")
     if not {"verse_id", "split"} <= set(header):
-        bad(path, 1, "expected a header with the columns verse_id and split", "columns are separated by TABs")
+        fail_at_line(path, 1, "expected a header with the columns verse_id and split", "columns are separated by TABs")
     at, where = header.index("verse_id"), header.index("split")
     splits: dict[Split, dict[str, None]] = {split: {} for split in SPLITS}
     for number, line in rows:
@@ -214,9 +224,11 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
             continue
         cells = line.split("\t")
         if len(cells) != len(header) or cells[where] not in SPLITS or not cells[at].strip():
-            bad(path, number, f"expected {len(header)} columns, with a verse id and a split of {', '.join(SPLITS)}")
+            fail_at_line(
+                path, number, f"expected {len(header)} columns, with a verse id and a split of {', '.join(SPLITS)}"
+            )
         if any(cells[at] in known for known in splits.values()):
-            bad(path, number, f"verse id '{cells[at]}' for the second time")
+            fail_at_line(path, number, f"verse id '{cells[at]}' for the second time")
         splits[parse_split(cells[where])][sys.intern(cells[at])] = None
     return {split: list(verses) for split, verses in splits.items()}
 
@@ -232,9 +244,9 @@ def read_verses(path: Path, _stamp: tuple[int, int]) -> VerseFile:
             continue
         verse, tab, text = line.partition("\t")
         if not tab or not verse.strip():
-            bad(path, number, "expected a verse id, a TAB and the text")
+            fail_at_line(path, number, "expected a verse id, a TAB and the text")
         if verse in verses:
-            bad(path, number, f"verse id '{verse}' for the second time")
+            fail_at_line(path, number, f"verse id '{verse}' for the second time")
         verse = sys.intern(verse)
         verses[verse] = text.strip()
         if verses[verse] != RANGE:

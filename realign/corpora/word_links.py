@@ -19,7 +19,17 @@ from pathlib import Path
 
 from realign.corpora.corpus import ByNumber, Links, Pair, Parallel, Split, blocks_of, pick
 from realign.corpora.file_names import FilesByLanguage, pair_of
-from realign.corpora.folder import CODES, bad, by_language, fail, files_by_name, lines, one, sign, with_stamp
+from realign.corpora.folder import (
+    CODES,
+    fail,
+    fail_at_line,
+    files_by_language,
+    files_by_name,
+    lines,
+    one,
+    sign_files,
+    with_stamp,
+)
 
 ALIGNED = ".align"
 
@@ -35,7 +45,7 @@ class ByDictionary:
 
     @property
     def signature(self) -> str:
-        return f"{self.around.signature}+{sign('dictionary-nfc', self._files.values())}"
+        return f"{self.around.signature}+{sign_files('dictionary-nfc', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         path = one(self._files, language, f"dictionary in {self._folder}")
@@ -50,11 +60,11 @@ class ByPharaoh:
         at_blanks = getattr(parallel, "at_blanks", None)  # only text stored as lines can be cut in another way
         self.around: Parallel = at_blanks() if at_blanks else parallel
         self._folder = folder
-        self._files = by_language(folder, ALIGNED)
+        self._files = files_by_language(folder, ALIGNED)
 
     @property
     def signature(self) -> str:
-        return f"{self.around.signature}+{sign('pharaoh-blanks', self._files.values())}"
+        return f"{self.around.signature}+{sign_files('pharaoh-blanks', self._files.values())}"
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
         """Pairs of `language` in `split`, those for training with their links.
@@ -138,7 +148,7 @@ def _read_dictionary(path: Path, _stamp: tuple[int, int]) -> dict[str, frozenset
         words = line.split("\t") if "\t" in line else line.strip(" ").split(" ")
         words = [word.strip() for word in words if word or "\t" in line]
         if len(words) != 2 or not all(words):
-            bad(path, number, f"{len(words)} words instead of a word and its translation")
+            fail_at_line(path, number, f"{len(words)} words instead of a word and its translation")
         entries += 1
         if any(len(word.split()) > 1 for word in words):
             phrases += 1
@@ -163,11 +173,11 @@ def _links(path: Path, number: int, row: str, pair: Pair) -> Links:
     for text in row.split():
         match = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text)
         if not match:
-            bad(path, number, f"'{text[:40]}' is not a link", _hint(text))
+            fail_at_line(path, number, f"'{text[:40]}' is not a link", _hint(text))
         i, j = int(match[1]), int(match[2])
         if i >= len(pair.source) or j >= len(pair.target):
             size = f"{len(pair.source)} and {len(pair.target)} words"
-            bad(path, number, f"link {text} lies beyond the sentences of {size}", "words are counted from 0")
+            fail_at_line(path, number, f"link {text} lies beyond the sentences of {size}", "words are counted from 0")
         links.append((i, j))
     return tuple(dict.fromkeys(links))
 

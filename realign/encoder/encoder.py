@@ -78,7 +78,7 @@ class Encoder:
 
     def limit(self, max_length: int) -> int:
         """Longest row in sub-words: the least of `max_length`, the tokenizer's limit and the model's positions."""
-        return int(min(max_length, self.tokenizer.model_max_length, positions(self.model)))
+        return int(min(max_length, self.tokenizer.model_max_length, position_count(self.model)))
 
     @cached_property
     def needs_spaces(self) -> bool:
@@ -110,7 +110,7 @@ class Encoder:
         return RaggedTable.pack(fast["input_ids"], words, self.tokenizer.pad_token_id)
 
 
-def positions(model: nn.Module) -> float:
+def position_count(model: nn.Module) -> float:
     """Number of positions that `model` can tell apart; infinity if it has no position embeddings.
 
     RoBERTa-like models count from behind the number of their padding, so their first rows are never used.
@@ -121,7 +121,7 @@ def positions(model: nn.Module) -> float:
     return getattr(getattr(model, "config", None), "max_position_embeddings", None) or math.inf
 
 
-def blocks(model: nn.Module) -> list[nn.Module]:
+def transformer_blocks(model: nn.Module) -> list[nn.Module]:
     """Transformer blocks of the encoder `model`, lowest first. InputError: its type is not known."""
     for path in ("encoder.layer", "transformer.layer", "layers"):
         found: Any = model

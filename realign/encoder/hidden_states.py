@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from realign.encoder.packed import Affine, Block, Net, forward, pack
-from realign.encoder.pooling import lay
+from realign.encoder.pooling import put_rows
 from realign.encoder.rotary import AttentionKind, Layer, RotaryBlock, RotaryNet, rotary_forward
 
 
@@ -44,7 +44,7 @@ class States:
             depth = layer if layer >= 0 else len(net.blocks) + 1 + layer
             tokens = tokens.to(self._device)
             states = forward(net, tokens, depth) if isinstance(net, Net) else rotary_forward(net, tokens, depth)
-            return lay(states, places.to(self._device), ids.numel()).view(*ids.shape, -1)
+            return put_rows(states, places.to(self._device), ids.numel()).view(*ids.shape, -1)
         ids, mask = ids.to(self._device), mask.to(self._device)
         if layer == -1:
             return self._model(input_ids=ids, attention_mask=mask).last_hidden_state

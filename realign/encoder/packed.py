@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realign.encoder.pooling import lay, pick, rows_of
+from realign.encoder.pooling import put_rows, rows_of, take_rows
 
 ROW = 64  # tokens a row of the attention at least has room for: shorter rows make many tiny products
 
@@ -194,26 +194,26 @@ def _after(net: Net, tokens: Packed, x: Tensor, blocks: Sequence[Block]) -> Tens
         x = _block(net, block, tokens, x, None)
     if blocks:
         return _block(net, blocks[-1], tokens, x, tokens.wanted)
-    return x if tokens.wanted is None else pick(x, tokens.wanted)
+    return x if tokens.wanted is None else take_rows(x, tokens.wanted)
 
 
 def _block(net: Net, block: Block, tokens: Packed, x: Tensor, wanted: Tensor | None) -> Tensor:
     """One block; of its output only the tokens `wanted`."""
     if tokens.borders is not None:
         seen = attend(net, tokens, _linear(x, block.joined or _join_layers(block.query, block.key, block.value)))
-        here = x if wanted is None else pick(x, wanted)
-        return _feed_forward(net, block, here, seen if wanted is None else pick(seen, wanted))
+        here = x if wanted is None else take_rows(x, wanted)
+        return _feed_forward(net, block, here, seen if wanted is None else take_rows(seen, wanted))
     if wanted is None:
         here, slot = x, tokens.slot
         q, k, v = _in_rows(tokens, _linear(x, _join_layers(block.query, block.key, block.value)), slot, 3, net.heads)
     else:
-        here, slot = pick(x, wanted), pick(tokens.slot[..., None], wanted)[..., 0]
+        here, slot = take_rows(x, wanted), take_rows(tokens.slot[..., None], wanted)[..., 0]
         (q,) = _in_rows(tokens, _linear(here, block.query), slot, 1, net.heads)
         k, v = _in_rows(tokens, _linear(x, _join_layers(block.key, block.value)), tokens.slot, 2, net.heads)
     # eq. 1 of Vaswani et al. 2017
     apart = None if tokens.apart is None else tokens.apart.to(q.dtype)
     seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart, dropout_p=net.attention_dropout)
-    return _feed_forward(net, block, here, pick(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
+    return _feed_forward(net, block, here, take_rows(seen.transpose(1, 2).flatten(2).flatten(0, 1), slot))
 
 
 def _feed_forward(net: Net, block: Block, here: Tensor, seen: Tensor) -> Tensor:
@@ -256,7 +256,7 @@ def _flash(q: Tensor, k: Tensor, v: Tensor, borders: Tensor, longest: int, dropo
 
 def _in_rows(tokens: Packed, x: Tensor, slot: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
     """Tokens [.., s, parts · d] → for each part [r, h, w, d / h]."""
-    laid = lay(x, slot, tokens.rows * tokens.width)
+    laid = put_rows(x, slot, tokens.rows * tokens.width)
     return laid.view(tokens.rows, tokens.width, parts, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
 

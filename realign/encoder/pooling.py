@@ -46,7 +46,7 @@ def rows_of(table: Tensor, index: Tensor) -> Tensor:
     return nn.functional.embedding(index + first, table.reshape(m * v, d))
 
 
-def pick(x: Tensor, index: Tensor) -> Tensor:
+def take_rows(x: Tensor, index: Tensor) -> Tensor:
     """Rows [m, f] of `x` [s, f] with the different numbers `index` [m]; for several x side by side [.., s, f]."""
     if x.dim() == 3:
         first = torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
@@ -54,7 +54,7 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
     return _Pick.apply(x, index)
 
 
-def lay(x: Tensor, index: Tensor, size: int) -> Tensor:
+def put_rows(x: Tensor, index: Tensor, size: int) -> Tensor:
     """Reverse of `pick`: rows of `x` [*index.shape, f] at the different places `index` among `size` rows of zeros."""
     return _Lay.apply(x, index, size)
 

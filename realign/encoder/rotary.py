@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from realign.encoder.packed import Packed
-from realign.encoder.pooling import lay, pick
+from realign.encoder.pooling import put_rows, take_rows
 
 Layer = tuple[Tensor, Tensor | None]  # weight and bias, which most of these encoders do without
 Turns = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # states, places [1, t] → cosine and sine [1, t, f]
@@ -73,7 +73,7 @@ def rotary_forward(net: RotaryNet, tokens: Packed, depth: int) -> Tensor:
     for number, block in enumerate(net.blocks[:depth], start=1):
         x = _block(net, block, tokens, seen[block.sight], x, tokens.wanted if number == depth else None)
     if depth == 0 and tokens.wanted is not None:
-        x = pick(x, tokens.wanted)
+        x = take_rows(x, tokens.wanted)
     return net.norm(x) if depth == len(net.blocks) else x
 
 
@@ -98,11 +98,11 @@ def _block(
     """One block; of its output only the tokens `wanted`."""
     here, slot = x, tokens.slot
     if wanted is not None:
-        here, slot = pick(x, wanted), pick(tokens.slot[..., None], wanted)[..., 0]
+        here, slot = take_rows(x, wanted), take_rows(tokens.slot[..., None], wanted)[..., 0]
     q, k, v = _in_rows(net, tokens, slot, *_queries_keys_values(net, block, seen, block.first_norm(x), wanted))
     apart = None if seen.apart is None else seen.apart.to(q.dtype)
     mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=apart)
-    here = here + _linear(pick(mixed.transpose(1, 2).flatten(2).flatten(0, 1), slot), block.output)
+    here = here + _linear(take_rows(mixed.transpose(1, 2).flatten(2).flatten(0, 1), slot), block.output)
     inner, gate = _parts(block.up, block.second_norm(here), 2)
     return here + _linear(block.activation(inner) * gate, block.down)
 
@@ -118,7 +118,7 @@ def _queries_keys_values(
         turn_of_queries = turn
     else:
         first, others = _split(block.attention, sizes[0])
-        query = _linear(pick(y, wanted), first)
+        query = _linear(take_rows(y, wanted), first)
         key, value = _parts(others, y, sizes[1:])
         turn_of_queries = turn[0][wanted], turn[1][wanted]
     query, key, value = (part.unflatten(-1, (-1, f)) for part in (query, key, value))
@@ -135,7 +135,7 @@ def _in_rows(net: RotaryNet, tokens: Packed, slot: Tensor, q: Tensor, k: Tensor,
     """Tokens [.., heads, f] of queries, keys and values → each [r, h, w, f]."""
     rows = []
     for x, place in ((q, slot), (k, tokens.slot), (v, tokens.slot)):
-        laid = lay(x.flatten(1), place, tokens.rows * tokens.width)
+        laid = put_rows(x.flatten(1), place, tokens.rows * tokens.width)
         laid = laid.view(tokens.rows, tokens.width, *x.shape[1:]).transpose(1, 2)
         rows.append(laid.repeat_interleave(net.heads // x.shape[1], 1) if x.shape[1] < net.heads else laid)
     return rows

@@ -18,7 +18,7 @@ from realign.evaluators.single_language import SingleLanguageScores
 from realign.evaluators.wrappers import Cached
 from realign.score import Evaluator, Fidelity, Look, Score, Tally, sign
 from selector.errors import InputError
-from selector.languages.conversion import by_language
+from selector.languages.conversion import keyed_by_language
 from selector.languages.subset import Subset
 
 Answer = Score | Mapping[str, float]
@@ -102,7 +102,7 @@ def name_of(measure: Measure) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def code_of(measure: Measure) -> str:
+def code_signature(measure: Measure) -> str:
     """Text that changes with the code of `measure` (a function, or an object's `__call__`); "" where no code can be
     seen.
 
@@ -137,7 +137,7 @@ def scores_of(answer: object) -> dict[str, float]:
 
 def by_code(given: Mapping[str, Value]) -> dict[str, Value]:
     """Copy of `given` with ISO 639-3 codes as keys, sorted. InputError: a key is no language."""
-    return {language.code: value for language, value in sorted(by_language(given).items())}
+    return {language.code: value for language, value in sorted(keyed_by_language(given).items())}
 
 
 def _whole(value: float) -> Tally:

@@ -18,9 +18,9 @@ from realign.hub.blocks import LARGE
 from realign.hub.rows import (
     Rows,
     as_cells,
-    as_line,
     as_object,
-    bad,
+    decode_line,
+    fail_at_line,
     is_quoted,
     raw_lines,
     read,
@@ -74,7 +74,7 @@ class LineFile:
     def rows(self, numbers: np.ndarray | None) -> Iterator[Mapping[str, Any]]:
         """All rows, or those with some `numbers`, which ascend."""
         for number, raw in self._lines(numbers):
-            line = as_line(self.path, number, raw)
+            line = decode_line(self.path, number, raw)
             yield self._cells(number, line) if self.is_table else as_object(self.path, number, line)
 
     def _cells(self, number: int, line: str) -> Mapping[str, Any]:
@@ -138,7 +138,7 @@ class LineRows:
 def _scan_objects(path: Path) -> Scan:
     found = Scan()
     for number, raw in raw_lines(path):
-        line = as_line(path, number, raw)
+        line = decode_line(path, number, raw)
         if not line.strip():
             found.skipped.append(number - 1)
             continue
@@ -154,7 +154,7 @@ def _scan_table(path: Path) -> Scan:
     """As a table: the first line that is not empty names the columns."""
     found, marked, quoted = Scan(), False, True
     for number, raw in raw_lines(path):
-        line = as_line(path, number, raw)
+        line = decode_line(path, number, raw)
         if not line or not found.header:
             found.skipped.append(number - 1)
         if not line:
@@ -169,7 +169,7 @@ def _scan_table(path: Path) -> Scan:
         else:
             found.header = cells
     if not found.header:
-        bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
+        fail_at_line(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
     found.quoted = marked and quoted
     if found.quoted:
         found.header = unquote(found.header)

@@ -158,16 +158,16 @@ def as_object(path: Path, number: int, line: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as problem:
-        bad(path, number, f"no JSON ({problem})", "one object a line")
+        fail_at_line(path, number, f"no JSON ({problem})", "one object a line")
     if not isinstance(row, dict):
-        bad(path, number, "no JSON object", "one object a line")
+        fail_at_line(path, number, "no JSON object", "one object a line")
     return row
 
 
 def _cells(path: Path) -> Iterator[Mapping[str, Any]]:
     lines = [(number, line.split("\t")) for number, line in _lines(path) if line]
     if not lines:
-        bad(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
+        fail_at_line(path, 1, "the file is empty", "a header and a row a line, columns separated by TABs")
     (_, header), *rows = _unquote(lines)
     for number, cells in rows:
         check_cells(path, number, cells, len(header))
@@ -188,7 +188,7 @@ def as_cells(path: Path, number: int, line: str, columns: int | None) -> list[st
 def check_cells(path: Path, number: int, cells: Sequence[str], columns: int) -> None:
     """InputError, with `path` and line `number`, if there are not `columns` many `cells`."""
     if len(cells) != columns:
-        bad(path, number, f"{len(cells)} columns instead of {columns}", "columns are separated by TABs")
+        fail_at_line(path, number, f"{len(cells)} columns instead of {columns}", "columns are separated by TABs")
 
 
 def _unquote(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
@@ -225,7 +225,7 @@ def _read_tagged(path: Path) -> Iterator[Mapping[str, Any]]:
             words, tags = [], []
         elif len(cells) < 2:
             if words or cells[0] != "#":
-                bad(path, number, f"'{line}' has no tag", "a word and, last, its tag")
+                fail_at_line(path, number, f"'{line}' has no tag", "a word and, last, its tag")
         elif words or cells[0] != "#" or len(cells) == 2:  # "# text = …" before a sentence is a comment
             words.append(cells[0])
             tags.append(cells[-1])
@@ -241,7 +241,7 @@ def _treebank(path: Path) -> Iterator[Mapping[str, Any]]:
         elif line and not line.startswith("#"):
             cells = line.split("\t")
             if len(cells) != 10:
-                bad(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns")
+                fail_at_line(path, number, f"{len(cells)} columns instead of 10", "CoNLL-U has ten columns")
             if cells[0].isdigit():  # no multiword token, no empty node
                 words.append(cells[1])
                 tags.append(cells[3])
@@ -249,7 +249,7 @@ def _treebank(path: Path) -> Iterator[Mapping[str, Any]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without their end; only a line feed ends a line."""
-    return ((number, as_line(path, number, raw)) for number, raw in raw_lines(path))
+    return ((number, decode_line(path, number, raw)) for number, raw in raw_lines(path))
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -260,20 +260,20 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             for number, raw in enumerate(file, start=1):
                 yield number, raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-        bad(path, number + 1, f"damaged gzip file ({problem})", "get the file again")
+        fail_at_line(path, number + 1, f"damaged gzip file ({problem})", "get the file again")
     except OSError as problem:
         raise InputError(f"cannot read {path}: {problem.strerror or problem}", "check that you may read it") from None
 
 
-def as_line(path: Path, number: int, raw: bytes) -> str:
+def decode_line(path: Path, number: int, raw: bytes) -> str:
     """The text of a line without its end, and of the first without a byte order mark."""
     try:
         return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as problem:
-        bad(path, number, f"not UTF-8 ({problem.reason})", "save the file as UTF-8")
+        fail_at_line(path, number, f"not UTF-8 ({problem.reason})", "save the file as UTF-8")
 
 
-def bad(path: Path, number: int, problem: str, hint: str) -> NoReturn:
+def fail_at_line(path: Path, number: int, problem: str, hint: str) -> NoReturn:
     """Raise an InputError that names the line."""
     raise InputError(f"{path}, line {number}: {problem}", hint)
 

@@ -69,7 +69,7 @@ class SampledParallel:
 
     def _draw(self, language: str, every: Sequence[Pair], raw: Sequence[Pair]) -> ArrayStream:
         signature = self.signature
-        drawn = draw(language, raw, every if isinstance(every, FilteredPairs) else None, self._limit)
+        drawn = draw_pairs(language, raw, every if isinstance(every, FilteredPairs) else None, self._limit)
         if self.signature != signature:
             raise ChangedError("the parallel text changed while it was read", RESTORE)
         if drawn is None:  # the filter leaves fewer than are wanted: all of them
@@ -94,7 +94,7 @@ class PairSample:
     dropped: Counter[str]
 
 
-def draw(language: str, pairs: Sequence[Pair], rules: FilteredPairs | None, limit: int) -> PairSample | None:
+def draw_pairs(language: str, pairs: Sequence[Pair], rules: FilteredPairs | None, limit: int) -> PairSample | None:
     """First `limit` of `pairs`, in the order of the hash for `language`, that `rules` keep; None where they keep fewer.
 
     Of equal pairs the first in that order is kept. Only the candidates are held in memory.
@@ -184,7 +184,7 @@ def _choose(pairs: Sequence[Pair], rules: FilteredPairs | None, order: np.ndarra
         if reason:
             reasons[rank] = reason
         else:
-            packed[rank], links[rank] = pack(pair), pair.links
+            packed[rank], links[rank] = pack_words(pair), pair.links
     once = rules is not None and not rules.duplicates
     ranks, dropped = _walk(packed, reasons, once, limit)
     ranks.sort(key=order.__getitem__)
@@ -213,7 +213,7 @@ def _walk(packed: Sequence[bytes], reasons: dict[int, str], once: bool, limit: i
     return ranks, dropped
 
 
-def pack(pair: Pair) -> bytes:
+def pack_words(pair: Pair) -> bytes:
     """Words of both sides of `pair`, which have no white space in them, as one string of bytes."""
     return "\n".join((" ".join(pair.source), " ".join(pair.target))).encode("utf-8", "surrogatepass")
 

@@ -16,7 +16,15 @@ from realign.encoder.encoder import Answers, Encoder
 from realign.encoder.pooling import sentence_vectors
 from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.score import Advance, SourceScore, Tally
-from realign.tasks.transfer_task import EVALUATION_BATCH, FineTuning, TrainingSet, Tuner, by_language, states_of, train
+from realign.tasks.transfer_task import (
+    EVALUATION_BATCH,
+    FineTuning,
+    TrainingSet,
+    Tuner,
+    states_of,
+    tallies_by_language,
+    train,
+)
 from realign.tasks.unseen import check_labels
 from selector.errors import InputError
 
@@ -98,7 +106,7 @@ class Classification:
         for rows, word, states in states_of(model, known.table, self._first_tokens, advance=advance):
             guess[rows] = head(self._read(states, word)).argmax(1).cpu()
         right = [self.labels[number] == label for number, label in zip(guess.tolist(), known.gold, strict=True)]
-        return by_language([(int(hit), 1) for hit in right], known.sizes)
+        return tallies_by_language([(int(hit), 1) for hit in right], known.sizes)
 
     def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
         gold = self._encode_split((self._source,), "dev", limit).gold

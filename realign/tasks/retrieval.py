@@ -17,7 +17,7 @@ from realign.corpora.corpus import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.encoder.windows import Windows, windows
 from realign.score import Advance, Tally
-from realign.tasks.transfer_task import by_language, states_of
+from realign.tasks.transfer_task import states_of, tallies_by_language
 from selector.errors import InputError
 
 BLOCK = 1024  # queries compared at a time
@@ -87,7 +87,7 @@ class Retrieval:
             forth = target[_nearest(unit[source], unit[target])] == target
             back = source[_nearest(unit[target], unit[source])] == source
             counts += [(right, 2) for right in (forth.int() + back.int()).tolist()]
-        return by_language(counts, {code: len(source) for code, (source, _) in bitext.sides.items()})
+        return tallies_by_language(counts, {code: len(source) for code, (source, _) in bitext.sides.items()})
 
     def _bitext(self, languages: tuple[str, ...], split: Split, limit: int) -> EncodedBitext:
         """The first `limit` pairs (0: all) of every language, encoded once."""

@@ -30,10 +30,10 @@ from realign.training.stacked_steps import (
     RealignSteps,
     StepInputs,
     Steps,
+    batch_plan_of,
     cross_entropy,
     lay_out,
-    plan_of,
-    stack,
+    stack_parts,
 )
 from realign.training.stacked_weights import StackedWeights
 
@@ -63,7 +63,7 @@ def room(model: Any, settings: Realignment, tokens: int = 20) -> int:
 
 def can_stack_run(run: CandidateRun, settings: Realignment, steps: int) -> bool:
     """True if `run` can be one of several: each of its `steps` must have something to compare."""
-    plan = plan_of(run, settings, steps) if run.pairs else None
+    plan = batch_plan_of(run, settings, steps) if run.pairs else None
     return plan is not None and all(len(plan.batch(step).rows) for step in range(steps))
 
 
@@ -113,7 +113,7 @@ class TuneSteps(Steps):
         self._first = {tuner.seed: lane for lane, tuner in reversed(list(enumerate(tuners)))}  # same seed, same batches
         self._precision: Precision = tuners[0].settings.precision
         self._weight, self._bias = (
-            nn.Parameter(stack([getattr(tuner.head, name).detach() for tuner in tuners], weights))
+            nn.Parameter(stack_parts([getattr(tuner.head, name).detach() for tuner in tuners], weights))
             for name in ("weight", "bias")
         )
         super().__init__(

@@ -21,8 +21,8 @@ from realign.tasks.transfer_task import (
     FineTuning,
     TrainingSet,
     Tuner,
-    by_language,
     states_of,
+    tallies_by_language,
     tally_of,
     train,
 )
@@ -100,7 +100,7 @@ class Tagging:
             self._count(gold, [self.tags[number] if number >= 0 else OUTSIDE for number in row[: len(gold)]])
             for gold, row in zip(sentences.gold, guess.tolist(), strict=True)
         ]
-        return by_language(counts, sentences.sizes)
+        return tallies_by_language(counts, sentences.sizes)
 
     def source_score(self, model: nn.Module, head: nn.Module | None, limit: int = 0) -> SourceScore | None:
         gold = self._sentences((self._source,), "dev", limit).gold

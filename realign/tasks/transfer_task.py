@@ -231,7 +231,7 @@ def states_of(
         advance("evaluating", done, len(table))
 
 
-def by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:
+def tallies_by_language(counts: Sequence[tuple[int, int]], sizes: Mapping[str, int]) -> dict[str, Tally]:
     """Tally of each language, from the (correct, total) `counts` of all sentences, language after language.
 
     `sizes` has the number of sentences of each language, in the same order.

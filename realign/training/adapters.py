@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from realign.encoder.encoder import blocks
+from realign.encoder.encoder import transformer_blocks
 from realign.training.settings import Freeze, LoRA
 from selector.errors import InputError
 
@@ -23,7 +23,7 @@ def trainable_parameters(model: nn.Module, freeze: Freeze) -> list[nn.Parameter]
     """
     if freeze == "none":
         return list(model.parameters())
-    stack = blocks(model)
+    stack = transformer_blocks(model)
     if isinstance(freeze, tuple):
         if wrong := [number for number in freeze if not 0 <= number < len(stack)]:
             raise InputError(f"there is no block {wrong[0]} to freeze", f"blocks are numbered 0 to {len(stack) - 1}")

@@ -58,7 +58,9 @@ class BatchPlan:
     def __init__(self, pairs: Sequence[EncodedPairs], steps: int, batch: int, seed: int, by_word: bool) -> None:
         """`pairs`: one per language. `by_word`: the loss compares linked words, not sentences."""
         self._pairs, self._by_word = pairs, by_word
-        self._choice = draw([len(each.source) for each in pairs], steps, batch, np.random.default_rng([seed, 1]))
+        self._choice = draw_examples(
+            [len(each.source) for each in pairs], steps, batch, np.random.default_rng([seed, 1])
+        )
         self._steps = max(1, WINDOW // batch)  # of a window
         self._at: _Window | None = None
 
@@ -103,7 +105,7 @@ class _Window:
     place: np.ndarray  # the row of each chosen pair among the sources, in the order of the steps
 
 
-def draw(sizes: Sequence[int], steps: int, batch: int, rng: np.random.Generator) -> np.ndarray:
+def draw_examples(sizes: Sequence[int], steps: int, batch: int, rng: np.random.Generator) -> np.ndarray:
     """Language and pair of every example, [`steps`, `batch`, 2]; `sizes` has the number of pairs of each language.
 
     Languages take turns in random order (`rng`), and each goes through its own pairs.

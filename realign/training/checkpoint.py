@@ -106,7 +106,9 @@ def load(file: Path, training: Training, run: str) -> None:
     training.resume(about["position"], about["micro"])
 
 
-def complete(training: Training, file: Path, run: str, every: float = 300.0, advance: Advance | None = None) -> None:
+def finish_training(
+    training: Training, file: Path, run: str, every: float = 300.0, advance: Advance | None = None
+) -> None:
     """Take all steps that are left, from the state in `file` if it exists; save every `every` seconds and at the end.
 
     The file stays, so that the caller can delete it once the result is safe.

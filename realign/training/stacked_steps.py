@@ -146,13 +146,13 @@ class RealignSteps(Steps):
         self._settings, self._steps = settings, steps
         self._frozen = weights.blocks // 2 if settings.freeze == "lower" else 0
         self._depth = settings.layer if settings.layer >= 0 else weights.blocks + 1 + settings.layer
-        self._plans = [plan_of(run, settings, steps) for run in runs]
+        self._plans = [batch_plan_of(run, settings, steps) for run in runs]
         width = int(weights.config.hidden_size)
         heads = (
             [projection(width, torch.Generator().manual_seed(run.seed)) for run in runs] if settings.projection else []
         )
         self._head = [
-            nn.Parameter(stack([x.weight.detach() for x in layers], weights).to(weights.device))  # type: ignore
+            nn.Parameter(stack_parts([x.weight.detach() for x in layers], weights).to(weights.device))  # type: ignore
             for layers in ([head[0] for head in heads], [head[2] for head in heads])
             if layers
         ]
@@ -260,11 +260,11 @@ def _send(numbers: np.ndarray, device: torch.device) -> Tensor:
     return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found
 
 
-def stack(parts: Sequence[Tensor], weights: StackedWeights) -> Tensor:
+def stack_parts(parts: Sequence[Tensor], weights: StackedWeights) -> Tensor:
     return torch.stack(list(parts)) if weights._lead else parts[0].clone()
 
 
-def plan_of(run: CandidateRun, settings: Realignment, steps: int) -> BatchPlan:
+def batch_plan_of(run: CandidateRun, settings: Realignment, steps: int) -> BatchPlan:
     return BatchPlan(
         [run.pairs[name] for name in sorted(run.pairs)], steps, settings.batch, run.seed, settings.loss == "word"
     )

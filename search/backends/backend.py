@@ -86,7 +86,7 @@ class Backend(Protocol):
         ...
 
 
-def measure(evaluator: Evaluator, job: Job) -> Outcome:
+def run_job(evaluator: Evaluator, job: Job) -> Outcome:
     """Run one job; whatever goes wrong in it becomes its error."""
     course, expected = list[float](), None
 
@@ -110,7 +110,7 @@ def measure(evaluator: Evaluator, job: Job) -> Outcome:
         changed = isinstance(problem, ChangedError)
         return Outcome(job.number, error=problem.message, hint=problem.hint, changed=changed)
     except Exception as problem:
-        return Outcome(job.number, error=_format_problem(problem))
+        return Outcome(job.number, error=format_problem(problem))
     if not all(math.isfinite(value) for value in (score.value, *score.per_language.values())):
         return Outcome(job.number, error="the score is not a finite number", hint="lower realign.lr or task.lr")
     early = runs if runs < job.seeds else None
@@ -125,7 +125,7 @@ def overdue(job: Job) -> Outcome:
     )
 
 
-def _format_problem(problem: BaseException) -> str:
+def format_problem(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {' '.join(str(problem).split())}"[:500]
 
 

@@ -23,8 +23,8 @@ from types import ModuleType
 from typing import Protocol
 
 from realign.score import Advance, Evaluator
-from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
-from search.backends.stages import Teller
+from search.backends.backend import Job, Outcome, Stage, format_problem, keep_to, run_job, share_of, travelling
+from search.backends.stages import StageReporter
 from search.backends.worker_pool import LostError, WorkerPool
 
 Make = Callable[[Advance], Evaluator]
@@ -55,7 +55,7 @@ class Process:
             with _without_main():
                 start(self.process)
         except (OSError, EOFError) as problem:  # no memory, no more processes
-            self._problem = _format_problem(problem)
+            self._problem = format_problem(problem)
         theirs.close()
 
     def begin(self, job: Job) -> None:
@@ -178,14 +178,14 @@ def _work(pipe: Connection, make: Make, worker_share: WorkerShare, environment: 
     try:
         _leave_no_semaphores()
         keep_to(worker_share.share)
-        evaluator = make(Teller(pipe.send))
+        evaluator = make(StageReporter(pipe.send))
     except Exception as problem:
-        pipe.send(LostError(f"it could not start: {_format_problem(problem)}"))
+        pipe.send(LostError(f"it could not start: {format_problem(problem)}"))
         return
     with suppress(EOFError, OSError):  # dismissed, but out of reach of a kill: the fork server died
         pipe.send(None)
         while True:
-            pipe.send(measure(evaluator, pipe.recv()))
+            pipe.send(run_job(evaluator, pipe.recv()))
 
 
 def _leave_no_semaphores() -> None:

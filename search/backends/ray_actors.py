@@ -27,8 +27,8 @@ from ray.exceptions import RayError, RayTaskError
 
 from realign.score import Advance, Evaluator
 from search import terminal
-from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, share_of, travelling
-from search.backends.stages import Teller
+from search.backends.backend import Job, Outcome, Stage, format_problem, keep_to, run_job, share_of, travelling
+from search.backends.stages import StageReporter
 from search.backends.worker_pool import LostError, WorkerPool
 from selector.errors import InputError
 
@@ -63,7 +63,7 @@ class Connection:
         except (ConnectionError, ValueError, RuntimeError) as problem:
             if not address:
                 raise
-            message = f"there is no Ray cluster at '{address}': {_format_problem(problem)}"
+            message = f"there is no Ray cluster at '{address}': {format_problem(problem)}"
             raise InputError(
                 message, "give the address that 'ray start --head' printed, or leave --address out"
             ) from None
@@ -97,10 +97,10 @@ class EvaluatorActor:
 
     def measure(self, job: Job) -> Iterator[Stage | Outcome | None]:
         """Stages of the job, and last what became of it."""
-        yield from self._stream(lambda: measure(self._evaluator, job))
+        yield from self._stream(lambda: run_job(self._evaluator, job))
 
     def _stand(self) -> None:
-        self._evaluator = self._make(Teller(self._words.put))
+        self._evaluator = self._make(StageReporter(self._words.put))
 
     def _stream(self, work: Callable[[], Told]) -> Iterator[Stage | Told]:
         """Do some work in the thread: its stages as they come, then its result."""

@@ -35,9 +35,9 @@ from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from realign.score import Advance, Evaluator
-from search.backends.backend import Job, Outcome, Stage, _format_problem, keep_to, measure, overdue, travelling
+from search.backends.backend import Job, Outcome, Stage, format_problem, keep_to, overdue, run_job, travelling
 from search.backends.ray_actors import Connection
-from search.backends.stages import Board, Teller
+from search.backends.stages import StageBoard, StageReporter
 from selector.errors import RunError
 
 Make = Callable[[Advance], Evaluator]
@@ -65,7 +65,7 @@ class MeasuringTrainable(tune.Trainable):
         self.reset_config(config)
         self._ear: Queue = known["ear"]
         self._actor = str(ray.get_runtime_context().get_actor_id())
-        self._evaluator: Evaluator = known["make"](Teller(self._tell))
+        self._evaluator: Evaluator = known["make"](StageReporter(self._tell))
         self._value: Value = known["value"]
 
     def _tell(self, stage: Stage) -> None:
@@ -82,7 +82,7 @@ class MeasuringTrainable(tune.Trainable):
         """One more seed; those before it are answered from the cache."""
         self._runs += 1
         signal.setitimer(signal.ITIMER_REAL, self._left)  # the kernel ends a process that hangs, whatever it does
-        outcome = measure(self._evaluator, replace(self._job, seeds=self._runs, pruner=None))  # ASHA decides
+        outcome = run_job(self._evaluator, replace(self._job, seeds=self._runs, pruner=None))  # ASHA decides
         self._left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
         value = self._value(outcome.score.per_language) if outcome.score else 0.0
         return {"value": value, "outcome": outcome, "done": outcome.score is None or self._runs == self._job.seeds}
@@ -149,7 +149,7 @@ class TrialClock(tune.Callback):
         self._started[trial.trial_id] = time.monotonic()
 
 
-class Closing(tune.Stopper):
+class StopWhenClosed(tune.Stopper):
     """Ends the experiment once the driver has closed it."""
 
     def __init__(self, closed: threading.Event) -> None:
@@ -165,7 +165,7 @@ class Closing(tune.Stopper):
         return self._closed.is_set()
 
 
-class Ear:
+class StageListener:
     """A queue of Ray beside this process, to which trials on any machine of the cluster tell their stages."""
 
     def __init__(self, words: queue.SimpleQueue[Outcome | StageWord | None]) -> None:
@@ -194,7 +194,7 @@ class Places:
     """
 
     def __init__(self, workers: int, advance: Advance | None = None) -> None:
-        self._board = Board(advance)
+        self._board = StageBoard(advance)
         self._under_way: set[int] = set()  # numbers of trials
         self._free = list(range(workers))
         self._actors: dict[str, tuple[int, int]] = {}  # place and last trial; the actor heard of last comes last
@@ -241,7 +241,7 @@ class TuneTrials:
         self._words: queue.SimpleQueue[Outcome | StageWord | None] = queue.SimpleQueue()
         self._line = Line(self._words)
         self._places = Places(workers, advance)
-        self._ear = Ear(self._words)
+        self._ear = StageListener(self._words)
         self._problem = "it ended by itself"
         cpus, gpus = self._connection.shares(workers)
         known = {"make": make, "value": value, "environment": travelling(), "share": gpus, "ear": self._ear.queue}
@@ -283,12 +283,12 @@ class TuneTrials:
                     num_samples=-1,
                     reuse_actors=True,
                     storage_path=folder,
-                    stop=Closing(self._line.closed),
+                    stop=StopWhenClosed(self._line.closed),
                     callbacks=[TrialClock(self._line.started)],
                     raise_on_failed_trial=False,
                     verbose=0,
                 )
             except Exception as problem:
-                self._problem = _format_problem(problem)
+                self._problem = format_problem(problem)
             finally:
                 self._words.put(None)

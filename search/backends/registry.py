@@ -15,7 +15,7 @@ from realign.evaluators.wrappers import Cached
 from realign.inputs import Contents
 from realign.score import Advance, Evaluator
 from search.backends import process as processes
-from search.backends.backend import Backend, Job, Outcome, measure
+from search.backends.backend import Backend, Job, Outcome, run_job
 from search.config.study_config import StudyConfig
 from selector.errors import InputError, whole_number
 from selector.languages.language import Pool
@@ -130,7 +130,7 @@ class Inline:
         self._jobs.append(job)
 
     def collect(self) -> list[Outcome]:
-        return [measure(self._evaluator, self._jobs.popleft())]
+        return [run_job(self._evaluator, self._jobs.popleft())]
 
     def close(self) -> None:
         self._jobs.clear()

@@ -11,7 +11,7 @@ from search.backends.backend import Stage
 STAGE_SECONDS = 0.5  # between two messages of a worker on how far it is
 
 
-class Teller:
+class StageReporter:
     """In a worker: sends the driver now and then how far it is (an `Advance`)."""
 
     def __init__(self, send: Callable[[Stage], object]) -> None:
@@ -24,7 +24,7 @@ class Teller:
             self._send(Stage(what, done, total))
 
 
-class Board:
+class StageBoard:
     """In the driver: the present stage of each worker, told under labels such as "worker 2: realigning"."""
 
     def __init__(self, advance: Advance | None = None) -> None:

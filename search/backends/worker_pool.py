@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from realign.score import Advance
 from search.backends.backend import Job, Outcome, Stage, overdue
-from search.backends.stages import Board
+from search.backends.stages import StageBoard
 
 
 class LostError(Exception):
@@ -70,7 +70,7 @@ class WorkerPool(Generic[Hired]):
     def __init__(self, site: Site[Hired], workers: int, advance: Advance | None = None) -> None:
         """`advance` hears how far each worker is, under labels such as "worker 2: realigning"."""
         self.workers = workers
-        self._board = Board(advance)
+        self._board = StageBoard(advance)
         self._site = site
         self._jobs: deque[Job] = deque()
         self._slots: list[_Slot[Hired]] = []

@@ -29,7 +29,7 @@ from search.confirmation.significance import student_interval
 from search.planner import STRATEGIES
 from search.results.json_reader import Json
 from search.strategies.ladder import ORDER
-from search.strategies.proposer import Past, Seen
+from search.strategies.proposer import MeasuredSubset, Past
 from selector.errors import InputError
 from selector.languages.language import Language
 from selector.languages.subset import Subset
@@ -157,7 +157,7 @@ def run(task: RunTask) -> Trace:
 def trace_run(problem: BenchProblem, task: RunTask) -> Trace:
     """Search until the horizon, and no further than the last look where near the best."""
     plan = problem.planner(task.strategy, task.repetition)
-    seen, begun, met = list[Seen](), list[tuple[Subset, str]](), set[Language]()
+    seen, begun, met = list[MeasuredSubset](), list[tuple[Subset, str]](), set[Language]()
     costs, scores, observed, recommended = list[float](), list[float](), list[float](), dict[int, float]()
     best, luckiest, spent, seconds = -np.inf, (-np.inf, 0.0), 0.0, 0.0
     while len(costs) < task.horizon and (len(costs) < max(LOOKS) or best < 1 - NEAR):
@@ -186,7 +186,7 @@ def trace_run(problem: BenchProblem, task: RunTask) -> Trace:
     return Trace(task.strategy, costs, scores, observed, last, recommended, seconds / len(begun))
 
 
-def _recommended(problem: BenchProblem, seen: Sequence[Seen]) -> float:
+def _recommended(problem: BenchProblem, seen: Sequence[MeasuredSubset]) -> float:
     """The true score of what the surrogate recommends after these; 0 where it recommends nothing."""
     subset = problem.recommend(seen)
     return 0.0 if subset is None else problem.score(problem.truth(subset))

@@ -130,12 +130,12 @@ def init(
     from search.starting import init as starting
     from search.starting import questions
 
-    wish = starting.Wish(folder, model, parallel, task, pool, size, source)
+    request = starting.InitRequest(folder, model, parallel, task, pool, size, source)
     starting.check_place(output, yes)
-    if wish.empty and not yes and not as_json and sys.stdin.isatty():
+    if request.empty and not yes and not as_json and sys.stdin.isatty():
         try:
-            wish = questions.ask(lambda text, default: str(typer.prompt(text, default, show_default=bool(default))))
+            request = questions.ask(lambda text, default: str(typer.prompt(text, default, show_default=bool(default))))
         except (KeyboardInterrupt, typer.Abort):
             typer.echo("\nnothing was written; 'realingo init' asks again", err=True)
             raise SystemExit(INTERRUPTED) from None  # the line is out, and no run is to be continued
-    emit(starting.init(output, wish, yes), as_json, starting.render_init)
+    emit(starting.init(output, request, yes), as_json, starting.render_init)

@@ -118,7 +118,7 @@ class StudyCheck:
         if isinstance(core.model.base, FakeModel):
             return {}
         text = self.report.attempt(assemble.parallel, core, pool)
-        glance, seen = repeated.readable(core, pool, text), repeated.ParallelText()
+        glance, seen = repeated.text_to_check(core, pool, text), repeated.ParallelText()
         found: dict[str, ParallelCount] = {}
         if text is None:
             return {}
@@ -242,9 +242,9 @@ def _model(core: Core, advance: Advance) -> EncoderShape:
 
 def _positions(encoder: Encoder) -> int | None:
     """The longest sentence in sub-words; None where the encoder has no limit that is known."""
-    from realign.encoder.encoder import positions
+    from realign.encoder.encoder import position_count
 
-    most = positions(encoder.model)
+    most = position_count(encoder.model)
     return None if math.isinf(most) else encoder.limit(int(most))
 
 

@@ -24,7 +24,7 @@ from search.backends import registry as backends
 from search.backends.batch import Bench
 from search.config.study_config import StudyConfig
 from search.confirmation.comparison import codes_of, difference_of, mean_of
-from search.confirmation.measured import Measured, measure, regressions
+from search.confirmation.row_scores import RowScores, regressions, score_row
 from search.confirmation.significance import format_p
 from search.interrupts import Interrupts
 from search.results.convergence import convergence_remark
@@ -98,7 +98,7 @@ class EvaluationRun:
         with terminal.progress() as advance, Interrupts() as interrupts:
             bench = Bench(place, workers, advance, interrupts)
             scores = [self._scores(bench, model, view) for model, view in zip(models, views, strict=True)]
-        measured = [measure([[score] for score in each]) for each in scores]
+        measured = [score_row([[score] for score in each]) for each in scores]
         found = replace(self._evaluation(scores[0], measured[0]), source_score=self._source_score(scores))
         return replace(found, against=self._rival(*measured)) if len(models) > 1 else found
 
@@ -117,7 +117,7 @@ class EvaluationRun:
         found = bench.measure(f"evaluating {model}", view, [(Subset(), seed) for seed in self.seeds])
         return [found[Subset(), seed] for seed in self.seeds]
 
-    def _evaluation(self, scores: list[Score], measured: Measured) -> Evaluation:
+    def _evaluation(self, scores: list[Score], measured: RowScores) -> Evaluation:
         config, tune = self.config, codes_of(self.config.tune)
         held_out = codes_of(config.held_out) if self.wanted.split == "test" else ()
         return Evaluation(
@@ -147,7 +147,7 @@ class EvaluationRun:
                 terminal.remark(f"{model}: {text}")
         return found[0]
 
-    def _rival(self, mine: Measured, other: Measured) -> Rival:
+    def _rival(self, mine: RowScores, other: RowScores) -> Rival:
         """Paired over sentences and seeds; p is of one comparison, regressions are corrected over the languages."""
         difference, tune = mine - other, codes_of(self.config.tune)
         return Rival(

@@ -62,7 +62,7 @@ class Start:
     parallel: str  # signature of the corpus
     task: TransferTask | None  # that realignment takes turns with
 
-    def facts(self, order: realign_file.Order) -> RunFacts:
+    def facts(self, order: realign_file.RealignRequest) -> RunFacts:
         """Everything the weights follow from."""
         import torch
 
@@ -109,7 +109,7 @@ def realign(
     with terminal.progress() as advance, Interrupts() as interrupts:
         with interrupts.welcome():
             start = _prepare(asked.core, asked.languages, advance)
-            sentences = sentence_folder.is_wanted(asked.core.task, start.encoder.depth, sentences)
+            sentences = sentence_folder.needs_files(asked.core.task, start.encoder.depth, sentences)
         with _hold(work):
             output_folder.vacant(target)  # another process may have been quicker
             job = _Job(asked, start, work, target, sentences, where)
@@ -155,7 +155,7 @@ def _hold(work: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Job:
-    asked: realign_file.Order
+    asked: realign_file.RealignRequest
     start: Start
     work: Path
     target: Path
@@ -179,7 +179,7 @@ class _Job:
             model, self.start.pairs, core.realign, core.realign.steps, self.asked.seed, task, lessons
         )
         try:
-            checkpoint.complete(training, file, run, every, _show_training(training, advance, interrupts))
+            checkpoint.finish_training(training, file, run, every, _show_training(training, advance, interrupts))
         except RealignmentStopped:
             training.look()
             checkpoint.save(file, training, run)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from realign.build.contents import contents
-from realign.evaluators.own import Measure, code_of, name_of
+from realign.evaluators.own import Measure, code_signature, name_of
 from search import terminal
 from search.backends import registry as backends
 from search.commands.check import StudyCheck
@@ -91,7 +91,7 @@ def run(
         try:
             study = open_study(config, create=True)
             with study.driven():
-                study.require_evaluator(*((name_of(own), code_of(own)) if own else ("",)))
+                study.require_evaluator(*((name_of(own), code_signature(own)) if own else ("",)))
                 study.agree(contents(evaluator))
                 listeners = _listeners(study, callbacks, trackers)
                 try:

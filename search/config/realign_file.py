@@ -40,7 +40,7 @@ class RealignFile(Section):
 
 
 @dataclass(frozen=True)
-class Order:
+class RealignRequest:
     """A realignment that is asked for."""
 
     given: Path  # as typed
@@ -52,7 +52,7 @@ class Order:
     changed: tuple[str, ...]  # keys that --set changed: the study's scores are then not of this realignment
 
 
-def read(given: Path, overrides: list[str]) -> Order:
+def read(given: Path, overrides: list[str]) -> RealignRequest:
     """Read and check what is asked for. InputError names the file and the key of the first thing wrong."""
     path = (given / "realign.toml" if given.is_dir() else given).absolute()
     if given.is_dir() and not path.is_file():
@@ -63,7 +63,7 @@ def read(given: Path, overrides: list[str]) -> Order:
     core = _core(path, file, source, len(languages))
     chosen = read_subset(path.with_name("subset.json"), languages, source) if given.is_dir() else None
     changed = tuple(override.partition("=")[0].strip() for override in overrides)
-    return Order(given, file.name, file.seed, core, languages, chosen, changed)
+    return RealignRequest(given, file.name, file.seed, core, languages, chosen, changed)
 
 
 def _core(path: Path, file: RealignFile, source: Language, size: int) -> Core:

@@ -18,7 +18,7 @@ from realign.section import Range, Section, SettingError, setting
 from realign.training.settings import Count, Realignment
 from search import score_objective
 from search.config import toml_file
-from search.config.strategy_names import is_known, known_names
+from search.config.strategy_names import all_names, is_strategy
 from selector.errors import InputError
 
 Checked = TypeVar("Checked", bound=Section)
@@ -31,8 +31,8 @@ Few = Annotated[int, Range(ge=1, le=100)]
 
 
 def _check_strategy(name: str) -> str:
-    if not is_known(name):
-        raise ValueError(f"unknown strategy '{name}'; known: {', '.join(known_names())}")
+    if not is_strategy(name):
+        raise ValueError(f"unknown strategy '{name}'; known: {', '.join(all_names())}")
     return name
 
 

@@ -23,7 +23,7 @@ GROWING = ("greedy",)  # these measure subsets smaller than those asked for
 REGISTERED: set[str] = set()  # names that a caller from Python has added, see `search.planner.register_strategy`
 
 
-def known_names() -> tuple[str, ...]:
+def all_names() -> tuple[str, ...]:
     """Every name, for people."""
     return (*STRATEGIES, DIVERSITY, *sorted(REGISTERED))
 
@@ -33,6 +33,6 @@ def register(name: str) -> None:
     REGISTERED.add(name)
 
 
-def is_known(name: str) -> bool:
+def is_strategy(name: str) -> bool:
     """True if a study file may name it. The name after `diversity:` is looked at by `search.planner`."""
     return name in STRATEGIES or name in REGISTERED or re.fullmatch(r"diversity:[a-z-]+", name) is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from realign.score import Score
 from search.backends.batch import Wanted
 from search.confirmation import significance
-from search.confirmation.measured import Measured, measure, regressions
+from search.confirmation.row_scores import RowScores, regressions, score_row
 from search.results.confirmation import ConfirmedRow
 from search.results.estimates import Difference, Estimate, Interval, Noise
 from search.space import Space
@@ -59,7 +59,7 @@ class RowComparison:
         self, rows: Sequence[Row], scores: Mapping[str, Sequence[Sequence[Score]]]
     ) -> tuple[ConfirmedRow, ...]:
         """The rows with means, intervals and p-values; `scores` holds those of each row, [n_seeds][replicates]."""
-        measured = {row.name: measure(scores[row.name]) for row in rows}
+        measured = {row.name: score_row(scores[row.name]) for row in rows}
         differences = {
             (row.name, baseline): measured[row.name] - measured[_rival(row, baseline, measured)]
             for row in rows
@@ -78,7 +78,7 @@ class RowComparison:
     def _row(
         self,
         row: Row,
-        measured: Mapping[str, Measured],
+        measured: Mapping[str, RowScores],
         scores: Sequence[Sequence[Score]],
         versus: Mapping[tuple[str, str], Difference],
     ) -> ConfirmedRow:
@@ -110,7 +110,7 @@ class RowComparison:
             per_language_gain=None if row.name == "none" else _gains(mine - measured["none"]),
         )
 
-    def _versus(self, row: Row, difference: Measured, p: float, corrected: float) -> Difference:
+    def _versus(self, row: Row, difference: RowScores, p: float, corrected: float) -> Difference:
         """Difference to a baseline: over the targets, and apart for languages inside, outside, and held out.
 
         Standard errors are given for each source of noise, so that other tests can be made of them. `p` is that of this
@@ -143,32 +143,32 @@ def codes_of(languages: Pool) -> tuple[str, ...]:
     return tuple(language.code for language in languages)
 
 
-def mean_of(measured: Measured, codes: Sequence[str]) -> Estimate:
+def mean_of(measured: RowScores, codes: Sequence[str]) -> Estimate:
     """Mean with its interval, which ends where scores end."""
     return Estimate(measured.mean(codes), _interval(measured, codes, 0.0))
 
 
-def difference_of(difference: Measured, codes: Sequence[str]) -> Difference:
+def difference_of(difference: RowScores, codes: Sequence[str]) -> Difference:
     """Difference of two rows with its interval, which ends where differences of scores end."""
     return Difference(difference.mean(codes), _interval(difference, codes, -1.0))
 
 
-def _interval(measured: Measured, codes: Sequence[str], least: float) -> Interval:
+def _interval(measured: RowScores, codes: Sequence[str], least: float) -> Interval:
     low, high = measured.estimate(codes).interval()
     return Interval(max(least, low), min(1.0, high))
 
 
-def _gains(difference: Measured) -> dict[str, Difference]:
+def _gains(difference: RowScores) -> dict[str, Difference]:
     """Language by language. Intervals hold for each alone: among many, some leave out zero by chance."""
     return {code: difference_of(difference, [code]) for code in difference.codes}
 
 
-def _part_mean(measured: Measured, codes: Sequence[str]) -> Estimate | None:
+def _part_mean(measured: RowScores, codes: Sequence[str]) -> Estimate | None:
     """Mean over some of the languages; None where there is none of them."""
     return mean_of(measured, codes) if codes else None
 
 
-def _part_difference(difference: Measured, codes: Sequence[str]) -> Difference | None:
+def _part_difference(difference: RowScores, codes: Sequence[str]) -> Difference | None:
     return difference_of(difference, codes) if codes else None
 
 

@@ -14,7 +14,7 @@ from statistics import median
 
 from numpy.random import default_rng
 
-from realign.evaluators.own import code_of, name_of
+from realign.evaluators.own import code_signature, name_of
 from realign.score import Score, SourceScore, mean_source_score
 from search import terminal
 from search.backends import registry as backends
@@ -73,7 +73,7 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
         if not 1 <= number <= 100:
             raise InputError(f"{name} {number} is out of range", "take a number from 1 to 100")
     study = open_study(config, create=False)
-    study.require_evaluator(*((name_of(bench.own), code_of(bench.own)) if bench.own else ("",)))
+    study.require_evaluator(*((name_of(bench.own), code_signature(bench.own)) if bench.own else ("",)))
     recommender = Recommender(study)
     found = recommender.top(top)
     if not found:

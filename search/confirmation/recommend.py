@@ -9,11 +9,11 @@ from numpy.random import default_rng
 
 from search.results.effects import Explanation
 from search.results.trials import Recommendation
-from search.strategies.proposer import Past, Seen
+from search.strategies.proposer import MeasuredSubset, Past
 from search.study.study import Study
 from search.study.trial import Trial
 from search.surrogate import importance
-from search.surrogate.prior_knowledge import side_of
+from search.surrogate.prior_knowledge import prior_of
 from search.surrogate.surrogate import Surrogate
 from selector.languages.subset import Subset
 
@@ -24,12 +24,12 @@ def past_of(trials: Sequence[Trial], seeds: int, level: str) -> Past:
     return Past(seen, tuple((trial.subset, trial.level) for trial in trials), level)
 
 
-def observations_of(trial: Trial, seeds: int) -> list[Seen]:
+def observations_of(trial: Trial, seeds: int) -> list[MeasuredSubset]:
     """The measurement of a trial, if it has one; stopped early, the mean of fewer seeds or one's expected score."""
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
     value = trial.value if trial.expected is None else trial.expected
-    return [Seen(trial.subset, value, trial.per_language, trial.level, trial.runs_begun(seeds))]
+    return [MeasuredSubset(trial.subset, value, trial.per_language, trial.level, trial.runs_begun(seeds))]
 
 
 class Recommender:
@@ -40,7 +40,7 @@ class Recommender:
 
     @cached_property
     def surrogate(self) -> Surrogate:
-        return Surrogate(side_of(self.config))
+        return Surrogate(prior_of(self.config))
 
     @cached_property
     def past(self) -> Past:

@@ -14,7 +14,7 @@ import optuna
 from search.dashboard.view import IN, REFUSED, StudyAbout
 from search.pages.canvas import Plot
 from search.pages.templates import plain, quoted
-from search.report.html_report import Story
+from search.report.html_report import ReportFacts
 from search.results.words import join_names, percent, points
 from search.study.study import Study
 from search.study.trial import Trial
@@ -37,7 +37,7 @@ READING = (
 )
 
 
-def about(story: Story) -> StudyAbout:
+def about(story: ReportFacts) -> StudyAbout:
     """The texts and figures of the study beside its notes."""
     found = story.verdict
     take = join_names([each.name for each in story.chosen], most=100) if found.row is not None else ""
@@ -65,7 +65,7 @@ def _fitted(plot: Plot) -> str:
 
 
 def annotate(
-    study: Study, story: Story, advance: Advance = lambda what, done, total: None, most: int | None = None
+    study: Study, story: ReportFacts, advance: Advance = lambda what, done, total: None, most: int | None = None
 ) -> None:
     """Write the notes of a study into its storage; what already says the same is left alone.
 
@@ -112,7 +112,7 @@ class _Kept:
         return after if after != before else None
 
 
-def study_note(story: Story) -> str:
+def study_note(story: ReportFacts) -> str:
     """The headline, the comparisons, and how to read the dashboard, in Markdown."""
     against = [
         f"- against {each.against}: **{points(each.difference)}** ({each.details}; {each.verdict})"

@@ -9,7 +9,7 @@ from realign.data_sets import HubSet
 from search.config.study_config import StudyConfig
 from search.confirmation.significance import format_p
 from search.confirmation.verdict import luck_in_words
-from search.pages.templates import fill, plain, quoted
+from search.pages.templates import fill_template, plain, quoted
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.estimates import Difference
 from search.results.exported_subset import ExportedSubset
@@ -38,7 +38,7 @@ def render(config: StudyConfig, subset: ExportedSubset, confirmation: Confirmati
     names = {language.code: language for language in (*config.pool, *config.tune, *config.held_out)}
     base = config.core.model.base
     encoder = f"{base.kind} (a rehearsal: no encoder was trained)" if isinstance(base, FakeModel) else quoted(base)
-    return fill(
+    return fill_template(
         "export_card.md.j2",
         config=config,
         subset=subset,

@@ -11,7 +11,7 @@ from huggingface_hub import ModelCardData
 from realign.core import Core
 from realign.data_sets import DataSet, HubSet
 from search.export import export_card
-from search.pages.templates import fill, plain, quoted
+from search.pages.templates import fill_template, plain, quoted
 from search.results.realigned_model import RealignedModel
 from selector.languages.language import Pool
 
@@ -35,7 +35,7 @@ def render(core: Core, pool: Pool, model: RealignedModel, where: str = "") -> st
         tags=["multilingual", "cross-lingual-transfer", "realignment", "realingo"],
     )
     chosen = model.chosen
-    body = fill(
+    body = fill_template(
         "model_card.md.j2",
         core=core,
         pool=pool,

@@ -30,7 +30,7 @@ MODES = ("cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens
 MARKS = ("cls", "sep", "bos", "eos", "pad")
 
 
-def is_wanted(task: Task, depth: int, asked: bool) -> bool:
+def needs_files(task: Task, depth: int, asked: bool) -> bool:
     """True if the files are asked for, or the task is retrieval. `depth`: blocks of the encoder.
 
     InputError where they are asked for and would say what is not so: that the last layer's states are retrieved with.

@@ -28,7 +28,7 @@ class Plot:
         if isinstance(self.chart, ChartRows):
             drawn = svg_rows.draw(self.chart)
         else:
-            drawn = svg_plane.world(self.chart) if isinstance(self.chart, Map) else svg_plane.plane(self.chart)
+            drawn = svg_plane.world_map(self.chart) if isinstance(self.chart, Map) else svg_plane.plane(self.chart)
         label = escape(self.finding)
         return Markup(f'<div class="chart" id="{escape(self.name)}" role="group" aria-label="{label}">{drawn}</div>')
 

@@ -11,7 +11,7 @@ from search.pages import atlas
 from search.pages.atlas import Atlas
 from search.pages.canvas import Plot
 from search.pages.charts import FAR, ChartWord, Ground, Look, Map, Mark
-from search.pages.templates import fill
+from search.pages.templates import fill_template
 
 WIDTH = {"page": 1190, "report": 912}  # pixels
 _TALLEST = 0.7  # of the width, where places follow distances
@@ -25,7 +25,7 @@ def html(drawn: Atlas) -> str:
     """The whole page. Everything but our own figure is escaped."""
     served = Counter(each.code for each, pool in zip(drawn.relative, drawn.plain, strict=True) if pool)
     chosen = [(drawn.languages[i], served[drawn.languages[i].code]) for i in np.flatnonzero(drawn.chosen)]
-    return fill("atlas.html.j2", atlas=drawn, chosen=chosen, figure=figure(drawn).fragment())
+    return fill_template("atlas.html.j2", atlas=drawn, chosen=chosen, figure=figure(drawn).fragment())
 
 
 def figure(drawn: Atlas, name: str = "atlas", width: int = WIDTH["page"]) -> Plot:

@@ -63,7 +63,7 @@ def _corners(steps: Sequence[tuple[float, float]]) -> list[tuple[float, float, f
     return pieces
 
 
-def world(chart: Map) -> str:
+def world_map(chart: Map) -> str:
     """A map; it shrinks with its page until its letters would be too small, then it scrolls in its own box."""
     left, bottom, right, top = chart.box
     scale = (chart.width - 2 * MARGIN) / max(right - left, 1e-9)

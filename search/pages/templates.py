@@ -36,7 +36,7 @@ def pages() -> Environment:
     return environment
 
 
-def fill(template: str, **values: object) -> str:
+def fill_template(template: str, **values: object) -> str:
     """The template of that name, filled in."""
     return pages().get_template(template).render(**values)
 

@@ -13,11 +13,11 @@ from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect, PairEffect
 from search.results.estimates import Difference
 from search.results.words import join_names, percent, points
-from search.score_objective import front
+from search.score_objective import pareto_front
 
 
 @dataclass(frozen=True)
-class Shot:
+class CompleteTrial:
     """One complete trial, ready to show."""
 
     number: int
@@ -32,17 +32,17 @@ class Shot:
         return self.origin.startswith("warm")
 
 
-def best(shots: Sequence[Shot]) -> Shot | None:
+def best(trials: Sequence[CompleteTrial]) -> CompleteTrial | None:
     """The highest score, the earliest of equals; None before the first complete trial."""
-    return max(shots, key=lambda shot: (shot.value, -shot.number), default=None)
+    return max(trials, key=lambda trial: (trial.value, -trial.number), default=None)
 
 
-def progress_finding(shots: Sequence[Shot]) -> str:
-    top, starts = best(shots), [shot for shot in shots if shot.model_free]
+def progress_finding(trials: Sequence[CompleteTrial]) -> str:
+    top, starts = best(trials), [trial for trial in trials if trial.model_free]
     assert top is not None
-    found = f"The best search score, {percent(top.value)} %, came at trial {top.number}, one of {len(shots)} completed"
+    found = f"The best search score, {percent(top.value)} %, came at trial {top.number}, one of {len(trials)} completed"
     start = best(starts)
-    if start is None or len(starts) == len(shots):
+    if start is None or len(starts) == len(trials):
         return found
     if top.model_free:
         return f"{found}: a start chosen without measuring that no later proposal beat"
@@ -91,13 +91,13 @@ def pairs_finding(pairs: Sequence[PairEffect], names: Mapping[str, str]) -> str:
     return f"{who} together are worth {size} {more} than the sum of both"
 
 
-def front_finding(shots: Sequence[Shot]) -> str:
+def front_finding(trials: Sequence[CompleteTrial]) -> str:
     """One sentence on what the last step of the front costs and gives."""
-    kept = front(shots)
+    kept = pareto_front(trials)
     last, rest = kept[-1], kept[:-1]
     if not rest:
         return f"One subset is best at every cost: {100 * last.value:.1f} % for {last.cost:g}"
-    near = next(shot for shot in kept if shot.value >= 0.98 * last.value)
+    near = next(trial for trial in kept if trial.value >= 0.98 * last.value)
     if near is last:
         return f"{100 * last.value:.1f} % costs {last.cost:g}; {100 * rest[-1].value:.1f} % costs {rest[-1].cost:g}"
     return f"{100 * near.value / last.value:.0f} % of the highest score costs {near.cost:g} instead of {last.cost:g}"

@@ -1,7 +1,7 @@
 """The report: one self-contained HTML file that a newcomer can read and nobody needs a network for.
 
-study + confirm.json → `gather` → `Story` → template → file. The dashboard tells the same story. No script: figures are
-drawn here, and the table of languages is saved from a link that holds it.
+study + confirm.json → `gather` → `ReportFacts` → template → file. The dashboard shows the same facts. No script:
+figures are drawn here, and the table of languages is saved from a link that holds it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict, luck_in_words, verdict
 from search.pages import atlas, map_html
 from search.pages.canvas import Plot
-from search.pages.templates import fill
+from search.pages.templates import fill_template
 from search.report import costs, findings, plots
 from search.report.costs import Step
-from search.report.findings import Shot
+from search.report.findings import CompleteTrial
 from search.report.language_table import LanguageRow, as_csv, as_link, language_rows, losses
 from search.report.plots import Names
 from search.results.confirmation import Confirmation, ConfirmedRow
@@ -43,7 +43,7 @@ RENAMED = {"best": "Best of the search", "all": "All languages", "none": "No rea
 
 
 @dataclass(frozen=True)
-class Story:
+class ReportFacts:
     """Everything there is to tell about a study, in the order it is told."""
 
     config: StudyConfig
@@ -115,26 +115,26 @@ def page(config: StudyConfig) -> str:
     return render(story)
 
 
-def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Story:
+def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> ReportFacts:
     """Read the study and its confirmation, if there is one, and work out what they say.
 
     `with_outlook`: also whether more trials would help, which takes a moment in a large pool.
     """
     done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
-    shots = [Shot(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
+    trials = [CompleteTrial(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.core.source)}
     confirmation, recommender = ConfirmationFile(config).load(), Recommender(study)
     found = verdict(recommender, confirmation)
     labels = _labels(confirmation, len(found.languages)) if confirmation is not None else {}
     effects = recommender.effects()
-    drawn, rows = _searched(config, shots, names, effects), list[LanguageRow]()
+    drawn, rows = _searched(config, trials, names, effects), list[LanguageRow]()
     if confirmation is not None and found.row is not None:
         rows = language_rows(config, confirmation, found.row)
         drawn += _confirmed(confirmation, found.row, labels, rows)
     drawn += _maps(config, found.languages) if found.languages else []
     unlearned = convergence_remark(mean_source_score(t.source_score for t in done), config.core.task.length_key)
     answer, left = costs.outlook(config, recommender) if with_outlook else ("", None)
-    return Story(
+    return ReportFacts(
         config=config,
         verdict=found,
         headline=found.title(names),
@@ -155,19 +155,19 @@ def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Sto
     )
 
 
-def render(story: Story) -> str:
+def render(story: ReportFacts) -> str:
     """The whole page. Everything but our own figures is escaped."""
     drawn = {name: (plot, plot.fragment()) for name, plot in story.plots.items()}
-    return fill("report.html.j2", story=story, plots=drawn)
+    return fill_template("report.html.j2", story=story, plots=drawn)
 
 
-def _searched(config: StudyConfig, shots: Sequence[Shot], names: Names, effects: Explanation) -> list[Plot]:
+def _searched(config: StudyConfig, trials: Sequence[CompleteTrial], names: Names, effects: Explanation) -> list[Plot]:
     """The figures of the search that there is data for."""
-    if not shots:
+    if not trials:
         return []
-    drawn = [plots.progress(shots, names)]
+    drawn = [plots.progress(trials, names)]
     if config.search.objectives:
-        drawn.append(plots.front(shots, names, "languages" if config.costs is None else "unit of the costs file"))
+        drawn.append(plots.front(trials, names, "languages" if config.costs is None else "unit of the costs file"))
     return [*drawn, plots.importance(effects.languages, names)] if effects.languages else drawn
 
 

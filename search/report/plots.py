@@ -9,13 +9,13 @@ from typing import TypeVar
 from search.pages.canvas import Plot
 from search.pages.charts import ChartRow, ChartRows, Look, Mark, Plane
 from search.report import findings
-from search.report.findings import Shot
+from search.report.findings import CompleteTrial
 from search.report.language_table import LanguageRow
 from search.results.confirmation import ConfirmedRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
 from search.results.words import join_names, percent, points, signed
-from search.score_objective import front as front_of
+from search.score_objective import pareto_front as front_of
 
 MOST_LINES = 60  # languages in one list before only its two ends are shown
 Names = Mapping[str, str]  # code → name
@@ -24,11 +24,11 @@ Item = TypeVar("Item")
 GROUPS = {"members": "Inside", "non_members": "Outside", "held_out": "Held out"}
 
 
-def progress(shots: Sequence[Shot], names: Names) -> Plot:
+def progress(trials: Sequence[CompleteTrial], names: Names) -> Plot:
     """Score against trial, with the best so far as a line and the model-free starts told apart."""
-    top = findings.best(shots)
+    top = findings.best(trials)
     assert top is not None
-    so_far = accumulate((100 * shot.value for shot in shots), max)
+    so_far = accumulate((100 * trial.value for trial in trials), max)
     looks = {
         False: Look("proposed by the search", "blue", size=8),
         True: Look("chosen without measuring", "orange", "diamond", 12),
@@ -36,41 +36,41 @@ def progress(shots: Sequence[Shot], names: Names) -> Plot:
     ring = Look("best", "ink", size=18, hollow=True)
     marks = [Mark(ring, top.number, 100 * top.value)]
     marks += [
-        Mark(looks[free], shot.number, 100 * shot.value, _tip(shot, names, f"trial {shot.number}"))
+        Mark(looks[free], trial.number, 100 * trial.value, _tip(trial, names, f"trial {trial.number}"))
         for free in (False, True)
-        for shot in shots
-        if shot.model_free is free
+        for trial in trials
+        if trial.model_free is free
     ]
-    steps = tuple(zip((float(shot.number) for shot in shots), so_far, strict=True))
+    steps = tuple(zip((float(trial.number) for trial in trials), so_far, strict=True))
     reading = (
         "Each mark is one realigned and fine-tuned encoder, scored on the languages the search may see. "
         "Single scores are noisy, so the best of many is a little lucky: what counts is the confirmation."
     )
     chart = Plane("Trial", "Search score, %", tuple(marks), steps, Look("best so far", "grey"))
-    return Plot("progress", findings.progress_finding(shots), reading, chart)
+    return Plot("progress", findings.progress_finding(trials), reading, chart)
 
 
-def front(shots: Sequence[Shot], names: Names, unit: str) -> Plot:
+def front(trials: Sequence[CompleteTrial], names: Names, unit: str) -> Plot:
     """Score against cost, with the Pareto front as steps."""
-    kept = front_of(shots)
+    kept = front_of(trials)
     beaten, best = Look("beaten", "light", size=8), Look("on the front", "blue", "square", 11)
     marks = [
-        Mark(look, shot.cost, 100 * shot.value, _tip(shot, names, f"for {shot.cost:g}"))
-        for look, part in ((beaten, [shot for shot in shots if shot not in kept]), (best, kept))
-        for shot in part
+        Mark(look, trial.cost, 100 * trial.value, _tip(trial, names, f"for {trial.cost:g}"))
+        for look, part in ((beaten, [trial for trial in trials if trial not in kept]), (best, kept))
+        for trial in part
     ]
     reading = (
         "No subset that was measured scores as much as one on the front for less. Single scores are noisy, and the "
         "front is made of lucky ones: confirm before choosing from it."
     )
-    steps = tuple((shot.cost, 100 * shot.value) for shot in kept)
+    steps = tuple((trial.cost, 100 * trial.value) for trial in kept)
     chart = Plane(f"Cost, {unit}", "Search score, %", tuple(marks), steps, Look("", "blue"))
-    return Plot("front", findings.front_finding(shots), reading, chart)
+    return Plot("front", findings.front_finding(trials), reading, chart)
 
 
-def _tip(shot: Shot, names: Names, where: str) -> str:
-    who = join_names([names.get(code, code) for code in shot.codes])
-    return f"{where}: {percent(shot.value)} %\n{who}\n{shot.origin}"
+def _tip(trial: CompleteTrial, names: Names, where: str) -> str:
+    who = join_names([names.get(code, code) for code in trial.codes])
+    return f"{where}: {percent(trial.value)} %\n{who}\n{trial.origin}"
 
 
 def confirmed(rows: Sequence[ConfirmedRow], labels: Names, chosen: str) -> Plot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.results.estimates import Interval
-from search.results.json_reader import Json, Reader, several, texts
+from search.results.json_reader import Json, Reader, list_of, texts
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Explanation:
     @classmethod
     def from_json(cls, given: object, place: str = "explain") -> Explanation:
         read = Reader(given, place)
-        single, both = several(Effect.from_json), several(PairEffect.from_json)
+        single, both = list_of(Effect.from_json), list_of(PairEffect.from_json)
         return cls(read.value("languages", single), read.value("pairs", both))
 
     @property

@@ -77,7 +77,7 @@ def text(given: object, place: str) -> str:
     return given
 
 
-def several(read: Callable[[object, str], Value]) -> Callable[[object, str], tuple[Value, ...]]:
+def list_of(read: Callable[[object, str], Value]) -> Callable[[object, str], tuple[Value, ...]]:
     """A list whose items all have one form."""
 
     def items(given: object, place: str) -> tuple[Value, ...]:
@@ -88,7 +88,7 @@ def several(read: Callable[[object, str], Value]) -> Callable[[object, str], tup
     return items
 
 
-texts = several(text)
+texts = list_of(text)
 
 
 def by_key(read: Callable[[object, str], Value]) -> Callable[[object, str], dict[str, Value]]:

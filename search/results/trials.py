@@ -16,10 +16,10 @@ from search.results.json_reader import (
     count,
     counts,
     frame,
+    list_of,
     mapping,
     number,
     numbers,
-    several,
     text,
     texts,
 )
@@ -147,13 +147,13 @@ class SearchStatus:
             ),
             seconds=read.number("seconds"),
             recommended=read.optional("recommended", Recommendation.from_json),
-            front=read.optional("front", several(TrialRecord.from_json)),
+            front=read.optional("front", list_of(TrialRecord.from_json)),
             levels=read.optional("levels", counts),
             explain=read.optional("explain", Explanation.from_json),
             confirmed=read.optional("confirmed", ConfirmedRow.from_json),
             verdict=read.optional("verdict", text) or "",
             source_score=read.optional("source_score", source_from_json),
-            history=read.optional("history", several(TrialRecord.from_json)) or (),
+            history=read.optional("history", list_of(TrialRecord.from_json)) or (),
         )
 
     def to_dataframe(self) -> DataFrame:

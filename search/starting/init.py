@@ -28,7 +28,7 @@ WORLD_HELD_OUT = ("ekk", "npi", "xho", "arb", "cmn", "kat", "quy", "tam")
 
 
 @dataclass(frozen=True)
-class Wish:
+class InitRequest:
     """The wishes of the user; None: not said."""
 
     folder: Path | None = None
@@ -41,17 +41,17 @@ class Wish:
 
     @property
     def empty(self) -> bool:
-        return self == Wish()
+        return self == InitRequest()
 
     @property
     def source_code(self) -> str:
         return parse(self.source or "eng").code
 
 
-def init(file: Path, wish: Wish, overwrite: bool = False) -> dict[str, Any]:
-    """Write `file` and tell what it holds. InputError, and nothing written: it is there, or the wish does not fit."""
+def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str, Any]:
+    """Write `file` and return what it holds. InputError, and nothing written: it is there, or no data fit `request`."""
     check_place(file, overwrite)
-    plan, remarks = _planned(wish, file)
+    plan, remarks = _planned(request, file)
     recipe, why = recipe_for(plan.model, file.absolute().parent)
     if not plan.of_world:
         remarks = (
@@ -92,27 +92,27 @@ def _count(languages: str | tuple[str, ...]) -> str:
     return f"the pool {languages}" if isinstance(languages, str) else f"{len(languages)} languages"
 
 
-def _planned(wish: Wish, file: Path) -> tuple[Plan, tuple[str, ...]]:
-    if wish.folder is not None:
-        return _from_folder(wish, file)
-    name, source = file.stem, wish.source_code
-    if wish.model in (None, "world") and wish.parallel in (None, "world") and wish.task in (None, "world"):
-        pool = wish.pool or "world"
+def _planned(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...]]:
+    if request.folder is not None:
+        return _from_folder(request, file)
+    name, source = file.stem, request.source_code
+    if request.model in (None, "world") and request.parallel in (None, "world") and request.task in (None, "world"):
+        pool = request.pool or "world"
         out = WORLD_HELD_OUT if pool == "world" else ()
-        return Plan(name, pool, source, wish.k or 4, "pool", out, "world", '"world"', "pos", '"world"'), ()
-    return _from_hub(wish, name)
+        return Plan(name, pool, source, request.k or 4, "pool", out, "world", '"world"', "pos", '"world"'), ()
+    return _from_hub(request, name)
 
 
-def _from_hub(wish: Wish, name: str) -> tuple[Plan, tuple[str, ...]]:
+def _from_hub(request: InitRequest, name: str) -> tuple[Plan, tuple[str, ...]]:
     from realign.hub import sets
 
-    kind, task = _task(wish.task)
-    text = wish.parallel or "opus-100"
+    kind, task = _task(request.task)
+    text = request.parallel or "opus-100"
     needed = (sets.find_set(text, "parallel"), sets.load_sets()[task])
-    pool, lost = _served(wish.pool or "paper-65", wish.source_code, needed)
-    k = wish.k or min(10, 10 if isinstance(pool, str) else len(pool))
+    pool, lost = _served(request.pool or "paper-65", request.source_code, needed)
+    k = request.k or min(10, 10 if isinstance(pool, str) else len(pool))
     parts = (f"{{name = {json.dumps(text)}}}", kind, f"{{name = {json.dumps(task)}}}")
-    plan = Plan(name, pool, wish.source_code, k, "pool", (), wish.model or MODEL, *parts)
+    plan = Plan(name, pool, request.source_code, k, "pool", (), request.model or MODEL, *parts)
     left = f"left out of the pool, because {text} or {task} has no such language: {', '.join(lost)}"
     later = "no language is held out: name some in targets.held_out to see what the choice does for others"
     return plan, ((left,) if lost else ()) + (later, "nothing was fetched: check looks at the data itself")
@@ -136,30 +136,30 @@ def _served(pool: str, source: str, needed: tuple[Spec, ...]) -> tuple[str | tup
     return (tuple(code for code in codes if code not in lost) if lost else pool), lost
 
 
-def _from_folder(wish: Wish, file: Path) -> tuple[Plan, tuple[str, ...]]:
+def _from_folder(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...]]:
     from search.starting.folder_survey import survey
 
-    assert wish.folder is not None
-    if wish.parallel is not None or wish.task not in (None, *OWN_TASKS):
+    assert request.folder is not None
+    if request.parallel is not None or request.task not in (None, *OWN_TASKS):
         hint = f"leave out --parallel; --task may be {', '.join(OWN_TASKS)}"
         raise InputError("--from-folder takes text and labels from the folder alone", hint)
-    if wish.model == "world":
+    if request.model == "world":
         raise InputError(
             "the encoder 'world' reads the embedded world alone", "give --model MODEL, or no --from-folder"
         )
-    found = survey(wish.folder, wish.source_code, wish.task)
-    if wish.pool is None:
+    found = survey(request.folder, request.source_code, request.task)
+    if request.pool is None:
         found = found.with_held_out()
-    pool, left_out = _pool(wish, found)
-    k = wish.k or proposed_size(len(pool))
+    pool, left_out = _pool(request, found)
+    k = request.k or proposed_size(len(pool))
     tuned = tuple(code for code in found.tuned if code in pool)
     if not tuned:
-        raise InputError(f"no language with parallel text in {wish.folder} has a dev and a test set", "add one")
+        raise InputError(f"no language with parallel text in {request.folder} has a dev and a test set", "add one")
     tune = "pool" if tuned == pool else tuned
     text, data = (_listed(each, file.absolute().parent) for each in (found.texts, found.sets))
     told = [f"parallel text: {each.kind} in {each.folder.name}: {', '.join(each.languages)}" for each in found.texts]
     alone = () if found.held_out else ("no language is held out: to see how others fare, move some from the pool",)
-    plan = Plan(file.stem, pool, found.source, k, tune, found.held_out, wish.model or MODEL, text, found.task, data)
+    plan = Plan(file.stem, pool, found.source, k, tune, found.held_out, request.model or MODEL, text, found.task, data)
     return plan, (*told, *found.remarks, *left_out, *alone)
 
 
@@ -180,11 +180,11 @@ def _listed(places: Sequence[TextPlace | LabelPlace], home: Path) -> str:
     return parts[0] if len(parts) == 1 else "[\n    " + ",\n    ".join(parts) + ",\n]"
 
 
-def _pool(wish: Wish, found: Survey) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _pool(request: InitRequest, found: Survey) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The languages wished for that the folder can serve, and a remark on those it cannot."""
-    if wish.pool is None:
+    if request.pool is None:
         return found.pool, ()
-    wished = [language.code for language in parse_pool(wish.pool) if language.code != found.source]
+    wished = [language.code for language in parse_pool(request.pool) if language.code != found.source]
     pool = tuple(code for code in wished if code in found.pool)
     missing = [code for code in wished if code not in found.pool]
     if not pool:

@@ -77,15 +77,15 @@ def texts(places: Sequence[Path], source: str) -> list[TextPlace]:
 
 
 def _verses(place: Path, source: str) -> tuple[str, ...]:
-    files = folder.by_language(place, ".txt")
+    files = folder.files_by_language(place, ".txt")
     read = Verses(place, source).languages()
     return tuple(code for code in read if source in read and _first_line(files[code]).count("\t") == 1)
 
 
 def _tables_of_text(place: Path) -> tuple[str, ...]:
     bitext.Tsv(place, "eng")  # InputError where there is no table at all
-    files = folder.by_language(place, ".tsv", required=False).merge(
-        folder.by_language(place, ".train.tsv", required=False)
+    files = folder.files_by_language(place, ".tsv", required=False).merge(
+        folder.files_by_language(place, ".train.tsv", required=False)
     )
     lines = {code: _first_line(files[code]) for code in files}
     return tuple(code for code, line in lines.items() if line.count("\t") == 1 and not _is_header(line))
@@ -120,12 +120,12 @@ def _treebanks(place: Path, split: str) -> Iterator[str]:
 
 
 def _entities(place: Path, split: str) -> Iterator[str]:
-    return iter(folder.by_language(place, f".{split}.conll", required=False))
+    return iter(folder.files_by_language(place, f".{split}.conll", required=False))
 
 
 def _tables_of_labels(place: Path, split: str) -> Iterator[str]:
-    files = folder.by_language(place, f".{split}.jsonl", required=False)
-    tables = folder.by_language(place, f".{split}.tsv", required=False)
+    files = folder.files_by_language(place, f".{split}.jsonl", required=False)
+    tables = folder.files_by_language(place, f".{split}.tsv", required=False)
     yield from files
     yield from (code for code in tables if code not in files and _is_header(_first_line(tables[code])))
 

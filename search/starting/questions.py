@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from search.starting.init import MODEL, OWN_TASKS, Wish, proposed_size
+from search.starting.init import MODEL, OWN_TASKS, InitRequest, proposed_size
 from search.terminal import complain
 from selector.errors import InputError
 from selector.languages.language import parse, parse_pool
@@ -15,23 +15,23 @@ Ask = Callable[[str, str], str]  # question, answer of an empty line → answer
 Answer = TypeVar("Answer")
 
 
-def ask(prompt: Ask) -> Wish:
-    """The wish of a person at a terminal; an empty answer takes what stands in brackets."""
+def ask(prompt: Ask) -> InitRequest:
+    """The request of a person at a terminal; an empty answer takes what stands in brackets."""
     folder = _until_good(prompt, "Folder with your data (empty: none)", "", _folder)
     if folder is not None:
         return _of_folder(prompt, folder)
     model = prompt("Encoder (world: the small one that comes with Realingo)", "world")
     if model == "world":
-        return Wish()
+        return InitRequest()
     source = _until_good(prompt, "Language of fine-tuning", "eng", lambda text: parse(text).code)
     parallel = _until_good(prompt, "Parallel text", "opus-100", lambda text: _parse_set_name(text, parallel=True))
     task = _until_good(prompt, "Task", "udpos", lambda text: _parse_set_name(text, parallel=False))
     pool = _until_good(prompt, "Pool of languages", "paper-65", _pool)
     size = _size(prompt, 10)
-    return Wish(None, model, parallel, task, pool, size, source)
+    return InitRequest(None, model, parallel, task, pool, size, source)
 
 
-def _of_folder(prompt: Ask, folder: Path) -> Wish:
+def _of_folder(prompt: Ask, folder: Path) -> InitRequest:
     from search.starting.folder_survey import survey
 
     source = _until_good(prompt, "Language of fine-tuning", "eng", lambda text: survey(folder, parse(text).code).source)
@@ -45,7 +45,7 @@ def _of_folder(prompt: Ask, folder: Path) -> Wish:
         )
     model = prompt("Encoder", MODEL)
     size = _size(prompt, proposed_size(len(survey(folder, source, task).with_held_out().pool)))
-    return Wish(folder, model, None, task, None, size, source)
+    return InitRequest(folder, model, None, task, None, size, source)
 
 
 def _until_good(prompt: Ask, question: str, default: str, read: Callable[[str], Answer]) -> Answer:

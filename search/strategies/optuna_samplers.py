@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.space import Space
 from search.strategies.local import swap
-from search.strategies.proposer import Past, Proposer, Seen, generator, random
+from search.strategies.proposer import MeasuredSubset, Past, Proposer, generator, random
 from selector.errors import RunError
 from selector.languages.subset import Subset
 from selector.solvers.limits import ROUNDING
@@ -168,7 +168,7 @@ class SubsetSampler(BaseSampler):
         sign = -1.0 if study.directions[0] == StudyDirection.MINIMIZE else 1.0
         known = [(trial, subset) for trial in trials if (subset := self._subset(trial)) is not None]
         seen = [
-            Seen(subset, sign * trial.values[0])
+            MeasuredSubset(subset, sign * trial.values[0])
             for trial, subset in known
             if trial.state == TrialState.COMPLETE and trial.values
         ]

@@ -24,7 +24,7 @@ TRIES = 200  # random draws before every subset is looked at one by one
 
 
 @dataclass(frozen=True)
-class Seen:
+class MeasuredSubset:
     """One measured subset."""
 
     subset: Subset
@@ -38,7 +38,7 @@ class Seen:
 class Past:
     """The past that a strategy may look at, at all levels; `values` and `taken` are of its own `level`."""
 
-    seen: tuple[Seen, ...] = ()  # measured, in the order of their positions
+    seen: tuple[MeasuredSubset, ...] = ()  # measured, in the order of their positions
     begun: tuple[tuple[Subset, str], ...] = ()  # subset and level: measured, failed, or running now
     level: str = "full"
 
@@ -46,14 +46,14 @@ class Past:
         return replace(self, level=level)
 
     @cached_property
-    def here(self) -> tuple[Seen, ...]:
+    def here(self) -> tuple[MeasuredSubset, ...]:
         """Measurements at this level."""
         return tuple(each for each in self.seen if each.level == self.level)
 
     @cached_property
-    def means(self) -> tuple[Seen, ...]:
+    def means(self) -> tuple[MeasuredSubset, ...]:
         """Measurements at this level, one for each subset: the mean of its measurements, with all of their runs."""
-        groups: dict[Subset, list[Seen]] = {}
+        groups: dict[Subset, list[MeasuredSubset]] = {}
         for each in self.here:
             groups.setdefault(each.subset, []).append(each)
         return tuple(mean_of(group) for group in groups.values())
@@ -87,7 +87,7 @@ class Past:
         return sum(level == self.level for _, level in self.begun)
 
 
-def mean_of(group: Sequence[Seen]) -> Seen:
+def mean_of(group: Sequence[MeasuredSubset]) -> MeasuredSubset:
     """Measurements of one subset at one level as one: their mean, weighted by the runs in each."""
     if len(group) == 1:
         return group[0]
@@ -99,7 +99,7 @@ def mean_of(group: Sequence[Seen]) -> Seen:
         for code in sorted(codes)
     }
     value = sum(n * each.value for n, each in zip(runs, group, strict=True)) / total
-    return Seen(group[0].subset, value, per_language, group[0].level, total)
+    return MeasuredSubset(group[0].subset, value, per_language, group[0].level, total)
 
 
 class Proposer(Protocol):

@@ -18,7 +18,7 @@ from typing import Any
 
 from search import terminal
 from search.results.json_reader import Json
-from search.study.provenance import readable
+from search.study.provenance import check_readable
 from search.study.storage import Storage, Taken, open_storage, patiently, redact_url
 from selector.errors import InputError, RunError
 
@@ -51,7 +51,7 @@ def copy(source: str, target: str, name: str | None = None) -> StudyCopy:
     name = _choose_study(before, name, from_url)
     theirs = before.get_study_id_from_name(name)
     attributes = before.get_study_user_attrs(theirs)
-    readable(name, attributes)
+    check_readable(name, attributes)
     if attributes.get("driver"):
         terminal.remark(f"study '{name}' is being searched, or its search was killed: it is copied as it is now")
     made = None if "://" in to_url and not to_url.startswith("sqlite:///") else _file(to_url)

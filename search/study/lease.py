@@ -61,7 +61,7 @@ class Lease:
         self._write(self._mine(0))
         self._thread.start()
 
-    def is_held(self) -> bool:
+    def is_ours(self) -> bool:
         """True if the record names this lease."""
         holder = self._read()
         return holder is not None and holder.token == self.token
@@ -71,7 +71,7 @@ class Lease:
         self._end.set()
         self._thread.join()  # never leave in the middle of a write
         with suppress(Exception):  # a storage that is away: the next driver sees that this process has ended
-            if self.is_held():
+            if self.is_ours():
                 self._write(None)
 
     def _is_silent(self, holder: Owner, name: str) -> bool:
@@ -90,7 +90,7 @@ class Lease:
         count = 0
         while not self._end.wait(self._seconds):
             with suppress(Exception):  # the storage may answer next time
-                if not self.is_held():
+                if not self.is_ours():
                     return
                 count += 1
                 self._write(self._mine(count))

@@ -72,7 +72,7 @@ def unlike(study: str, storage: str, names: list[str]) -> InputError:
     )
 
 
-def readable(name: str, attributes: Mapping[str, object]) -> None:
+def check_readable(name: str, attributes: Mapping[str, object]) -> None:
     """InputError for a study that this version cannot understand, or that is half a copy."""
     schema = attributes.get("schema", 0)
     if not isinstance(schema, int) or schema > SCHEMA:

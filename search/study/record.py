@@ -142,7 +142,7 @@ class StudyRecord:
         """The answer of `record`, tried again while the storage is busy; RunError where another one drives by now."""
 
         def mine() -> Answer:
-            if self._lease and not self._lease.is_held():
+            if self._lease and not self._lease.is_ours():
                 raise self._lease_error()
             return record()
 

@@ -28,9 +28,9 @@ from optuna.trial import FrozenTrial, TrialState
 from realign.inputs import Contents, find_differences
 from realign.score import Score
 from search.config.study_config import StudyConfig
-from search.score_objective import front
+from search.score_objective import pareto_front
 from search.study.owner import Owner, this_process
-from search.study.provenance import SCHEMA, check_facts, facts, readable, unlike
+from search.study.provenance import SCHEMA, check_facts, check_readable, facts, unlike
 from search.study.record import StudyRecord, trial_of
 from search.study.storage import Storage, open_storage, redact_url, unusable
 from search.study.trial import (
@@ -134,7 +134,7 @@ class Study:
 
     def front(self) -> list[Trial]:
         """The Pareto front: no other subset scores as much for less, or more for as much. Cheap ones first."""
-        return front(self.best(len(self.trials())))
+        return pareto_front(self.best(len(self.trials())))
 
     def counts(self, trial: Trial) -> bool:
         """True if the trial answers the study's question: an allowed subset at full fidelity."""
@@ -279,7 +279,7 @@ def open_study(config: StudyConfig, create: bool) -> Study:
 def _introduce(study: Study, create: bool) -> None:
     """Refuse what cannot be understood or compared; a new study remembers what it is about."""
     attributes = study.record.attributes
-    readable(study.name, attributes)
+    check_readable(study.name, attributes)
     if attributes.get("facts") is not None:
         check_facts(study.name, study.config.storage, attributes["facts"], facts(study.config))
     elif not create:

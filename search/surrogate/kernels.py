@@ -28,7 +28,7 @@ from search.space import Space
 from selector.languages.subset import Subset
 
 Array = NDArray[np.float64]
-Given = Callable[[Array], Array]  # X [B, n] → features [B, q]
+FeatureMap = Callable[[Array], Array]  # X [B, n] → features [B, q]
 
 SHARPNESS = 16.0  # p of the soft maximum over members, log(Σ exp(p · similarity)) / p
 REFERENCE = 256  # random subsets over which features are centred and scaled
@@ -38,7 +38,7 @@ GIVEN = 0.3
 
 
 @dataclass(frozen=True)
-class Side:
+class PriorKnowledge:
     """Knowledge of the languages of a pool, in its order, before anything is measured. Metrics by name."""
 
     alike: Mapping[str, Array] = field(default_factory=dict)  # within the pool [n, n], in [0, 1]
@@ -46,7 +46,7 @@ class Side:
     source: Mapping[str, Array] = field(default_factory=dict)  # the pool to the source [n]
     targets: tuple[str, ...] = ()  # codes [t]
     weights: Array | None = None  # of the targets in the objective [t]; None: equal
-    given: Mapping[str, Given] = field(default_factory=dict)  # further features of subsets, such as a prior mean
+    given: Mapping[str, FeatureMap] = field(default_factory=dict)  # further features of subsets, such as a prior mean
 
     @cached_property
     def share(self) -> Array:
@@ -77,7 +77,7 @@ class Points:
 class Kernels:
     """The kernels of one space; `names` says which, and weights [J] are in that order."""
 
-    def __init__(self, side: Side, space: Space, given: Mapping[str, Given], own: bool = False) -> None:
+    def __init__(self, side: PriorKnowledge, space: Space, given: Mapping[str, FeatureMap], own: bool = False) -> None:
         """`given` are features beyond those of the side; `own`: subsets have something of their own as well."""
         self.side = side
         self.given = {**side.given, **given}
@@ -143,8 +143,8 @@ class Kernels:
             found += w[name] * np.einsum("bq,bq->b", F, F)
         return np.asarray(found)
 
-    def _makers(self) -> dict[str, Given]:
-        found: dict[str, Given] = {}
+    def _makers(self) -> dict[str, FeatureMap]:
+        found: dict[str, FeatureMap] = {}
         if self.side.near:
             found["covered"] = self._covered
         if self.side.alike:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from realign.core import Core, Scope
 from search import score_objective
 from search.config.study_config import StudyConfig
-from search.surrogate.kernels import Given, Side
+from search.surrogate.kernels import FeatureMap, PriorKnowledge
 from selector.distances.distance import distances
 from selector.errors import InputError
 from selector.languages.language import Language, Pool
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 METRICS = ("syntactic", "phonological", "inventory", "genetic", "geographic")
 
 
-def side_of(config: StudyConfig) -> Side:
+def prior_of(config: StudyConfig) -> PriorKnowledge:
     """Similarities under every metric of URIEL, and the study's own where it is another one.
 
     A pair about which nothing is known has the mean distance of the others. A metric that tells no pair of these
@@ -36,7 +36,7 @@ def side_of(config: StudyConfig) -> Side:
     for metric in dict.fromkeys((*METRICS, config.search.metric)):
         if (alike := _similarity(languages, metric)) is not None:
             found[metric] = alike
-    return Side(
+    return PriorKnowledge(
         alike={metric: S[np.ix_(pool, pool)] for metric, S in found.items()},
         near={metric: S[np.ix_(tune, pool)] for metric, S in found.items()},
         source={metric: S[place[config.core.source], pool] for metric, S in found.items()},
@@ -56,7 +56,7 @@ def has_precedent(core: Core, scope: Scope) -> bool:
     return real and core.source.code == transfer.SOURCE and len(languages) <= transfer.LARGEST
 
 
-def _gain(core: Core, pool: Pool, targets: tuple[Language, ...], weights: Array) -> Given:
+def _gain(core: Core, pool: Pool, targets: tuple[Language, ...], weights: Array) -> FeatureMap:
     """The mean gain that the transfer model expects of the targets, as a feature of subsets [B, 1]."""
     expected = transfer.MeanGain(pool, targets, weights / weights.sum(), core.task.kind, alone=True)
 

@@ -29,11 +29,11 @@ from search import terminal
 from search.space import ENUMERABLE, Space
 from search.strategies import ladder, local
 from search.strategies import proposer as proposal
-from search.strategies.proposer import Past, Seen
+from search.strategies.proposer import MeasuredSubset, Past
 from search.surrogate import acquisition, gaussian_process, repeats
 from search.surrogate.acquisition import Score
 from search.surrogate.gaussian_process import Posterior, Weights
-from search.surrogate.kernels import Kernels, Points, Side, masks
+from search.surrogate.kernels import Kernels, Points, PriorKnowledge, masks
 from search.surrogate.repeats import Repeats
 from search.surrogate.source_effects import Donors, donors
 from selector.languages.subset import Subset
@@ -93,7 +93,7 @@ class Fit:
 class Surrogate:
     """`Proposer`. `side` is in the order of the space's pool; `repeats` happen at `level` alone."""
 
-    def __init__(self, side: Side, repeats: Repeats = "never", level: str = "full") -> None:
+    def __init__(self, side: PriorKnowledge, repeats: Repeats = "never", level: str = "full") -> None:
         self.side, self.repeats, self.level = side, repeats, level
         self._said = False
         self._remembered: dict[tuple[str, str], tuple[bytes, Any]] = {}  # what was learned at a level, and from what
@@ -198,7 +198,7 @@ class Surrogate:
         chosen = repeats.again(self.repeats, fit.joint, noise, masks(space, known), counts, new)
         return None if chosen is None else known[chosen]
 
-    def _donors(self, level: str, X: Array, seen: Sequence[Seen]) -> Mapping[str, Donors]:
+    def _donors(self, level: str, X: Array, seen: Sequence[MeasuredSubset]) -> Mapping[str, Donors]:
         """The gain of single targets, as a feature; nothing where not every measurement tells of every target."""
         codes, some = self.side.targets, _some(len(X))
         told = [seen[index].per_language for index in some]
@@ -249,7 +249,7 @@ def _some(count: int) -> NDArray[np.intp]:
     return np.linspace(0, count - 1, min(count, MOST_LEARNED)).astype(np.intp)
 
 
-def _relative(seen: Sequence[Seen]) -> Array:
+def _relative(seen: Sequence[MeasuredSubset]) -> Array:
     runs = np.array([each.seeds for each in seen], dtype=np.float64)
     return np.asarray(np.median(runs) / runs)
 

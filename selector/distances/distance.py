@@ -161,7 +161,7 @@ def _complete_distances(
     rows: Mapping[str, tuple[str, ...]],
 ) -> Distances:
     """Distances with unknown pairs filled and marked. A language is unknown if all its pairs are."""
-    unknown = masked.complete(matrix, known)
+    unknown = masked.fill_unknown(matrix, known)
     if len(matrix) > 1:
         known = known & (unknown.sum(axis=1) < len(matrix) - 1)
     return Distances(matrix, observed, known, shared, unknown if unknown.any() else None, rows)

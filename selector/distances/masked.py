@@ -90,7 +90,7 @@ def overlap(m: NDArray[np.bool_], sources: Sequence[str]) -> Counts:
     return answer
 
 
-def complete(matrix: Matrix, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def fill_unknown(matrix: Matrix, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill `matrix` in place and return the pairs that nothing is known about, [n, n].
 
     Afterwards the diagonal is zero and values are within 0 and 1. A pair that is NaN, or has a language that is not

@@ -50,7 +50,7 @@ def as_languages(given: Languages) -> Pool:
     return as_pool(given) if given else ()
 
 
-def by_language(given: Mapping[str, Value] | Mapping[Language, Value]) -> dict[Language, Value]:
+def keyed_by_language(given: Mapping[str, Value] | Mapping[Language, Value]) -> dict[Language, Value]:
     """Copy of the mapping `given` with languages as keys instead of codes or names.
 
     InputError: a key is no language.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.objectives.set_function import Chosen, Index, Matrix, SetFunction, Vector, blocks, two_least
+from selector.objectives.set_function import Chosen, Index, Matrix, SetFunction, Vector, chunks, two_least
 
 
 class Facility(SetFunction):
@@ -37,7 +37,7 @@ class Facility(SetFunction):
 
     def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
         index, nearest = self.everyone(among), self.nearest(chosen)
-        parts = [np.minimum(self.reach[block], nearest) @ self.weights for block in blocks(index)]
+        parts = [np.minimum(self.reach[block], nearest) @ self.weights for block in chunks(index)]
         return 1.0 - np.concatenate(parts), self.second(chosen) - self.total[index]
 
     def exchanges(self, chosen: Chosen) -> tuple[Matrix, Matrix]:
@@ -49,7 +49,7 @@ class Facility(SetFunction):
         nearest, owner, following = self.owners(members)
         owned = (owner == np.arange(len(members))[:, None]).T * self.weights[:, None]  # (m, k)
         values = np.empty((len(members), self.size))
-        for block in blocks(np.arange(self.size)):
+        for block in chunks(np.arange(self.size)):
             kept = np.minimum(self.reach[block], nearest)  # (b, m), if nobody leaves
             lost = np.minimum(self.reach[block], following) - kept  # more, if its owner leaves
             values[:, block] = 1.0 - (kept @ self.weights)[:, None].T - (lost @ owned).T
@@ -84,7 +84,7 @@ class KCenter(Facility):
     def with_each(self, chosen: Chosen, among: Index | None = None) -> tuple[Vector, Vector]:
         index, nearest = self.everyone(among), self.nearest(chosen)
         values, ties = np.empty(len(index)), np.empty(len(index))
-        for block in blocks(np.arange(len(index))):
+        for block in chunks(np.arange(len(index))):
             left = np.minimum(self.reach[index[block]], nearest)  # (b, m)
             values[block] = 1.0 - np.where(self.counted, left, 0.0).max(axis=1)
             ties[block] = 1.0 - left @ self.weights
@@ -102,7 +102,7 @@ class KCenter(Facility):
         order = np.flatnonzero(self.counted)[np.argsort(owner[self.counted], kind="stable")]
         owners, starts = np.unique(owner[order], return_index=True)
         values = np.empty((len(members), self.size))
-        for block in blocks(np.arange(self.size)):
+        for block in chunks(np.arange(self.size)):
             reach = self.reach[block][:, order]  # (b, m), target by target of one owner after the other
             kept = np.maximum.reduceat(np.minimum(reach, nearest[order]), starts, axis=1)  # (b, owners)
             lost = np.maximum.reduceat(np.minimum(reach, following[order]), starts, axis=1)
@@ -152,4 +152,4 @@ class Coverage(SetFunction):
 
     def _sums(self, weights: Matrix, index: Index) -> Matrix:
         """Weights [m(, k)] added up over what each candidate covers."""
-        return np.concatenate([self.covers[block] @ weights for block in blocks(index)])
+        return np.concatenate([self.covers[block] @ weights for block in chunks(index)])

@@ -69,7 +69,7 @@ def two_least(rows: Matrix) -> tuple[Vector, Index, Vector]:
     return least, where, rest.min(axis=0)
 
 
-def blocks(among: Index) -> Iterator[Index]:
+def chunks(among: Index) -> Iterator[Index]:
     """Parts of the index `among`, so small that what is computed for each part fits in memory."""
     for start in range(0, len(among), _BLOCK):
         yield among[start : start + _BLOCK]

@@ -92,7 +92,7 @@ def branch(code: str) -> tuple[str, ...]:
 
 def coordinates(languages: Sequence[Coded]) -> NDArray[np.float64]:
     """Positions of `languages` as unit vectors from the centre of the earth [n, 3]; NaN where unknown."""
-    rows, places = uriel.positions()
+    rows, places = uriel.geographic_positions()
     found = np.full((len(languages), 3), np.nan)
     for i, language in enumerate(languages):
         for code in (language.code, *stand_ins(language.code)):

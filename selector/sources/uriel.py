@@ -133,7 +133,7 @@ def node_sizes() -> dict[str, int]:
 
 
 @cache
-def positions() -> tuple[dict[str, int], NDArray[np.float64]]:
+def geographic_positions() -> tuple[dict[str, int], NDArray[np.float64]]:
     """Rows by code, and every language's place as a unit vector from the centre of the earth [7970, 3]; NaN if unknown.
 
     URIEL gives great-circle distances to 299 fixed points, as shares of half the equator; the cosine of the angle

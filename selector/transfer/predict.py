@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse
 from selector.languages.pools import NAMED
-from selector.objectives.set_function import Chosen, Index, SetFunction, Vector, blocks
+from selector.objectives.set_function import Chosen, Index, SetFunction, Vector, chunks
 from selector.problem import Problem
 from selector.solvers import greedy
 from selector.transfer import mixed_model, published
@@ -171,7 +171,7 @@ class MeanGain(SetFunction):
         candidates = self.everyone(among)
         values = np.full(len(candidates), self.value(chosen))
         new = np.flatnonzero(~np.isin(candidates, list(chosen)))
-        for block in blocks(new):
+        for block in chunks(new):
             sets = np.tile(np.array([*chosen, 0], dtype=np.intp), (len(block), 1))
             sets[:, -1] = candidates[block]
             values[block] = self.values(sets)

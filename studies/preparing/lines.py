@@ -42,7 +42,7 @@ def measure(path: Path, by_lines: bool) -> None:
     from realign.corpora.corpus import Pair, Stream, at_white_space
     from realign.hub.line_rows import LineFile, LineRows
     from realign.hub.rows import read
-    from realign.store.sampled_pairs import draw
+    from realign.store.sampled_pairs import draw_pairs
 
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
     before, begun = peak(), time.process_time()
@@ -56,7 +56,7 @@ def measure(path: Path, by_lines: bool) -> None:
         lambda numbers: map(pair, rows.select(numbers).texts("source", "target")),
         len(rows),
     )
-    drawn = draw("deu", stream, None, SAMPLE)
+    drawn = draw_pairs("deu", stream, None, SAMPLE)
     assert drawn is not None
     row = {"file": path.name, "reader": "by lines" if by_lines else "held", "pairs": len(rows)}
     row |= {"cpu_seconds": round(time.process_time() - begun, 1), "megabytes": (peak() - before) // 1024}

@@ -47,7 +47,7 @@ def of_uriel(codes: Sequence[str]) -> dict[str, Array]:
     return {m: -np.asarray(distances(languages, m).matrix)[np.ix_(back, back)] for m in URIEL}
 
 
-def rank(table: replay.Table, values: Array, codes: Sequence[str], alike: Mapping[str, Array]) -> None:
+def rank(table: replay.ScoreTable, values: Array, codes: Sequence[str], alike: Mapping[str, Array]) -> None:
     """How measures of subsets go with their scores `values` [subsets, targets], NaN where nothing was measured."""
     place = {code: i for i, code in enumerate(codes)}
     targets = [place[code] for code in table.targets]
@@ -80,7 +80,7 @@ def _measures(
     return near, apart, far
 
 
-def pairs(table: replay.Table, values: Array, place: Mapping[str, int], alike: Mapping[str, Array]) -> None:
+def pairs(table: replay.ScoreTable, values: Array, place: Mapping[str, int], alike: Mapping[str, Array]) -> None:
     """Does a target gain more from languages like it? By targets: scores of subsets with and without each member."""
     member = np.array([[code in subset for code in table.pool] for subset in table.subsets])
     kept = ~np.isnan(values).any(axis=1) & (member.sum(axis=1) > 0)
@@ -116,7 +116,7 @@ def _correlation(one: Array, other: Array) -> str:
     return f"{spearmanr(one, other).statistic:.2f} ({low:.2f} to {high:.2f})"
 
 
-def of_world() -> tuple[replay.Table, list[str], dict[str, Array]]:
+def of_world() -> tuple[replay.ScoreTable, list[str], dict[str, Array]]:
     """The table, the languages, and their similarities by the world's own encoder."""
     from realign.world.world import World
     from realign.world.world_encoder import world_encoder
@@ -158,7 +158,7 @@ def surrogate(repetitions: int) -> None:
         task = RunTask("", "", "surrogate", repetition, 100, 1)
         found = []
         for known in (side, more):
-            problem.side, planner.side_of = known, lambda _, known=known: known  # type: ignore[assignment, misc]
+            problem.side, planner.prior_of = known, lambda _, known=known: known  # type: ignore[assignment, misc]
             found.append(strategies.trace_run(problem, task).recommended)
         rows.append(found)
         print(repetition, rows[-1], file=sys.stderr, flush=True)

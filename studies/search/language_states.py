@@ -33,11 +33,11 @@ def sentence_states(encoder: Encoder, sentences: Sequence[tuple[str, ...]]) -> t
     """Sentence vectors [n, d] and mean state of a token [d] at the middle layer."""
     import torch
 
-    from realign.encoder.encoder import blocks
+    from realign.encoder.encoder import transformer_blocks
     from realign.encoder.hidden_states import hidden_states
     from realign.encoder.pooling import sentence_vectors
 
-    table, layer = encoder.encode(sentences, LONGEST), len(blocks(encoder.model)) // 2
+    table, layer = encoder.encode(sentences, LONGEST), len(transformer_blocks(encoder.model)) // 2
     vectors, total, count = np.zeros((len(sentences), encoder.width)), np.zeros(encoder.width), 0
     with torch.inference_mode():
         for rows in table.chunks(24):

@@ -15,7 +15,7 @@ import pytest
 from loopback_hub import serve
 from tiny_encoder import make_model
 
-from realign.data_sets import HubSet, several
+from realign.data_sets import HubSet, as_tuple
 from realign.world.world import Sizes, World
 from search.config.study_config import StudyConfig, load
 
@@ -36,7 +36,7 @@ def sets(config: StudyConfig) -> dict[str, set[str]]:
     ]
     found: dict[str, set[str]] = {}
     for given, codes in wanted:
-        for each in several(given):
+        for each in as_tuple(given):
             if isinstance(each, HubSet):
                 found.setdefault(str(each.name), set()).update(codes)
     return found

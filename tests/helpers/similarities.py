@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import rehearsal
 
-from search.surrogate.kernels import Side
+from search.surrogate.kernels import PriorKnowledge
 from selector.languages.language import parse_pool
 
 POOL = parse_pool(list(rehearsal.POOL))
@@ -17,7 +17,7 @@ def alike(seed: int, size: int = len(POOL)) -> np.ndarray:
     return np.exp(-np.linalg.norm(spots[:, None] - spots[None], axis=2))
 
 
-def side(seed: int = 0) -> Side:
+def side(seed: int = 0) -> PriorKnowledge:
     """Prior knowledge of one kind, the same for members and targets."""
     codes = tuple(language.code for language in POOL)
-    return Side({"plane": alike(seed)}, {"plane": alike(seed)}, {"plane": alike(seed)[0]}, codes)
+    return PriorKnowledge({"plane": alike(seed)}, {"plane": alike(seed)}, {"plane": alike(seed)[0]}, codes)

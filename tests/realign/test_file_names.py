@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realign.corpora.bitext import Moses, Tsv
-from realign.corpora.file_names import FileLanguage, language_of, pair_of, side_of, treebank_of
+from realign.corpora.file_names import FileLanguage, language_of, pair_of, pair_side_of, treebank_of
 from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.verses import Conllu, Plain, Verses
 from selector.errors import InputError
@@ -76,13 +76,13 @@ def test_a_region_is_no_pair(stem, code):
     ],
 )
 def test_sides_of_pairs(name, code, other, split, partner):
-    side = side_of(name)
+    side = pair_side_of(name)
     assert (side.name.code, side.other.code, side.split, side.partner) == (code, other, split, partner)
 
 
 @pytest.mark.parametrize("name", ["bible.de-en.xml", "README", "de-en.txt", "eng-deu.tok.eng", "deu-deu.deu", "de.en"])
 def test_other_names_are_no_side(name):
-    assert side_of(name) is None
+    assert pair_side_of(name) is None
 
 
 def test_a_pair_keeps_its_order():

@@ -19,7 +19,7 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from realign.encoder.encoder import HEAD, Answers, Encoder, blocks, load, save_with_head
+from realign.encoder.encoder import HEAD, Answers, Encoder, load, save_with_head, transformer_blocks
 from realign.encoder.used_rows import narrow
 from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Tally
@@ -97,7 +97,7 @@ def test_stopped_at_three_moments_it_ends_in_the_same_weights(
             part.step()
         checkpoint.save(file, part, "run")
     last = begun(encoder, pairs, task, how)
-    checkpoint.complete(last, file, "run")
+    checkpoint.finish_training(last, file, "run")
     assert equal(weights(last), weights(whole))
     assert last.pairs_by_language == whole.pairs_by_language == {"deu": 14, "fin": 14}
 
@@ -154,7 +154,7 @@ def test_order_layer_and_freeze_reach_the_training(
     score(Subset.of([parse("deu")]), Fidelity(pairs=12, steps=3, examples=4), 0)
     changed = [
         any(not torch.equal(a, b) for a, b in zip(new.parameters(), old.parameters(), strict=True))
-        for new, old in zip(blocks(task.model), blocks(encoder.model), strict=True)
+        for new, old in zip(transformer_blocks(task.model), transformer_blocks(encoder.model), strict=True)
     ]
     assert changed == moved
 

@@ -14,7 +14,7 @@ from realign.corpora.hub import Hub
 from realign.hub.line_rows import LineFile, LineRows, open_rows
 from realign.hub.rows import FileRows, Rows, read
 from realign.hub.sets import spec_of
-from realign.store.sampled_pairs import draw
+from realign.store.sampled_pairs import draw_pairs
 from selector.errors import InputError
 
 OBJECTS = [
@@ -139,7 +139,7 @@ def test_the_sample_of_a_large_file_is_that_of_the_held_one_and_takes_no_memory_
     row = {"id": "made/set", "tasks": ("parallel",), "columns": columns, "files": f"{{lang}}.{form}"}
     hub = Hub(spec_of(row).at(str(tmp_path)), "eng", ["deu"])
     tracemalloc.start()
-    drawn = draw("deu", hub.pairs("deu", "train"), None, 200)
+    drawn = draw_pairs("deu", hub.pairs("deu", "train"), None, 200)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < path.stat().st_size / 4

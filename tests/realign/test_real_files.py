@@ -34,7 +34,7 @@ from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.mixed import Member, MixedParallel
 from realign.corpora.verses import Conllu, Verses, chapter_of
 from realign.corpora.word_links import ByDictionary, ByPharaoh
-from realign.encoder.encoder import Encoder, positions
+from realign.encoder.encoder import Encoder, position_count
 from realign.hub.sets import Spec
 from realign.tasks.unseen import check_labels
 from realign.training.word_alignment import itermax, mutual
@@ -279,7 +279,7 @@ def test_the_limit_is_what_the_model_has_positions_for(kind, config, most: int) 
 
 def test_relative_positions_alone_set_no_limit() -> None:
     about = T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
-    assert positions(T5EncoderModel(about)) == math.inf
+    assert position_count(T5EncoderModel(about)) == math.inf
 
 
 @given(pairs=PAIRS)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from realign.encoder.encoder import Encoder, blocks, hidden_states, load
+from realign.encoder.encoder import Encoder, hidden_states, load, transformer_blocks
 from realign.encoder.ragged import RaggedTable, first_subwords
 from realign.evaluators.wrappers import Cached
 from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity, Stopped
 from realign.tasks.tagging import Tagging
 from realign.tasks.transfer_task import FineTuning
-from realign.training.batches import draw
+from realign.training.batches import draw_examples
 from realign.training.encoded_pairs import PairStore
 from realign.training.pretraining import Shape, pretrain
 from realign.training.realigner import realign
@@ -185,7 +185,7 @@ def test_freezing_holds_half_of_the_blocks(world: World, encoder: Encoder, mode:
     realign(model, {"fin": PairStore(encoder, world, how).of("fin")}, how, 3, 0)
     changed = [
         any(not torch.equal(a, b) for a, b in zip(new.parameters(), old.parameters(), strict=True))
-        for new, old in zip(blocks(model), blocks(encoder.model), strict=True)
+        for new, old in zip(transformer_blocks(model), transformer_blocks(encoder.model), strict=True)
     ]
     assert changed == moved
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -201,7 +201,7 @@ def test_divergence_is_a_clear_failure(world: World, encoder: Encoder) -> None:
 
 
 def test_plan_shares_the_budget_evenly_and_walks_through_all_pairs() -> None:
-    plan = draw([10, 50, 4], 20, 6, np.random.default_rng(0))
+    plan = draw_examples([10, 50, 4], 20, 6, np.random.default_rng(0))
     assert plan.shape == (20, 6, 2)
     counts = np.bincount(plan[..., 0].ravel(), minlength=3)
     assert counts.tolist() == [40, 40, 40]

@@ -31,7 +31,7 @@ from realign.world.world import Sizes, World
 from search.cli.entry import exit_status
 from search.config.schema import check
 from search.config.study_config import load as load_study
-from search.confirmation.measured import measure
+from search.confirmation.row_scores import score_row
 from search.effort.fidelities import Fidelities
 from selector.errors import InputError
 from selector.languages.language import parse
@@ -331,7 +331,7 @@ def test_no_sentence_with_an_entity_is_zero_not_an_error() -> None:
     nothing = Tally((0, 0), (0, 0))
     score = Score(0.0, {"fin": 0.0}, "", {"fin": nothing})
     assert nothing.value == 0
-    assert measure([[score]]).estimate(["fin"]).interval() == (0, 0)
+    assert score_row([[score]]).estimate(["fin"]).interval() == (0, 0)
 
 
 # --- the study file and the command line ----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from realign.encoder.encoder import Encoder, blocks, load
+from realign.encoder.encoder import Encoder, load, transformer_blocks
 from realign.encoder.ragged import first_subwords
 from realign.realign_and_transfer import RealignAndTransfer
 from realign.score import Fidelity
@@ -135,7 +135,7 @@ def test_settings_that_do_not_fit_the_encoder_are_refused(
 )
 def test_freezing_holds_exactly_what_it_names(encoder: Encoder, pairs: Pairs, freeze, moved: list[int]) -> None:  # type: ignore[no-untyped-def]
     model = realigned(encoder, pairs, Realignment(batch=8, freeze=freeze))
-    parts = [[part.embeddings, *blocks(part)] for part in (encoder.model, model)]
+    parts = [[part.embeddings, *transformer_blocks(part)] for part in (encoder.model, model)]
     changed = [
         any(not torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
         for old, new in zip(*parts, strict=True)
@@ -365,9 +365,9 @@ def test_a_run_killed_at_three_moments_ends_in_the_same_weights(
                 raise Killed
 
         with pytest.raises(Killed):
-            checkpoint.complete(fresh(), file, "run", every=0, advance=kill)
+            checkpoint.finish_training(fresh(), file, "run", every=0, advance=kill)
     last = fresh()
-    checkpoint.complete(last, file, "run")
+    checkpoint.finish_training(last, file, "run")
     assert digest(last.model) == digest(whole)
 
 

@@ -26,7 +26,7 @@ from search.backends.process import processes
 from search.backends.registry import View, search_view
 from search.commands import search as run
 from search.confirmation import confirm
-from search.confirmation.measured import measure
+from search.confirmation.row_scores import score_row
 from search.effort.fidelities import Fidelities
 from search.export import export
 from search.interrupts import Interrupts
@@ -299,7 +299,7 @@ def test_a_big_confirmation_is_quick() -> None:
     fake = FakeEvaluator(world, world)
     score = fake(Subset(world[:4]), Fidelity(1, 1, 100), 0)
     table = {f"row {i}": [[score]] * 5 for i in range(10)}
-    measured = {name: measure(scores) for name, scores in table.items()}
+    measured = {name: score_row(scores) for name, scores in table.items()}
     codes = [language.code for language in world]
     assert {(row - measured["row 0"]).estimate(codes).p for row in measured.values()} == {1.0}
 

@@ -11,9 +11,9 @@ import rehearsal
 from scipy.stats import spearmanr
 
 from search.space import Space
-from search.strategies.proposer import Past, Seen, generator, random
+from search.strategies.proposer import MeasuredSubset, Past, generator, random
 from search.surrogate import importance
-from search.surrogate.kernels import Side, masks
+from search.surrogate.kernels import PriorKnowledge, masks
 from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -34,12 +34,12 @@ def past(count: int, noise: float = 0.01, luck: int = 5) -> Past:
         seen = Past((), tuple((subset, "full") for subset in subsets))
         subsets.append(random(SPACE, seen, generator(3, position)) or Subset())
     values = truth(masks(SPACE, subsets)) + np.random.default_rng(luck).normal(size=count) * noise
-    seen = tuple(Seen(subset, float(value)) for subset, value in zip(subsets, values, strict=True))
+    seen = tuple(MeasuredSubset(subset, float(value)) for subset, value in zip(subsets, values, strict=True))
     return Past(seen, tuple((subset, "full") for subset in subsets))
 
 
 def test_effects_are_those_of_the_truth() -> None:
-    single, pairs = importance.explain(SPACE, Surrogate(Side()), past(80))
+    single, pairs = importance.explain(SPACE, Surrogate(PriorKnowledge()), past(80))
     X = masks(SPACE, SPACE.every())
     real = {each.code: truth(X[X[:, i] > 0]).mean() - truth(X[X[:, i] == 0]).mean() for i, each in enumerate(POOL)}
     assert [each.effect for each in single] == sorted((each.effect for each in single), reverse=True)
@@ -50,7 +50,7 @@ def test_effects_are_those_of_the_truth() -> None:
     assert pairs[0].low > 0
     held = []
     for luck in range(10):
-        single, _ = importance.explain(SPACE, Surrogate(Side()), past(50, luck=luck))
+        single, _ = importance.explain(SPACE, Surrogate(PriorKnowledge()), past(50, luck=luck))
         held += [each.low <= centred[each.code] <= each.high for each in single]
     assert 0.8 <= np.mean(held) <= 0.98  # of intervals of 90 %
 
@@ -58,7 +58,7 @@ def test_effects_are_those_of_the_truth() -> None:
 def test_more_trials_narrow_the_intervals() -> None:
     widths = []
     for count in (20, 120):
-        single, _ = importance.explain(SPACE, Surrogate(Side()), past(count, noise=0.03))
+        single, _ = importance.explain(SPACE, Surrogate(PriorKnowledge()), past(count, noise=0.03))
         widths.append(np.mean([each.high - each.low for each in single]))
     assert widths[1] < widths[0] / 1.3
 
@@ -66,12 +66,12 @@ def test_more_trials_narrow_the_intervals() -> None:
 def test_languages_that_are_always_in_have_no_effect() -> None:
     space = Space(POOL, (4, 4), frozenset(POOL[:1]), frozenset(POOL[-1:]))
     seen = [each for each in past(200).seen if space.allows(each.subset)]
-    single, _ = importance.explain(space, Surrogate(Side()), Past(tuple(seen)))
+    single, _ = importance.explain(space, Surrogate(PriorKnowledge()), Past(tuple(seen)))
     assert {each.code for each in single} == {each.code for each in POOL[1:-1]}
 
 
 def test_too_few_trials_say_nothing() -> None:
-    assert importance.explain(SPACE, Surrogate(Side()), past(9)) == ([], [])
+    assert importance.explain(SPACE, Surrogate(PriorKnowledge()), past(9)) == ([], [])
 
 
 def test_status_explains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from search.config.study_config import load
 from search.effort.cost import Price
 from search.space import Space
 from search.strategies import ladder
-from search.strategies.proposer import Past, Seen, generator, random
+from search.strategies.proposer import MeasuredSubset, Past, generator, random
 from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -39,7 +39,7 @@ def value(subset: Subset, level: str, tells: float) -> float:
 def climbed(config_plan: planner.Planner, trials: int, tells: float) -> list[tuple[Subset, str]]:
     begun: list[tuple[Subset, str]] = []
     for position in range(trials):
-        seen = tuple(Seen(subset, value(subset, level, tells), level=level) for subset, level in begun)
+        seen = tuple(MeasuredSubset(subset, value(subset, level, tells), level=level) for subset, level in begun)
         found = config_plan(position, Past(seen, tuple(begun)))
         assert found is not None
         assert (found.subset, found.level) not in begun
@@ -68,7 +68,7 @@ def test_cheap_levels_come_first_and_full_ones_last(tmp_path: Path, strategy: st
 def test_a_level_that_says_nothing_is_left(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.fidelity=ladder", strategy="surrogate", trials=60)
     begun = climbed(planner.planner(config), 60, tells=-1.0)
-    past = Past(tuple(Seen(s, value(s, level, -1.0), level=level) for s, level in begun), tuple(begun))
+    past = Past(tuple(MeasuredSubset(s, value(s, level, -1.0), level=level) for s, level in begun), tuple(begun))
     assert not ladder.trusted(past, "merge", "full")
     assert counted(begun)["merge"] == 15  # half of its share, which was spent before it was judged
     assert ladder.below(past) == []
@@ -93,8 +93,8 @@ def test_a_full_training_is_always_a_way_out(counts: tuple[int, int, int], trial
 
 def test_agreement_is_the_rank_correlation_of_common_subsets() -> None:
     some = list(SPACE.every())[:12]
-    seen = [Seen(subset, i, level="merge") for i, subset in enumerate(some)]
-    seen += [Seen(subset, -(i**3), level="full") for i, subset in enumerate(some[:8])]
+    seen = [MeasuredSubset(subset, i, level="merge") for i, subset in enumerate(some)]
+    seen += [MeasuredSubset(subset, -(i**3), level="full") for i, subset in enumerate(some[:8])]
     assert ladder.agreement(Past(tuple(seen)), "merge", "full") == pytest.approx(-1.0)
     assert ladder.agreement(Past(tuple(seen[:15])), "merge", "full") is None
     assert ladder.trusted(Past(tuple(seen[:15])), "merge", "full")
@@ -104,8 +104,8 @@ def test_a_cheap_level_informs_the_level_above() -> None:
     """Four full trainings and thirty good merges predict better than the four alone."""
     some = [random(SPACE, Past(), generator(9, i)) for i in range(40)]
     subsets = list(dict.fromkeys(subset for subset in some if subset is not None))
-    cheap = tuple(Seen(s, value(s, "merge", 0.9), level="merge") for s in subsets)
-    full = tuple(Seen(s, value(s, "full", 0.9)) for s in subsets[:6])
+    cheap = tuple(MeasuredSubset(s, value(s, "merge", 0.9), level="merge") for s in subsets)
+    full = tuple(MeasuredSubset(s, value(s, "full", 0.9)) for s in subsets[:6])
     X = np.array([[language in subset for language in POOL] for subset in SPACE.every()], dtype=float)
     truth = [value(subset, "full", 0.9) for subset in SPACE.every()]
     alone, informed = (Surrogate(side()).fit(SPACE, Past(seen))(X)[0] for seen in (full, (*cheap, *full)))

@@ -28,8 +28,8 @@ from search.pages.atlas import Atlas
 from search.pages.templates import plain, quoted
 from search.report import html_report, plots
 from search.report.costs import Step
-from search.report.findings import Shot
-from search.report.html_report import Story
+from search.report.findings import CompleteTrial
+from search.report.html_report import ReportFacts
 from search.report.language_table import LanguageRow
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck
 from search.results.effects import Effect, PairEffect
@@ -164,7 +164,7 @@ EFFECT = Effect("deu", 0.1, 0.05, 0.2, 0.5, 0.5)
 
 
 @cache
-def story() -> Story:
+def story() -> ReportFacts:
     """Of a study with one finished trial."""
     with tempfile.TemporaryDirectory() as folder:
         config = rehearsal.study(Path(folder))
@@ -174,11 +174,11 @@ def story() -> Story:
         return html_report.gather(config, kept)
 
 
-def told(text: str) -> Story:
+def told(text: str) -> ReportFacts:
     """The story with the text wherever one can come from data."""
     ((trial, _),) = story().table
     trial = dataclasses.replace(trial, origin=text, signature=text, error=text)
-    plot = plots.progress([Shot(0, 0.5, ("a",), text)], {"a": text})
+    plot = plots.progress([CompleteTrial(0, 0.5, ("a",), text)], {"a": text})
     config = dataclasses.replace(story().config, name=text, path=Path("/") / text.replace("/", ":"))
     verdict = Verdict(1, 2, 0.5, ("deu",), confirmed(text).best, 2)
     labels = {row.name: text for row in confirmed(text).rows}

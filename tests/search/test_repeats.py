@@ -17,7 +17,7 @@ from search.commands import search as run
 from search.config.study_config import StudyConfig
 from search.confirmation import recommend
 from search.space import Space
-from search.strategies.proposer import Past, Seen, generator
+from search.strategies.proposer import MeasuredSubset, Past, generator
 from search.study.study import open_study
 from search.study.trial import last_attempts
 from search.surrogate import repeats
@@ -37,7 +37,7 @@ def past(runs: int) -> Past:
     rng = np.random.default_rng(2)
     subsets = list(SPACE.every())[:8]
     order = [*subsets, *subsets[:3], *subsets[:2], subsets[0]]
-    seen = tuple(Seen(subset, 0.1 * subsets.index(subset) + rng.normal(), seeds=runs) for subset in order)
+    seen = tuple(MeasuredSubset(subset, 0.1 * subsets.index(subset) + rng.normal(), seeds=runs) for subset in order)
     return Past(seen, tuple((subset, "full") for subset in order))
 
 
@@ -148,14 +148,14 @@ def test_what_is_known_without_noise_is_not_measured_again() -> None:
 
 
 def test_a_small_space_is_measured_again_until_every_subset_has_its_share() -> None:
-    surrogate, begun, seen = Surrogate(side(), repeats=2), list[Subset](), list[Seen]()
+    surrogate, begun, seen = Surrogate(side(), repeats=2), list[Subset](), list[MeasuredSubset]()
     for position in range(40):
         known = Past(tuple(seen), tuple((subset, "full") for subset in begun))
         chosen = surrogate(SPACE, known, generator(1, position))
         if chosen is None:
             break
         begun.append(chosen)
-        seen.append(Seen(chosen, float(np.random.default_rng(position).normal())))
+        seen.append(MeasuredSubset(chosen, float(np.random.default_rng(position).normal())))
     assert set(begun) == set(SPACE.every())
     assert max(map(begun.count, begun)) == 2
 
@@ -193,7 +193,7 @@ def test_repeats_are_for_the_surrogate_and_one_objective(tmp_path: Path) -> None
 
 def test_the_benchmark_repeats_where_it_is_asked_to_and_tells_what_is_recommended() -> None:
     problem = Synthetic(20, 1.0, "absent", 0)
-    plan, seen, begun = problem.planner("surrogate:2", 0), list[Seen](), list[tuple[Subset, str]]()
+    plan, seen, begun = problem.planner("surrogate:2", 0), list[MeasuredSubset](), list[tuple[Subset, str]]()
     for position in range(8):
         chosen = plan(position, Past(tuple(seen), tuple(begun)))
         assert chosen is not None

@@ -21,7 +21,7 @@ from search.config.study_config import StudyConfig
 from search.confirmation import confirm
 from search.confirmation.verdict import Comparison
 from search.report import html_report, plots
-from search.report.findings import Shot
+from search.report.findings import CompleteTrial
 from search.report.language_table import LanguageRow
 from search.results.effects import Effect
 from search.results.estimates import Difference, Interval
@@ -166,8 +166,8 @@ def test_nothing_from_the_data_becomes_markup(tmp_path: Path) -> None:
 
 def test_names_in_figures_are_not_read_as_markup() -> None:
     names = dict.fromkeys("ab", f"<a href='https://example.org'>{HOSTILE}")
-    shots = [Shot(0, 0.5, ("a", "b"), HOSTILE), Shot(1, 0.4, ("a",), "warm:x")]
-    for plot in (plots.progress(shots, names), plots.gains(languages({"a": 0.1, "b": -0.1}, names))):
+    trials = [CompleteTrial(0, 0.5, ("a", "b"), HOSTILE), CompleteTrial(1, 0.4, ("a",), "warm:x")]
+    for plot in (plots.progress(trials, names), plots.gains(languages({"a": 0.1, "b": -0.1}, names))):
         for told in (plot.fragment(), plot.titled().to_json()):
             assert "<a href" not in told
             assert "<script" not in told
@@ -218,12 +218,12 @@ def test_command(finished: StudyConfig, tmp_path: Path, capsys: pytest.CaptureFi
     assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["error", "hint"]
 
 
-def shots_of(worth: dict[str, float], count: int, k: int, noise: float, seed: int = 0) -> list[Shot]:
+def trials_of(worth: dict[str, float], count: int, k: int, noise: float, seed: int = 0) -> list[CompleteTrial]:
     """Trials whose score is the sum of what their languages are worth."""
     rng = np.random.default_rng(seed)
     drawn = [tuple(sorted(rng.choice(sorted(worth), k, replace=False))) for _ in range(count)]
     return [
-        Shot(number, 0.5 + sum(worth[code] for code in codes) + rng.normal(0, noise), codes, "random")
+        CompleteTrial(number, 0.5 + sum(worth[code] for code in codes) + rng.normal(0, noise), codes, "random")
         for number, codes in enumerate(drawn)
     ]
 
@@ -265,10 +265,10 @@ def test_a_large_pool_stays_light() -> None:
     """200 languages and 500 trials: little text, few traces, lists cut to their two ends."""
     codes = [f"l{i:03d}" for i in range(200)]
     names = {code: f"Language number {code}" for code in codes}
-    shots = shots_of(dict.fromkeys(codes, 0.0), 500, 20, noise=0.01)
+    trials = trials_of(dict.fromkeys(codes, 0.0), 500, 20, noise=0.01)
     gain = {code: i / 1000 for i, code in enumerate(codes)}
     drawn = [
-        plots.progress(shots, names),
+        plots.progress(trials, names),
         plots.importance(
             [Effect(code, i / 1e4, i / 1e4 - 0.01, i / 1e4 + 0.01, 0.1, 0.1) for i, code in enumerate(codes)], names
         ),

@@ -15,7 +15,7 @@ from search.bench.problems.synthetic import synthetic_problem
 from search.bench.rivals import johnson_kernel
 from search.bench.rivals import rival_searches as rivals
 from search.space import Space
-from search.strategies.proposer import Past, Seen, generator
+from search.strategies.proposer import MeasuredSubset, Past, generator
 from search.surrogate.gaussian_process import Weights
 from selector.errors import InputError
 from selector.languages.language import parse_pool
@@ -32,7 +32,7 @@ def measured(count: int) -> Past:
         subset = SPACE.random(rng)
         if subset not in past.taken:
             value = float(sum(SPACE.indices(subset))) + 0.1 * rng.normal()
-            past = Past((*past.seen, Seen(subset, value)), (*past.begun, (subset, "full")))
+            past = Past((*past.seen, MeasuredSubset(subset, value)), (*past.begun, (subset, "full")))
     return past
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from realign.score import Score, Tally
-from search.confirmation.measured import Measured, measure, regressions
+from search.confirmation.row_scores import RowScores, regressions, score_row
 from search.confirmation.significance import NoiseVariance, NoisyEstimate, format_p, half_width, holm, student_interval
 
 CODES = ("aaa", "bbb")
@@ -25,15 +25,15 @@ def score(correct: np.ndarray, units: int = 10) -> Score:
     return Score(0.0, {code: tally.value for code, tally in tallies.items()}, "", tallies)
 
 
-def even(rates: list[int], sentences: int = 8) -> Measured:
+def even(rates: list[int], sentences: int = 8) -> RowScores:
     """A row whose sentences are all alike, so that only seeds differ; correct units of ten for each seed."""
-    return measure([[score(np.full((1, sentences), rate))] for rate in rates])
+    return score_row([[score(np.full((1, sentences), rate))] for rate in rates])
 
 
-def drawn(rng: np.random.Generator, seeds: int, shift: float, sentences: np.ndarray) -> Measured:
+def drawn(rng: np.random.Generator, seeds: int, shift: float, sentences: np.ndarray) -> RowScores:
     """A row with noise of seeds, and of sentences: (2, n), or (1, n) where they are translations of each other."""
     rates = 0.5 + shift * rng.normal(size=(seeds, 1, 1)) + np.repeat(sentences, 2 // len(sentences), axis=0)
-    return measure([[score(row)] for row in rng.binomial(10, np.clip(rates, 0, 1))])
+    return score_row([[score(row)] for row in rng.binomial(10, np.clip(rates, 0, 1))])
 
 
 # --- one source of noise: the textbook's values ---------------------------------------------------------------------
@@ -55,7 +55,7 @@ def test_where_only_sentences_differ_it_is_the_paired_t_test_over_them() -> None
     rng = np.random.default_rng(0)
     mine, other = rng.integers(0, 11, (2, 1, 30))
     for seeds in (1, 4):
-        rows = [measure([[score(row)]] * seeds) for row in (mine, other)]
+        rows = [score_row([[score(row)]] * seeds) for row in (mine, other)]
         expected = stats.ttest_rel(mine[0] / 10, other[0] / 10)
         assert (rows[0] - rows[1]).estimate(["aaa"]).p == pytest.approx(expected.pvalue, rel=1e-6)
 
@@ -83,7 +83,7 @@ def test_f1_is_left_out_run_by_run_where_totals_differ() -> None:
     total = rng.integers(0, 7, (3, 20))
     correct = rng.binomial(total, 0.6)
     tallies = [Tally(tuple(c), tuple(t)) for c, t in zip(correct.tolist(), total.tolist(), strict=True)]
-    measured = measure([[Score(0.0, {}, "", {"aaa": tally})] for tally in tallies])
+    measured = score_row([[Score(0.0, {}, "", {"aaa": tally})] for tally in tallies])
     without = [[np.delete(runs, j, axis=1).sum(axis=1) for runs in (correct, total)] for j in range(20)]
     mean = np.array([(right / whole).mean() for right, whole in without])  # (sentences,)
     (noise,) = measured.noise_of_sentences(["aaa"])
@@ -117,7 +117,7 @@ def test_more_noise_never_makes_anything_surer(value: float, noise: list[NoiseVa
 def test_the_order_of_seeds_and_of_sentences_means_nothing(seed: int, seeds: list[int], sentences: list[int]) -> None:
     correct = np.random.default_rng(seed).integers(0, 11, (2, 5, 2, 6))  # rows, seeds, languages, sentences
     moved = correct[:, seeds][..., sentences]
-    (a, b), (c, d) = ([measure([[score(run)] for run in row]) for row in rows] for rows in (correct, moved))
+    (a, b), (c, d) = ([score_row([[score(run)] for run in row]) for row in rows] for rows in (correct, moved))
     assert (c - d).estimate(CODES).p == pytest.approx((a - b).estimate(CODES).p, rel=1e-9)
     assert (c - d).estimate(CODES).interval() == pytest.approx((a - b).estimate(CODES).interval())
 
@@ -125,8 +125,8 @@ def test_the_order_of_seeds_and_of_sentences_means_nothing(seed: int, seeds: lis
 def test_translated_sentences_are_one_sentence() -> None:
     """Two languages that agree in every sentence say no more of sentences than one of them."""
     correct = np.random.default_rng(0).integers(0, 11, (3, 1, 40))
-    one = measure([[score(run)] for run in correct])
-    both = measure([[score(np.repeat(run, 2, axis=0))] for run in correct])
+    one = score_row([[score(run)] for run in correct])
+    both = score_row([[score(np.repeat(run, 2, axis=0))] for run in correct])
     assert both.noise_of_sentences(CODES) == one.noise_of_sentences(["aaa"])
     assert both.estimate(CODES) == one.estimate(["aaa"])
 
@@ -146,10 +146,10 @@ def test_one_seed_with_one_sentence_says_nothing() -> None:
 def test_random_draws_on_one_seed_are_noise() -> None:
     """Several draws on a seed are compared one by one; on several seeds their means are."""
     fixed = even([5])
-    draws = measure([[score(np.full((1, 8), rate)) for rate in (3, 4, 2, 6, 3)]])
+    draws = score_row([[score(np.full((1, 8), rate)) for rate in (3, 4, 2, 6, 3)]])
     expected = stats.ttest_1samp([0.2, 0.1, 0.3, -0.1, 0.2], 0.0)
     assert (fixed - draws).estimate(["aaa"]).p == pytest.approx(expected.pvalue, rel=1e-6)
-    twice = measure([[score(np.full((1, 8), rate)) for rate in pair] for pair in ((3, 4), (2, 6), (3, 3))])
+    twice = score_row([[score(np.full((1, 8), rate)) for rate in pair] for pair in ((3, 4), (2, 6), (3, 3))])
     expected = stats.ttest_1samp([0.15, 0.1, 0.2], 0.0)
     assert (even([5, 5, 5]) - twice).estimate(["aaa"]).p == pytest.approx(expected.pvalue, rel=1e-6)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from search.space import Space
-from search.strategies.proposer import Past, Seen
+from search.strategies.proposer import MeasuredSubset, Past
 from search.surrogate import source_effects as module
-from search.surrogate.kernels import Side
+from search.surrogate.kernels import PriorKnowledge
 from search.surrogate.source_effects import SHARPNESS, Donors, donors
 from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
@@ -114,12 +114,12 @@ def test_the_surrogate_reads_the_targets_where_every_measurement_tells_of_them()
     subsets = list(dict.fromkeys(space.random(rng) for _ in range(12)))
 
     def kernels(told: int) -> tuple[str, ...]:
-        def seen(index: int, subset: Subset) -> Seen:
+        def seen(index: int, subset: Subset) -> MeasuredSubset:
             each = {code: float(rng.normal() + (code in subset.codes)) for code in codes}
-            return Seen(subset, float(np.mean(list(each.values()))), each if index < told else {})
+            return MeasuredSubset(subset, float(np.mean(list(each.values()))), each if index < told else {})
 
         past = Past(tuple(map(seen, range(len(subsets)), subsets)), tuple((subset, "full") for subset in subsets))
-        return Surrogate(Side(targets=codes)).fit(space, past).kernels.names
+        return Surrogate(PriorKnowledge(targets=codes)).fit(space, past).kernels.names
 
     assert "donors" in kernels(len(subsets))
     assert "donors" not in kernels(5)

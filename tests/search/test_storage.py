@@ -163,8 +163,8 @@ def test_a_living_driver_elsewhere_keeps_its_study_and_a_dead_one_loses_it() -> 
     first._end.set()  # it stops without a word, as a power cut does it
     first._thread.join()
     second.take("a")
-    assert second.is_held()
-    assert not first.is_held()
+    assert second.is_ours()
+    assert not first.is_ours()
     second.give_back()
     assert record.holder is None
 

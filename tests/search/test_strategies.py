@@ -20,7 +20,7 @@ from search.space import Space
 from search.strategies import optuna_samplers
 from search.strategies.genetic import genetic
 from search.strategies.local import backward, exhaustive, greedy, swap
-from search.strategies.proposer import Past, Proposer, Seen, generator, random
+from search.strategies.proposer import MeasuredSubset, Past, Proposer, generator, random
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -79,7 +79,7 @@ def truth(subset: Subset) -> float:
 
 def measured(subsets: list[Subset], taken: int = 0) -> Past:
     """Noise-free values of all but the last `taken` subsets, which are still running."""
-    seen = tuple(Seen(subset, truth(subset)) for subset in subsets[: len(subsets) - taken])
+    seen = tuple(MeasuredSubset(subset, truth(subset)) for subset in subsets[: len(subsets) - taken])
     return Past(seen, tuple((subset, "full") for subset in subsets))
 
 
@@ -191,7 +191,7 @@ def test_lazy_greedy_finds_what_greedy_finds_in_fewer_measurements(seed: int) ->
         base = max((base.add(language) for language in POOL if language not in base), key=covered)
     begun: list[Subset] = []
     for position in range(sum(range(5, 11)) - 5):
-        past = Past(tuple(Seen(s, covered(s)) for s in begun), tuple((s, "full") for s in begun))
+        past = Past(tuple(MeasuredSubset(s, covered(s)) for s in begun), tuple((s, "full") for s in begun))
         begun.append(greedy(space, past, generator(seed, position)) or base)
     assert max(covered(subset) for subset in begun if len(subset) == 6) >= covered(base) - 1e-9
     assert sum(3 <= len(subset) <= 5 for subset in begun) < 8 + 7 + 6
@@ -202,7 +202,7 @@ def test_swap_tries_the_most_promising_exchange_first() -> None:
     good, space = set(POOL[:3]), Space(POOL, (3, 3))
     begun = [Subset((*POOL[:2], POOL[3])), *(Subset.of((POOL[2], *pair)) for pair in itertools.pairwise(POOL[4:]))]
     begun += [Subset.of(POOL[i : i + 3]) for i in range(3, 8)]
-    past = Past(tuple(Seen(s, float(len(good & set(s)))) for s in begun), tuple((s, "full") for s in begun))
+    past = Past(tuple(MeasuredSubset(s, float(len(good & set(s)))) for s in begun), tuple((s, "full") for s in begun))
     assert swap(space, past, generator(0, 0)) == Subset(POOL[:3])
 
 

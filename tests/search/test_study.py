@@ -19,7 +19,7 @@ from realign.build import evaluator as assemble
 from realign.score import Fidelity, Look, Score
 from search import driver
 from search.backends import registry as backend
-from search.backends.backend import Job, Outcome, measure
+from search.backends.backend import Job, Outcome, run_job
 from search.backends.process import processes
 from search.commands import search as run
 from search.config.study_config import StudyConfig
@@ -273,9 +273,9 @@ def test_a_failed_evaluation_is_an_outcome_in_words(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path)
     job = Job(5, Subset(config.pool[:2]), Fidelities(config).full, 0)
     fragile = Fragile({"arb"}, set())
-    assert measure(fragile, job) == Outcome(5, error="RuntimeError: CUDA out of memory")
-    assert "finite" in measure(Fragile(set(), {"arb"}), job).error
-    assert measure(Fragile(set(), set()), job).score is not None
+    assert run_job(fragile, job) == Outcome(5, error="RuntimeError: CUDA out of memory")
+    assert "finite" in run_job(Fragile(set(), {"arb"}), job).error
+    assert run_job(Fragile(set(), set()), job).score is not None
 
 
 def drive(config: StudyConfig, evaluator: Any, trials: int) -> Study:

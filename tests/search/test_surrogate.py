@@ -21,9 +21,9 @@ from search import planner
 from search.space import Space
 from search.strategies import local
 from search.strategies import proposer as proposal
-from search.strategies.proposer import Past, Seen, generator
+from search.strategies.proposer import MeasuredSubset, Past, generator
 from search.surrogate import acquisition, gaussian_process
-from search.surrogate.kernels import Kernels, Side, masks
+from search.surrogate.kernels import Kernels, PriorKnowledge, masks
 from search.surrogate.surrogate import Surrogate, begin_with
 from selector.languages.language import parse
 from selector.languages.subset import Subset
@@ -40,7 +40,9 @@ def measured(space: Space, subsets: list[Subset], running: int = 0, noise: float
     for index, subset in enumerate(done):
         chosen = list(space.indices(subset))
         luck = np.random.default_rng([7, index]).normal() * noise
-        seen.append(Seen(subset, float(S[:, chosen].max(axis=1).mean() + quality[chosen].mean() + 0.1 * luck)))
+        seen.append(
+            MeasuredSubset(subset, float(S[:, chosen].max(axis=1).mean() + quality[chosen].mean() + 0.1 * luck))
+        )
     return Past(tuple(seen), tuple((subset, "full") for subset in subsets))
 
 
@@ -134,8 +136,10 @@ def test_averaged_runs_count_for_more() -> None:
     space = Space(POOL, (3, 3))
     begun = searched(proposal.random, space, 12, 0)
     past = measured(space, begun)
-    odd = [Seen(each.subset, each.value + (0.3 if i == 5 else 0.0), seeds=1) for i, each in enumerate(past.seen)]
-    sure = [Seen(each.subset, each.value, seeds=9 if i == 5 else 1) for i, each in enumerate(odd)]
+    odd = [
+        MeasuredSubset(each.subset, each.value + (0.3 if i == 5 else 0.0), seeds=1) for i, each in enumerate(past.seen)
+    ]
+    sure = [MeasuredSubset(each.subset, each.value, seeds=9 if i == 5 else 1) for i, each in enumerate(odd)]
     X = masks(space, [begun[5]])
     single, averaged = (Surrogate(side()).fit(space, Past(tuple(seen)))(X)[0][0] for seen in (odd, sure))
     assert averaged > single
@@ -159,7 +163,9 @@ def test_an_optimist_expects_more_of_what_it_does_not_know() -> None:
     space = Space(POOL, (3, 3))
     order = sorted(measured(space, list(space.every()), noise=0.0).seen, key=lambda each: -each.value)
     best, worst = (masks(space, (each.subset for each in some)) for some in (order[:12], order[-12:]))
-    optimist, realist = (Surrogate(Side()).fit(space, Past(tuple(order[:12])), each) for each in (True, False))
+    optimist, realist = (
+        Surrogate(PriorKnowledge()).fit(space, Past(tuple(order[:12])), each) for each in (True, False)
+    )
     unknown, known = (optimist(X)[0] - realist(X)[0] for X in (worst, best))
     assert unknown.min() > 0
     assert unknown.mean() > 2 * np.abs(known).mean()
@@ -168,7 +174,7 @@ def test_an_optimist_expects_more_of_what_it_does_not_know() -> None:
 def test_a_failed_fit_is_said_once_and_swap_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     space = Space(POOL, (3, 3))
     past = measured(space, searched(proposal.random, space, 12, 0))
-    broken = Surrogate(Side({"plane": np.full((n, n), np.nan)}))
+    broken = Surrogate(PriorKnowledge({"plane": np.full((n, n), np.nan)}))
     for position in range(2):
         assert broken(space, past, generator(0, position)) == local.swap(space, past, generator(0, position))
     assert capsys.readouterr().err.count("swap search") == 1
@@ -178,7 +184,7 @@ def test_a_failed_fit_is_said_once_and_swap_goes_on(capsys: pytest.CaptureFixtur
 def test_a_value_that_is_no_number_is_left_out() -> None:
     space = Space(POOL, (3, 3))
     past = measured(space, searched(proposal.random, space, 12, 0))
-    odd = Past((*past.seen[:-1], Seen(past.seen[-1].subset, float("nan"))), past.begun)
+    odd = Past((*past.seen[:-1], MeasuredSubset(past.seen[-1].subset, float("nan"))), past.begun)
     chosen = Surrogate(side())(space, odd, generator(0, 0))
     assert chosen not in {None, *odd.taken}
     assert len(Surrogate(side()).recommend(space, odd)) == 11
@@ -231,7 +237,7 @@ def test_what_a_subset_has_of_its_own_is_recommended_and_not_taken_for_noise() -
     special = sorted(plain.seen, key=lambda each: each.value)[-3]
     risen = replace(special, value=max(values) + 0.5 * float(np.std(values)))
     known = replace(plain, seen=tuple(risen if each is special else each for each in plain.seen))
-    surrogate = Surrogate(Side())
+    surrogate = Surrogate(PriorKnowledge())
     without, _ = surrogate.fit(space, replace(known, begun=()))(masks(space, (each.subset for each in known.seen)))
     assert known.seen[int(without.argmax())].subset != special.subset
     assert surrogate.recommend(space, known)[0][0] == special.subset

@@ -72,7 +72,7 @@ def test_unknown_pairs_get_the_mean_of_the_known_ones(values, least):
     matrix = pairs.masked_mismatch(np.where(mask, values, 0), mask, shared, least)
     other = ~np.eye(len(values), dtype=bool)
     compared = matrix[other & ~np.isnan(matrix)]
-    unknown = pairs.complete(matrix, mask.any(axis=1))
+    unknown = pairs.fill_unknown(matrix, mask.any(axis=1))
     assert (unknown == (other & (shared < least))).all()
     assert (np.diag(matrix) == 0).all()
     np.testing.assert_allclose(matrix[unknown], compared.mean() if len(compared) else 0.5)

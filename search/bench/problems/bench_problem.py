@@ -15,8 +15,8 @@ from search.config.study_config import StudyConfig, resolve_study
 from search.planner import Planner, Proposal
 from search.space import Space
 from search.strategies import proposer as proposal
-from search.strategies.proposer import Past, Proposer, Seen
-from search.surrogate.kernels import Side
+from search.strategies.proposer import MeasuredSubset, Past, Proposer
+from search.surrogate.kernels import PriorKnowledge
 from search.surrogate.surrogate import Surrogate
 from selector.languages.subset import Subset
 
@@ -30,7 +30,7 @@ class BenchProblem(ABC):
     config: StudyConfig  # a study of it
     best: float  # the true value of the best subset
     usual: float  # the median of the true values of all subsets
-    side: Side  # what a strategy may know
+    side: PriorKnowledge  # what a strategy may know
     shares: Mapping[str, float]  # what a run costs at each level, of a full one; at "merge" each language once
 
     @property
@@ -41,13 +41,13 @@ class BenchProblem(ABC):
     def truth(self, subset: Subset) -> float: ...
 
     @abstractmethod
-    def measure(self, subset: Subset, level: str, rng: Generator) -> Seen: ...
+    def measure(self, subset: Subset, level: str, rng: Generator) -> MeasuredSubset: ...
 
     @abstractmethod
     def planner(self, strategy: str, seed: int) -> Planner:
         """A strategy as a study has it; only the surrogate with a warm start, so that others are as they are known."""
 
-    def recommend(self, seen: Sequence[Seen]) -> Subset | None:
+    def recommend(self, seen: Sequence[MeasuredSubset]) -> Subset | None:
         """The subset that the surrogate recommends after these measurements, whoever chose them.
 
         None where nothing of the size asked for was measured.
@@ -61,7 +61,7 @@ class BenchProblem(ABC):
         return (value - self.usual) / (self.best - self.usual)
 
 
-def plan_of(propose: Proposer, space: Space, warm: Sequence[Subset], strategy: str, seed: int) -> Planner:
+def planner_of(propose: Proposer, space: Space, warm: Sequence[Subset], strategy: str, seed: int) -> Planner:
     """A plan: the subsets of the warm start, then what the strategy proposes."""
 
     def plan(position: int, past: Past) -> Proposal | None:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from realign.evaluators import table as replay
 from search import planner as plan
-from search.bench.problems.bench_problem import BenchProblem, config_of, plan_of
+from search.bench.problems.bench_problem import BenchProblem, config_of, planner_of
 from search.bench.repeats_in_names import split_repeats
 from search.bench.rivals.rival_searches import PREFIX, rival
 from search.planner import Planner
-from search.strategies.proposer import Seen
-from search.surrogate.prior_knowledge import side_of
+from search.strategies.proposer import MeasuredSubset
+from search.surrogate.prior_knowledge import prior_of
 from selector.errors import InputError
 from selector.languages.subset import Subset
 
@@ -33,7 +33,7 @@ class Replayed(BenchProblem):
         size = max((len(each) for each in table.subsets if len(each) < len(table.pool)), default=0)
         self.name, self.table = f"table {table.signature}, k={size}", table
         self.config = config_of(table.pool, "eng", size, table.targets)
-        self.side = side_of(self.config)
+        self.side = prior_of(self.config)
         rows = [table.row[each] for each in table.subsets if len(each) == size]
         whole = [bool(np.isfinite(level[rows]).all()) for level in table.values]  # measured to the end
         names = {"full": "full", **LEVELS}
@@ -52,19 +52,19 @@ class Replayed(BenchProblem):
     def truth(self, subset: Subset) -> float:
         return float(self.table.values[self.place["full"], self.table.row[subset.codes]].mean())
 
-    def measure(self, subset: Subset, level: str, rng: Generator) -> Seen:
+    def measure(self, subset: Subset, level: str, rng: Generator) -> MeasuredSubset:
         row, run = self.table.row.get(subset.codes), int(rng.integers(self.table.seeds))
         if row is None or level not in self.place or np.isnan(self.table.values[self.place[level], row]).any():
             message = f"the table has no {subset.key} at level {level}"
             raise InputError(message, "take strategies that measure neither other sizes nor other levels")
         scores = self.table.values[self.place[level], row, run]  # (t,)
         per_target = dict(zip(self.table.targets, scores.tolist(), strict=True))
-        return Seen(subset, float(scores.mean()), per_target, level)
+        return MeasuredSubset(subset, float(scores.mean()), per_target, level)
 
     def planner(self, strategy: str, seed: int) -> Planner:
         """`strategy` may be "ladder": the surrogate, over all levels of the table."""
         if strategy.startswith(PREFIX):
-            return plan_of(rival(strategy), self.space, (), strategy, seed)
+            return planner_of(rival(strategy), self.space, (), strategy, seed)
         fidelity: Literal["ladder", "full"] = "ladder" if strategy == "ladder" else "full"
         base, repeats = split_repeats("surrogate" if strategy == "ladder" else strategy)
         warm = base == "surrogate"

@@ -23,15 +23,15 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from search import planner as plan
-from search.bench.problems.bench_problem import BenchProblem, config_of, plan_of
+from search.bench.problems.bench_problem import BenchProblem, config_of, planner_of
 from search.bench.problems.truth import Truth, optimum
 from search.bench.repeats_in_names import split_repeats
 from search.bench.rivals.rival_searches import PREFIX, rival
 from search.bench.solver_gaps import pool as observed_pool
 from search.planner import WARM, Planner
 from search.strategies import proposer as proposal
-from search.strategies.proposer import Seen
-from search.surrogate.kernels import Given, Side
+from search.strategies.proposer import MeasuredSubset
+from search.surrogate.kernels import FeatureMap, PriorKnowledge
 from search.surrogate.prior_knowledge import similarity
 from search.surrogate.surrogate import Surrogate
 from selector import strategy as model_free
@@ -70,18 +70,18 @@ class Synthetic(BenchProblem):
         self.informed = knowledge != "absent"
         self.place = shown if knowledge == "misleading" else np.arange(n)  # whom each language is taken for
         known = real[np.ix_(self.place, self.place)]
-        self.side = _side(pool, known) if self.informed else Side(targets=tuple(_codes(pool)))
+        self.side = _side(pool, known) if self.informed else PriorKnowledge(targets=tuple(_codes(pool)))
         if knowledge == "told":
             self.side = replace(self.side, given={"coverage": self._part(0), "quality": self._part(1)})
 
     def truth(self, subset: Subset) -> float:
         return self.f.value(self.space.indices(subset))
 
-    def measure(self, subset: Subset, level: str, rng: Generator) -> Seen:
+    def measure(self, subset: Subset, level: str, rng: Generator) -> MeasuredSubset:
         """The noise is one shift for all targets, and as much again of each of its own, whose mean is 0."""
         own = rng.normal(size=len(self.space.pool))
         values = self.f.per_target(self.space.indices(subset)) + self.noise * (rng.normal() + own - own.mean())
-        return Seen(
+        return MeasuredSubset(
             subset, float(values.mean()), dict(zip(_codes(self.space.pool), values.tolist(), strict=True)), level
         )
 
@@ -97,9 +97,9 @@ class Synthetic(BenchProblem):
             propose = rival(strategy)
         else:
             propose = plan.STRATEGIES[strategy](config)
-        return plan_of(propose, self.space, warm, strategy, seed)
+        return planner_of(propose, self.space, warm, strategy, seed)
 
-    def _part(self, which: int) -> Given:
+    def _part(self, which: int) -> FeatureMap:
         """One of the three sums of f, of subsets X [B, n] → [B, 1]."""
         return lambda X: np.array([[self.f.parts(np.flatnonzero(x).tolist())[which]] for x in X])
 
@@ -127,10 +127,10 @@ def _outside(n: int) -> str:
     return code
 
 
-def _side(pool: Pool, known: Array) -> Side:
+def _side(pool: Pool, known: Array) -> PriorKnowledge:
     alike = similarity(1.0 - known)
     assert alike is not None
-    return Side({"known": alike}, {"known": alike}, {}, tuple(_codes(pool)))
+    return PriorKnowledge({"known": alike}, {"known": alike}, {}, tuple(_codes(pool)))
 
 
 def synthetic_problem(name: str, seed: int) -> BenchProblem:

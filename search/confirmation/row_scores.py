@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Measured:
+class RowScores:
     """Scores of one row; of two rows that were measured on the same seeds and sentences the difference is another."""
 
     codes: tuple[str, ...]
@@ -28,9 +28,9 @@ class Measured:
     runs: Array  # (s, d, L)
     by_sentence: Array  # what leaving out a sentence does to a language's mean, (L, n_max); squares add up
 
-    def __sub__(self, other: Measured) -> Measured:
+    def __sub__(self, other: RowScores) -> RowScores:
         """Paired by seed and by sentence; a row without replicates is compared with every replicate of the other."""
-        return Measured(self.codes, self.lengths, self.runs - other.runs, self.by_sentence - other.by_sentence)
+        return RowScores(self.codes, self.lengths, self.runs - other.runs, self.by_sentence - other.by_sentence)
 
     @property
     def per_language(self) -> dict[str, float]:
@@ -71,7 +71,7 @@ class Measured:
         return [self.codes.index(code) for code in codes]
 
 
-def measure(scores: Sequence[Sequence[Score]]) -> Measured:
+def score_row(scores: Sequence[Sequence[Score]]) -> RowScores:
     """A row from its scores, `[s][d]`, all with tallies of the same sentences in the same order."""
     tallies = [[score.tallies for score in scored] for scored in scores]
     codes = tuple(sorted(tallies[0][0]))
@@ -83,10 +83,10 @@ def measure(scores: Sequence[Sequence[Score]]) -> Measured:
         total = np.array([[run[code].total for run in each] for each in tallies], dtype=float)
         runs[:, :, column] = _ratio(correct.sum(axis=2), total.sum(axis=2))
         by_sentence[column, : lengths[column]] = _deviations(correct, total)
-    return Measured(codes, lengths, runs, by_sentence)
+    return RowScores(codes, lengths, runs, by_sentence)
 
 
-def regressions(row: Measured, baseline: Measured) -> list[str]:
+def regressions(row: RowScores, baseline: RowScores) -> list[str]:
     """Languages significantly worse than in the baseline, one-sided 2.5 %, Holm-corrected over the languages."""
     difference = row - baseline
     corrected = holm({code: difference.estimate([code]).p_below for code in row.codes})
