@@ -58,7 +58,7 @@ def by_distance(n: int, k: int, rate: float) -> Array:
 
 
 class JohnsonProcess:
-    """A Gaussian process with this kernel; its rate, variance and noise are the most plausible (restricted likelihood)."""
+    """A Gaussian process with this kernel, whose rate, variance and noise are the most plausible ones (REML)."""
 
     def __init__(self, X: Array, y: Array) -> None:
         """Subsets X [N, n], all of one size, and their values y [N], standardized. ValueError: the sizes differ."""
