@@ -14,7 +14,7 @@ from torch import nn
 from realign.corpora.corpus import Parallel, Split
 from realign.encoder.encoder import Encoder
 from realign.inputs import Inputs
-from realign.merging.merger import FORMAT, Merger
+from realign.merging.merger import FORMAT, LanguageVectors, Merger
 from realign.score import Advance, Fidelity, Look, Score, SourceScore, Tally, show_look, sign
 from realign.tasks.finetune import Enough, Watch, any_of, finetune, report_steps
 from realign.tasks.in_turns import InTurns
@@ -32,6 +32,17 @@ LOOKS = (0.5, 0.75)  # of the fine-tuning; earlier ones tell nothing (studies/LO
 SEEN_OF = 4  # a look reads one in this number of sentences
 
 TrainedModel = tuple[nn.Module, nn.Module | None]  # an encoder and the task's head
+
+
+def realigned_facts(encoder: Encoder, settings: Realignment) -> dict[str, Any]:
+    """Everything but the text that a realignment of `encoder` depends on, as JSON values."""
+    return {
+        "protocol": PROTOCOL,
+        "encoder": encoder.signature,
+        "realignment": settings.facts,
+        "torch": torch.__version__,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
 
 
 class RealignAndTransfer:
@@ -58,21 +69,20 @@ class RealignAndTransfer:
         self._realignment, self._task = settings, task
         self._pairs = PairStore(encoder, parallel, settings, advance)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        realigned = realigned_facts(encoder, settings)
         self._facts: dict[str, Any] = {
-            "protocol": PROTOCOL,
-            "encoder": encoder.signature,
+            **realigned,
             "parallel": parallel.signature,
             "task": dict(task.facts),
             "targets": list(self._targets),
             "split": split,
-            "realignment": settings.facts,
-            "torch": torch.__version__,
             "tokenizer": encoder.tokenizer_signature,  # with the version of its library
-            "device": self._device.type,
         }
         self._pool = sorted(pool)
         self._has_source = True  # False once the source turns out to have no development sentences
-        self._merger = Merger(encoder, self._pairs, task, settings, self._pool, self._facts, self.inputs.check, advance)
+        check, about = self.inputs.check, {name: self._facts[name] for name in (*realigned, "parallel", "task")}
+        vectors = LanguageVectors(encoder, self._pairs, settings, realigned, check, advance)
+        self._merger = Merger(vectors, encoder, task, self._pool, about, check, advance)
         self._last: dict[tuple[Subset, Fidelity, int], TrainedModel] | None = (
             None  # kept only for an evaluator on other targets
         )

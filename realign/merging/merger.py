@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from realign.encoder.encoder import Encoder
-from realign.merging.vectors import Vector, difference, vector
+from realign.merging.vectors import Vector, difference, is_stored, vector
 from realign.score import Advance, Fidelity, Merging
 from realign.store.array_store import key_of
 from realign.tasks.finetune import any_of, finetune, report_steps
@@ -39,29 +39,88 @@ FORMAT = 1  # raise when the same settings give other vectors
 SUBSETS = 50  # that φ and h are tuned under
 SUBSET_STREAM = 5  # of chance; 0 to 4 are those of realignment and fine-tuning
 BLOCK = 2**24  # numbers in memory at a time, over all vectors
-REALIGNED = ("protocol", "encoder", "parallel", "realignment", "torch", "device")  # facts a realignment depends on
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
-class Merger:
-    """Encoders of subsets of `pool`. Vectors are made when they are first needed and kept on disk."""
+class LanguageVectors:
+    """The vectors v of single languages. They are made when they are first needed and kept on disk, where every study
+    and `realingo realign --merge` find them.
+    """
 
     def __init__(
         self,
         encoder: Encoder,
         pairs: PairStore,
-        task: TransferTask,
         settings: Realignment,
+        facts: Mapping[str, Any],
+        check: Callable[[], None] = lambda: None,
+        advance: Advance | None = None,
+    ) -> None:
+        """`facts`: those of `realign.realign_and_transfer.realigned_facts`. `check` raises if the inputs have changed, before a
+        vector is stored.
+        """
+        self._encoder, self._pairs, self._settings, self._facts = encoder, pairs, settings, dict(facts)
+        self._check, self._advance = check, advance
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._open: dict[str, Vector] = {}
+
+    def merge(self, codes: Sequence[str], pairs: int, seed: int, settings: Merging) -> nn.Module:
+        """The encoder θ_S of the languages `codes`, not fine-tuned. `pairs`: of each language, seen in realignment."""
+        model = self._encoder.copy().to(self._device)
+        add(model, self.of(codes, pairs, seed, settings), settings)
+        return model
+
+    def of(self, codes: Sequence[str], pairs: int, seed: int, settings: Merging) -> dict[str, Vector]:
+        """Vectors of the languages `codes` for `settings.seeds` seeds from `seed` on, by code and seed."""
+        each = _with_seeds(codes, seed, settings)
+        return {f"{code} {number}": self._vector(code, pairs, settings.precision, number) for code, number in each}
+
+    def keys(self, codes: Sequence[str], pairs: int, seed: int, settings: Merging) -> dict[str, str]:
+        """Names of the files of these vectors, by code and seed."""
+        each = _with_seeds(codes, seed, settings)
+        return {f"{code} {number}": self._key(code, pairs, settings.precision, number) for code, number in each}
+
+    def missing(self, codes: Sequence[str], pairs: int, seed: int, settings: Merging) -> list[tuple[str, int]]:
+        """Codes and seeds of those that are not on disk yet."""
+        keys = self.keys(codes, pairs, seed, settings)
+        each = _with_seeds(codes, seed, settings)
+        return [(code, number) for code, number in each if not is_stored(keys[f"{code} {number}"])]
+
+    def _key(self, code: str, pairs: int, precision: str, seed: int) -> str:
+        about = {**self._facts, "text": self._pairs.facts(code)}
+        return key_of("vector", FORMAT, about, code, pairs, precision, seed)
+
+    def _vector(self, code: str, pairs: int, precision: str, seed: int) -> Vector:
+        def make() -> dict[str, Tensor]:
+            model, steps = self._encoder.copy().to(self._device), pairs // self._settings.batch
+            realign(model, {code: self._pairs.of(code)}, self._settings, steps, seed, self._advance)
+            self._check()
+            return difference(model, self._encoder.model, PRECISIONS[precision])
+
+        key = self._key(code, pairs, precision, seed)
+        if key not in self._open:
+            self._open[key] = vector(key, make)
+        return self._open[key]
+
+
+class Merger:
+    """Encoders of subsets of `pool`, fine-tuned."""
+
+    def __init__(
+        self,
+        vectors: LanguageVectors,
+        encoder: Encoder,
+        task: TransferTask,
         pool: Sequence[str],
         facts: Mapping[str, Any],
         check: Callable[[], None] = lambda: None,
         advance: Advance | None = None,
     ) -> None:
-        """`facts`: encoder, parallel text, task and realignment, as in the evaluator's signature. `check` raises if
-        they have changed, before a vector is stored under them.
+        """`facts`: of realignment, parallel text and task, as in the evaluator's signature. `check` raises if the
+        inputs have changed, before a vector is stored.
         """
         self._check = check
-        self._encoder, self._pairs, self._task, self._settings = encoder, pairs, task, settings
+        self._vectors, self._encoder, self._task = vectors, encoder, task
         self._pool, self._facts = sorted(pool), dict(facts)
         self._advance = advance
         self._open: dict[str, Vector] = {}
@@ -69,37 +128,21 @@ class Merger:
 
     def __call__(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> tuple[nn.Module, nn.Module | None]:
         """Fine-tuned encoder of the languages `codes`, and the task's head (None without one)."""
-        model = self._encoder.copy().to(self._device)
         settings = _merging_of(fidelity)
-        add(model, self._language_vectors(codes, fidelity, seed), settings)
+        model = self._vectors.merge(codes, fidelity.pairs, seed, settings)
         if settings.tuned == "each" or not fidelity.steps:
             return model, finetune(self._task, model, fidelity, seed, advance=self._advance)
-        tuned = self._tuning_vector(len(codes), fidelity, seed)
+        tuned = self.tuning_vector(len(codes), fidelity, seed)
         add(model, {"": tuned}, Merging("average", scale=1.0))
-        return model, _head(tuned, self._device)
+        return model, head_of(tuned, self._device)
 
-    def _language_vectors(self, codes: Sequence[str], fidelity: Fidelity, seed: int) -> dict[str, Vector]:
-        """Vectors of some languages, for every seed that is needed."""
-        seeds = range(seed, seed + _merging_of(fidelity).seeds)
-        return {f"{code} {each}": self._language_vector(code, fidelity, each) for code in codes for each in seeds}
-
-    def _language_vector(self, code: str, fidelity: Fidelity, seed: int) -> Vector:
-        """Vector v of one language."""
-        precision = _merging_of(fidelity).precision
-
-        def make() -> dict[str, Tensor]:
-            model, steps = self._encoder.copy().to(self._device), fidelity.pairs // self._settings.batch
-            realign(model, {code: self._pairs.of(code)}, self._settings, steps, seed, self._advance)
-            return difference(model, self._encoder.model, PRECISIONS[precision])
-
-        about = {name: self._facts[name] for name in REALIGNED}
-        return self._keep(make, about, code, fidelity.pairs, precision, seed)
-
-    def _tuning_vector(self, size: int, fidelity: Fidelity, seed: int) -> Vector:
+    def tuning_vector(self, size: int, fidelity: Fidelity, seed: int) -> Vector:
         """Vector φ with head h for subsets of `size` languages."""
-        about = {name: self._facts[name] for name in (*REALIGNED, "task")}
         asked = fidelity.facts | {"examples": 0}  # more or fewer sentences are scored: φ is the same
-        return self._keep(lambda: self._tune(size, fidelity, seed), about, self._pool, size, asked, seed)
+        key = key_of("vector", FORMAT, self._facts, self._pool, size, asked, seed)
+        if key not in self._open:
+            self._open[key] = vector(key, lambda: self._tune(size, fidelity, seed))
+        return self._open[key]
 
     def _tune(self, size: int, fidelity: Fidelity, seed: int) -> dict[str, Tensor]:
         """Fine-tune once, under a different subset every few steps."""
@@ -113,22 +156,18 @@ class Merger:
             nonlocal under
             if step % every == 0:
                 add(model, under, replace(settings, scale=-settings.scale))
-                under = self._language_vectors(sorted(rng.choice(self._pool, size, replace=False)), fidelity, seed)
+                some = sorted(rng.choice(self._pool, size, replace=False).tolist())
+                under = self._vectors.of(some, fidelity.pairs, seed, settings)
                 add(model, under, settings)
 
         head = train(model, tuner, fidelity.steps, change, any_of(report_steps(self._advance, fidelity.steps)))
         add(model, under, replace(settings, scale=-settings.scale))
+        self._check()
         return difference(model, self._encoder.model, torch.float32, head)
 
-    def _keep(self, make: Callable[[], dict[str, Tensor]], *facts: Any) -> Vector:
-        key = key_of("vector", FORMAT, *facts)
-        if key not in self._open:
-            self._open[key] = vector(key, lambda: self._check_inputs(make()))
-        return self._open[key]
 
-    def _check_inputs(self, made: dict[str, Tensor]) -> dict[str, Tensor]:
-        self._check()
-        return made
+def _with_seeds(codes: Sequence[str], seed: int, settings: Merging) -> list[tuple[str, int]]:
+    return [(code, number) for code in codes for number in range(seed, seed + settings.seeds)]
 
 
 def _merging_of(fidelity: Fidelity) -> Merging:
@@ -136,7 +175,8 @@ def _merging_of(fidelity: Fidelity) -> Merging:
     return fidelity.merging
 
 
-def _head(tuned: Vector, device: torch.device) -> nn.Module | None:
+def head_of(tuned: Vector, device: torch.device) -> nn.Module | None:
+    """The task's head h that was tuned with φ; None where the task has none."""
     state = tuned.head()
     if not state:
         return None

@@ -100,7 +100,7 @@ def vector(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Vector:
 
     RunError: the cache cannot be written.
     """
-    path = cache_root() / "vectors" / f"{key}.safetensors"
+    path = _path(key)
     if not _sound(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +111,15 @@ def vector(key: str, make: Callable[[], Mapping[str, Tensor]]) -> Vector:
             message = f"cannot write the language vector {path}: {problem}"
             raise RunError(message, "free some disk space, or set REALINGO_CACHE to a folder with room") from problem
     return Vector(path)
+
+
+def is_stored(key: str) -> bool:
+    """True if the vector of `key` is on disk, with every byte as it was written."""
+    return _sound(_path(key))
+
+
+def _path(key: str) -> Path:
+    return cache_root() / "vectors" / f"{key}.safetensors"
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:

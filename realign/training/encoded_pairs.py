@@ -60,6 +60,7 @@ class PairStore:
         self._words = WordByWord(encoder, settings.max_length)
         self._known: dict[str, EncodedPairs] = {}
         self._about: dict[str, Mapping[str, Any]] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
 
     def of(self, language: str) -> EncodedPairs:
         """Training pairs of `language`. InputError: there are none, or the filter left none."""
@@ -75,6 +76,18 @@ class PairStore:
         """
         self.of(language)
         return self._about[language]
+
+    def facts(self, language: str) -> dict[str, Any]:
+        """Everything that training sees of `language`, as JSON values: hashes of both sides and of the links.
+
+        Other languages of the corpus have no part in it.
+        """
+        if language not in self._facts:
+            about, links = self.about(language), self.of(language).links
+            linked = hashlib.sha256(links.words.tobytes() + links.offsets.tobytes()).hexdigest()
+            sides = {"source": about["source"], "target": about["target"], "encoding": self._text}
+            self._facts[language] = {**sides, "links": linked if self._align else None}
+        return self._facts[language]
 
     def _load(self, language: str) -> EncodedPairs:
         pairs = self._parallel.pairs(language, "train")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.cli.options import Json, Overrides, Public, Push, announce, check_destination, load_study, push_result
 from search.terminal import command_line, emit
+from selector.errors import InputError
+
+if TYPE_CHECKING:
+    from search.results.realigned_model import RealignedModel
 
 
 def realign(
@@ -25,6 +29,14 @@ def realign(
             help="Also the files that sentence-transformers loads; always with a retrieval task.",
         ),
     ] = False,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge",
+            help="Realign on each language alone and merge the changes, as [merging] of the file says. What the search "
+            "or an earlier merge trained is in the cache and is not trained again.",
+        ),
+    ] = False,
     push: Push = None,
     public: Public = False,
     overrides: Overrides = None,
@@ -33,13 +45,29 @@ def realign(
     """Realign at full fidelity: an encoder that transformers loads, with its model card."""
     announce("realign", given)
     from search.commands import realign as production
-    from search.export import model_card
+    from search.export import merged_encoder, model_card
 
-    then = command_line("evaluate", output, "--study", "STUDY.toml")
+    if merge and resume:
+        hint = "leave --resume out: language vectors that are finished are in the cache and are not trained again"
+        raise InputError("--resume goes on from a checkpoint, and --merge has none", hint)
     place = check_destination(push, public)
     where = place.repository if place else ""
-    made = production.realign(given, output, resume, every, overrides or [], sentences, where)
-    emit(push_result(made, place), as_json, model_card.summary, then)
+    if merge:
+        made = merged_encoder.merge(given, output, overrides or [], sentences, where)
+    else:
+        made = production.realign(given, output, resume, every, overrides or [], sentences, where)
+    emit(push_result(made, place), as_json, model_card.summary, _evaluation(given, output, made))
+
+
+def _evaluation(given: Path, output: Path, made: RealignedModel) -> str:
+    """The command that scores the encoder under the study that chose its languages, or begins a study to score it."""
+    own = Path(f"{output}-study.toml")
+    places = [folder / made.chosen.study for folder in (given.parent, given / "..", Path())] if made.chosen else []
+    for study in (*places, own):
+        if study.is_file():
+            return command_line("evaluate", output, "--study", study)
+    model = [] if made.base.model == "world" else ["--model", made.path]
+    return command_line("init", "-o", own, *model)
 
 
 def evaluate(

@@ -6,13 +6,15 @@ Of an export, realign.toml says what to do and subset.json why; the latter is to
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 from realign.core import Core, FakeModel, Model, Task
 from realign.data_sets import Data
-from realign.section import Section, setting
-from realign.training.settings import Realignment
+from realign.score import Merging
+from realign.section import Range, Section, setting
+from realign.training.settings import Count, Realignment
 from search.config import toml_file
 from search.config.sample_size import limit_sample
 from search.config.schema import FidelitySection, Name, SearchSection, Seed, check
@@ -21,6 +23,33 @@ from search.results.exported_subset import ExportedSubset
 from selector.errors import InputError
 from selector.languages.language import Language, Pool, parse, parse_pool
 from selector.languages.pools import NAMES
+
+
+@dataclass(frozen=True)
+class MergingSection(Section):
+    """How an encoder is merged from realignments on each language alone; for `realingo realign --merge`."""
+
+    method: Literal["average", "touched", "ties", "dare"] = setting("average", "How the languages' vectors are merged.")
+    pairs: Count | None = setting(
+        None, "Sentence pairs of each language's realignment; left out: steps times batch of [realign]."
+    )
+    seeds: Annotated[int, Range(ge=1, le=100)] = setting(1, "Realignments of each language, on consecutive seeds.")
+    scale: Annotated[float, Range(gt=0)] = setting(2.0, "Factor of the merged vector.")
+    density: Annotated[float, Range(gt=0, le=1)] = setting(
+        1.0, "Share of the weights of each vector that ties and dare keep."
+    )
+    precision: Literal["bf16", "fp32"] = setting("bf16", "Number format of the vectors on disk.")
+
+    @classmethod
+    def of(cls, given: Merging, pairs: int) -> MergingSection:
+        """The settings of a study's merged measurements. `pairs`: of each language. `given` does not merge scores."""
+        assert given.method != "scores"
+        return cls(given.method, pairs, given.seeds, given.scale, given.density, given.precision)
+
+    @property
+    def merging(self) -> Merging:
+        """The same for the merger."""
+        return Merging(self.method, seeds=self.seeds, scale=self.scale, density=self.density, precision=self.precision)
 
 
 @dataclass(frozen=True)
@@ -37,6 +66,7 @@ class RealignFile(Section):
     data: Data = setting(Data(), "The parallel text.")
     task: Task = setting(Task(), "Task of the study that chose; only order = 'during' trains on it.")
     realign: Realignment = setting(Realignment(), "How the encoder is realigned.")
+    merging: MergingSection = setting(MergingSection(), "How it is merged instead; for --merge.")
 
 
 @dataclass(frozen=True)
@@ -50,30 +80,46 @@ class RealignRequest:
     languages: Pool  # to realign on
     chosen: ExportedSubset | None  # the study's words, of an export
     changed: tuple[str, ...]  # keys that --set changed: the study's scores are then not of this realignment
+    merging: MergingSection | None = None  # one realignment for each language, merged; `pairs` is a number
 
 
-def read(given: Path, overrides: list[str]) -> RealignRequest:
-    """Read and check what is asked for. InputError names the file and the key of the first thing wrong."""
+def read(given: Path, overrides: list[str], merge: bool = False) -> RealignRequest:
+    """Read and check what is asked for. InputError names the file and the key of the first thing wrong.
+
+    With `merge` the encoder is merged from one realignment for each language.
+    """
     path = (given / "realign.toml" if given.is_dir() else given).absolute()
     if given.is_dir() and not path.is_file():
         raise InputError(f"there is no realign.toml in {given}", "name the folder of 'realingo export', or a TOML file")
     file = check(RealignFile, path, toml_file.read(path, overrides))
     source = parse(file.source)
     languages = _languages(path, file.languages, source)
-    core = _core(path, file, source, len(languages))
+    merging = _merging(path, file) if merge else None
+    core = _core(path, file, source, len(languages), merging)
     chosen = read_subset(path.with_name("subset.json"), languages, source) if given.is_dir() else None
     changed = tuple(override.partition("=")[0].strip() for override in overrides)
-    return RealignRequest(given, file.name, file.seed, core, languages, chosen, changed)
+    return RealignRequest(given, file.name, file.seed, core, languages, chosen, changed, merging)
 
 
-def _core(path: Path, file: RealignFile, source: Language, size: int) -> Core:
+def _merging(path: Path, file: RealignFile) -> MergingSection:
+    """How to merge, with the number of pairs. InputError where they make no step."""
+    pairs = file.merging.pairs or file.realign.steps * file.realign.batch
+    if pairs < file.realign.batch:
+        message = f"{path.name}: merging.pairs = {pairs} is less than one batch of {file.realign.batch}"
+        raise InputError(message, "raise merging.pairs, or lower realign.batch")
+    return replace(file.merging, pairs=pairs)
+
+
+def _core(path: Path, file: RealignFile, source: Language, size: int, merging: MergingSection | None) -> Core:
     """Its text is limited as for a study of one subset. InputError for what no realignment can do."""
     if isinstance(file.model.base, FakeModel):
         raise InputError(f"{path.name}: model.base is a rehearsal: there is no encoder to realign", "name an encoder")
-    if file.realign.order == "during" and file.task.kind == "retrieval":
+    if merging is None and file.realign.order == "during" and file.task.kind == "retrieval":
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "set realign.order = 'before'")
     core = Core(file.model, file.data, file.task, file.realign, source, path.parent)
+    if merging is not None and core.data.pairs is None and core.data.parallel != "world":
+        return replace(core, data=replace(core.data, pairs=merging.pairs))
     return limit_sample(core, (size, size), 0, SearchSection(), FidelitySection())
 
 

@@ -83,6 +83,11 @@ class StudyConfig:
         return "full" if self.search.fidelity == "ladder" else self.search.fidelity
 
     @property
+    def merges_vectors(self) -> bool:
+        """True if the search measures encoders that are merged from language vectors."""
+        return self.search.fidelity in ("merge", "ladder") and self.fidelity.method != "scores"
+
+    @property
     def storage(self) -> str:
         """An Optuna storage URL, or the absolute path of a journal file."""
         text = self.search.storage or f"sqlite:///{self.name}.db"

@@ -28,16 +28,26 @@ class Fidelities:
         kind = self.config.search.fidelity
         return {name: self.at(name) for name in (ladder.ORDER if kind == "ladder" else (kind,))}
 
+    @property
+    def merged_pairs(self) -> int:
+        """Sentence pairs of each language's own realignment where measurements are merged; needs no data."""
+        return Fidelity(self.config.core.pairs, 0, 0).share(*self._shares("merge")).pairs
+
     def at(self, level: str) -> Fidelity:
-        """The fidelity "full", "short" or "merge". On a ladder, given shares are those of "short"."""
-        whole, asked = self.full, self.config.fidelity
+        """The fidelity "full", "short" or "merge"."""
         if level == "full":
-            return whole
-        by_scores = asked.method == "scores"
-        usual = (0.25, 0.25, 0.25)
+            return self.full
+        asked = self.config.fidelity
+        part = self.full.share(*self._shares(level))
+        return replace(part, patience=asked.patience, merging=asked.merging if level == "merge" else None)
+
+    def _shares(self, level: str) -> tuple[float, float, float]:
+        """Shares of the pairs, steps and examples. On a ladder, given shares are those of "short"."""
+        asked, usual = self.config.fidelity, (0.25, 0.25, 0.25)
         given = (asked.pairs, asked.steps, asked.examples)
         if level == "merge":
+            by_scores = asked.method == "scores"
             usual = (1 / self.config.sizes[1] if by_scores else 1.0, 1.0, 1.0 if by_scores else 0.25)
             given = (None, None, None) if self.config.search.fidelity == "ladder" else given
-        part = whole.share(*(own if share is None else share for share, own in zip(given, usual, strict=True)))
-        return replace(part, patience=asked.patience, merging=asked.merging if level == "merge" else None)
+        pairs, steps, examples = (own if share is None else share for share, own in zip(given, usual, strict=True))
+        return pairs, steps, examples

@@ -13,16 +13,18 @@ from pathlib import Path
 import tomli_w
 
 from realign.cache import write_text
+from search.config.realign_file import MergingSection
 from search.config.study_config import StudyConfig
 from search.confirmation import choice
 from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import verdict
+from search.effort.fidelities import Fidelities
 from search.export import export_card
 from search.output_folder import vacant
 from search.report import html_report
 from search.results.confirmation import Confirmation, ConfirmedRow
-from search.results.exported_subset import Baseline, Export, ExportedSubset
+from search.results.exported_subset import Baseline, Export, ExportedSubset, MergedScore
 from search.results.words import percent, span
 from search.study.provenance import versions
 from search.study.study import Study, open_study
@@ -77,10 +79,22 @@ def _subset(config: StudyConfig, study: Study, confirmation: Confirmation, name:
         baselines={row.name: Baseline(row.languages, row.mean, row.ci95, row.held_out) for row in others},
         reason=reason if name is None else "it was asked for by its name",
         verdict=verdict(recommender, confirmation, name).sentence,
+        merged=_merged_score(study, best.languages),
         stale=tuple(choice.stale_parts(config.space, config.held_out, confirmation, top[0] if top else None)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={**confirmation.versions, **versions()},
     )
+
+
+def _merged_score(study: Study, languages: Sequence[str]) -> MergedScore | None:
+    """The search's score of the merged encoder of these languages; None where it merged none for them."""
+    config = study.config
+    for trial in study.trials() if config.merges_vectors else ():
+        whole = trial.state == "complete" and trial.level == "merge" and trial.seed == config.seed
+        if whole and trial.value is not None and trial.subset.codes == tuple(languages):
+            about = (trial.signature, trial.seed, config.search.seeds, config.fidelity.tuned)
+            return MergedScore(trial.value, *about)
+    return None
 
 
 def _reason(best: ConfirmedRow, candidates: Sequence[ConfirmedRow]) -> str:
@@ -106,6 +120,9 @@ def _realignment(config: StudyConfig, languages: Sequence[str], output: Path) ->
     for name in ("model", "data", "task", "realign"):
         section = getattr(config.core, name).document(without_none=True)
         document[name] = {key: _placed(config, key, value, output) for key, value in section.items() if value != ""}
+    if config.merges_vectors:
+        merging = MergingSection.of(config.fidelity.merging, Fidelities(config).merged_pairs)
+        document["merging"] = merging.document()
     head = f"# The realignment chosen by the study '{config.name}'; run it with: realingo realign DIR -o MODEL_DIR"
     return f"{head}\n{tomli_w.dumps(document)}"
 
@@ -134,6 +151,9 @@ def render(export: Export) -> str:
         f"mean {subset.metric}: {span(subset.score.mean, subset.score.ci95)} %",
     ]
     lines += [f"gain over {against}: {difference}" for against, difference in export_card.gains(subset.score)]
+    if subset.merged is not None:
+        scored = f"{percent(subset.merged.value)} % in the search"
+        lines.append(f"merged encoder of these languages: {scored}; 'realingo realign' writes it with --merge")
     lines += [f"no longer up to date: {line}" for line in subset.stale]
     lines += [f"report: {Path(export.path) / 'report.html'}", f"export: {export.path}"]
     lines += [f"pushed: {export.pushed}"] if export.pushed else []

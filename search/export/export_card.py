@@ -50,6 +50,7 @@ def render(config: StudyConfig, subset: ExportedSubset, confirmation: Confirmati
         worse=", ".join(names[code].name for code in subset.score.regressions) or "none",
         luck=luck_in_words(confirmation.luck),
         origins=_origins(config),
+        merges=config.merges_vectors,
         versions=", ".join(f"{name} {number}" for name, number in subset.versions.items()),
     )
 

@@ -92,8 +92,10 @@ def _names(codes: tuple[str, ...]) -> str:
 
 def summary(model: RealignedModel) -> str:
     """The realigned model and its folder, in a few lines."""
+    merged = model.merged
     lines = [
-        f"realigned on: {' '.join(model.languages)}",
+        f"{'merged from' if merged else 'realigned on'}: {' '.join(model.languages)}",
+        *([f"language vectors: {merged.found} from the cache, {merged.trained} trained now"] if merged else []),
         f"{model.pairs:,} sentence pairs; {model.seconds:.0f} s since the last start",
         f"weights: {model.signature}",
         f"model card: {Path(model.path) / 'README.md'}",

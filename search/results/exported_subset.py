@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from realign.hub.upload import Pushed
 from search.results.confirmation import ConfirmedRow
 from search.results.estimates import Estimate, Interval
-from search.results.json_reader import Json, Reader, mapping, text, texts, wrong
+from search.results.json_reader import Json, Reader, count, mapping, text, texts, wrong
 
 SCHEMA = 1
 SCORE = (  # what subset.json repeats of the confirmed row
@@ -38,6 +38,23 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class MergedScore:
+    """The search's score of the encoder that was merged for the exported subset."""
+
+    value: float  # what the study maximizes, on the development split, in [0, 1]
+    signature: str
+    seed: int  # the first
+    seeds: int  # that the value is the mean of
+    tuned: str  # "once": fine-tuned together with other subsets; "each": on its own
+
+    @classmethod
+    def from_json(cls, given: object, place: str = "merged") -> MergedScore:
+        read = Reader(given, place)
+        seed, seeds = (read.value(key, count) for key in ("seed", "seeds"))
+        return cls(read.number("value"), read.text("signature"), seed, seeds, read.text("tuned"))
+
+
+@dataclass(frozen=True)
 class ExportedSubset:
     """The confirmed subset that was chosen, its scores, and why it was chosen."""
 
@@ -49,6 +66,7 @@ class ExportedSubset:
     baselines: Mapping[str, Baseline] = field(default_factory=dict, hash=False)
     reason: str = ""
     verdict: str = ""  # what the study found, in a sentence; empty in exports of earlier versions
+    merged: MergedScore | None = None  # where the search merged language vectors and measured this subset
     stale: tuple[str, ...] = ()  # what of the study's numbers no longer held when it was exported
     created: str = ""  # time in ISO 8601
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -71,6 +89,7 @@ class ExportedSubset:
             "row": self.score.name,
             "reason": self.reason,
             "verdict": self.verdict,
+            **({} if self.merged is None else {"merged": asdict(self.merged)}),
             "stale": list(self.stale),
             "signature": self.score.signature,
             "study": self.study,
@@ -100,6 +119,7 @@ class ExportedSubset:
             baselines={key: Baseline.from_json(each, f"{place}.baselines.{key}") for key, each in baselines.items()},
             reason=read.optional("reason", text) or "",
             verdict=read.optional("verdict", text) or "",
+            merged=read.optional("merged", MergedScore.from_json),
             stale=read.optional("stale", texts) or (),
             created=read.optional("created", text) or "",
             versions={key: text(each, f"{place}.versions") for key, each in versions.items()},

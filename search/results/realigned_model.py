@@ -46,10 +46,12 @@ class RunFacts:
     device: str
     task: Mapping[str, object] | None = field(default=None, hash=False)  # that realignment took turns with
     task_steps: int = 0  # of its fine-tuning
+    merging: Mapping[str, object] | None = field(default=None, hash=False)  # of one realignment for each language
 
     def to_json(self) -> Json:
         document: Json = {**asdict(self), "data": {code: list(hashes) for code, hashes in self.data.items()}}
-        unused = ("task", "task_steps") if self.task is None else ()
+        without_task = ("task", "task_steps") if self.task is None else ()
+        unused = (*without_task, *(("merging",) if self.merging is None else ()))
         return {name: value for name, value in document.items() if name not in unused}
 
 
@@ -64,6 +66,20 @@ class TaskHead:
     labels: tuple[str, ...]  # in the order of the outputs
     read: str  # "word", "first" or "mean": which states it reads
     loads: str  # a class of transformers, or a file beside the encoder
+
+
+@dataclass(frozen=True)
+class MergedFrom:
+    """The language vectors that an encoder was merged from, and how."""
+
+    settings: Mapping[str, object] = field(hash=False)  # as in [merging] of realign.toml
+    vectors: Mapping[str, str] = field(hash=False)  # code and seed → name of the file in the cache
+    trained: int  # of them now; the others were in the cache
+
+    @property
+    def found(self) -> int:
+        """Vectors that were in the cache and were not trained again."""
+        return len(self.vectors) - self.trained
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,7 @@ class RealignedModel:
     seconds: float  # since the last start
     versions: Mapping[str, str] = field(hash=False)
     signature: str = ""  # of the weights
+    merged: MergedFrom | None = None  # None: realigned on all languages together
     head: TaskHead | None = None  # None: of the encoder alone
     sentences: bool = False  # sentence-transformers loads it too
     path: str = ""  # where it was published
@@ -101,6 +118,7 @@ class RealignedModel:
         document |= {"facts": self.facts.to_json(), "chosen": None if self.chosen is None else self.chosen.to_json()}
         document |= {"changed": list(self.changed), "created": self.created, "seconds": self.seconds}
         document |= {"versions": dict(self.versions), "signature": self.signature}
+        document |= {} if self.merged is None else {"merged": asdict(self.merged)}
         document |= {} if self.head is None else {"head": asdict(self.head)}
         document |= {"sentence_transformers": True} if self.sentences else {}
         document |= {"pushed": asdict(self.pushed)} if self.pushed else {}

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from realign.build import evaluator as assemble
+from realign.corpora.bitext import Moses
+from realign.corpora.word_links import ByPharaoh
 from realign.encoder.encoder import Encoder, load
 from realign.evaluators.single_language import SingleLanguageScores, soft_maximum
 from realign.merging import merger
@@ -262,6 +264,27 @@ def test_merged_scores_are_functions_of_the_seed_and_reuse_vectors(
     again = evaluator(world, replace(encoder, model=encoder.copy()))(subset("tam", "fin"), asked, 5)
     assert again == score
     assert again.tallies == score.tallies
+
+
+def test_a_vector_depends_on_the_text_of_its_own_language_alone(tmp_path: Path, encoder: Encoder) -> None:
+    def facts(aligner: str, links: str = "0-0\n1-1\n", **texts: str) -> dict[str, Any]:
+        for code, text in {"eng": "a b\nc d\n", **texts}.items():
+            for other in ("deu", "fin"):
+                if code in ("eng", other):
+                    (tmp_path / f"eng-{other}.{code}").write_text(text)
+                (tmp_path / f"{other}.align").write_text(links)
+        settings = Realignment(loss="word", aligner="pharaoh", alignments="x") if aligner else Realignment()
+        text = Moses(tmp_path, "eng", texts)
+        return PairStore(encoder, ByPharaoh(text, tmp_path) if aligner else text, settings).facts("deu")
+
+    first = facts("", deu="x y\nz v\n", fin="p q\nr s\n")
+    assert facts("", deu="x y\nz v\n", fin="q q\nr s\n") == first
+    assert facts("", deu="x y\nz v\n") == first
+    assert facts("", deu="x x\nz v\n") != first
+    linked = facts("files", deu="x y\nz v\n", fin="p q\nr s\n")
+    assert linked != first
+    assert facts("files", deu="x y\nz v\n", fin="q q\nr s\n") == linked
+    assert facts("files", "0-1\n1-1\n", deu="x y\nz v\n", fin="p q\nr s\n") != linked
 
 
 def test_signatures_tell_the_ways_apart(world: World, encoder: Encoder) -> None:
