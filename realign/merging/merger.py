@@ -56,8 +56,8 @@ class LanguageVectors:
         check: Callable[[], None] = lambda: None,
         advance: Advance | None = None,
     ) -> None:
-        """`facts`: those of `realign.realign_and_transfer.realigned_facts`. `check` raises if the inputs have changed, before a
-        vector is stored.
+        """`facts`: those of `realigned_facts` in realign/realign_and_transfer.py. `check` raises if the inputs have
+        changed, before a vector is stored.
         """
         self._encoder, self._pairs, self._settings, self._facts = encoder, pairs, settings, dict(facts)
         self._check, self._advance = check, advance

@@ -119,7 +119,8 @@ class _Merge:
                 with interrupts.welcome():
                     self._vectors(show).of([code], self._pairs, seed, alone)
             except KeyboardInterrupt:
-                message = f"stopped; {number - 1} of the {_count(len(missing))} to train are finished, in the cache"
+                done = len(missing) - len(self._vectors(show).missing(*self._arguments))
+                message = f"stopped; {done} of the {_count(len(missing))} to train are finished, in the cache"
                 raise StopError(message, "run the same command again: what is finished is not trained again") from None
 
     def _save(self, model: nn.Module, draft: Path) -> None:
