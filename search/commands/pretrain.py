@@ -60,7 +60,7 @@ class PretrainConfig(Section):
 
 def load_pretrain(path: Path) -> PretrainConfig:
     """Read and check a configuration; InputError names the file and the key that is wrong."""
-    config = check(PretrainConfig, path, toml_file.read(path, []))
+    config = check(PretrainConfig, path, toml_file.read(path, [], "TOML file"))
     if (config.data.kind == "world") == bool(config.data.folder):
         wanted = "leave data.folder out" if config.data.folder else "add folder = … to [data]"
         raise InputError(f"{path.name}: data.folder does not fit kind = '{config.data.kind}'", wanted)
