@@ -18,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from selector import constraints
-from selector.errors import InputError, whole_number
+from selector.errors import InputError, counted, whole_number
 from selector.languages.conversion import Languages, as_languages, as_ordered_pool, keyed_by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
@@ -98,7 +98,7 @@ class Space:
         if not 1 <= low <= high <= len(self.pool):
             message = f"k is {low}" if low == high else f"k is from {low} to {high}"
             raise InputError(
-                f"{message}, and the pool has {len(self.pool)} languages", "choose k from 1 to that number"
+                f"{message}, and the pool has {counted(len(self.pool), 'language')}", "choose k from 1 to that number"
             )
         if outside := sorted(language.code for language in (self.include | self.exclude) - set(self.pool)):
             raise InputError(f"{', '.join(outside)} is not in the pool", "include and exclude languages of the pool")

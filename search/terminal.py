@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import sys
 import threading
@@ -31,12 +32,16 @@ from rich.text import Text as Text  # for cells with a style
 from realign.score import Advance as Advance  # what `progress` gives can be called as
 from search.results.json_reader import Json
 from search.rich_tables import Prose as Prose
+from search.rich_tables import listing as listing
 from search.rich_tables import table as table
+from selector.errors import RunError
 
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
+_on_a_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: the caller closed it
+
 # Names come from files, folders and databases: [x] is no style, and a code such as :family: is no emoji.
-out = Console(soft_wrap=True, emoji=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+out = Console(soft_wrap=True, emoji=False, markup=False, width=None if _on_a_terminal else PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 FIRST_SECONDS = 2.0  # before a first line
@@ -71,11 +76,42 @@ def emit(result: Result, as_json: bool, render: Callable[[Result], RenderableTyp
     comes next, `then`."""
     if as_json:
         document = result if isinstance(result, Mapping) else result.to_json()
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+        write_line(json.dumps(document, ensure_ascii=not _speaks_unicode(), allow_nan=False))
         return
-    out.print(_readable(render(result)))
+    shown = _readable(render(result))
+    with _all_written():
+        out.print(shown)
     if then:
         remark(f"next: {then}")
+
+
+def write_line(text: object) -> None:
+    """Write one line of data to stdout. RunError where it cannot be written."""
+    with _all_written():
+        print(text)
+
+
+def discard_output() -> None:
+    """Send what is still to come on stdout nowhere: nobody can read it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _all_written() -> Iterator[None]:
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        discard_output()
+        message = f"the answer cannot be written to standard output: {problem.strerror or problem}"
+        raise RunError(message, "free some space or send the output elsewhere; then run the command again") from None
+
+
+def _speaks_unicode() -> bool:
+    return sys.stdout is None or (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def command_line(*words: str | Path, overrides: Sequence[str] | None = None) -> str:
@@ -250,17 +286,6 @@ def _plain_lines() -> Iterator[Noted]:
     finally:
         over.set()
         thread.join()
-
-
-def listing(title: str, columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> Text:
-    """Aligned plain columns, cells as they are: thousands of rows in a second, where a table takes half a minute."""
-    lines = [columns, *rows]
-    widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
-    aligned = [
-        "  ".join(cell.rjust(width) if name in right else cell.ljust(width) for cell, width, name in fitted).rstrip()
-        for fitted in (zip(line, widths, columns, strict=True) for line in lines)
-    ]
-    return Text("\n".join([title, *aligned]), no_wrap=True)
 
 
 def stack(*parts: RenderableType) -> Group:

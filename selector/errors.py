@@ -35,6 +35,11 @@ class StopError(RealingoError):
     """The work was stopped from outside at a point from which it can continue."""
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 language`, `2 languages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def whole_number(name: str, value: object, hint: str = "give a whole number") -> int:
     """Return `value` as an int. InputError, with `name` and `hint`: it is text, a fraction, or true or false."""
     try:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from selector import constraints
 from selector import targets as targeting
 from selector.distances.distance import Distances, distances
-from selector.errors import InputError
+from selector.errors import InputError, counted
 from selector.languages.language import Language, Pool
 from selector.solvers.feasible import complete
 from selector.solvers.limits import Limits
@@ -151,9 +151,9 @@ def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distance
     if complete(pins, k, certain, limits) is not None:
         return tuple(certain)
     if len(pins) + len(candidates) < k:
+        able = counted(len(pins) + len(candidates), "language")
         raise InputError(
-            f"k is {k}, but only {len(pins) + len(candidates)} languages are observed well enough",
-            "lower --least-observed or k",
+            f"k is {k}, but the features of only {able} are observed well enough", "lower --least-observed or k"
         )
     if complete(pins, k, candidates, limits) is None:
         raise constraints.infeasibility_error(k, pins, candidates, limits)
@@ -179,7 +179,9 @@ def _check(frame: Pool, k: int, source: Language | None, pinned: set[Language], 
         )
     if k > len(set(frame) - excluded):
         left = len(set(frame) - excluded)
-        raise InputError(f"k is {k}, but only {left} languages can be chosen", f"lower k to {left} or widen the pool")
+        raise InputError(
+            f"k is {k}, but only {counted(left, 'language')} can be chosen", f"lower k to {left} or widen the pool"
+        )
 
 
 def _codes(languages: Iterable[Language | None]) -> str:

@@ -15,7 +15,7 @@ from search.cli.encoders import bench, doctor, evaluate, pretrain, realign
 from search.cli.languages import distances, init, languages, select
 from search.cli.options import INTERRUPTED
 from search.cli.studies import check, confirm, copy, dashboard, export, report, search, status
-from search.terminal import adjust, complain, complain_of_a_bug
+from search.terminal import adjust, complain, complain_of_a_bug, discard_output
 from selector.errors import InputError, RealingoError, StopError
 
 app = typer.Typer(
@@ -88,8 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def exit_status(arguments: list[str] | None) -> int:
     given = forward_options(sys.argv[1:] if arguments is None else arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="replace")  # a terminal of few letters still gets its table
+    _prepare_streams()
     try:
         result = app(args=given or ["--help"], prog_name="realingo", standalone_mode=False)
     except TyperException as problem:
@@ -105,11 +104,23 @@ def exit_status(arguments: list[str] | None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         result = INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 1
     if result == INTERRUPTED:  # typer turns Ctrl-C inside a command into this status without a word
         complain("interrupted; what was finished is kept", "run the same command again to continue")
     return result if isinstance(result, int) else 0
+
+
+def _prepare_streams() -> None:
+    """Make a stream of what the caller closed, and let a terminal of few letters have its table all the same."""
+    if sys.stdout is None:  # else the first file that is opened would be standard output
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        few_letters = not sys.stdout.encoding.lower().startswith("utf")  # in the locale C errors are not "strict"
+        if few_letters or sys.stdout.errors == "strict":
+            sys.stdout.reconfigure(errors="replace")
 
 
 def forward_options(given: list[str]) -> list[str]:

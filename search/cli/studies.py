@@ -21,7 +21,7 @@ from search.cli.options import (
     next_command,
     push_result,
 )
-from search.terminal import command_line, complain, emit, remark
+from search.terminal import command_line, complain, emit, remark, write_line
 from selector.errors import InputError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def report(
     from search.report import html_report as reporting
 
     config = load_study(study, overrides)
-    typer.echo(reporting.write(config, output))
+    write_line(reporting.write(config, output))
     if (config.folder / "confirm.json").exists():
         then = next_command("export", study, "-o", f"{study.stem}-export", overrides=overrides)
     else:

@@ -31,7 +31,7 @@ from search.results.convergence import convergence_remark
 from search.results.evaluation import Evaluation, Rival
 from search.results.words import gain, percent, signed, span
 from search.study.provenance import versions
-from selector.errors import InputError
+from selector.errors import InputError, counted
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 
@@ -129,7 +129,7 @@ class EvaluationRun:
             source=config.core.source.code,
             seeds=tuple(self.seeds),
             mean=mean_of(measured, tune),
-            std=measured.std(tune),
+            std=measured.std(tune) if len(self.seeds) > 1 else None,
             targets=tune,
             held_out=mean_of(measured, held_out) if held_out else None,
             held_out_languages=held_out,
@@ -173,15 +173,16 @@ def render(found: Evaluation) -> terminal.RenderableType:
         if rival is not None:
             row += [signed(100 * rival.per_language[code]), "worse" if code in rival.regressions else ""]
         rows.append(row)
-    seeds = f"{len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}"
-    title = f"{found.model}: {found.task} of study {found.study}, {found.split} split, {seeds}"
+    split, seeds = f"{found.split} split", counted(len(found.seeds), "seed")
+    title = f"{found.model}: {found.task} of study {found.study}, {split}, {seeds}"
     return terminal.stack(terminal.table(title, columns, rows, right=tuple(right)), "\n".join(_summary(found)))
 
 
 def _summary(found: Evaluation) -> list[str]:
-    targets = f"mean over {len(found.targets)} target languages"
+    targets = f"mean over {counted(len(found.targets), 'target language')}"
     mean = span(found.mean.mean, found.mean.ci95)
-    lines = [f"{targets}: {mean} %, {percent(found.std)} standard deviation between seeds"]
+    spread = f", {percent(found.std)} standard deviation between seeds" if found.std is not None else ""
+    lines = [f"{targets}: {mean} %{spread}"]
     if found.held_out is not None:
         lines.append(f"held-out languages: {span(found.held_out.mean, found.held_out.ci95)} %")
     if rival := found.against:

@@ -13,7 +13,7 @@ from realign.training.settings import Count, Rate
 from search.config import toml_file
 from search.config.schema import Seed, check
 from search.output_folder import vacant
-from search.terminal import progress, remark
+from search.terminal import progress, remark, write_line
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 
@@ -60,7 +60,7 @@ class PretrainConfig(Section):
 
 def load_pretrain(path: Path) -> PretrainConfig:
     """Read and check a configuration; InputError names the file and the key that is wrong."""
-    config = check(PretrainConfig, path, toml_file.read(path, []))
+    config = check(PretrainConfig, path, toml_file.read(path, [], "TOML file"))
     if (config.data.kind == "world") == bool(config.data.folder):
         wanted = "leave data.folder out" if config.data.folder else "add folder = … to [data]"
         raise InputError(f"{path.name}: data.folder does not fit kind = '{config.data.kind}'", wanted)
@@ -114,7 +114,7 @@ def run(config_path: Path, output: Path) -> None:
     )
     with progress() as advance:
         pretrain(texts, shape, train.seed, output, advance)
-    print(output)
+    write_line(output)
 
 
 def _open(data: DataSection, base: Path) -> tuple[Monolingual, Sequence[str]]:

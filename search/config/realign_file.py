@@ -91,7 +91,7 @@ def read(given: Path, overrides: list[str], merge: bool = False) -> RealignReque
     path = (given / "realign.toml" if given.is_dir() else given).absolute()
     if given.is_dir() and not path.is_file():
         raise InputError(f"there is no realign.toml in {given}", "name the folder of 'realingo export', or a TOML file")
-    file = check(RealignFile, path, toml_file.read(path, overrides))
+    file = check(RealignFile, path, toml_file.read(path, overrides, "export folder or TOML file"))
     source = parse(file.source)
     languages = _languages(path, file.languages, source)
     merging = _merging(path, file) if merge else None

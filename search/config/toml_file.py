@@ -13,12 +13,15 @@ from selector import text_file as text
 from selector.errors import InputError
 
 
-def read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """The document in `path` with the overrides applied; InputError for a missing, unreadable or malformed file."""
+def read(path: Path, overrides: Sequence[str], what: str = "study file") -> dict[str, Any]:
+    """The document in `path` with the overrides applied; InputError for a missing, unreadable or malformed file.
+
+    `what` the file is, in words.
+    """
     try:
         document = tomllib.loads(text.small(path))
     except FileNotFoundError:
-        raise InputError(f"there is no study file {path}", "name a TOML study file, for example study.toml") from None
+        raise InputError(f"there is no {what} {path}", f"name a {what} that exists") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise InputError(f"cannot read {path}: {problem}", "name a readable TOML file in UTF-8") from None
     except (ValueError, RecursionError) as problem:

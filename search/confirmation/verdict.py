@@ -10,7 +10,7 @@ from search.confirmation.recommend import Recommender
 from search.confirmation.significance import LEVEL, format_p
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference
-from search.results.words import join_names, percent, points, signed
+from search.results.words import SAME, join_names, percent, points, signed
 
 AGAINST = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random languages of the same size"}
 
@@ -29,7 +29,12 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse` or `not separated`: by p < 0.05 (corrected for many comparisons), else by the interval."""
+        """`better`, `worse` or `not separated`: by p < 0.05 (corrected for many comparisons), else by the interval.
+
+        `the same` where both sides are, as where no other subset of that size is allowed.
+        """
+        if self.found.is_nothing:
+            return "the same"
         if self.found.p is not None:
             apart = self.found.p < LEVEL
         else:
@@ -39,6 +44,8 @@ class Comparison:
     @property
     def details(self) -> str:
         """`95 % interval +1.0 to +2.0, p=0.01`."""
+        if self.found.is_nothing:
+            return SAME
         span = f"95 % interval {signed(100 * self.found.ci95.low)} to {signed(100 * self.found.ci95.high)}"
         return span if self.found.p is None else f"{span}, {format_p(self.found.p)}"
 
@@ -84,12 +91,14 @@ class Verdict:
     @property
     def gains(self) -> str:
         """The gains of the confirmed subset in words, and the alternatives over which there is no evidence of one."""
-        kinds: dict[str, list[Comparison]] = {"better": [], "worse": [], "not separated": []}
+        kinds: dict[str, list[Comparison]] = {"better": [], "worse": [], "not separated": [], "the same": []}
         for each in self.comparisons:
             kinds[each.verdict].append(each)
         clear = [f"{points(each.difference)} against {each.against}" for each in kinds["better"] + kinds["worse"]]
         unclear = join_names([each.against for each in kinds["not separated"]], last="or")
-        return "; ".join([*clear, *([f"no evidence of a gain over {unclear}"] if kinds["not separated"] else [])])
+        clear += [f"no evidence of a gain over {unclear}"] if kinds["not separated"] else []
+        same = join_names([each.against for each in kinds["the same"]])
+        return "; ".join([*clear, *([f"{SAME} as {same}"] if kinds["the same"] else [])])
 
     def title(self, names: Mapping[str, str]) -> str:
         """The head of a report: the subset, what it scores, and its gains. `names` is code → name."""

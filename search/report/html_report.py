@@ -34,7 +34,7 @@ from search.study.provenance import versions
 from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import Trial
-from selector.errors import InputError
+from selector.errors import InputError, counted
 from selector.languages.language import Language
 from selector.problem import pose
 
@@ -220,7 +220,11 @@ def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None)
     base = config.core.model.base
     installed = versions() if confirmation is None else confirmation.versions
     used = ", ".join(f"{name} {number}" for name, number in installed.items())
-    confirmed = "not yet" if confirmation is None else f"{len(confirmation.seeds)} fresh seeds; {confirmation.method}"
+    confirmed = (
+        "not yet"
+        if confirmation is None
+        else f"{counted(len(confirmation.seeds), 'fresh seed')}; {confirmation.method}"
+    )
     return [
         ("Study file", config.path.name),
         ("Storage", redact_url(config.search.storage or f"sqlite:///{config.name}.db")),

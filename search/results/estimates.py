@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from search.results.json_reader import Json, Reader, count, mapping, number, wrong
 
+ROUNDING = 1e-9  # a mean of equal scores may differ from them by so much
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -74,6 +76,11 @@ class Difference:
     members: Difference | None = None  # targets that are in the subset
     non_members: Difference | None = None
     held_out: Difference | None = None  # languages that the search never saw
+
+    @property
+    def is_nothing(self) -> bool:
+        """True if both sides have the same score on every sentence, as where both are the same languages."""
+        return max(abs(self.difference), abs(self.ci95.low), abs(self.ci95.high)) < ROUNDING
 
     def to_json(self) -> Json:
         parts = {name: getattr(self, name) for name in PARTS}

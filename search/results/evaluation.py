@@ -41,7 +41,7 @@ class Evaluation:
     source: str  # code
     seeds: tuple[int, ...]
     mean: Estimate  # over the targets
-    std: float  # between seeds
+    std: float | None  # between seeds; None of one seed
     targets: tuple[str, ...]
     held_out: Estimate | None
     held_out_languages: tuple[str, ...]

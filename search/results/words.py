@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from search.results.estimates import Difference, Interval
 
+SAME = "the same scores on every sentence"
 MOST_NAMES = 8  # names in one sentence before the rest is only counted
 
 
@@ -41,6 +42,8 @@ def span(mean: float, interval: Interval) -> str:
 
 def gain(difference: Difference, p: str = "") -> str:
     """`+26.5 points (+20.0 to +33.1, p=0.027)`; `p` is the p-value in words, "" where it is not to be told."""
+    if difference.is_nothing:
+        return f"none, {SAME}"
     low, high = (signed(100 * end) for end in (difference.ci95.low, difference.ci95.high))
     return f"{points(difference.difference)} ({low} to {high}{', ' if p else ''}{p})"
 

@@ -142,3 +142,39 @@ def test_a_terminal_of_few_letters_gets_its_table():
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "Turk" in ended.stdout
     assert "?" in ended.stdout  # for what it has no letter for
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_output_to_a_full_disk_is_one_error(form):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "search", "distances", "deu", "fin", *form]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    error, hint = ended.stderr.splitlines()
+    assert (ended.returncode, error) == (
+        1,
+        "error: the answer cannot be written to standard output: No space left on device",
+    )
+    assert hint.startswith("hint: free some space")
+
+
+def test_the_caller_may_have_closed_standard_output():
+    ended = subprocess.run([f"{sys.executable} -m search distances deu fin >&-"], shell=True, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_the_locale_c_without_utf_8_gets_its_table():
+    poor = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "search", "languages", "tur", "gug"]
+    ended = subprocess.run(command, env=poor, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Turk" in ended.stdout
+
+
+def test_json_keeps_every_letter_of_a_poor_encoding():
+    command = [sys.executable, "-m", "search", "languages", "gug", "nob", "--json"]
+    texts = []
+    for encoding in ("ascii", "utf-8"):
+        env = {**os.environ, "PYTHONIOENCODING": encoding}
+        texts.append(subprocess.run(command, env=env, capture_output=True, check=True).stdout.decode(encoding))
+    assert not texts[1].isascii()
+    assert json.loads(texts[0]) == json.loads(texts[1])

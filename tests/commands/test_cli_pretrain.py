@@ -120,7 +120,7 @@ def test_bad_text_is_refused_with_its_line(text: Path, capsys: pytest.CaptureFix
 
 
 def test_a_missing_configuration_is_refused(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "none.toml" in refused(capsys, text / "none.toml", text / "out")
+    assert "there is no TOML file" in refused(capsys, text / "none.toml", text / "out")
 
 
 def test_an_occupied_output_is_refused(text: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -221,6 +221,8 @@ def test_two_models_are_compared_pairwise(home: Path, answer: Any, capsys: pytes
     assert realingo("evaluate", model, "--study", study) == 0
     told = capsys.readouterr().out
     assert "test split, 1 seed" in told
+    assert "between seeds" not in told  # of one seed nothing is known of it
+    assert answer("evaluate", model, "--study", study)["std"] is None
     assert "ekk Standard Estonian" in told
     for wrong in (("--split", "train"), ("--seeds", "0"), ("--workers", "0")):
         assert realingo("evaluate", model, "--study", study, *wrong) == 2
@@ -395,7 +397,8 @@ def test_wrong_places_are_refused(home: Path, capsys: pytest.CaptureFixture[str]
     assert "is not empty" in refused(capsys, home, plain, "-o", home / "used")
     assert "is a file" in refused(capsys, home, plain, "-o", plain)
     assert "no realign.toml" in refused(capsys, home, home / "used", "-o", home / "model")
-    assert "none.toml" in refused(capsys, home, home / "none.toml", "-o", home / "model")
+    missing = refused(capsys, home, home / "none.toml", "-o", home / "model")
+    assert f"no export folder or TOML file {home}/none.toml" in missing
     for minutes in ("-1", "nan", "inf"):
         assert "--every" in refused(capsys, home, plain, "-o", home / "model", "--every", minutes)
 

@@ -239,3 +239,19 @@ def test_what_confirm_answers_is_what_its_file_says(tmp_path: Path) -> None:
     made = confirm.confirm(config, top=1, seeds=2)
     assert ConfirmationFile(config).load() == made
     assert Confirmation.from_json(made.to_json()) == made
+
+
+def test_a_subset_that_has_no_other_of_its_size_beside_it_gains_nothing_over_random_ones(tmp_path: Path) -> None:
+    """Of ten languages all ten: there is one subset, and every row with languages holds it."""
+    config = rehearsal.study(tmp_path, trials=1, k=len(rehearsal.POOL))
+    run.run(config)
+    found = confirm.confirm(config, top=1, seeds=2)
+    told = verdict(Recommender(open_study(config, create=False)), found)
+    assert told.gains.endswith(
+        "; the same scores on every sentence as all languages and random languages of the same size"
+    )
+    assert [each.verdict for each in told.comparisons[1:]] == ["the same", "the same"]
+    assert "no evidence" not in told.sentence
+    with out.capture() as captured:
+        out.print(confirm_table.render(found, told))
+    assert "the same" in captured.get()

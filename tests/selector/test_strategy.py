@@ -231,6 +231,7 @@ def test_strategy_signature_is_pure():
         ({"k": -2}, "k is -2"),
         ({"k": 25}, "only 24 languages can be chosen"),
         ({"k": 24, "exclude": [parse("deu")]}, "only 23"),
+        ({"k": 2, "pool": WORLD[:1]}, "only 1 language can"),
         ({"pool": ()}, "empty"),
         ({"pool": (ENG,)}, "empty"),
         ({"include": [parse("ita")]}, "include names ita"),
