@@ -127,7 +127,10 @@ def search(
 
 
 def status(study: StudyConfig | str | Path) -> SearchStatus:
-    """How a study stands, with every trial in `history`. Raises InputError if it was never started."""
+    """How `study` stands (a value of `load_study`, or a path), with every trial in `history`.
+
+    Raises InputError if it was never started.
+    """
     from search import status as standing
 
     return standing.status(_study(study))
@@ -163,9 +166,10 @@ def confirm(
 
 
 def report(study: StudyConfig | str | Path, output: str | Path | None = None) -> Path:
-    """Write the report, one HTML file that needs no network, and return its path.
+    """Write the report of `study`, one HTML file that needs no network, to `output` and return its path.
 
-    Default: `report.html` in the study's folder. Raises InputError without a finished trial.
+    Default: `report.html` in the study's folder; an older report there is replaced. Raises InputError without a
+    finished trial.
     """
     from search.report import html_report
 
@@ -251,7 +255,7 @@ def distances(languages: Languages, metric: str = "syntactic") -> DistanceTable:
 
 
 def parse_pool(given: Languages) -> Pool:
-    """The languages of a named pool, a file of codes, or codes and names; sorted by code, each once.
+    """The languages that `given` names: a named pool, a file of codes, or codes and names; sorted by code, each once.
 
     Raises InputError for an unknown language, with the nearest guesses.
     """
@@ -261,7 +265,7 @@ def parse_pool(given: Languages) -> Pool:
 
 
 def register_strategy(name: str, strategy: Propose) -> None:
-    """Let studies name a strategy of your own: `search.strategy = "NAME"` in the file or in `load_study`'s overrides.
+    """Let studies use a strategy of your own: `search.strategy = "NAME"` in the file or in `load_study`'s overrides.
 
     `strategy(space, past, rng)` answers with the subset to measure next, as a `Subset` or as codes, or with None when
     there is nothing left. `past.values` holds what was measured, `past.taken` what was begun; `rng` is a NumPy

@@ -42,7 +42,7 @@ class Planner(Protocol):
 
 
 def planner(config: StudyConfig) -> StudyPlanner:
-    """The plan of a study, tried out once: a wrong metric or name is an InputError before any record."""
+    """The plan of the study `config`, tried out once: a wrong metric or name is an InputError before any record."""
     plan = StudyPlanner(config)
     propose = plan.propose
     if config.search.strategy.startswith("diversity:"):
@@ -171,7 +171,7 @@ def diversity(choose: Callable[[int, int], Subset], first: int) -> Proposer:
 
 
 def cheaper(space: Space, rng: Generator) -> Space:
-    """The space under a bound on the cost, drawn anew at each position: the ε-constraint method (Haimes et al. 1971).
+    """`space` under a bound on the cost, drawn by `rng` at each position: ε-constraint method (Haimes et al. 1971).
 
     Maximizing under ever other bounds walks along the Pareto front, with any strategy. Where the cost is the number of
     languages, that number is drawn.
@@ -198,7 +198,7 @@ OWN: dict[str, Propose] = {}  # strategies that a caller from Python has registe
 
 
 def register_strategy(name: str, strategy: Propose) -> None:
-    """Let study files name a strategy of your own: `search.strategy = "NAME"`. It may be registered again.
+    """Let study files use `strategy` as `search.strategy = "NAME"`, with this `name`. It may be registered again.
 
     `strategy(space, past, rng)` answers with the subset to measure next, as a `Subset` or as codes, or with None when
     there is nothing left. It must be pure: the same arguments, the same answer. Raises InputError for a name that is
@@ -213,7 +213,10 @@ def register_strategy(name: str, strategy: Propose) -> None:
 
 
 def own_strategy(name: str, strategy: Propose) -> Proposer:
-    """A user's strategy as one of ours: RunError where it answers outside the pool, or with what was begun before."""
+    """A user's `strategy` as one of ours, under the `name` that errors use.
+
+    RunError where it answers outside the pool, or with what was begun before.
+    """
 
     def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
         answer = strategy(space, past, rng)

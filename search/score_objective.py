@@ -21,16 +21,17 @@ WELL_RESOURCED = frozenset(
 
 
 def checked(name: str) -> str:
-    """The name itself; ValueError if there is no such objective."""
+    """The objective's `name` as it is; ValueError if there is no such objective."""
     if name in ("mean", "low-resource", "worst") or _share(name) is not None:
         return name
     raise ValueError(f"unknown objective '{name}'; known: {KNOWN}")
 
 
 def languages(name: str, tune: Pool, world: bool) -> tuple[str, ...]:
-    """Codes of the languages the objective looks at; InputError where it would look at none.
+    """Codes of those among the tuning targets `tune` that the objective `name` looks at.
 
-    The world marks its own low-resource languages; elsewhere they are those outside `WELL_RESOURCED`.
+    The embedded world (`world`) marks its own low-resource languages; elsewhere they are those outside
+    `WELL_RESOURCED`. InputError: it would look at none.
     """
     codes = tuple(language.code for language in tune)
     if name != "low-resource":
@@ -74,7 +75,10 @@ Measured = TypeVar("Measured", bound=Priced)
 
 
 def pareto_front(measured: Iterable[Measured]) -> list[Measured]:
-    """The Pareto front: nothing else scores as much for less, or more for as much. Cheap ones first."""
+    """Those of `measured` that nothing else dominates: none scores as much for less, or more for as much.
+
+    Sorted by cost, cheap ones first.
+    """
     kept: list[Measured] = []
     for each in sorted(measured, key=lambda one: (one.cost, -(one.value or 0.0))):
         if not kept or (each.value or 0.0) > (kept[-1].value or 0.0):

@@ -112,10 +112,12 @@ class Space:
 
     @cached_property
     def place(self) -> dict[Language, int]:
+        """Language → its place in the pool."""
         return {language: index for index, language in enumerate(self.pool)}
 
     @cached_property
     def pinned(self) -> Indices:
+        """Places of the languages that are in every subset."""
         return tuple(index for index, language in enumerate(self.pool) if language in self.include)
 
     @cached_property
@@ -126,20 +128,24 @@ class Space:
 
     @cached_property
     def bounds(self) -> Limits:
+        """Budget and quotas as limits over the pool; empty ones where the space has none."""
         return self.limits if self.limits is not None else Limits.none(len(self.pool))
 
     def indices(self, subset: Subset) -> Indices:
+        """Places in the pool of the languages of `subset`."""
         return tuple(self.place[language] for language in subset)
 
     def subset(self, indices: Indices) -> Subset:
+        """Subset of the languages at the places `indices` in the pool."""
         return Subset.of(self.pool[index] for index in indices)
 
     def cost(self, subset: Subset) -> float:
-        """Cost of a subset: the sum of its languages' costs, or their number."""
+        """Cost of `subset`: the sum of its languages' costs, or their number where the space has no costs."""
         chosen = list(self.indices(subset))
         return float(len(chosen) if self.costs is None else self.costs[chosen].sum())
 
     def allows(self, subset: Subset) -> bool:
+        """True if `subset` keeps every condition: size, include, exclude, budget and quotas."""
         inside = self.sizes[0] <= len(subset) <= self.sizes[1] and self.include <= set(subset)
         return inside and not self.exclude & set(subset) and self.bounds.hold(self.indices(subset))
 
@@ -156,7 +162,11 @@ class Space:
                     yield self.subset((*self.pinned, *chosen))
 
     def random(self, rng: Generator) -> Subset:
-        """First a size by chance, then languages; with limits, each order filled up as far as they allow."""
+        """A subset by chance (`rng`): first its size, then its languages.
+
+        With limits, a random order of the languages is filled up as far as they allow, so not all subsets are as
+        likely; after `DRAWS` orders that reach no allowed size, the first subset of all.
+        """
         for _ in range(DRAWS):
             size = int(rng.integers(self.sizes[0], self.sizes[1] + 1))
             if (subset := self.completed(Subset.of(()), size, rng)) is not None:
@@ -177,7 +187,10 @@ class Space:
         return self.subset(tuple(fill(kept, size, order, self.bounds)))
 
     def neighbours(self, subset: Subset) -> list[Subset]:
-        """One language exchanged; one added or dropped where the size may change; all within the conditions."""
+        """Subsets one step from `subset`: one language exchanged; one added or dropped where the size may change.
+
+        All keep every condition. At most k · (n - k) exchanges for k of n languages.
+        """
         chosen, kept = self.indices(subset), set(self.pinned)
         outside = [index for index in self.free if index not in chosen]
         loose = [index for index in chosen if index not in kept]
@@ -189,7 +202,7 @@ class Space:
         return [self.subset(each) for each in near if not self.bounds or self.bounds.hold(each)]
 
     def within(self, cost: float) -> Space:
-        """The same with a further limit on the cost."""
+        """The same space with a further limit: a subset costs at most `cost`, in the unit of `costs`."""
         bounds, prices = self.bounds, np.ones(len(self.pool)) if self.costs is None else self.costs
         weights, most = np.vstack([bounds.weights, prices]), np.append(bounds.most, cost)
         return replace(self, limits=Limits(weights, most, (*bounds.names, "the cost")))

@@ -24,7 +24,7 @@ log = logging.getLogger("realingo.study")
 
 
 def status(config: StudyConfig) -> SearchStatus:
-    """The state of a study, with every trial in `history`. InputError if the study was never started."""
+    """The state of the study `config`, with every trial in `history`. InputError if it was never started."""
     study = open_study(config, create=False)
     history = tuple(record_of(trial) for trial in study.trials())
     return replace(status_of(study), history=history)
@@ -79,7 +79,7 @@ def _verdict(recommender: Recommender) -> Verdict:
 
 
 def record_of(trial: Trial) -> TrialRecord:
-    """A trial as the value that users get."""
+    """`trial` as the value that users get."""
     return TrialRecord(
         number=trial.number,
         languages=trial.subset.codes,

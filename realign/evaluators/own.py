@@ -38,7 +38,10 @@ class CallableEvaluator:
         self.measure, self.targets, self.needed = measure, tuple(targets), tuple(needed)
 
     def signature(self, subset: Subset, fidelity: Fidelity, seed: int) -> str:
-        """Signature from the callable's own `signature(subset, fidelity, seed)` if it has one, else from its name."""
+        """Signature of the score of `subset` at `fidelity` and `seed`.
+
+        It is made of the callable's own `signature(subset, fidelity, seed)` if it has one, else of its name.
+        """
         own = getattr(self.measure, "signature", None)
         facts = {"evaluator": name_of(self.measure) if own is None else own(subset, fidelity, seed)}
         return sign({**facts, "targets": self.targets}, subset, fidelity, seed)

@@ -15,7 +15,7 @@ AGAIN = "run 'realingo confirm' again, or undo the change of the study file"
 
 
 def allows(space: Space, row: ConfirmedRow) -> bool:
-    """True if the study, as its file is now, may choose the subset of a confirmed row."""
+    """True if the subset of `row` is in `space`, that of the study file as it is now."""
     known = {language.code: language for language in space.pool}
     codes = row.languages
     return set(codes) <= set(known) and space.allows(Subset.of(known[code] for code in codes))
@@ -31,7 +31,7 @@ def allowed_candidates(space: Space, confirmation: Confirmation) -> list[Confirm
 
 
 def highest(rows: Sequence[ConfirmedRow]) -> ConfirmedRow:
-    """The row with the highest mean; of equals the one the search ranked higher."""
+    """The one of `rows` with the highest mean; of equals the earlier, which the search ranked higher."""
     return max(rows, key=lambda row: row.mean)
 
 

@@ -32,13 +32,13 @@ class Row:
         return self.subsets[0][0] if len({subset for each in self.subsets for subset in each}) == 1 else None
 
     def pairs(self, fresh: Sequence[int]) -> list[list[Wanted]]:
-        """Subsets and seeds to measure, [n_seeds][replicates]."""
+        """Subset and seed of every measurement of the row, [n_seeds][replicates]; `fresh` are the seeds."""
         pairs = zip(fresh, self.subsets, strict=True)
         return [[(subset, seed) for subset in subsets] for seed, subsets in pairs]
 
 
 def method(seeds: int) -> str:
-    """The method of intervals and p-values, in words for reports."""
+    """The method of intervals and p-values where a row has `seeds` seeds, in words for reports."""
     if seeds == 1:
         return "Student's t over sentences alone, as there is one seed; 95 % intervals, p after Holm"
     return (
@@ -139,17 +139,17 @@ def _rival(row: Row, baseline: str, names: Collection[str]) -> str:
 
 
 def codes_of(languages: Pool) -> tuple[str, ...]:
-    """The codes of languages, in their order."""
+    """The codes of `languages`, in their order."""
     return tuple(language.code for language in languages)
 
 
 def mean_of(measured: RowScores, codes: Sequence[str]) -> Estimate:
-    """Mean with its interval, which ends where scores end."""
+    """Macro-average of a row over the languages `codes`, in [0, 1], with its 95 % interval cut at 0 and 1."""
     return Estimate(measured.mean(codes), _interval(measured, codes, 0.0))
 
 
 def difference_of(difference: RowScores, codes: Sequence[str]) -> Difference:
-    """Difference of two rows with its interval, which ends where differences of scores end."""
+    """Macro-average of `difference`, one row less another, over `codes`, with its 95 % interval cut at -1 and 1."""
     return Difference(difference.mean(codes), _interval(difference, codes, -1.0))
 
 

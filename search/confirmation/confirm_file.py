@@ -23,7 +23,7 @@ class ConfirmationFile:
         return self.config.folder / "confirm.json"
 
     def save(self, confirmation: Confirmation) -> None:
-        """Write it whole. InputError where that cannot be written."""
+        """Write `confirmation` to the file, all or nothing. InputError: the file cannot be written."""
         text = json.dumps(confirmation.to_json(), indent=1, ensure_ascii=False) + "\n"
         try:
             write_text(self.path, text)

@@ -12,7 +12,10 @@ from search.results.confirmation import ConfirmationCost
 
 
 def effort_of(core: Core, bench: Bench, scores: Sequence[Score], raced: RaceResult | None) -> ConfirmationCost:
-    """The work behind these scores, each of another evaluation, and behind the race before them."""
+    """The number, seconds and device of the evaluations behind `scores` and, if there was a race, behind `raced`.
+
+    `bench` ran them on `core`. The device is "" where another machine may have run them, or no encoder was trained.
+    """
     every = [*scores, *(raced.scores.values() if raced is not None else ())]
     return ConfirmationCost(len(every), sum(score.seconds for score in every), _device(core, bench))
 

@@ -68,7 +68,11 @@ class RaceRun:
         return list(by_subset.values())
 
     def winner(self, trials: Sequence[Trial], evaluations: int) -> RaceResult:
-        """The candidate that is left of these after at most so many evaluations; of more candidates the first."""
+        """The one of the candidates `trials` that is left after at most `evaluations` evaluations.
+
+        If there are more candidates than evaluations, only the first ones race. Their seeds are the study's plus
+        `RACING`, apart from those of search and confirmation.
+        """
         config = self.recommender.config
         view, every = backends.search_view(config), dict[Wanted, Score]()
 
@@ -84,7 +88,11 @@ class RaceRun:
 
 
 def last_one(rivals: Sequence[Candidate], measure: Measure[Candidate], evaluations: int) -> Candidate:
-    """The rival that is left when the lowest mean has left after each round; of equal means the earlier one stays."""
+    """The one of `rivals` that is left when the lowest mean has left after each round; of equals the earlier stays.
+
+    `measure(rivals, rounds)` gives the value of each rival in each of these rounds, and is asked for at most
+    `evaluations` values in all. All who are left are measured in the same rounds, so that differences are paired.
+    """
     left, known, done = list(rivals), dict[tuple[Candidate, int], float](), 0
     for until in lengths(len(rivals), evaluations):
         if until > done:

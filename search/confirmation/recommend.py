@@ -19,13 +19,20 @@ from selector.languages.subset import Subset
 
 
 def past_of(trials: Sequence[Trial], seeds: int, level: str) -> Past:
-    """The past that a strategy may look at, from attempts at each position: those that failed say nothing."""
+    """The past at `level` that a strategy may look at, from the latest attempt at each position, `trials`.
+
+    A trial counts as `seeds` runs, or as fewer if it was stopped early. Those that failed count as begun, without a
+    value.
+    """
     seen = tuple(each for trial in trials for each in observations_of(trial, seeds))
     return Past(seen, tuple((trial.subset, trial.level) for trial in trials), level)
 
 
 def observations_of(trial: Trial, seeds: int) -> list[MeasuredSubset]:
-    """The measurement of a trial, if it has one; stopped early, the mean of fewer seeds or one's expected score."""
+    """The measurement of `trial`, of `seeds` runs, or none if it failed or still runs.
+
+    Stopped early, it is the mean of fewer runs, or what its first run would have come to.
+    """
     if trial.state not in ("complete", "pruned") or trial.value is None:
         return []
     value = trial.value if trial.expected is None else trial.expected

@@ -38,27 +38,30 @@ class RowScores:
         return dict(zip(self.codes, self.runs.mean(axis=(0, 1)).tolist(), strict=True))
 
     def mean(self, codes: Sequence[str]) -> float:
-        """Macro-average over languages and runs."""
+        """Macro-average over the languages `codes` and all runs, in [0, 1] (of a difference in [-1, 1])."""
         return float(self.runs[:, :, self._at(codes)].mean())
 
     def std(self, codes: Sequence[str]) -> float:
-        """Standard deviation over the seeds of the macro-average; 0 for one seed."""
+        """Standard deviation over the seeds of the macro-average over `codes`; 0 for one seed."""
         means = self.runs[:, :, self._at(codes)].mean(axis=(1, 2))
         return float(means.std(ddof=1)) if len(means) > 1 else 0.0
 
     def estimate(self, codes: Sequence[str]) -> NoisyEstimate:
-        """Macro-average with the noise of seeds, then of sentences; one that cannot be estimated is left out."""
+        """Macro-average over `codes` with the noise of seeds and of sentences, each only if it can be estimated."""
         return NoisyEstimate(self.mean(codes), (*self.noise_of_seeds(codes), *self.noise_of_sentences(codes)))
 
     def noise_of_seeds(self, codes: Sequence[str]) -> tuple[NoiseVariance, ...]:
-        """Between seeds, random draws included; between the draws alone where there is one seed; else nothing."""
+        """Variance that seeds add to the macro-average over `codes`, random draws included.
+
+        Between the draws alone where there is one seed; () where there is one run.
+        """
         means = self.runs[:, :, self._at(codes)].mean(axis=2)  # (s, d)
         units = means.mean(axis=1) if len(means) > 1 else means[0]
         count = len(units)
         return (NoiseVariance(float(units.var(ddof=1)) / count, count - 1),) if count > 1 else ()
 
     def noise_of_sentences(self, codes: Sequence[str]) -> tuple[NoiseVariance, ...]:
-        """Between sentences; nothing where no language has two.
+        """Variance that the choice of sentences adds to the macro-average over `codes`; () where no language has two.
 
         The j-th sentences of all languages count as one: where a test set is translated, they are. Where it is not,
         this costs degrees of freedom only. Degrees are those of the language with the fewest sentences.
@@ -72,7 +75,7 @@ class RowScores:
 
 
 def score_row(scores: Sequence[Sequence[Score]]) -> RowScores:
-    """A row from its scores, `[s][d]`, all with tallies of the same sentences in the same order."""
+    """A row from its `scores`, `[s][d]`, all with tallies of the same sentences in the same order."""
     tallies = [[score.tallies for score in scored] for scored in scores]
     codes = tuple(sorted(tallies[0][0]))
     lengths = tuple(len(tallies[0][0][code].total) for code in codes)
@@ -87,7 +90,10 @@ def score_row(scores: Sequence[Sequence[Score]]) -> RowScores:
 
 
 def regressions(row: RowScores, baseline: RowScores) -> list[str]:
-    """Languages significantly worse than in the baseline, one-sided 2.5 %, Holm-corrected over the languages."""
+    """Codes of the languages in which `row` is significantly worse than `baseline`.
+
+    One-sided at 2.5 %, corrected over the languages (Holm 1979).
+    """
     difference = row - baseline
     corrected = holm({code: difference.estimate([code]).p_below for code in row.codes})
     return [code for code in row.codes if corrected[code] < LEVEL / 2]

@@ -75,7 +75,7 @@ def half_width(noise: Sequence[NoiseVariance], p: float) -> float:
 
 
 def student_interval(values: Sequence[float], level: float) -> tuple[float, float]:
-    """Student's interval of the mean; no width where there is one value."""
+    """Student's interval of the mean of `values` at confidence `level`, such as 0.95; no width for one value."""
     mean = statistics.mean(values)
     if len(values) < 2:
         return mean, mean
@@ -85,7 +85,10 @@ def student_interval(values: Sequence[float], level: float) -> tuple[float, floa
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """Holm 1979: p-values such that calling all below a level significant errs at most so often in the family."""
+    """Corrected p-values, by the names in `p` (Holm 1979).
+
+    Whoever calls all of them below a level significant errs in the whole family no more often than that level.
+    """
     ordered = sorted(p, key=p.__getitem__)
     corrected, worst = {}, 0.0
     for rank, name in enumerate(ordered):
@@ -95,7 +98,10 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
 
 
 def format_p(p: float) -> str:
-    """`p=0.032` or `p<0.001`: without a blank, so that no table splits it, and never rounded across 0.05."""
+    """`p=0.032` or `p<0.001` for the p-value `p`: without a blank, so that no table splits it.
+
+    It has as many digits as it takes not to be rounded across 0.05.
+    """
     if p < LEAST_SHOWN:
         return f"p<{LEAST_SHOWN}"
     digits = next(n for n in range(2, 18) if (float(f"{p:.{n}g}") < LEVEL) == (p < LEVEL))

@@ -151,7 +151,10 @@ def verdict(recommender: Recommender, confirmation: Confirmation | None, name: s
 
 
 def luck_in_words(luck: Luck) -> str:
-    """By how much the search overstated its best subset; where it did not, that is said and not called luck."""
+    """By how much the search overstated its best subset, from `luck`, in one sentence.
+
+    Where it did not, that is said and not called luck.
+    """
     scores = f"{percent(luck.search)} % in the search, {percent(luck.fresh)} % on the same sentences with fresh seeds"
     size = round(100 * luck.difference, 1)
     if size > 0:

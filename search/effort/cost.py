@@ -23,7 +23,7 @@ class Price:
     config: StudyConfig
 
     def of_trials(self, ended: Sequence[Trial]) -> float:
-        """The price of ended trials.
+        """The price of the trials `ended`, in evaluations at full fidelity.
 
         Merging trains on every language that it met, once a seed: by scores all of an evaluation, else realignment.
         Merged encoders share one fine-tuning a size and seed, which has met the whole pool, or have one each.

@@ -34,7 +34,7 @@ class Fidelities:
         return Fidelity(self.config.core.pairs, 0, 0).share(*self._shares("merge")).pairs
 
     def at(self, level: str) -> Fidelity:
-        """The fidelity "full", "short" or "merge"."""
+        """The fidelity at `level`: "full", "short" or "merge"."""
         if level == "full":
             return self.full
         asked = self.config.fidelity

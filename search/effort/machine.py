@@ -19,7 +19,7 @@ class Machine:
     gpus: tuple[float, ...] = ()
 
     def workers(self, need: float) -> int:
-        """The number of workers that fit if each needs so many bytes, of a GPU's memory where there is one; 0: not one.
+        """Number of workers that fit if each needs `need` bytes, of a GPU's memory where there is one; 0: not one.
 
         On CPUs a worker takes one core. On GPUs cores only prepare: there it is memory alone that counts.
         """

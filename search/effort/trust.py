@@ -52,7 +52,10 @@ class CheapLevels:
         return [name for name in (ladder.ORDER if kind == "ladder" else (kind,)) if name != "full"]
 
     def correlation(self, level: str) -> RankCorrelation | None:
-        """The rank correlation of a level for the study's task; None where it was not measured for such a task."""
+        """Rank correlation of the scores at `level` with full ones, for the study's task.
+
+        None where it was not measured for such a task.
+        """
         of_task = MEASURED.get(self.config.core.task.kind, {})
         return of_task.get(self.config.fidelity.merging.method if level == "merge" else level)
 

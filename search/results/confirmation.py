@@ -206,7 +206,7 @@ class Confirmation:
         return tuple(row for row in self.rows if not row.is_candidate or first[row.languages] is row)
 
     def other_names(self, row: ConfirmedRow) -> tuple[str, ...]:
-        """Names of further candidates that are the same subset."""
+        """Names of further candidates that are the same subset as `row`; () for a baseline."""
         if not row.is_candidate:
             return ()
         same = (each for each in self.rows if each.is_candidate and each.languages == row.languages)
@@ -233,7 +233,11 @@ class Confirmation:
 
     @classmethod
     def from_json(cls, given: object, place: str = "confirm.json") -> Confirmation:
-        """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
+        """Confirmation in `given`, the document of `confirm.json`; `place` is what errors call it.
+
+        InputError names the first key that is missing or has another form, or the schema, if it is another; keys that
+        are not known are ignored.
+        """
         read = Reader(given, place)
         read.check_schema(SCHEMA, {1: "its p-values were made by a method that called too much significant"})
         return cls(

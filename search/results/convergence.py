@@ -10,20 +10,20 @@ from selector.languages.language import parse
 
 
 def source_to_json(found: SourceScore) -> Json:
-    """As `source_score` in the documents of `status`, `confirm`, `evaluate` and `check --time`."""
+    """JSON of `found`, as `source_score` in the documents of `status`, `confirm`, `evaluate` and `check --time`."""
     return {**asdict(found), "converged": found.converged}
 
 
 def source_from_json(given: object, place: str = "source_score") -> SourceScore:
-    """InputError unless it holds a language and its two scores."""
+    """Source score in `given`, which errors call `place`. InputError unless it holds a language and its two scores."""
     read = Reader(given, place)
     return SourceScore(read.text("language"), read.number("value"), read.number("constant"))
 
 
 def convergence_remark(found: SourceScore | None, length: str = "task.steps") -> str:
-    """One sentence where fine-tuning has not converged; "" where it has, or where that is not known.
+    """One sentence where the fine-tuning of `found` has not converged; "" where it has, or where that is not known.
 
-    length: the key of the study file that says how long is fine-tuned
+    `length` is the key of the study file that says how long is fine-tuned; the sentence advises to raise it.
     """
     if found is None or found.converged:
         return ""

@@ -22,7 +22,7 @@ class Interval:
 
     @classmethod
     def from_json(cls, given: object, place: str = "ci95") -> Interval:
-        """InputError unless it is a list of two numbers."""
+        """Interval in `given`, which errors call `place`. InputError unless it is a list of two numbers."""
         if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != 2:
             raise wrong(place, "is no list of two numbers")
         return cls(number(given[0], place), number(given[1], place))

@@ -99,7 +99,10 @@ class ExportedSubset:
 
     @classmethod
     def from_json(cls, given: object, place: str = "subset.json") -> ExportedSubset:
-        """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
+        """Exported subset in `given`, the document of `subset.json`; `place` is what errors call it.
+
+        InputError names the first key that is missing or has another form; keys that are not known are ignored.
+        """
         read = Reader(given, place)
         read.check_schema(SCHEMA)
         row: Json = {"name": read.optional("row", text) or "best", "signature": read.text("signature")}

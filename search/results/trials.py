@@ -134,7 +134,10 @@ class SearchStatus:
 
     @classmethod
     def from_json(cls, given: object, place: str = "status") -> SearchStatus:
-        """InputError names the first key that is missing or has another form; keys that are not known are ignored."""
+        """Status in `given`, a document of `realingo status --json`; `place` is what errors call it.
+
+        InputError names the first key that is missing or has another form; keys that are not known are ignored.
+        """
         read = Reader(given, place)
         read.check_schema(SCHEMA)
         return cls(

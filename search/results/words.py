@@ -11,7 +11,10 @@ MOST_NAMES = 8  # names in one sentence before the rest is only counted
 
 
 def join_names(names: Sequence[str], most: int = MOST_NAMES, last: str = "and") -> str:
-    """`A, B and C`; a long list is cut and its rest counted. The empty subset is called what it is."""
+    """`A, B and C` of `names`; of more than `most` the rest is counted (`A, B and 5 more`). `last` stands for "and".
+
+    No names are "no realignment": they are those of the empty subset.
+    """
     if not names:
         return "no realignment"
     if len(names) > most:
@@ -20,23 +23,26 @@ def join_names(names: Sequence[str], most: int = MOST_NAMES, last: str = "and") 
 
 
 def percent(score: float) -> str:
-    """`54.6`: a score in percent, without the sign."""
+    """`54.6` for a `score` of 0.546: in percent, without the sign."""
     return f"{100 * score:.1f}"
 
 
 def points(difference: float) -> str:
-    """A difference of two scores: `+1.2 points`; a true minus sign, so that it lines up and is read out."""
+    """`+1.2 points` for a `difference` of 0.012 between two scores.
+
+    Below zero it has a true minus sign, which lines up in tables and is read aloud.
+    """
     return f"{signed(100 * difference)} points"
 
 
 def signed(number: float) -> str:
-    """`+1.2`, `−1.2` or `±0.0`."""
+    """`+1.2`, `−1.2` or `±0.0` for `number`, in its own unit."""
     text = f"{abs(number):.1f}"
     return f"±{text}" if float(text) == 0 else f"{'+' if number > 0 else '−'}{text}"
 
 
 def span(mean: float, interval: Interval) -> str:
-    """`54.6 (51.6 to 57.6)`: a score with its interval, in percent."""
+    """`54.6 (51.6 to 57.6)` for a `mean` score and its `interval`, both in [0, 1]: in percent."""
     return f"{percent(mean)} ({percent(interval.low)} to {percent(interval.high)})"
 
 
@@ -49,5 +55,5 @@ def gain(difference: Difference, p: str = "") -> str:
 
 
 def short_list(codes: Sequence[str], most: int = 12) -> str:
-    """Codes, or only their number where they are many."""
+    """The `codes` with blanks between them, or `63 languages` where they are more than `most`."""
     return " ".join(codes) if len(codes) <= most else f"{len(codes)} languages"

@@ -21,7 +21,11 @@ PICK = 0.7  # of the time a parent is the better of two drawn
 
 
 def genetic(space: Space, past: Past, rng: Generator) -> Subset | None:
-    """A child that was not begun before; by chance where there are too few parents or nothing new comes of them."""
+    """A child, not in `past.taken`, of two parents among the best of `past` that `space` allows.
+
+    Drawn by `rng` without parents, as long as fewer than `FIRST` subsets were measured, or where `TRIES` children bring
+    nothing new. None: every subset of the space was begun.
+    """
     inside = [subset for subset in past.values if space.allows(subset)]
     if len(inside) < FIRST:
         return random(space, past, rng)

@@ -22,10 +22,11 @@ LEAST_CORRELATION = 0.4
 
 
 def levels_due(past: Past, trials: int) -> list[str]:
-    """The levels at which to measure next, the first of them where it has something left to propose.
+    """The levels at which to measure next, in a study of `trials` trials with this `past`.
 
-    First half of the merges, then full trainings of subsets among them, which show whether merging can be trusted;
-    then the rest of the merges, the short trainings in the same way, and the full trainings.
+    The first of them is taken where it has something left to propose. First half of the merges, then full trainings of
+    subsets among them, which show whether merging can be trusted; then the rest of the merges, the short trainings in
+    the same way, and the full trainings.
     """
     begun = {level: sum(own == level for _, own in past.begun) for level in ORDER}
     quota = {level: round(share * trials) for level, share in SHARES.items()}
@@ -44,15 +45,15 @@ def levels_due(past: Past, trials: int) -> list[str]:
 
 
 def common_of(trials: int) -> int:
-    """Number of full trainings, at the beginning, of subsets that were measured at the level below."""
+    """Number of full trainings, early in `trials` trials, of subsets that were measured at the level below."""
     return min(MOST_COMMON, max(2, round(COMMON * trials)))
 
 
 def promote(past: Past, level: str, trials: int) -> Subset | None:
-    """While two levels are being compared: a subset measured at the one and not begun at the other.
+    """While two levels are being compared: a subset that `past` has measured at the one and not begun at `level`.
 
     By turns the best, and one in the middle of what is left, so that the correlation is not one among the best alone.
-    None once enough were compared, or where there is nothing to compare.
+    None once enough of the `trials` were compared, or where there is nothing to compare.
     """
     begun = sum(own == level for _, own in past.begun)
     if level == "merge" or begun >= common_of(trials):
@@ -64,21 +65,26 @@ def promote(past: Past, level: str, trials: int) -> Subset | None:
 
 
 def best_below(past: Past, level: str) -> Subset | None:
-    """The best subset of the highest trusted level below that was not begun at this one: for strategies that see one
-    level only."""
+    """The best subset of the highest trusted level below `level` that `past` has not begun at `level`.
+
+    For strategies that see one level only. None where there is none.
+    """
     lower = below(past.at(level))
     left = ranked(past, lower[-1], level) if lower else []
     return left[0] if left else None
 
 
 def ranked(past: Past, level: str, other: str) -> list[Subset]:
-    """Subsets measured at one level and not begun at the other, best first."""
+    """Subsets that `past` has measured at `level` and not begun at the level `other`, best first."""
     values, taken = past.at(level).values, past.at(other).taken
     return sorted((subset for subset in values if subset not in taken), key=lambda subset: -values[subset])
 
 
 def agreement(past: Past, lower: str, upper: str) -> float | None:
-    """Rank correlation of the values of subsets measured at both levels; None where there are too few to say."""
+    """Spearman's rank correlation, in [-1, 1], of the values that `past` has at both levels, `lower` and `upper`.
+
+    None where fewer than `LEAST_JUDGED` subsets have both; 0 where one level gives all of them the same value.
+    """
     low, high = past.at(lower).values, past.at(upper).values
     both = [subset for subset in high if subset in low]
     if len(both) < LEAST_JUDGED:
@@ -90,13 +96,16 @@ def agreement(past: Past, lower: str, upper: str) -> float | None:
 
 
 def trusted(past: Past, lower: str, upper: str) -> bool:
-    """True if values of the lower level predict those of the upper one; also before there is enough to judge."""
+    """True if values of the level `lower` predict those of `upper`: a rank correlation of `LEAST_CORRELATION` or more.
+
+    Also while `past` has too little to judge.
+    """
     found = agreement(past, lower, upper)
     return found is None or found >= LEAST_CORRELATION
 
 
 def below(past: Past) -> list[str]:
-    """The levels below the past's own that were measured and are trusted."""
+    """The levels below that of `past` that were measured and are trusted, cheap ones first."""
     if past.level not in ORDER:
         return []
     lower = ORDER[: ORDER.index(past.level)]

@@ -17,7 +17,8 @@ from selector.languages.subset import Subset
 def greedy(space: Space, past: Past, rng: Generator) -> Subset | None:
     """Forward selection: every language alone, then the best with others, and so on; then swaps around the best.
 
-    Smaller subsets are measured on the way: n, n - 1, and from then on as many as lazy evaluation needs.
+    Smaller subsets than `space` allows are measured on the way: n, n - 1, and from then on as many as lazy evaluation
+    needs (Minoux 1978). `rng` breaks ties and draws the swaps. None: nothing is left that `past` has not begun.
     """
 
     def grown(base: Subset) -> list[Subset]:
@@ -30,8 +31,9 @@ def greedy(space: Space, past: Past, rng: Generator) -> Subset | None:
 def backward(space: Space, past: Past, rng: Generator) -> Subset | None:
     """Backward elimination: the whole pool, then without the language that is missed least, and so on; then swaps.
 
-    Larger subsets are measured on the way. Where limits bar the whole pool, it begins with a subset of the largest
-    size that they allow, the same at every position.
+    Larger subsets than `space` asks for are measured on the way. Where limits bar the whole pool, it begins with a
+    subset of the largest size that they allow, the same at every position. `rng` breaks ties and draws the swaps. None:
+    nothing is left that `past` has not begun.
     """
 
     def shrunk(base: Subset) -> list[Subset]:
@@ -83,10 +85,11 @@ def _room(space: Space, base: Subset, language: Language) -> bool:
 
 
 def swap(space: Space, past: Past, rng: Generator) -> Subset | None:
-    """Local search: a neighbour of the best that was not begun yet; where there is none left, restart by chance.
+    """Local search: a neighbour in `space` of the best of `past`, not begun yet; else a restart by chance (`rng`).
 
     The neighbours are tried in the order of what their exchange should gain: of all that was measured, each language's
-    effect by ridge regression, estimated anew at every position. Ties by chance.
+    effect by ridge regression (Ilyas et al. 2022), estimated anew at every position. Ties by chance. The best is left
+    for the next best half of the time once all its neighbours were begun.
     """
     inside = {subset: value for subset, value in past.values.items() if space.allows(subset)}
     ranked = sorted(inside, key=lambda subset: -inside[subset])
@@ -119,7 +122,10 @@ def _effects(space: Space, values: Mapping[Subset, float]) -> Mapping[str, float
 
 
 def exhaustive(seed: int) -> Proposer:
-    """Every subset, in an order that the seed shuffles. For spaces of at most `ENUMERABLE`."""
+    """Strategy that proposes every subset of a space, in an order that `seed` shuffles.
+
+    For spaces of at most `ENUMERABLE` subsets: they are listed in memory.
+    """
 
     last: tuple[Space, list[Subset]] | None = None  # a study asks for one space again and again
 

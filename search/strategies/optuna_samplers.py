@@ -37,7 +37,11 @@ POPULATION = 20  # of NSGA-II: its own 50 would be half of a usual search drawn 
 
 
 def tpe(space: Space, past: Past, rng: Generator) -> Subset | None:
-    """Tree-structured Parzen estimator (Bergstra et al. 2011) over one boolean per language."""
+    """Subset that a tree-structured Parzen estimator asks for, over one boolean per language (Bergstra et al. 2011).
+
+    It is told the values in `past` and seeded by `rng`; what it asks for is cut or filled to the sizes of `space`. If
+    that was begun before, a neighbour that was not.
+    """
 
     def sampler(seed: int) -> BaseSampler:
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=False)
@@ -46,7 +50,10 @@ def tpe(space: Space, past: Past, rng: Generator) -> Subset | None:
 
 
 def nsga2(space: Space, past: Past, rng: Generator) -> Subset | None:
-    """NSGA-II (Deb et al. 2002) over one key per language, of which the greatest are chosen."""
+    """The subset that NSGA-II (Deb et al. 2002) asks for, over one key per language, of which the greatest are chosen.
+
+    It is told the values in `past`, `POPULATION` a generation, and seeded by `rng`; sizes and repeats as in `tpe`.
+    """
 
     def sampler(seed: int) -> BaseSampler:
         return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)
@@ -55,7 +62,11 @@ def nsga2(space: Space, past: Past, rng: Generator) -> Subset | None:
 
 
 def gp(space: Space, past: Past, rng: Generator) -> Subset | None:
-    """A Gaussian process with a Matérn kernel over keys, expected improvement. About a second with 60 languages."""
+    """The subset that Optuna's Gaussian process asks for, by expected improvement over one key per language.
+
+    Its kernel is a Matérn kernel. It is told the values in `past` and seeded by `rng`; sizes and repeats as in `tpe`.
+    It takes about a second with 60 languages.
+    """
 
     def sampler(seed: int) -> BaseSampler:
         return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
@@ -139,7 +150,10 @@ class SubsetSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: Mapping[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """RunError where every subset was tried."""
+        """Values of the parameters of `trial` that are languages: code → whether it is in the proposed subset.
+
+        The trials of `study` with smaller numbers are the past. RunError: every subset was tried.
+        """
         before = [each for each in study.get_trials(deepcopy=False) if each.number < trial.number]
         chosen = self.propose(self.space, self._past(study, before), generator(self.seed, trial.number))
         if chosen is None:

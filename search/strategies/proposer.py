@@ -43,6 +43,7 @@ class Past:
     level: str = "full"
 
     def at(self, level: str) -> Past:
+        """The same past with `level` as its own: its `values` and `taken` are then of that level."""
         return replace(self, level=level)
 
     @cached_property
@@ -60,10 +61,12 @@ class Past:
 
     @cached_property
     def values(self) -> Mapping[Subset, float]:
+        """Subset → its value at this level, in the unit of the objective; of repeats the mean."""
         return {each.subset: each.value for each in self.means}
 
     @cached_property
     def taken(self) -> frozenset[Subset]:
+        """Subsets begun at this level: measured, failed, or running now."""
         return frozenset(subset for subset, level in self.begun if level == self.level)
 
     @cached_property
@@ -88,7 +91,10 @@ class Past:
 
 
 def mean_of(group: Sequence[MeasuredSubset]) -> MeasuredSubset:
-    """Measurements of one subset at one level as one: their mean, weighted by the runs in each."""
+    """The measurements in `group`, of one subset at one level, as one: their mean, weighted by the runs in each.
+
+    Only languages that every measurement has are in its `per_language`.
+    """
     if len(group) == 1:
         return group[0]
     runs = [each.seeds for each in group]
@@ -110,12 +116,18 @@ Propose = Callable[[Space, Past, Generator], Subset | Languages | None]  # a use
 
 
 def generator(seed: int, position: int) -> Generator:
-    """The randomness of one position, whatever happened before it and in whatever process."""
+    """Random generator for `position` of a study with `seed`.
+
+    It depends on these two numbers alone, whatever happened before and in whatever process.
+    """
     return default_rng([seed, position])
 
 
 def random(space: Space, past: Past, rng: Generator) -> Subset | None:
-    """Any subset not begun yet, first the size by chance, then the languages."""
+    """A subset of `space` that `past` has not begun, by `rng`: first its size, then its languages.
+
+    After `TRIES` draws in vain the subsets are looked at one by one. None: all were begun.
+    """
     for _ in range(TRIES):
         if (subset := space.random(rng)) not in past.taken:
             return subset

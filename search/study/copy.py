@@ -72,8 +72,10 @@ def copy(source: str, target: str, name: str | None = None) -> StudyCopy:
 
 
 def url(given: str) -> str:
-    """A storage as `search.storage` names it: a URL, or the path of a journal; a database is known by its first bytes
-    or, where there is none yet, by its suffix."""
+    """A storage as `search.storage` names it, for `given`: a URL as it is, or the path of a database or a journal.
+
+    A database is known by its first bytes or, where there is none yet, by its suffix.
+    """
     if "://" in given:
         return given
     path = Path(given).expanduser().absolute()
@@ -85,7 +87,7 @@ def url(given: str) -> str:
 
 
 def render(made: StudyCopy) -> terminal.RenderableType:
-    """The copied study, as a table."""
+    """The copied study `made`, as a table."""
     trials = ", ".join(f"{count} {state}" for state, count in made.trials.items()) or "none"
     rows = [["study", made.study], ["from", made.source], ["to", made.target], ["trials", trials]]
     return terminal.table("", ["", ""], [*rows, ["next", f"set search.storage = '{made.target}'"]])

@@ -39,7 +39,10 @@ class Journal(JournalFileBackend):
         self._places = {0: (0, 0)}  # number of records before → bytes and lines before
 
     def read_logs(self, log_number_from: int) -> Generator[Json, None, None]:
-        """The records from that number on. An unfinished last line is not there yet. InputError: a damaged line."""
+        """The records from the number `log_number_from` on. An unfinished last line is not there yet.
+
+        InputError: a damaged line, with its number.
+        """
         number = max(known for known in self._places if known <= log_number_from)
         with self._file.open("rb") as stream:
             place, lines = self._places[number]
@@ -56,7 +59,7 @@ class Journal(JournalFileBackend):
                     yield record
 
     def append_logs(self, logs: list[Json]) -> None:
-        """All of the records or none: what a full disk cuts short is taken back."""
+        """Append all of `logs` or, with OSError, none: what a full disk cuts short is taken back."""
         content = b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs)
         with self._only.hold(), self._file.open("r+b") as stream:
             size = _whole(self._file)

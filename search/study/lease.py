@@ -101,7 +101,10 @@ class Lease:
 
 @contextmanager
 def only_driver(storage: str, name: str) -> Iterator[None]:
-    """Hold the study for this process, before its storage is opened; RunError if another one on this host has it."""
+    """Hold the study `name` in `storage` for this process, before the storage is opened.
+
+    RunError: another process on this host has it.
+    """
     file = _lock_file(storage, name)
     lock = FileLock(file)
     try:

@@ -32,7 +32,7 @@ class Owner:
 
     @classmethod
     def from_json(cls, given: Mapping[str, object] | None) -> Owner | None:
-        """None where nobody is recorded."""
+        """Owner in the attribute `given`; None where nobody is recorded."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in given.items() if name in known}) if given else None  # type: ignore[arg-type]
 

@@ -31,7 +31,10 @@ SCHEMA = 1  # of the user attributes that `search.study.study` writes
 
 
 def facts(config: StudyConfig) -> Json:
-    """Everything in the study file that changes a score, by its key; two studies compare only if these are equal."""
+    """Everything in the study file `config` that changes a score, by its key.
+
+    Two studies compare only if these are equal.
+    """
     core = config.core
     codes = {"pool": config.pool, "targets.tune": config.tune}
     whole = {
@@ -64,7 +67,10 @@ def check_facts(study: str, storage: str, kept: Mapping[str, object], mine: Json
 
 
 def unlike(study: str, storage: str, names: list[str]) -> InputError:
-    """The error for data or an encoder that changed while the study file did not."""
+    """InputError for data or an encoder, called `names`, that changed while the study file did not.
+
+    `study` is in `storage`, which is shown without a password.
+    """
     return InputError(
         f"study '{study}' in {redact_url(storage)} was measured with another content of {list_some(names)}: "
         "its scores cannot be compared with new ones",
@@ -73,7 +79,7 @@ def unlike(study: str, storage: str, names: list[str]) -> InputError:
 
 
 def check_readable(name: str, attributes: Mapping[str, object]) -> None:
-    """InputError for a study that this version cannot understand, or that is half a copy."""
+    """InputError if this version cannot understand the study `name` by its `attributes`, or it is half a copy."""
     schema = attributes.get("schema", 0)
     if not isinstance(schema, int) or schema > SCHEMA:
         raise InputError(

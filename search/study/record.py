@@ -46,7 +46,7 @@ class StudyRecord:
         return self.storage.get_study_user_attrs(self.id)
 
     def set_attribute(self, name: str, value: object) -> None:
-        """Write a user attribute of the study at once, be the study driven or not."""
+        """Write `value` as the user attribute `name` of the study at once, be the study driven or not."""
         self.storage.set_study_user_attr(self.id, name, value)
 
     @property
@@ -60,7 +60,7 @@ class StudyRecord:
         return Owner.from_json(self.attributes.get("driver"))
 
     def set_driver(self, driver: Owner | None) -> None:
-        """Write the process that drives the study; None: nobody does."""
+        """Write that the process `driver` drives the study; None: nobody does."""
         self.set_attribute("driver", {} if driver is None else driver.to_json())
 
     @contextmanager
@@ -86,7 +86,10 @@ class StudyRecord:
         return frozen
 
     def begin_trial(self, attributes: Json, members: Mapping[str, bool]) -> FrozenTrial:
-        """Write a running trial with its user attributes and parameters, in one write."""
+        """Write a running trial with user `attributes`, and `members` (code → in the subset or not) as parameters.
+
+        One write: a kill leaves all of it or nothing. Written again after a failure, the trial stands there once.
+        """
         parameters = dict(members)
         template = create_trial(
             state=TrialState.RUNNING,

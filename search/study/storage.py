@@ -126,7 +126,10 @@ def _laid_out(engine: sqlalchemy.Engine) -> bool:
 
 
 def check_storage(url: str) -> Path | None:
-    """The file a storage lives in, None for a server. InputError, with nothing written, where no file can be."""
+    """The file that the storage `url` lives in; None for a server.
+
+    InputError, with nothing written, where no file can be there or the form of `url` is not supported.
+    """
     if set(url) & set("\r\n\0"):
         raise InputError("search.storage holds a line break or a null", KINDS)
     if ":memory:" in url or url == "sqlite://":
@@ -187,7 +190,7 @@ def patiently(action: Callable[[], Answer], url: str, patience: float | None = N
 
 
 def passing(problem: BaseException) -> bool:
-    """True if the failure may pass: locked, full, not writable, or a server that is away."""
+    """True if `problem` may pass: locked, full, not writable, or a server that is away."""
     if _is_damage(problem):
         return False
     if isinstance(problem, StorageInternalError):
@@ -203,12 +206,12 @@ def _is_damage(problem: BaseException) -> bool:
 
 
 def redact_url(url: str) -> str:
-    """The storage without a password."""
+    """The storage `url` without a password, for messages."""
     return SECRET.sub(r"\1***", PASSWORD.sub(r"\1:***@", url))
 
 
 def reason(problem: BaseException, url: str) -> str:
-    """The first line of what went wrong at the bottom, without the URL's password."""
+    """The first line of what went wrong at the bottom of `problem`, without the password in `url`."""
     while problem.__cause__ is not None:
         problem = problem.__cause__
     said = (str(problem).splitlines() or [""])[0] or type(problem).__name__

@@ -107,9 +107,10 @@ class Study:
             self.record.set_attribute("evaluator_code", code)
 
     def agree(self, contents: Contents) -> None:
-        """Remember what the evaluator reads: encoder, parallel text, task data, by signature. To be called as driver.
+        """Remember `contents`, what the evaluator reads, by signature: encoder, parallel text, task data.
 
-        InputError names what is not what the trials were measured with, or says that this is not known of them.
+        To be called as driver. InputError names what is not what the trials were measured with, or says that this is
+        not known of them.
         """
         if not contents:
             return
@@ -122,13 +123,13 @@ class Study:
             self.record.write(lambda: self.record.set_attribute("contents", {**known, **contents}))
 
     def check(self, contents: Contents) -> None:
-        """InputError where an evaluator reads something else than the study's trials were measured with."""
+        """InputError where `contents`, what an evaluator reads, are not those that the trials were measured with."""
         known = self.record.attributes.get("contents", {})
         if names := find_differences(known, contents):
             raise unlike(self.name, self.config.storage, names)
 
     def best(self, count: int = 1) -> list[Trial]:
-        """The best subsets of the finished trials that count, by their mean over trials; ties go to the earlier."""
+        """The `count` best subsets of the finished trials that count, by mean over trials; ties go to the earlier."""
         done = [t for t in self.trials() if t.state == "complete" and self.counts(t)]
         return sorted(pool_repeats(done), key=lambda trial: (-(trial.value or 0.0), trial.number))[:count]
 
@@ -137,7 +138,7 @@ class Study:
         return pareto_front(self.best(len(self.trials())))
 
     def counts(self, trial: Trial) -> bool:
-        """True if the trial answers the study's question: an allowed subset at full fidelity."""
+        """True if `trial` answers the study's question: an allowed subset, at the fidelity whose scores count."""
         return trial.level == self.config.level and self.config.space.allows(trial.subset)
 
     def begin(
@@ -200,7 +201,7 @@ class Study:
         return self._remember(ended)
 
     def fail(self, trial: Trial, message: str) -> Trial:
-        """Record that the trial failed, with the reason; the trial as it is then."""
+        """Record that `trial` failed, with the reason `message`; returns the trial as it is then."""
         self.record.end_trial(trial.number, TrialState.FAIL, ("error", message))
         return self._remember(dataclasses.replace(trial, state="failed", error=message))
 
@@ -232,7 +233,7 @@ class Study:
         return [trial for trial in latest.values() if trial.state == "failed"]
 
     def deserves_another(self, trial: Trial) -> bool:
-        """True if a failed attempt says so little about its subset that it should be repeated."""
+        """True if `trial`, a failed attempt, says so little about its subset that it should be repeated."""
         lost = [t for t in self.trials() if t.position == trial.position and t.error == LOST]
         return (
             trial.error == INTERRUPTED
@@ -257,7 +258,10 @@ class Study:
 
 
 def open_study(config: StudyConfig, create: bool) -> Study:
-    """Open the study of a study file, or create it. InputError if it is not there, cannot be opened or is another's."""
+    """Open the study of the study file `config`, or with `create` begin it where there is none.
+
+    InputError: it is not there, cannot be opened, or was made with other settings.
+    """
     storage = open_storage(config.storage, create)
     try:
         names = {study.study_name for study in storage.get_all_studies()}

@@ -87,7 +87,7 @@ class TrialResult:
 
     @classmethod
     def from_json(cls, attributes: Json) -> TrialResult:
-        """From a trial's user attributes: in the first versions the parts stand beside each other."""
+        """Result in a trial's user `attributes`; in the first versions its parts stand beside each other."""
         given = {**attributes, **attributes.get("result", {})}
         found = {each.name: given[each.name] for each in fields(cls) if each.name in given}
         if found.get("source_score") is not None:
@@ -127,7 +127,7 @@ class Trial:
         return seeds if self.runs is None else max(1, self.runs)
 
     def ended(self, state: State, value: float | None, course: tuple[float, ...], result: TrialResult) -> Trial:
-        """The same with what it came to."""
+        """The trial in `state`, with its `value` (of the objective), the values on its `course`, and its `result`."""
         return replace(
             self,
             state=state,
@@ -151,7 +151,7 @@ class Trial:
 
 
 def pool_repeats(trials: Iterable[Trial]) -> list[Trial]:
-    """One for each subset, in the order of their first trials: the first with the means of all its trials' scores.
+    """One trial for each subset in `trials`, in the order of their first trials, with the means of all its scores.
 
     Trials of one subset are on different seeds, each the mean of as many runs: give whole ones of one level.
     """
@@ -172,6 +172,6 @@ def _mean(group: Sequence[Trial]) -> Trial:
 
 
 def last_attempts(trials: Iterable[Trial]) -> dict[int, Trial]:
-    """The latest attempt at each position, in the order of the positions."""
+    """Position → the latest attempt at it among `trials`, in the order of the positions."""
     latest = {trial.position: trial for trial in sorted(trials, key=lambda trial: trial.number)}
     return dict(sorted(latest.items()))

@@ -32,7 +32,11 @@ BLOCK = 4096  # subsets scored at a time
 
 
 def log_improvement(mean: Array, deviation: Array, best: float) -> Array:
-    """log E[max(f - best, 0)] for f ~ N(μ, σ²), sloped where the expectation underflows (Ament et al. 2023)."""
+    """Logarithm of the expected improvement E[max(f - best, 0)] for f ~ N(μ, σ²): `mean` and `deviation` [B] → [B].
+
+    Where the expectation underflows, its asymptote goes on, so that a climb has a slope (LogEI: Ament et al. 2023).
+    `best` is the value to improve on, in the same unit.
+    """
     u = (mean - best) / deviation
     density = -0.5 * u**2 - 0.5 * np.log(2 * np.pi)
     near = np.log(np.maximum(1.0 + u * np.exp(log_ndtr(u) - density), 1e-300))
@@ -47,14 +51,14 @@ class Moves:
     space: Space
 
     def allowed(self, X: Array) -> NDArray[np.bool_]:
-        """True where sizes and limits hold; [B]."""
+        """Mask [B] of the subsets `X` [B, n] whose size the space allows and that keep its limits."""
         sizes = X.sum(axis=1)
         held = (self.space.sizes[0] <= sizes) & (sizes <= self.space.sizes[1])
         bounds = self.space.bounds
         return np.asarray(held & (bounds.weights @ X.T <= bounds.most[:, None] + ROUNDING).all(axis=0))
 
     def around(self, x: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Languages that may leave x [n], and languages that may enter."""
+        """Places of the languages that may leave the subset `x` [n], and of those that may enter it."""
         free = np.zeros(len(x), dtype=bool)
         free[list(self.space.free)] = True
         return np.flatnonzero(free & (x > 0)), np.flatnonzero(free & (x == 0))
@@ -128,7 +132,10 @@ def _worth(x: Array, moves: Moves, score: Score) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=4)
 def everything(sizes: tuple[int, int], pinned: tuple[int, ...], free: tuple[int, ...], n: int) -> Array:
-    """All subsets of a small space, limits left out of account, [B, n]."""
+    """All subsets [B, n] with `sizes` (the least and the most), among the `n` languages of a small space.
+
+    Every one has the languages `pinned` and any of those in `free`; limits are left out of account.
+    """
     rest = range(max(sizes[0] - len(pinned), 0), sizes[1] - len(pinned) + 1)
     chosen = [each for size in rest for each in itertools.combinations(free, size)]
     X = np.zeros((len(chosen), n))

@@ -74,19 +74,20 @@ class Posterior:
         self.alpha = cho_solve(self.L, y - self.constant)
 
     def mean(self, k: Array) -> Array:
-        """Posterior mean at points with covariances k [B, N] to the measurements, [B]."""
+        """Posterior mean [B] at points with covariances `k` [B, N] to the measurements."""
         return np.asarray(self.constant + k @ self.alpha)
 
     def covariance(self, k: Array, own: Array, ones: Array) -> Array:
-        """Posterior covariance of linear functionals.
+        """Posterior covariance [F, F] of linear functionals.
 
-        k [F, N] and own [F, F]: their prior covariances; ones [F]: their sums of weights.
+        `k` [F, N] and `own` [F, F] are their prior covariances with the measurements and with each other; `ones` [F]
+        are the sums of their weights. The uncertainty of an unknown constant mean is in it.
         """
         v = solve_triangular(self.L[0], k.T, lower=True, check_finite=False)
         open_ = ones - k @ self.u  # what the unknown constant mean leaves uncertain
         return np.asarray(own - v.T @ v + np.outer(open_, open_) / self.total)
 
     def variance(self, k: Array, own: Array) -> Array:
-        """[B]; own [B] is the points' prior variance."""
+        """Posterior variance [B] at points with prior variance `own` [B] and covariances `k` [B, N]."""
         v = solve_triangular(self.L[0], k.T, lower=True, check_finite=False)
         return np.maximum(own - np.einsum("nb,nb->b", v, v) + (1.0 - k @ self.u) ** 2 / self.total, 1e-12)

@@ -37,7 +37,11 @@ FEW = 0.02  # share of random subsets that a language must be in, and out of
 
 
 def effects(fit: Fit, space: Space, past: Past) -> list[Effect]:
-    """Effects of all languages that may be in or out, strongest first; 0 is an average language."""
+    """Effects of all languages of `space` that may be in or out, strongest first; 0 is an average language.
+
+    They are of the posterior `fit`, in units of the objective, with 90 % intervals. `past` adds how often each language
+    was measured, and how often among the best quarter.
+    """
     X = reference(space)
     share = X.mean(axis=0)
     free = np.flatnonzero((share > FEW) & (share < 1 - FEW))
@@ -55,9 +59,10 @@ def effects(fit: Fit, space: Space, past: Past) -> list[Effect]:
 
 
 def interactions(fit: Fit, space: Space, languages: Sequence[Language], most: int = 5) -> list[PairEffect]:
-    """The pairs of some languages whose effect stands out most from its uncertainty, strongest first.
+    """The `most` pairs of `languages` whose effect stands out most from its uncertainty, strongest first.
 
-    E[f(R+i+j) − f(R+i+b) − f(R+a+j) + f(R+a+b)] over random a, b and rests R: the size never changes.
+    Under the posterior `fit`: E[f(R+i+j) − f(R+i+b) − f(R+a+j) + f(R+a+b)] over random a, b and rests R of `space`: the
+    size never changes. In units of the objective, with 90 % intervals.
     """
     rng = default_rng(0)
     found = []
@@ -89,7 +94,10 @@ def _contexts(space: Space, i: int, j: int, rng: Generator) -> Array | None:
 
 
 def explain(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[PairEffect]]:
-    """Languages and pairs; empty before `LEAST_TRIALS` trials, or where no model can be fitted."""
+    """Effects of languages and of pairs, from `surrogate` fitted to `past`: what matters in `space`.
+
+    Both empty before `LEAST_TRIALS` trials, or where no model can be fitted.
+    """
     if len(past.here) < LEAST_TRIALS:
         return [], []
     try:

@@ -99,6 +99,7 @@ class Kernels:
         self.unit = np.array([max(np.diag(K).mean() - K.mean(), 1e-9) for K in prior])
 
     def at(self, X: Array) -> Points:
+        """The subsets `X` [B, n] as the kernels see them."""
         makers = self._makers()
         sizes = X.sum(axis=1, keepdims=True)
         z = (X - sizes / X.shape[1]) / np.sqrt(np.maximum(sizes, 1.0))
@@ -106,7 +107,7 @@ class Kernels:
         return Points(z, keys, tuple((makers[name](X) - self.centre[name]) / size for name, size in self.scale.items()))
 
     def each(self, a: Points, b: Points) -> Array:
-        """Every kernel apart, [J, B, C], with a variance of 1 over random subsets."""
+        """Every kernel apart, [J, B, C], between `a` [B] and `b` [C], with a variance of 1 over random subsets."""
         shared = a.z @ b.z.T
         linear = [shared] if self.alike is None else [shared, a.z @ self.alike @ b.z.T]
         plain = [*linear, shared**2]
@@ -133,7 +134,7 @@ class Kernels:
         return mixed
 
     def own(self, weights: Array, a: Points) -> Array:
-        """The diagonal of `towards(weights, a)(a)`, [B]."""
+        """Prior variance of each of `a` under `weights` [J]: the diagonal of `towards(weights, a)(a)`, [B]."""
         w = dict(zip(self.names, weights / self.unit, strict=True))
         shared = np.einsum("bn,bn->b", a.z, a.z)
         found = w.get("own", 0.0) + shared * (w["member"] + w["pairs"] * shared)
@@ -166,7 +167,7 @@ class Kernels:
 
 
 def reference(space: Space) -> Array:
-    """Random subsets [REFERENCE, n], the same ones every time; limits are left out of account."""
+    """Random subsets [REFERENCE, n] of `space`, the same ones every time; limits are left out of account."""
     rng = np.random.default_rng(0)
     X = np.zeros((REFERENCE, len(space.pool)))
     X[:, list(space.pinned)] = 1.0
@@ -178,7 +179,7 @@ def reference(space: Space) -> Array:
 
 
 def masks(space: Space, subsets: Iterable[Subset]) -> Array:
-    """Membership of subsets, [B, n]."""
+    """Membership [B, n] of `subsets`: 1 where the language of the pool of `space` is in the subset, else 0."""
     found = [space.indices(subset) for subset in subsets]
     X = np.zeros((len(found), len(space.pool)))
     for row, indices in zip(X, found, strict=True):

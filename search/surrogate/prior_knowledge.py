@@ -20,10 +20,11 @@ METRICS = ("syntactic", "phonological", "inventory", "genetic", "geographic")
 
 
 def prior_of(config: StudyConfig) -> PriorKnowledge:
-    """Similarities under every metric of URIEL, and the study's own where it is another one.
+    """Similarities of the languages of the study `config` under every metric of URIEL, and its own where it is another.
 
     A pair about which nothing is known has the mean distance of the others. A metric that tells no pair of these
-    languages from another is left out.
+    languages from another is left out. Where published results are about studies like this one, the gain that they
+    promise is a feature of subsets.
     """
     languages = tuple(sorted({*config.pool, *config.tune, config.core.source}))
     codes = score_objective.languages(config.search.score, config.tune, config.core.data.parallel == "world")
@@ -47,9 +48,10 @@ def prior_of(config: StudyConfig) -> PriorKnowledge:
 
 
 def has_precedent(core: Core, scope: Scope) -> bool:
-    """True if the published results of XLM-R are about studies like this one: a real encoder, fine-tuned on English.
+    """True if published results of XLM-R are about studies like this: a real encoder, fine-tuned on English.
 
-    Where they do not fit after all, for another encoder perhaps, the surrogate learns to give them no weight.
+    `core` and `scope` are those of the study. Where the results do not fit after all, for another encoder perhaps, the
+    surrogate learns to give them no weight.
     """
     real = isinstance(core.model.base, str) and core.model.base != "world"
     languages = {*scope.pool, *scope.tune}
@@ -79,6 +81,9 @@ def _similarity(languages: tuple[Language, ...], metric: str) -> Array | None:
 
 
 def similarity(d: Array) -> Array | None:
-    """exp(-2 · distance / usual distance), [m, m], of distances d; None where they tell nobody apart."""
+    """Similarities exp(-2 · distance / usual distance), [m, m], of distances `d` [m, m].
+
+    None where they tell no pair from another.
+    """
     usual = float(d[np.triu_indices(len(d), 1)].mean()) if len(d) > 1 else 0.0
     return np.exp(-2.0 * d / usual) if usual > 0 and np.isfinite(d).all() else None

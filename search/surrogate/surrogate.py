@@ -67,7 +67,7 @@ class Fit:
         return self.centre + self.scale * self.posterior.mean(k), self.scale * np.sqrt(variance)
 
     def joint(self, X: Array) -> tuple[Array, Array]:
-        """Mean [B] and covariance [B, B] of subsets X [B, n], in units of the objective."""
+        """Mean [B] and covariance [B, B] of subsets `X` [B, n], in units of the objective."""
         at = self.kernels.at(X)
         k = self.towards(at)
         own = self.kernels.towards(self.weights.kernels, at)(at)
@@ -75,12 +75,12 @@ class Fit:
         return self.centre + self.scale * self.posterior.mean(k), self.scale**2 * covariance
 
     def mean(self, X: Array) -> Array:
-        """Mean of subsets X, [B, 1]: a feature for the fidelity above."""
+        """Mean of subsets `X` [B, n], standardized, [B, 1]: a feature for the fidelity above."""
         k = self.towards(self.kernels.at(X))
         return self.posterior.mean(k)[:, None]
 
     def functional(self, W: Array, X: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of W f, of values f of subsets X [B, n] under weights W [F, B]; each [F]."""
+        """Mean and standard deviation, each [F], of W f: weights `W` [F, B], values f of subsets `X` [B, n]."""
         at = self.kernels.at(X)
         k = W @ self.towards(at)
         own = W @ self.kernels.towards(self.weights.kernels, at)(at) @ W.T
@@ -111,9 +111,10 @@ class Surrogate:
             return local.swap(space, past, rng)
 
     def recommend(self, space: Space, past: Past) -> list[tuple[Subset, float, float]]:
-        """The measured subsets by posterior mean, best first, with mean and standard deviation of their true value.
+        """The subsets of `space` that `past` has measured, by posterior mean, best first.
 
-        The best value seen overstates itself; this does so much less. Values as measured where no model can be fitted.
+        Each comes with mean and standard deviation of its true value, in units of the objective. The best value seen
+        overstates itself; this does so much less. Where no model can be fitted: values as measured, deviations NaN.
         """
         past = _finite(past)
         seen = [each for each in past.means if space.allows(each.subset)]
@@ -160,9 +161,10 @@ class Surrogate:
         return space.subset(tuple(np.flatnonzero(x).tolist()))
 
     def expected_improvement(self, space: Space, past: Past, rng: Generator) -> float | None:
-        """The expected gain of the best subset not measured yet over the best expected value, at least 0.
+        """Expected gain of the best subset of `space` not measured yet over the best expected value, at least 0.
 
-        In units of the objective. None where no model can be fitted, or no unmeasured subset was met.
+        In units of the objective. None where no model can be fitted to `past`, or no unmeasured subset was met; `rng`
+        draws where climbs begin.
         """
         past = _finite(past)
         try:
@@ -234,7 +236,7 @@ def _finite(past: Past) -> Past:
 
 
 def begin_with(space: Space) -> int:
-    """Measurements before the first one by model."""
+    """Number of measurements in `space` before the first one by model: a fifth of the pool, from 4 to 8."""
     return int(max(4, min(8, len(space.pool) / 5)))
 
 

@@ -127,7 +127,7 @@ def explain(
 
 
 def is_measured(encoder: str) -> bool:
-    """True where the published results are of this encoder, by its name, whoever hosts it (`OWNER/NAME`)."""
+    """True where the published results are of `encoder`, by its name, whoever hosts it (`OWNER/NAME`)."""
     return encoder.rpartition("/")[2].lower() in NAMES
 
 

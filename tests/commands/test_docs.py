@@ -197,6 +197,35 @@ def test_every_path_that_a_page_names_is_there(name: str) -> None:
     assert [path for path in PATH.findall(page) if not (ROOT / path).exists() and path not in made] == []
 
 
+WORD = re.compile(r"`([A-Za-z_][\w.]*)`")
+DEVELOPERS = ("CONTRIBUTING.md", "docs/architecture.md")
+
+
+@pytest.mark.parametrize("name", DEVELOPERS)
+def test_every_name_beside_a_path_is_in_one_of_these_files(name: str) -> None:
+    """A line that names files and, say, a function sends nobody to a file without it."""
+    missing = []
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        places = [ROOT / path for path in PATH.findall(line)]
+        files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.*"))]
+        known = {
+            word for file in files if file.suffix in (".py", ".md") for word in re.findall(r"\w+", file.read_text())
+        }
+        words = [word for word in WORD.findall(line) if places and not word.endswith(".py")]
+        missing += [part for word in words for part in word.split(".") if part not in known]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", DEVELOPERS)
+def test_every_file_that_developers_read_of_is_there(name: str) -> None:
+    """Words in backticks that end like a file lead somewhere from the root, also without a folder in front."""
+    page = (ROOT / name).read_text(encoding="utf-8")
+    anywhere = {"study.toml", "conftest.py", "__init__.py"}  # a user's file, and those that many folders have
+    files = set(re.findall(r"`([\w./-]+\.(?:py|md|toml|svg|json))`", page)) - anywhere
+    assert len(files) > 3
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 
 

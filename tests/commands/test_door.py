@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
+import networkx
 import pytest
 import rehearsal
 
@@ -96,6 +97,34 @@ def test_distances_are_those_of_the_command(capsys: pytest.CaptureFixture[str]) 
     document = json.loads(capsys.readouterr().out)
     assert found.to_json() == {key: document[key] for key in found.to_json()}
     assert found.to_dataframe().loc["deu", "tur"] == document["matrix"][0][1]
+
+
+def test_distances_are_a_graph_of_languages_that_are_near(tmp_path: Path) -> None:
+    found = realingo.distances("world", "geographic")
+    graph = found.to_graph(0.1)
+    near = {(i, j) for i, j in combinations(range(len(found.languages)), 2) if found.matrix[i, j] <= 0.1}
+    code = found.languages
+    assert {frozenset(edge) for edge in graph.edges} == {frozenset((code[i], code[j])) for i, j in near}
+    assert all(graph.edges[code[i], code[j]]["weight"] == found.matrix[i, j] for i, j in near)
+    assert (len(graph), graph.nodes["deu"]["name"]) == (len(code), "German")
+    usual = found.to_graph().number_of_edges() / (len(code) * (len(code) - 1) / 2)
+    assert usual == pytest.approx(0.1, abs=0.01)  # the nearest tenth of all pairs
+    networkx.write_graphml(graph, tmp_path / "near.graphml")
+    assert set(map(frozenset, networkx.read_graphml(tmp_path / "near.graphml").edges)) == set(
+        map(frozenset, graph.edges)
+    )
+    for wrong in (-0.1, float("nan")):
+        with pytest.raises(InputError, match="radius"):
+            found.to_graph(wrong)
+
+
+def test_a_subset_that_covers_a_pool_dominates_its_graph() -> None:
+    """Of a strategy that promises a radius: at that radius every language has a chosen one beside it, and no less."""
+    found, chosen = realingo.distances("paper-65"), realingo.choose("dominating", "paper-65", 8, source=None).codes
+    columns = [found.languages.index(code) for code in chosen]
+    reach = float(found.matrix[:, columns].min(axis=1).max())
+    assert networkx.is_dominating_set(found.to_graph(reach), chosen)
+    assert not networkx.is_dominating_set(found.to_graph(0.999 * reach), chosen)
 
 
 def test_search_and_confirm_are_those_of_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
