@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.cli.options import INTERRUPTED, Json, announce, use_one_thread
-from search.terminal import emit
+from search.terminal import command_line, emit, remark
+
+if TYPE_CHECKING:
+    from search.commands.select_request import Request
 
 
 def languages(
@@ -103,7 +109,40 @@ def select(
     given = {name: value for name, value in options.items() if name in select_request.Request.__dataclass_fields__}
     request = select_request.Request(**given, quotas=tuple(quota or ()))
     mode = selecting.mode(request, compare, rank)
-    emit(selecting.run(mode, request, plot, view), as_json, mode.show)
+    document = selecting.run(mode, request, plot, view)
+    emit(document, as_json, mode.show)
+    if as_json:
+        return
+    limits = {"include": include, "exclude": exclude, "quota": quota, "costs": costs, "budget": budget}
+    if subset is None and (demands := [name for name, value in limits.items() if value]):
+        remark(f"a study has {', '.join(demands)} in [pool] of its file: write them there before the search")
+    remark(f"next: {_after_selection(request)}")
+
+
+def _after_selection(request: Request) -> str:
+    """The command that comes next: a study that measures which subset is best, or what a strategy would choose."""
+    from search.commands.select_request import listed
+    from search.starting.init import InitRequest, is_possible
+    from selector.languages.language import parse, parse_pool
+
+    source = None if request.source == "eng" else request.source
+    if request.subset is not None:
+        size = str(len(set(listed(request.subset))))
+        return command_line("select", "--pool", request.pool, "-k", size, *_options({"--source": source}))
+    names = chain(["study"], (f"study-{number}" for number in count(2)))
+    file = next(file for name in names if not (file := Path(f"{name}.toml")).exists())
+    given = InitRequest(pool=request.pool, k=request.k, source=source)
+    if source or not {*parse_pool(request.pool)} <= {*parse_pool("world"), parse("eng")}:  # its tasks are in English
+        given = replace(given, model=request.encoder, parallel="opus-100", task="udpos")
+    if not is_possible(given, file):
+        return command_line("languages", "--pool", request.pool)
+    words = {f"--{name}": getattr(given, name) for name in ("model", "parallel", "task", "pool", "source")}
+    return command_line("init", "-o", file, *_options({**words, "-k": given.k}))
+
+
+def _options(given: Mapping[str, object]) -> list[str]:
+    """The options that have a value, as words."""
+    return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 def init(

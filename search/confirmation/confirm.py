@@ -30,6 +30,7 @@ from search.interrupts import Interrupts
 from search.planner import StudyPlanner
 from search.results.confirmation import Confirmation, Luck
 from search.results.convergence import convergence_remark
+from search.results.words import duration
 from search.study.provenance import versions
 from search.study.study import open_study
 from search.study.trial import Trial
@@ -178,7 +179,7 @@ class ConfirmationRun:
         # fewer where two rows hold the same subset, more where few seeds need several random draws each
         works_out = "=" if number == len(rows) * seeds else "come to"
         seconds = [t.seconds / t.runs_begun(each) for t in self.study.trials() if t.level == "full" and t.seconds > 0]
-        time = f", about {_duration(number * median(seconds) / self.bench.workers)}" if seconds else ""
+        time = f", about {duration(number * median(seconds) / self.bench.workers)}" if seconds else ""
         text = f"confirm: {len(rows)} rows × {seeds} seeds {works_out} {number} evaluations{time}"
         return f"{text}; what the cache holds is not measured again"
 
@@ -216,10 +217,3 @@ class ConfirmationRun:
         if text := convergence_remark(found, self.config.core.task.length_key):
             terminal.remark(text)
         return found
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{math.ceil(seconds)} s"

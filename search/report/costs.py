@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import Verdict
 from search.effort.cost import Price
 from search.results.confirmation import Confirmation
-from search.results.words import points
+from search.results.words import duration, points
 from search.study.trial import Trial
 from search.surrogate.importance import LEAST_TRIALS
 from selector.errors import InputError, RunError
@@ -83,13 +82,6 @@ def _pairs(config: StudyConfig, ended: Sequence[Trial], confirmation: Confirmati
         told.append(f"about {realigned * each:,} in the confirmation")
     merged = sum(trial.level == "merge" for trial in ended)
     return "; ".join(told) + (f"; those of {merged} merged trials are not counted" if merged else "")
-
-
-def duration(seconds: float) -> str:
-    """`1.5 h`, `12 min`, `40 s`: no more digits than anybody needs."""
-    if seconds >= 3600:
-        return f"{seconds / 3600:,.1f} h"
-    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
 
 
 def outlook(config: StudyConfig, recommender: Recommender) -> tuple[str, float | None]:

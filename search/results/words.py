@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from search.results.estimates import Difference, Interval
@@ -52,6 +53,13 @@ def gain(difference: Difference, p: str = "") -> str:
         return f"none, {SAME}"
     low, high = (signed(100 * end) for end in (difference.ci95.low, difference.ci95.high))
     return f"{points(difference.difference)} ({low} to {high}{', ' if p else ''}{p})"
+
+
+def duration(seconds: float) -> str:
+    """`1.5 h`, `12 min`, `40 s`: no more digits than anybody needs."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:,.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{math.ceil(seconds)} s"
 
 
 def short_list(codes: Sequence[str], most: int = 12) -> str:

@@ -64,6 +64,16 @@ def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str,
     return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}
 
 
+def is_possible(request: InitRequest, file: Path) -> bool:
+    """True if `init` can write a study file for the request, as far as is known without reading any data."""
+    try:
+        plan, _ = _planned(request, file)
+    except InputError:
+        return False
+    given = plan.languages if isinstance(plan.languages, str) else list(plan.languages)
+    return plan.k <= sum(language.code != plan.source for language in parse_pool(given))
+
+
 def check_place(file: Path, overwrite: bool) -> None:
     """InputError where the file cannot be written, or would replace another unasked."""
     if file.exists() and not overwrite:

@@ -199,9 +199,10 @@ def test_parity_with_typdiv_starts_from_the_largest_sum(realingo, strategy):
     assert grown[0] < grown[1] < grown[2]
 
 
-def test_select_for_people(realingo):
+def test_select_for_people(realingo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     status, out, err = realingo("select", "--pool", "world", "-k", "4")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, "next: realingo init -o study.toml --pool world -k 4\n")
     assert "random subsets have less of it" in out
     assert all(f"\n{name}: " in out for name in ("nearest", "entropy, in bits", "mean and min pairwise"))
     assert "bound" in out or "proven best" in out
@@ -359,3 +360,32 @@ def test_select_loads_nothing_heavy():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        (("--pool", "world", "-k", "4"), "init -o study.toml --pool world -k 4"),
+        (("--pool", "deu,fin,swh", "-k", "2", "--compare"), "init -o study.toml --pool deu,fin,swh -k 2"),
+        (("--pool", "world", "--include", "deu", "--rank"), "init -o study.toml --pool world"),
+        (("--pool", "world", "--subset", "jpn,rus"), "select --pool world -k 2"),
+        (("--pool", "aag,aaq", "-k", "1"), "languages --pool aag,aaq"),
+        (
+            ("--pool", "deu,fra,kor", "-k", "2", "--exclude", "deu"),
+            "init -o study.toml --parallel opus-100 --task udpos --pool deu,fra,kor -k 2",
+        ),
+    ],
+    ids=str,
+)
+def test_select_ends_with_a_command_that_runs(realingo, tmp_path, monkeypatch, asked, then):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = realingo("select", *asked)
+    assert status == 0
+    *before, last = err.splitlines()
+    assert last == f"next: realingo {then}"
+    assert any("exclude in [pool]" in line for line in before) == ("--exclude" in asked)
+    assert realingo(*then.split())[0] == 0
+    if then.startswith("init"):
+        again = realingo("select", *asked)[2].splitlines()[-1]
+        assert again == last.replace("study.toml", "study-2.toml")
+        assert realingo(*again.removeprefix("next: realingo ").split())[0] == 0

@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": ("doctor",),
 }
 NEXT = {
+    "select": "realingo init -o study-2.toml --pool world -k 4",
     "init": "realingo check new.toml",
     "check": "realingo search study.toml",
     "search": "realingo confirm study.toml",

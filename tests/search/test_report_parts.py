@@ -30,6 +30,7 @@ from search.report.language_table import LanguageRow, as_csv, as_link, language_
 from search.results.confirmation import Confirmation
 from search.results.effects import PairEffect
 from search.results.estimates import Interval
+from search.results.words import duration
 from search.study.study import Study, open_study
 from search.surrogate.kernels import masks
 from selector.languages.subset import Subset
@@ -166,7 +167,7 @@ def test_what_a_study_cost(tmp_path: Path, confirmed: tuple[StudyConfig, Confirm
     study.fail(study.begin(Subset(config.pool[:3]), "swap", 9, {}), "out of memory")
     facts = dict(costs.cost_facts(config, study.trials(), None))
     assert facts["Trials"] == "3 complete, 1 failed, 0 stopped early, 0 running"
-    assert facts["Search"].endswith(costs.duration(sum(trial.seconds for trial in study.trials())))
+    assert facts["Search"].endswith(duration(sum(trial.seconds for trial in study.trials())))
     assert facts["Confirmation"] == "not confirmed yet"
     assert "about 30 in the search" in facts["Sentence pairs"]
     config, found = confirmed
@@ -181,7 +182,7 @@ def test_what_a_study_cost(tmp_path: Path, confirmed: tuple[StudyConfig, Confirm
     [(0.0, "0 s"), (0.2, "1 s"), (119, "119 s"), (120, "2 min"), (5400, "1.5 h"), (7.2e6, "2,000.0 h")],
 )
 def test_durations(seconds: float, told: str) -> None:
-    assert costs.duration(seconds) == told
+    assert duration(seconds) == told
 
 
 def test_next_steps_are_commands_that_exist(confirmed: tuple[StudyConfig, Confirmation]) -> None:
