@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,12 +84,14 @@ def load_study(path: str | Path, overrides: Mapping[str, object] | None = None) 
     `overrides` replaces values by their dotted key, for example `{"search.trials": 10, "pool.k": 3}`. Raises InputError
     that names the first wrong key.
     """
-    import json
-
     from search.config import study_config
+    from search.config.toml_file import inline
+    from selector.errors import InputError
 
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{path!r} is no path", "give the name of a study file")
     given = (overrides or {}).items()
-    return study_config.load(Path(path), [f"{key}={json.dumps(value, default=list)}" for key, value in given])
+    return study_config.load(Path(path), [f"{key}={inline(key, value)}" for key, value in given])
 
 
 def search(
@@ -278,7 +281,9 @@ def register_strategy(name: str, strategy: Propose) -> None:
 
 
 def _study(given: StudyConfig | str | Path) -> StudyConfig:
-    return load_study(given) if isinstance(given, str | Path) else given
+    from search.config.study_config import StudyConfig
+
+    return given if isinstance(given, StudyConfig) else load_study(given)
 
 
 def _advance(progress: Progress | None) -> Callable[[str, int, int], None]:

@@ -22,7 +22,7 @@ from selector.errors import InputError, counted, whole_number
 from selector.languages.conversion import Languages, as_languages, as_ordered_pool, keyed_by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
-from selector.solvers.feasible import complete, fill
+from selector.solvers.feasible import complete, count_choices, fill
 from selector.solvers.limits import Limits
 
 ENUMERABLE = 20_000  # subsets that may be looked at one by one
@@ -74,6 +74,10 @@ class Space:
         """
         frame = as_ordered_pool(pool)
         prices = constraints.costs(frame, keyed_by_language(costs)) if isinstance(costs, Mapping) else costs
+        if prices is not None and np.shape(prices) != (len(frame),):
+            message = f"the costs are {np.size(prices)} numbers, and the pool has {counted(len(frame), 'language')}"
+            raise InputError(message, "give a cost for each, or a mapping from code to cost")
+        prices = None if prices is None else np.asarray(prices, dtype=np.float64)
         if limits is None and (budget is not None or quotas):
             weights = np.ones(len(frame)) if prices is None else prices
             limits = constraints.limits(frame, weights, budget, constraints.quotas(frame, quotas, None))
@@ -149,8 +153,14 @@ class Space:
         inside = self.sizes[0] <= len(subset) <= self.sizes[1] and self.include <= set(subset)
         return inside and not self.exclude & set(subset) and self.bounds.hold(self.indices(subset))
 
+    @cached_property
+    def exact_count(self) -> int | None:
+        """Number of subsets that keep every condition; None where it takes too long to find out."""
+        found = count_choices(self.pinned, self.sizes, self.free, self.bounds)
+        return sum(1 for _ in self.every()) if found is None and self.count() <= ENUMERABLE else found
+
     def count(self) -> int:
-        """Number of subsets, without regard to the limits."""
+        """Number of subsets, without regard to the limits: at least as many as there are."""
         rest = (size - len(self.pinned) for size in range(self.sizes[0], self.sizes[1] + 1))
         return sum(math.comb(len(self.free), size) for size in rest if size >= 0)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.errors import InputError
+from selector.errors import InputError, real_number
 from selector.languages.language import Language, Pool
 from selector.solvers.limits import ROUNDING, Limits
 
@@ -47,11 +47,11 @@ def amounts(languages: Sequence[Language], given: Mapping[Language, float], what
     missing = [language.code for language in languages if language not in given]
     if missing:
         raise InputError(f"no {what} is given for {_join_codes(missing)}", f"give every {who} a {what}, 0 included")
+    hint = f"{what}s are 0 or more, at most {MOST:g}"
     for language in languages:
-        if not 0 <= given[language] <= MOST:
-            raise InputError(
-                f"the {what} of {language.code} is {given[language]:g}", f"{what}s are 0 or more, at most {MOST:g}"
-            )
+        amount = real_number(f"the {what} of {language.code}", given[language], hint)
+        if not 0 <= amount <= MOST:
+            raise InputError(f"the {what} of {language.code} is {amount:g}", hint)
     return np.array([given[language] for language in languages], dtype=np.float64)
 
 
@@ -106,8 +106,9 @@ def limits(frame: Pool, prices: Vector | None, budget: float | None, quotas: Seq
     if budget is not None:
         if prices is None:
             raise InputError("a budget is given but no costs", "give --costs FILE.csv, one code and cost a line")
-        if not 0 <= budget < math.inf:
-            raise InputError(f"the budget is {budget:g}", "give a budget of 0 or more, in the unit of the costs")
+        hint = "give a budget of 0 or more, in the unit of the costs"
+        if not 0 <= real_number("the budget", budget, hint) < math.inf:
+            raise InputError(f"the budget is {budget:g}", hint)
         rows.append(("the budget", prices, float(budget)))
     if not rows:
         return Limits.none(len(frame))

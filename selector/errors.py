@@ -48,3 +48,10 @@ def whole_number(name: str, value: object, hint: str = "give a whole number") ->
     except TypeError:
         pass
     raise InputError(f"{name} is {value!r}, which is not a whole number", hint)
+
+
+def real_number(name: str, value: object, hint: str = "give a number") -> float:
+    """Return `value` as a float. InputError, with `name` and `hint`: it is text, or true or false, or no number."""
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise InputError(f"{name} is {value!r}, which is not a number", hint)
+    return float(value)

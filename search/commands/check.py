@@ -79,7 +79,9 @@ class StudyCheck:
     def examine(self) -> CheckReport:
         """Look at everything and collect the problems."""
         report, core, scope = self.report, self.config.core, self.config.scope
-        report.subsets, report.levels = self.config.space.count(), CheapLevels(self.config).to_json()
+        space = self.config.space
+        report.subsets, report.is_bound = space.exact_count or space.count(), space.exact_count is None
+        report.levels = CheapLevels(self.config).to_json()
         report.attempt(self._storage)
         report.attempt(lambda: StudyPlanner(self.config).propose)
         report.attempt(check_overlap, core)

@@ -55,7 +55,7 @@ def _summary(report: CheckReport) -> list[str]:
         shape = f": {model.layers} layers of {model.width}, {model.positions} positions"
         lines.append(f"model {model.id}{commit}{shape if model.layers else ''}")
     if report.languages:
-        lines.append(f"subsets to choose from: {report.subsets:,}")
+        lines.append(f"subsets to choose from: {'at most ' * report.is_bound}{report.subsets:,}")
     if cost:
         lines.append(f"a trial takes about {cost.seconds_per_trial:.1f} s with one worker on this machine")
         lines.append(f"the search {cost.search_hours:.2f} h, the confirmation {cost.confirm_hours:.2f} h")

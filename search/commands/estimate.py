@@ -137,7 +137,8 @@ class Estimator:
         """Trials that the search can come to: a subset is measured once, unless repeats or a ladder were asked for."""
         search = self.config.search
         once = search.repeats == "never" and search.fidelity != "ladder"
-        return min(search.trials, self.config.space.count()) if once else search.trials
+        space = self.config.space
+        return min(search.trials, space.exact_count or space.count()) if once else search.trials
 
     def _search_seconds(self, pace: Pace) -> float:
         config = self.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,23 @@ def read(path: Path, overrides: Sequence[str], what: str = "study file") -> dict
     for override in overrides:
         _apply(document, override)
     return document
+
+
+def inline(key: str, value: object) -> str:
+    """A value from Python as TOML writes it in one line. InputError, with its `key`: TOML has no such value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value if isinstance(value, int) else float(value))
+    if isinstance(value, str | Path):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{inline(key, str(name))} = {inline(key, each)}' for name, each in value.items())}}}"
+    if isinstance(value, Iterable):
+        return f"[{', '.join(inline(key, each) for each in value)}]"
+    if hasattr(value, "item"):  # a number of NumPy
+        return inline(key, value.item())
+    raise InputError(f"'{key}' cannot be {value!r}", "give text, a number, true or false, a list, or a mapping")
 
 
 def guess(word: str, known: Iterable[str]) -> str:

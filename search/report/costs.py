@@ -88,10 +88,10 @@ def outlook(config: StudyConfig, recommender: Recommender) -> tuple[str, float |
     """One sentence on whether more trials would help, with its limits, and the expected improvement in [0, 1]."""
     if config.search.objectives:
         return "Unknown: this study has two objectives, and the expected improvement is known for one alone.", None
+    if len(recommender.past.values) >= (config.space.exact_count or config.space.count()):
+        return "No: every subset that the study allows is measured.", 0.0
     if (measured := len(recommender.past.here)) < LEAST_TRIALS:
         return f"Unknown: the model needs {LEAST_TRIALS} trials, and this study has {measured}.", None
-    if len(recommender.past.values) >= config.space.count():
-        return "No: every subset that the study allows is measured.", 0.0
     left = recommender.improvement()
     if left is None:
         return "Unknown: the model cannot be fitted to these trials.", None

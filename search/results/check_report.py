@@ -72,6 +72,7 @@ class CheckReport:
     problems: list[RealingoError] = field(default_factory=list)
     model: EncoderShape | None = None
     subsets: int = 0
+    is_bound: bool = False  # of `subsets`: there are at most so many
     languages: list[LanguageData] = field(default_factory=list)
     levels: list[Json] = field(default_factory=list)  # how well the cheap levels of the study rank subsets
     estimate: StudyCost | None = None
@@ -92,6 +93,7 @@ class CheckReport:
             "problems": [{"error": problem.message, "hint": problem.hint} for problem in self.problems],
             "model": None if self.model is None else asdict(self.model),
             "subsets": self.subsets,
+            **({"subsets_at_most": True} if self.is_bound else {}),
             "languages": [asdict(language) for language in self.languages],
             **({"cheap_levels": self.levels} if self.levels else {}),
             "estimate": None if self.estimate is None else asdict(self.estimate),

@@ -58,6 +58,8 @@ def distances(languages: Languages, metric: str, least_overlap: int = LEAST_OVER
     """
     if least_overlap < 1:
         raise InputError(f"the least overlap is {least_overlap}", "ask for at least 1 shared feature")
+    if not isinstance(metric, str):
+        raise InputError(f"the metric is {metric!r}, which is no text", "give its name, such as 'syntactic'")
     parts = [(_measure(name), weight) for name, weight in _weights(metric)]
     if len(parts) == 1:
         return parts[0][0](languages, least_overlap)

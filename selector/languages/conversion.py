@@ -31,7 +31,7 @@ def as_pool(given: Languages) -> Pool:
     """
     if isinstance(given, str):
         return parse_pool(given)
-    return tuple(sorted({as_language(each) for each in given}))
+    return tuple(sorted({as_language(each) for each in _each(given)}))
 
 
 def as_ordered_pool(given: Languages) -> Pool:
@@ -41,7 +41,7 @@ def as_ordered_pool(given: Languages) -> Pool:
     """
     if isinstance(given, str):
         return parse_pool(given)
-    each = tuple(given)
+    each = tuple(_each(given))
     return as_pool(each) if str in map(type, each) else each  # type: ignore[return-value]  # no strings among them
 
 
@@ -53,6 +53,18 @@ def as_languages(given: Languages) -> Pool:
 def keyed_by_language(given: Mapping[str, Value] | Mapping[Language, Value]) -> dict[Language, Value]:
     """Copy of the mapping `given` with languages as keys instead of codes or names.
 
-    InputError: a key is no language.
+    InputError: a key is no language, or two keys are the same one.
     """
-    return {as_language(key): value for key, value in given.items()}
+    found: dict[Language, Value] = {}
+    for key, value in given.items():
+        language = as_language(key)
+        if language in found:
+            raise InputError(f"{language.code} is given twice, the second time as {key!r}", "give each language once")
+        found[language] = value
+    return found
+
+
+def _each(given: Iterable[str | Language]) -> Iterable[str | Language]:
+    if not isinstance(given, Iterable):
+        raise InputError(f"{given!r} is no list of languages", "give codes, names or values of Language")
+    return given

@@ -1,12 +1,18 @@
-"""Feasibility: complete a partial choice within the limits by counting, then greedily, then by HiGHS."""
+"""Feasibility: complete a partial choice within the limits by counting, then greedily, then by HiGHS; and how many
+choices there are.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from selector.solvers.limits import ROUNDING, Limits
+
+MOST_STATES = 4_000  # sums told apart in counting: at most some seconds
 
 
 def complete(chosen: Sequence[int], k: int, free: Sequence[int], limits: Limits) -> list[int] | None:
@@ -64,3 +70,45 @@ def _solve_program(chosen: Sequence[int], k: int, rest: np.ndarray, limits: Limi
     candidates = program.Candidates.of(k, chosen, rest.tolist(), limits)
     found = program.Program(candidates).solve(program.Effort())
     return None if found.chosen is None else candidates.index[found.chosen].tolist()
+
+
+def count_choices(chosen: Sequence[int], sizes: tuple[int, int], free: Sequence[int], limits: Limits) -> int | None:
+    """Number of the choices of `sizes` members, from the least to the most, that hold `chosen`, the rest from `free`,
+    within the limits.
+
+    None where the limits take too many different sums to count with.
+    """
+    rest = [i for i in free if i not in chosen]
+    least, most = (size - len(chosen) for size in sizes)
+    if most < 0 or not limits.hold(chosen):
+        return 0
+    if not limits:
+        return sum(math.comb(len(rest), size) for size in range(max(0, least), most + 1))
+    weights, left = limits.weights, limits.remainder(chosen)
+    rest.sort(key=lambda i: tuple(weights[:, i] > 0))  # one group after another: a full quota is soon forgotten
+    ways = Counter({(0, (0.0,) * len(left)): 1})  # (members, sums of the limits) → choices
+    for place, i in enumerate(rest):
+        later = weights[:, rest[place + 1 :]]
+        matters = weights[:, rest].sum(axis=1) > left + ROUNDING
+        matters &= later.sum(axis=1) > 0
+        ways = _counted_with(ways, weights[:, i], left, matters, most)
+        if len(ways) > MOST_STATES:
+            return None
+    return sum(number for (size, _), number in ways.items() if size >= least)
+
+
+def _counted_with(
+    ways: Counter[tuple[int, tuple[float, ...]]],
+    taken: np.ndarray,
+    left: np.ndarray,
+    matters: np.ndarray,
+    most: int,
+) -> Counter[tuple[int, tuple[float, ...]]]:
+    """The counts with one language more to choose from, which takes `taken` [m] of what is `left` [m]."""
+    found: Counter[tuple[int, tuple[float, ...]]] = Counter()
+    for (size, sums), number in ways.items():
+        for more in (0, 1):
+            after = np.asarray(sums) + more * taken
+            if size + more <= most and (after <= left + ROUNDING).all():
+                found[size + more, tuple(np.where(matters, after, 0.0).round(9).tolist())] += number
+    return found

@@ -178,6 +178,10 @@ def test_a_search_ends_when_every_subset_was_measured(tmp_path: Path, capsys: py
     document = checked(capsys, str(study), "--time")
     assert document["subsets"] == 6
     assert document["estimate"]["search_hours"] == pytest.approx(6 * 1.5 / 3600)
+    quota = ("--set", 'pool.quota=["family=1"]')  # two of the four are Indo-European, and Hindi is a third
+    document = checked(capsys, str(study), "--time", *quota)
+    assert document["subsets"] == 3
+    assert document["estimate"]["search_hours"] == pytest.approx(3 * 1.5 / 3600)
 
 
 def test_a_short_trial_tells_what_all_takes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import networkx
+import numpy as np
 import pytest
 import rehearsal
 
 import realingo
+from realign.core import FakeModel
 from search import planner
 from search.config import strategy_names
 from selector.errors import InputError, RunError
@@ -277,6 +279,30 @@ def test_what_is_no_language_is_said() -> None:
         realingo.parse_pool([7])  # type: ignore[list-item]
 
 
+THREE = ("deu", "fra", "tur")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: realingo.choose("facility", pool=None, k=2), "None is no list of languages"),
+        (lambda: realingo.choose("facility", THREE, 2, metric=3), "the metric is 3"),
+        (lambda: realingo.choose("facility", THREE, 2, costs=dict.fromkeys(THREE, 1), budget="3"), "the budget is '3'"),
+        (lambda: realingo.choose("facility", THREE, 2, costs=dict.fromkeys(THREE, "1"), budget=3), "deu is '1'"),
+        (lambda: realingo.choose("facility", THREE, 2, costs={"deu": 1, "de": 9, "fra": 1}), "deu is given twice"),
+        (lambda: realingo.Space(THREE, k=2, budget="3"), "the budget is '3'"),
+        (lambda: realingo.Space(THREE, k=2, costs=[1, 2]), "the costs are 2 numbers"),
+        (lambda: realingo.load_study(3), "3 is no path"),
+        (lambda: realingo.load_study({"name": "a"}), "is no path"),
+        (lambda: realingo.search(None), "None is no path"),
+        (lambda: realingo.load_study("study.toml", {"seed": None}), "'seed' cannot be None"),
+    ],
+)
+def test_values_of_another_kind_are_said(wrong: Any, says: str) -> None:
+    with pytest.raises(realingo.InputError, match=says):
+        wrong()
+
+
 def test_an_object_with_a_signature_is_an_evaluator_and_cached(tmp_path: Path) -> None:
     fake = realingo.FakeEvaluator(CODES, [*CODES, "tel", "kaz"])
     first = realingo.search(study(tmp_path / "one", trials=5), evaluator=fake)
@@ -345,6 +371,12 @@ def test_a_strategy_of_ones_own_proposes(tmp_path: Path, monkeypatch: pytest.Mon
 def test_overrides_are_those_of_the_command(tmp_path: Path) -> None:
     config = realingo.load_study(study(tmp_path), {"search.trials": 7, "pool.k": [2, 3], "confirm.top": 1})
     assert (config.search.trials, config.sizes, config.confirm.top) == (7, (2, 3), 1)
+    rehearsed = {"model.base": {"kind": "fake", "noise": np.float64(0.25), "world": np.int64(3)}}
+    base = realingo.load_study(study(tmp_path), rehearsed).core.model.base
+    assert isinstance(base, FakeModel)
+    assert (base.noise, base.world) == (0.25, 3)
+    with pytest.raises(InputError, match="\U0001f600"):
+        realingo.load_study(study(tmp_path), {"pool.languages": ["\U0001f600"]})
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)

@@ -136,6 +136,12 @@ def test_what_more_trials_would_bring(tmp_path: Path) -> None:
     assert answer.startswith("Hardly" if left < costs.WORTH else "Perhaps")
     config, study = searched(tmp_path / "all", 10, pool=("deu", "fin", "fra", "hin", "tur"))
     assert costs.outlook(config, Recommender(study)) == ("No: every subset that the study allows is measured.", 0.0)
+    limited = {"pool": ("deu", "fin", "fra", "hin", "tur"), "k": 2}
+    config = rehearsal.study(tmp_path / "limited", 'pool.quota=["family=1"]', **limited)  # two are Indo-European
+    study = open_study(config, create=True)
+    for number, subset in enumerate(config.space.every()):
+        study.finish(study.begin(subset, "random", number, {}), Score(0.5, {}, "s"), 0.5)
+    assert costs.outlook(config, Recommender(study)) == ("No: every subset that the study allows is measured.", 0.0)
 
 
 def test_the_expected_improvement_is_that_of_the_best_unmeasured_subset(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def allowed(space: Space) -> set[Subset]:
 def test_everything_drawn_keeps_the_conditions(space: Space, seed: int) -> None:
     every = allowed(space)
     assert set(space.every()) == every
+    assert space.exact_count == len(every) <= space.count()
     assert not space.bounds or len(every) <= space.count()
     rng = generator(seed, 0)
     subset = space.random(rng)

@@ -290,3 +290,12 @@ def test_impossible_conditions(asked, says):
         pose(SMALL, 5, source=ENG, **asked)
     assert says in caught.value.message
     assert caught.value.hint
+
+
+def test_counting_gives_up_where_sums_are_too_many():
+    """Costs of which no two sums are equal."""
+    costs = np.sqrt(np.arange(2.0, 42.0))
+    limits = Limits(costs[None], np.array([40.0]), ("the budget",))
+    assert feasible.count_choices([], (1, 20), range(40), limits) is None
+    assert feasible.count_choices([], (1, 1), range(40), limits) == 40
+    assert feasible.count_choices([0, 1], (1, 1), range(40), limits) == 0
