@@ -119,6 +119,9 @@ def select(
     remark(f"next: {_after_selection(request)}")
 
 
+SETS = {"pos": "udpos", "ner": "wikiann", "xnli": "xnli"}  # task of predicted → a data set to measure it on
+
+
 def _after_selection(request: Request) -> str:
     """The command that comes next: a study that measures which subset is best, or what a strategy would choose."""
     from search.commands.select_request import listed
@@ -133,7 +136,9 @@ def _after_selection(request: Request) -> str:
     file = next(file for name in names if not (file := Path(f"{name}.toml")).exists())
     given = InitRequest(pool=request.pool, k=request.k, source=source)
     if source or not {*parse_pool(request.pool)} <= {*parse_pool("world"), parse("eng")}:  # its tasks are in English
-        given = replace(given, model=request.encoder, parallel="opus-100", task="udpos")
+        given = replace(
+            given, model=request.encoder, parallel="opus-100", task=SETS.get(request.task or "pos", "udpos")
+        )
     if not is_possible(given, file):
         return command_line("languages", "--pool", request.pool)
     words = {f"--{name}": getattr(given, name) for name in ("model", "parallel", "task", "pool", "source")}

@@ -374,6 +374,10 @@ def test_select_loads_nothing_heavy():
             ("--pool", "deu,fra,kor", "-k", "2", "--exclude", "deu"),
             "init -o study.toml --parallel opus-100 --task udpos --pool deu,fra,kor -k 2",
         ),
+        (
+            ("--pool", "deu,fra,kor", "-k", "2", "--strategy", "predicted", "--task", "ner", "--encoder", "xlmr"),
+            "init -o study.toml --model xlmr --parallel opus-100 --task wikiann --pool deu,fra,kor -k 2",
+        ),
     ],
     ids=str,
 )
