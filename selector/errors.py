@@ -36,7 +36,7 @@ class StopError(RealingoError):
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 language`, `2 languages`."""
+    """`1 language` or `2 languages`, for `number` and the singular `noun`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -77,7 +77,7 @@ class HubRequest:
 
 
 def kinds_of(problem: BaseException) -> set[str]:
-    """Names of the classes of a problem and of what caused it."""
+    """Names of the classes of `problem` and of what caused it, with those they inherit from."""
     names: set[str] = set()
     seen: BaseException | None = problem
     while seen is not None:

@@ -154,7 +154,7 @@ def _objects(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def as_object(path: Path, number: int, line: str) -> Mapping[str, Any]:
-    """The JSON object that a line is."""
+    """JSON object in `line`. InputError, with `path` and the line's `number`: it is none."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as problem:
@@ -253,7 +253,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines as they are in the file, or in what it holds packed."""
+    """Lines of the file at `path` with their numbers from 1, as they are in the file, or in what it holds packed."""
     number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -266,7 +266,10 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def decode_line(path: Path, number: int, raw: bytes) -> str:
-    """The text of a line without its end, and of the first without a byte order mark."""
+    """Text of the line `raw` with `number`, without its end, and of the first line without a byte order mark.
+
+    InputError, with `path`: bytes that are not UTF-8.
+    """
     try:
         return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as problem:
@@ -274,7 +277,7 @@ def decode_line(path: Path, number: int, raw: bytes) -> str:
 
 
 def fail_at_line(path: Path, number: int, problem: str, hint: str) -> NoReturn:
-    """Raise an InputError that names the line."""
+    """Raise an InputError with `problem` and `hint` that names the line `number` of the file at `path`."""
     raise InputError(f"{path}, line {number}: {problem}", hint)
 
 

@@ -176,7 +176,7 @@ def _merging_of(fidelity: Fidelity) -> Merging:
 
 
 def head_of(tuned: Vector, device: torch.device) -> nn.Module | None:
-    """The task's head h that was tuned with φ; None where the task has none."""
+    """The task's head h in `tuned`, the vector of the fine-tuning, on `device`; None where the task has none."""
     state = tuned.head()
     if not state:
         return None

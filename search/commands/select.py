@@ -92,7 +92,7 @@ def _prediction(subset: Subset, problem: Problem, encoder: str | None) -> Docume
 
     name = encoder or transfer.ENCODER
     found = transfer.explain(subset.languages, problem.targets, problem.weights, encoder=name)
-    of = {"name": name, "published": transfer.is_measured(name)}
+    of = {"name": name, "published": transfer.has_published_results(name)}
     rows = [
         {
             "task": each.task,

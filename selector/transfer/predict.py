@@ -116,7 +116,7 @@ def explain(
     share = given / given.sum()
     pooled = _pooled_model((*members, *targets))
     found = {task: pooled.forecast(task, members, targets, share, level) for task in published.TASKS}
-    more = 0.0 if is_measured(encoder) else pooled.half_between(found, level)
+    more = 0.0 if has_published_results(encoder) else pooled.half_between(found, level)
     gains = []
     for task, each in found.items():
         per_target = {x.code: _gain(m, h, more) for x, m, h in zip(targets, each.means, each.halves, strict=True)}
@@ -126,7 +126,7 @@ def explain(
     return TaskGains(tuple(gains), _gain(unknown.mean, unknown.half, more))
 
 
-def is_measured(encoder: str) -> bool:
+def has_published_results(encoder: str) -> bool:
     """True where the published results are of `encoder`, by its name, whoever hosts it (`OWNER/NAME`)."""
     return encoder.rpartition("/")[2].lower() in NAMES
 
