@@ -121,7 +121,9 @@ def search(
     from search.backends.registry import usual_backend
     from search.commands import search as command
     from search.terminal import heard_by
+    from selector.errors import require_callable
 
+    require_callable(evaluator=evaluator, progress=progress)
     config = _study(study)
     place = backend or usual_backend(workers, config.search.time_limit)
     with heard_by(_advance(progress)):
@@ -160,7 +162,9 @@ def confirm(
     from search.confirmation import confirm as confirmation
     from search.interrupts import Interrupts
     from search.terminal import heard_by
+    from selector.errors import require_callable
 
+    require_callable(evaluator=evaluator, progress=progress)
     advance = _advance(progress)
     place = backend or usual_backend(workers)
     bench = Bench(place, workers, advance, Interrupts(handlers=False), own=evaluator)

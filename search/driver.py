@@ -82,7 +82,14 @@ class Driver:
             self._let_go()
             raise
         if self.exhausted:
-            terminal.remark("every subset of the asked size has been tried: the search ends here")
+            terminal.remark(f"{self._what_is_exhausted()}: the search ends here")
+
+    def _what_is_exhausted(self) -> str:
+        space = self.config.space
+        begun, every = len({subset for subset, _ in self.begun if space.allows(subset)}), space.exact_count
+        if every is None or begun >= every:
+            return "every subset that the study allows has been tried"
+        return f"the strategy has nothing more to propose after {begun} of {every} subsets"
 
     def _fill(self, wanted: int) -> bool:
         """Begin as many trials as there is room for; False if none was begun."""

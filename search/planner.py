@@ -215,15 +215,18 @@ def register_strategy(name: str, strategy: Propose) -> None:
 def own_strategy(name: str, strategy: Propose) -> Proposer:
     """A user's `strategy` as one of ours, under the `name` that errors use.
 
-    RunError where it answers outside the pool, or with what was begun before.
+    RunError where it answers with what is no subset, outside the pool, or with what was begun before.
     """
 
     def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
         answer = strategy(space, past, rng)
         if answer is None:
             return None
-        subset = answer if isinstance(answer, Subset) else Subset.of(answer)
         hint = f"search.testing.check_strategy({name}) shows more of what a strategy must keep"
+        try:
+            subset = answer if isinstance(answer, Subset) else Subset.of(answer)
+        except (InputError, TypeError) as problem:
+            raise RunError(f"the strategy '{name}' proposed {answer!r}, which is no subset: {problem}", hint) from None
         if strangers := [language.code for language in subset if language not in space.place]:
             raise RunError(f"the strategy '{name}' proposed {', '.join(strangers)}, not in the pool", hint)
         if subset in past.taken:

@@ -55,3 +55,11 @@ def real_number(name: str, value: object, hint: str = "give a number") -> float:
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise InputError(f"{name} is {value!r}, which is not a number", hint)
     return float(value)
+
+
+def require_callable(**given: object) -> None:
+    """InputError for the first of `given`, by its name, that is neither None nor a function or an object like one."""
+    for name, value in given.items():
+        if value is not None and (isinstance(value, type) or not callable(value)):
+            what = "is a class, not an object" if isinstance(value, type) else "cannot be called"
+            raise InputError(f"{name} is {value!r}, which {what}", "give a function, or an object that can be called")

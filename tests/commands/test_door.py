@@ -295,6 +295,9 @@ THREE = ("deu", "fra", "tur")
         (lambda: realingo.load_study(3), "3 is no path"),
         (lambda: realingo.load_study({"name": "a"}), "is no path"),
         (lambda: realingo.search(None), "None is no path"),
+        (lambda: realingo.search("study.toml", evaluator=3), "evaluator is 3, which cannot be called"),
+        (lambda: realingo.confirm("study.toml", evaluator=realingo.FakeEvaluator), "which is a class, not an object"),
+        (lambda: realingo.search("study.toml", progress="bar"), "progress is 'bar'"),
         (lambda: realingo.load_study("study.toml", {"seed": None}), "'seed' cannot be None"),
     ],
 )
@@ -366,6 +369,33 @@ def test_a_strategy_of_ones_own_proposes(tmp_path: Path, monkeypatch: pytest.Mon
     realingo.register_strategy("stubborn", lambda space, past, rng: CODES[:3])
     with pytest.raises(RunError, match="'stubborn' proposed arb\\+cmn\\+deu again"):
         realingo.search(realingo.load_study(study(tmp_path / "two"), {**asked, "search.strategy": "stubborn"}))
+
+
+@pytest.mark.parametrize("answer", [7, ["deu", "qqq"], [None]])
+def test_a_strategy_that_proposes_no_subset_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(planner, "OWN", {})
+    monkeypatch.setattr(strategy_names, "REGISTERED", set())
+    realingo.register_strategy("junk", lambda space, past, rng: answer)
+    asked = {"search.strategy": "junk", "search.warm_start": False}
+    with pytest.raises(RunError, match=r"the strategy 'junk' proposed .* which is no subset"):
+        realingo.search(realingo.load_study(study(tmp_path), asked))
+
+
+def test_the_end_of_a_search_says_whether_all_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(planner, "OWN", {})
+    monkeypatch.setattr(strategy_names, "REGISTERED", set())
+    realingo.register_strategy("short", lambda space, past, rng: None if past.taken else CODES[:3])
+    asked = {"search.strategy": "short", "search.warm_start": False, "pool.k": 3}
+    with caplog.at_level(logging.INFO, "realingo"):
+        realingo.search(realingo.load_study(study(tmp_path), asked))
+        realingo.search(realingo.load_study(study(tmp_path), {"name": "all", "pool.k": len(CODES)}))
+    told = [message for message in caplog.messages if "the search ends here" in message]
+    assert "the strategy has nothing more to propose after 1 of" in told[0]
+    assert told[1] == "every subset that the study allows has been tried: the search ends here"
 
 
 def test_overrides_are_those_of_the_command(tmp_path: Path) -> None:
