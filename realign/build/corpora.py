@@ -37,7 +37,8 @@ def parallel_corpus(core: Core, given: object, languages: Pool, splits: tuple[Sp
 
 def _parallel_set(core: Core, given: object, codes: list[str]) -> Parallel:
     from realign.corpora import bitext
-    from realign.corpora.verses import Verses, find_folder
+    from realign.corpora.folder import find_folder
+    from realign.corpora.verses import Verses
 
     if isinstance(given, VerseFiles):
         return Verses(find_folder(given.folder, core.home), core.source.code, codes)
@@ -81,7 +82,8 @@ def labelled_corpus(core: Core, targets: Pool) -> Labelled:
 
 def _labelled_set(core: Core, given: object, codes: list[str]) -> Labelled:
     from realign.corpora import labels
-    from realign.corpora.verses import Conllu, find_folder
+    from realign.corpora.conllu_lines import Conllu
+    from realign.corpora.folder import find_folder
 
     if isinstance(given, TreebankFiles):
         return Conllu(find_folder(given.folder, core.home), codes)
@@ -106,7 +108,7 @@ def examples_corpus(core: Core, targets: Pool) -> Examples:
 
 def _examples_set(core: Core, given: object, codes: list[str]) -> Examples:
     from realign.corpora import labels
-    from realign.corpora.verses import find_folder
+    from realign.corpora.folder import find_folder
 
     if isinstance(given, LabelFiles):
         return labels.LabelTable(find_folder(given.folder, core.home), codes)
@@ -170,7 +172,7 @@ def hub_spec(core: Core, given: HubSet, task: str) -> Spec:
 
     InputError: the set is not known, or has nothing for `task`.
     """
-    from realign.corpora.verses import find_folder
+    from realign.corpora.folder import find_folder
     from realign.hub import sets
 
     if given.id is not None and (given.id.startswith((".", "/", "~")) or Path(given.id).exists()):

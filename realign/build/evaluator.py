@@ -135,7 +135,7 @@ def check_usable(core: Core, pairs: Sequence[Pair], code: str) -> None:
 
 def parallel_with_links(core: Core, pool: Pool) -> Parallel:
     """Parallel text of `pool`, with word links from files where the aligner of `core` takes them from there."""
-    from realign.corpora.verses import find_folder
+    from realign.corpora.folder import find_folder
     from realign.corpora.word_links import ByDictionary, ByPharaoh
 
     text, settings = sources.parallel_corpus(core, core.data.parallel, pool), core.realign

@@ -20,8 +20,6 @@ from functools import cache
 from pathlib import Path
 from typing import Generic, Self, TypeVar, overload
 
-from realign.corpora.conllu_lines import UPOS as UPOS
-from realign.corpora.conllu_lines import Conllu as Conllu
 from realign.corpora.corpus import Cut, Pair, Split, at_blanks, at_white_space
 from realign.corpora.folder import (
     SPLITS,
@@ -34,7 +32,6 @@ from realign.corpora.folder import (
     sign_files,
     with_stamp,
 )
-from realign.corpora.folder import find_folder as find_folder
 
 RANGE = "<range>"  # in eBible: the verse is translated together with the one before it
 
@@ -99,8 +96,7 @@ class Verses:
         return sign_files(f"verses-2:{self._source}", paths)
 
     def pairs(self, language: str, split: Split) -> Sequence[Pair]:
-        """Verses of the source with their translation into `language`, in canonical order; words are cut at white
-        space.
+        """Verses of the source with their translation into `language`, in canonical order, cut at white space.
 
         Where only one side has several verses in one text, all of these are left out, and a warning counts them.
         InputError: there is no file, a line is malformed, or the two files share no verse in `split`.
@@ -224,9 +220,7 @@ def _read_splits(path: Path, _stamp: tuple[int, int]) -> dict[Split, list[str]]:
             continue
         cells = line.split("\t")
         if len(cells) != len(header) or cells[where] not in SPLITS or not cells[at].strip():
-            fail_at_line(
-                path, number, f"expected {len(header)} columns, with a verse id and a split of {', '.join(SPLITS)}"
-            )
+            fail_at_line(path, number, f"expected {len(header)} columns with a verse id and one of {', '.join(SPLITS)}")
         if any(cells[at] in known for known in splits.values()):
             fail_at_line(path, number, f"verse id '{cells[at]}' for the second time")
         splits[parse_split(cells[where])][sys.intern(cells[at])] = None

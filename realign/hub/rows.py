@@ -266,10 +266,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def decode_line(path: Path, number: int, raw: bytes) -> str:
-    """Text of the line `raw` with `number`, without its end, and of the first line without a byte order mark.
-
-    InputError, with `path`: bytes that are not UTF-8.
-    """
+    """Text of the line `raw` without its end; of line 1 without a byte order mark. InputError: it is not UTF-8."""
     try:
         return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as problem:

@@ -124,7 +124,8 @@ def _open(data: DataSection, base: Path) -> tuple[Monolingual, Sequence[str]]:
 
         world = World()
         return world, tuple(world.languages)
-    from realign.corpora.verses import Plain, Verses, find_folder
+    from realign.corpora.folder import find_folder
+    from realign.corpora.verses import Plain, Verses
 
     folder = find_folder(data.folder, base)
     files = Plain(folder) if data.kind == "text" else Verses(folder, "eng")

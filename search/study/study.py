@@ -258,10 +258,7 @@ class Study:
 
 
 def open_study(config: StudyConfig, create: bool) -> Study:
-    """Open the study of the study file `config`, or with `create` begin it where there is none.
-
-    InputError: it is not there, cannot be opened, or was made with other settings.
-    """
+    """Open the study of the file `config`, or `create` it. InputError: it is absent, unusable or of other settings."""
     storage = open_storage(config.storage, create)
     try:
         names = {study.study_name for study in storage.get_all_studies()}

@@ -62,7 +62,8 @@ class Bundle:
 
 
 def main(encoder: str, data: str, folder: str) -> None:
-    from realign.corpora.verses import Conllu, Verses
+    from realign.corpora.conllu_lines import Conllu
+    from realign.corpora.verses import Verses
     from realign.encoder.encoder import load
     from realign.tasks.tagging import Tagging
     from realign.tasks.transfer_task import FineTuning

@@ -18,7 +18,7 @@ import pytest
 import typer
 from rehearsal import realingo
 
-from realign.corpora import bitext, labels, verses
+from realign.corpora import bitext, conllu_lines, labels, verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 from search.cli.entry import app, forward_options
 from search.commands.pretrain import load_pretrain
@@ -143,7 +143,7 @@ def test_the_files_that_the_page_on_data_shows_are_read(tmp_path: Path) -> None:
     assert len(bitext.Tsv(tmp_path / "tables", "eng").pairs("deu", "train")) == 3
     read = verses.Verses(tmp_path / "bible", "eng")
     assert sum(len(read.pairs("deu", split)) for split in ("train",)) == 3
-    assert verses.Conllu(tmp_path / "trees").sentences("deu", "dev")[0].tags == ("ADV", "VERB", "PRON")
+    assert conllu_lines.Conllu(tmp_path / "trees").sentences("deu", "dev")[0].tags == ("ADV", "VERB", "PRON")
     assert labels.Conll(tmp_path / "entities").sentences("deu", "dev")[0].tags == ("B-PER", "O", "O")
     tables = labels.LabelTable(tmp_path / "labels")
     assert [each.label for each in tables.examples("deu", "dev")] == ["neutral", "good"]

@@ -13,8 +13,9 @@ import numpy as np
 import rehearsal
 
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.conllu_lines import Conllu
 from realign.corpora.labels import Conll, LabelTable
-from realign.corpora.verses import Conllu, Verses
+from realign.corpora.verses import Verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 from realign.evaluators import table as replay
 from search.config import realign_file

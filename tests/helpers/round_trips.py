@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.conllu_lines import Conllu
 from realign.corpora.labels import Conll, LabelTable
-from realign.corpora.verses import Conllu, Verses
+from realign.corpora.verses import Verses
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 
 Sentence = tuple[str, ...]

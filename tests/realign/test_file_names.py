@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.conllu_lines import Conllu
 from realign.corpora.file_names import FileLanguage, language_of, pair_of, pair_side_of, treebank_of
 from realign.corpora.labels import Conll, LabelTable
-from realign.corpora.verses import Conllu, Plain, Verses
+from realign.corpora.verses import Plain, Verses
 from selector.errors import InputError
 
 LISTS = Path(__file__).parents[1] / "selector" / "data"

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realign.corpora.conllu_lines import UPOS, Conllu
 from realign.corpora.corpus import Pair, Tagged
-from realign.corpora.verses import SPLITS, UPOS, Conllu, LazyRows, Plain, Verses, chapter_split, find_folder
+from realign.corpora.folder import SPLITS, find_folder
+from realign.corpora.verses import LazyRows, Plain, Verses, chapter_split
 from selector.errors import InputError
 
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6)

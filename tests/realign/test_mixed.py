@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from realign.corpora.bitext import Moses
+from realign.corpora.conllu_lines import Conllu
 from realign.corpora.corpus import Classified, Pair, Split, Tagged
 from realign.corpora.mixed import Member, MixedExamples, MixedLabelled, MixedParallel
-from realign.corpora.verses import Conllu
 from selector.errors import InputError, NoDataError
 
 EVALUATED: tuple[Split, ...] = ("dev", "test")

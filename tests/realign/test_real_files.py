@@ -29,10 +29,11 @@ from transformers import (
 )
 
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.conllu_lines import Conllu
 from realign.corpora.hub import Hub
 from realign.corpora.labels import Conll, LabelTable
 from realign.corpora.mixed import Member, MixedParallel
-from realign.corpora.verses import Conllu, Verses, chapter_of
+from realign.corpora.verses import Verses, chapter_of
 from realign.corpora.word_links import ByDictionary, ByPharaoh
 from realign.encoder.encoder import Encoder, position_count
 from realign.hub.sets import Spec

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from realign.corpora.bitext import Moses, Tsv
+from realign.corpora.conllu_lines import Conllu
 from realign.corpora.corpus import Pair
 from realign.corpora.labels import LabelTable
-from realign.corpora.verses import Conllu
 from realign.encoder.encoder import load
 from realign.training.encoded_pairs import PairStore
 from realign.training.settings import Realignment
