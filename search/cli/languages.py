@@ -109,12 +109,21 @@ def select(
     given = {name: value for name, value in options.items() if name in select_request.Request.__dataclass_fields__}
     request = select_request.Request(**given, quotas=tuple(quota or ()))
     mode = selecting.mode(request, compare, rank)
-    document = selecting.run(mode, request, plot, view)
-    emit(document, as_json, mode.show)
-    if as_json:
-        return
-    limits = {"include": include, "exclude": exclude, "quota": quota, "costs": costs, "budget": budget}
-    if subset is None and (demands := [name for name, value in limits.items() if value]):
+    emit(selecting.run(mode, request, plot, view), as_json, mode.show)
+    if not as_json:
+        _tell_next(request)
+
+
+def _tell_next(request: Request) -> None:
+    """The command that comes next, and what of the request has to be written into a study by hand."""
+    limits = {
+        "include": request.include,
+        "exclude": request.exclude,
+        "quota": request.quotas,
+        "costs": request.costs,
+        "budget": request.budget,
+    }
+    if request.subset is None and (demands := [name for name, value in limits.items() if value]):
         remark(f"a study has {', '.join(demands)} in [pool] of its file: write them there before the search")
     remark(f"next: {_after_selection(request)}")
 
