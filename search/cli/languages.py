@@ -106,8 +106,7 @@ def select(
     from search.commands import select as selecting
     from search.commands import select_request
 
-    given = {name: value for name, value in options.items() if name in select_request.Request.__dataclass_fields__}
-    request = select_request.Request(**given, quotas=tuple(quota or ()))
+    request = select_request.Request.of(options)
     mode = selecting.mode(request, compare, rank)
     emit(selecting.run(mode, request, plot, view), as_json, mode.show)
     if not as_json:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from selector.distances import user_table
 from selector.distances.user_table import numbers
@@ -42,6 +43,12 @@ class Request:
     seed: int = 0
     seconds: float = 20.0  # of an exact strategy
     parity: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Request:
+        """The request of the options of the command line, by their names there; others than these are left out."""
+        given: dict[str, Any] = {name: value for name, value in options.items() if name in cls.__dataclass_fields__}
+        return cls(**given, quotas=tuple(cast("list[str] | None", options["quota"]) or ()))
 
     def __post_init__(self) -> None:
         if self.seed < 0:
