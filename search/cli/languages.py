@@ -79,10 +79,7 @@ def select(
         float | None, typer.Option(help="Leave out languages with less of their features observed, 0 to 1.")
     ] = None,
     radius: Annotated[float | None, typer.Option(help="The distance within which a language is covered.")] = None,
-    count_source: Annotated[
-        bool | None,
-        typer.Option("--count-source/--no-count-source", help="Whether the source counts as already chosen."),
-    ] = None,
+    count_source: Annotated[bool | None, typer.Option(help="Whether the source counts as already chosen.")] = None,
     task: Annotated[str | None, typer.Option(help="Of predicted: pos, ner, xnli, americasnli, or another.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Of predicted: the encoder, xlm-roberta-base if none.")] = None,
     subset: Annotated[str | None, typer.Option(help="Measure these languages instead of choosing.")] = None,
