@@ -1,4 +1,5 @@
-# Realingo on a CPU.    docker build -t realingo .    docker run --rm -v "$PWD:/work" realingo search study.toml
+# Realingo on a CPU.    docker build -t realingo .
+# docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" realingo search study.toml
 FROM python:3.12-slim
 
 WORKDIR /opt/realingo
@@ -8,7 +9,7 @@ COPY realign realign
 COPY search search
 RUN pip install --no-cache-dir -c constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu '.[dashboard,plot,postgres]'
 
-RUN useradd --create-home realingo
+RUN useradd --create-home realingo && install -d -o realingo /work
 USER realingo
 WORKDIR /work
 ENTRYPOINT ["realingo"]
