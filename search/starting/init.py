@@ -59,8 +59,12 @@ def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str,
             f"settings for encoders of {recipe.of}: {why} (documentation, page Recipes)",
         )
     text = render(plan, file.name, _schema(file), recipe)
-    _check(file, text)
-    _put(file, text)
+    try:
+        _check(file, text)
+        _put(file, text)
+    except OSError as problem:
+        message = f"cannot write {file}: {problem.strerror or problem}"
+        raise InputError(message, "name a file in a folder with room that you may write to") from None
     return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}
 
 

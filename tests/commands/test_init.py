@@ -85,6 +85,12 @@ def test_a_language_without_a_dev_treebank_is_not_tuned_on(data: Path, tmp_path:
     assert [language.code for language in config.tune] == ["fra"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_place_that_takes_no_file_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert realingo("init", "-o", "/proc/study.toml", "--yes") == 2
+    assert "error: cannot write /proc/study.toml" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("pool", ["deu,tur,swh", "paper-65"])
 def test_of_a_pool_what_the_folder_lacks_is_left_out_and_said(
     pool: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
