@@ -174,7 +174,8 @@ def _from_folder(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...
     told = [f"parallel text: {each.kind} in {each.folder.name}: {', '.join(each.languages)}" for each in found.texts]
     alone = () if found.held_out else ("no language is held out: to see how others fare, move some from the pool",)
     plan = Plan(file.stem, pool, found.source, k, tune, found.held_out, request.model or MODEL, text, found.task, data)
-    return plan, (*told, *found.remarks, *left_out, *alone)
+    remarks = found.remarks(None if request.pool is None else pool)
+    return plan, (*told, *remarks, *left_out, *alone)
 
 
 def proposed_size(languages: int) -> int:
