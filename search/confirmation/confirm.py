@@ -79,11 +79,13 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     found = recommender.top(top)
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
+    file = ConfirmationFile(config)
+    file.check_writable()
     bench = replace(bench, check=study.check)
     raced = RaceRun(recommender, bench).run(top, count) if config.confirm.race else None
     found = found if raced is None else [raced.trial]
     confirmation = ConfirmationRun(recommender, bench, count).confirm(found, raced)
-    ConfirmationFile(config).save(confirmation)
+    file.save(confirmation)
     return confirmation
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,15 @@ class ConfirmationFile:
         try:
             write_text(self.path, text)
         except OSError as problem:
-            raise InputError(f"cannot write to {self.path.parent}: {problem}", "make the folder writable") from None
+            message = f"cannot write {self.path}: {problem.strerror}"
+            raise InputError(message, "make room or the folder writable; then run the command again") from None
+
+    def check_writable(self) -> None:
+        """InputError where the file could not be written: known before hours of measuring, not after."""
+        folder = self.path.parent
+        place = folder if folder.exists() else folder.parent
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            raise InputError(f"cannot write in {place}", "make it a folder that you may write to")
 
     def load(self) -> Confirmation | None:
         """The confirmation; None before the first. InputError for a file that holds none, or that of another study."""

@@ -73,15 +73,19 @@ class Survey:
         """Languages that only `confirm` and the report see."""
         return tuple(sorted({*self.untranslated, *self.moved}))
 
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Remarks on what is missing and what was decided, a line for each reason."""
+    def remarks(self, pool: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Remarks on what is missing and what was decided, a line for each reason.
+
+        Of a `pool` that was asked for, only its own languages are told to be in it.
+        """
         word = WORDS[self.task]
+        inside = self.pool if pool is None else pool
+        lost = [code for code in self.translated if code not in self.usable] if pool is None else []
         idle = [code for code in self.labelled if code not in self.translated and code not in self.held_out]
         reasons = {
-            f"not in the pool, because there is no test {word}": [c for c in self.translated if c not in self.usable],
+            f"not in the pool, because there is no test {word}": lost,
             f"in the pool, but not scored in the search, because there is no dev {word}": [
-                code for code in self.pool if code not in self.tuned
+                code for code in inside if code not in self.tuned
             ],
             "held out, because there is no parallel text": self.untranslated,
             "held out, to see what the choice does for languages it never saw (a proposal; edit targets.held_out)": (

@@ -59,8 +59,12 @@ def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str,
             f"settings for encoders of {recipe.of}: {why} (documentation, page Recipes)",
         )
     text = render(plan, file.name, _schema(file), recipe)
-    _check(file, text)
-    _put(file, text)
+    try:
+        _check(file, text)
+        _put(file, text)
+    except OSError as problem:
+        message = f"cannot write {file}: {problem.strerror or problem}"
+        raise InputError(message, "name a file in a folder with room that you may write to") from None
     return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}
 
 
@@ -170,7 +174,8 @@ def _from_folder(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...
     told = [f"parallel text: {each.kind} in {each.folder.name}: {', '.join(each.languages)}" for each in found.texts]
     alone = () if found.held_out else ("no language is held out: to see how others fare, move some from the pool",)
     plan = Plan(file.stem, pool, found.source, k, tune, found.held_out, request.model or MODEL, text, found.task, data)
-    return plan, (*told, *found.remarks, *left_out, *alone)
+    remarks = found.remarks(None if request.pool is None else pool)
+    return plan, (*told, *remarks, *left_out, *alone)
 
 
 def proposed_size(languages: int) -> int:

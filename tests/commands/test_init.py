@@ -85,6 +85,25 @@ def test_a_language_without_a_dev_treebank_is_not_tuned_on(data: Path, tmp_path:
     assert [language.code for language in config.tune] == ["fra"]
 
 
+def test_what_is_said_of_the_pool_is_of_its_own_languages(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """German has no dev set, Turkish no test set: both are told of unless the pool that was asked for has neither."""
+    (data / "ud" / "deu.dev.conllu").unlink()
+    told = []
+    for name, flags in (("all", ()), ("one", ("--pool", "fra"))):
+        assert realingo("init", "-o", str(tmp_path / f"{name}.toml"), "--from-folder", str(data), *flags) == 0
+        told.append(capsys.readouterr().out)
+    for sentence in ("no dev treebank: deu", "no test treebank: tur"):
+        assert [sentence in each for each in told] == [True, False]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_place_that_takes_no_file_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert realingo("init", "-o", "/proc/study.toml", "--yes") == 2
+    assert "error: cannot write /proc/study.toml" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("pool", ["deu,tur,swh", "paper-65"])
 def test_of_a_pool_what_the_folder_lacks_is_left_out_and_said(
     pool: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -231,7 +250,7 @@ def test_another_task_of_the_folder_is_said_and_can_be_taken(data: Path, tmp_pat
         (data / "ud" / f"{name}.conll").write_text("Anna B-PER\n\n", encoding="utf-8")
     found = survey(data, "eng")
     assert (found.task, found.other_tasks) == ("pos", ("ner",))
-    assert any("--task" in remark for remark in found.remarks)
+    assert any("--task" in remark for remark in found.remarks())
     file = tmp_path / "own.toml"
     assert realingo("init", "-o", str(file), "--from-folder", str(data), "--task", "ner") == 0
     assert (load(file).core.task.kind, [each.code for each in load(file).pool]) == ("ner", ["deu"])

@@ -115,6 +115,18 @@ def test_confirmation_says_its_cost_before_anything_is_measured(
     assert int(re.findall(r"(\d+) evaluations", first)[0]) == measured
 
 
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = rehearsal.study(tmp_path, trials=3)
+    run.search(config)
+    config.folder.write_text("a file in its place")
+    capsys.readouterr()
+    with pytest.raises(InputError, match="cannot write in"):
+        confirm.confirm(config, top=1, seeds=2)
+    assert "evaluations" not in capsys.readouterr().err
+
+
 def test_confirmation_uses_fresh_seeds_and_the_test_split(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
