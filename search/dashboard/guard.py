@@ -29,6 +29,9 @@ button[aria-label="delete study"], button[aria-label="rename study"], button:has
 .MuiGrid-item .MuiTable-root { min-width: 0 }
 .MuiTypography-h3 { font-size: 2rem }
 .MuiTypography-root, td, pre, p, li { overflow-wrap: break-word }
+/* its dark mode, which the browser or its switch turns on: our figures are made once, in light colours */
+body:has([aria-labelledby="switch-list-label-dark-mode"]:checked)
+  .js-plotly-plot:has(.main-svg[style*="background: white"]) { filter: invert(0.93) hue-rotate(180deg) }
 /* a small screen: one card a row, the list of trials above the trial */
 @media (max-width: 700px) {
   main, main .MuiBox-root { min-width: 0 }

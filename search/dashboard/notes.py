@@ -60,7 +60,9 @@ def _fitted(plot: Plot) -> str:
     figure.update_layout(title={"y": 0.97, "yref": "container", "pad": {"t": 0}, "font": {"size": 13}})
     figure.update_xaxes(title_font_size=11, tickfont_size=11, tickangle=0, nticks=4)
     if plot.name in MAPS:
-        figure.update_layout(title_text=f"{figure.layout.title.text}<br>the darker, the farther from the chosen")
+        figure.update_layout(
+            title_text=f"{figure.layout.title.text}<br>the stronger the colour, the farther from the chosen"
+        )
     return str(figure.to_json())
 
 

@@ -264,6 +264,22 @@ def test_the_first_page_says_which_trial_to_take_and_why(address: str, confirmed
 
 @pytest.mark.browser
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed")
+def test_in_dark_mode_no_figure_is_a_white_sheet(address: str, tmp_path: Path) -> None:
+    figures = """[...document.querySelectorAll('.js-plotly-plot')].map(figure => {
+        const light = !/rgb\\(17, 17, 17\\)/.test(figure.querySelector('.main-svg').getAttribute('style'));
+        return light !== getComputedStyle(figure).filter.includes('invert') ? 'light' : 'dark' })"""
+    switch = "document.querySelector('[aria-labelledby=\"switch-list-label-dark-mode\"]')"
+    with browser.browsing(tmp_path) as chromium:
+        for dark in (False, True):
+            chromium.open(address, dark=dark)
+            chromium.wait_for("document.querySelectorAll('.gtitle').length >= 4")
+            assert set(chromium.value(figures)) == {"dark" if dark else "light"}
+        chromium.value(f"{switch}.closest('[role=button], button, .MuiListItemButton-root').click()")
+        chromium.wait_for(f"!{switch}.checked && {figures}.every(shade => shade === 'light')")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="chromium is not installed")
 def test_the_buttons_would_be_there_without_us(confirmed: StudyConfig, tmp_path: Path) -> None:
     """What the test above looks for is what optuna-dashboard offers."""
     study, view = viewed(confirmed)
