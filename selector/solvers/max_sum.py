@@ -51,13 +51,14 @@ class Dispersion(Method):
         return float(self.d[np.ix_(chosen, chosen)].sum() / 2 + self.source[chosen].sum())
 
     def upper(self, start: NDArray[np.intp]) -> float:
-        return self._continuous()[1]
+        return min(self._continuous()[1], self._farthest())
 
     def solve(self, start: NDArray[np.intp], clock: EffortMeter) -> Solution:
         """Solve by HiGHS in rounds, each with new tangents at the last answer, until value and bound meet or `clock` is
         over.
         """
         y, bound = self._continuous()
+        bound = min(bound, self._farthest())
         best, value = start, self.value(start)
         if self.v.size > _LARGEST or clock.enough(value, bound):
             return Solution(best, bound, True)
@@ -92,6 +93,15 @@ class Dispersion(Method):
             y[into], y[out] = y[into] + step, y[out] - step
             slope += step * (self.curved[:, into] - self.curved[:, out])
         return y, bound
+
+    def _farthest(self) -> float:
+        """Bound where every candidate has its k - 1 farthest beside it: met where distances are equal, as between
+        families.
+        """
+        k = self.candidates.k
+        share = np.partition(self.d, len(self.d) - k + 1 if k > 1 else 0, axis=1)
+        reach = self.source + share[:, len(self.d) - k + 1 :].sum(axis=1) / 2  # (c,)
+        return float(reach[self.candidates.most(reach)].sum())
 
     def _pair(self, y: Vector, slope: Vector) -> tuple[int, int, float]:
         """Steepest candidate with room to grow, flattest one that can shrink, and the rise between the two.

@@ -291,3 +291,10 @@ def test_bench_rows_are_below_what_is_proven(monkeypatch):
         assert row["value"] <= row["bound"]
         assert row["gap"] == pytest.approx((row["bound"] - row["value"]) / row["bound"])
         assert (row["method"] == "exact") <= (row["gap"] == 0.0)
+
+
+def test_equal_distances_are_proven():
+    """Between families every genetic distance is 1: no four have more than their ten pairs, the source's included."""
+    pool = parse_pool("deu,tur,swh,jpn,fin,hin,arb,zul,cmn,quy,eus,vie")
+    choice = strategy.solve("exact-max-sum", pose(pool, 4, source=ENG, metric="genetic"))
+    assert (choice.value, choice.bound, choice.status) == (10.0, 10.0, "optimal")
