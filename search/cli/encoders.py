@@ -21,7 +21,9 @@ def realign(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the last checkpoint, if there is one.")
     ] = False,
-    every: Annotated[float, typer.Option(metavar="MINUTES", help="Time between two checkpoints.")] = 10.0,
+    every: Annotated[
+        float, typer.Option(metavar="MINUTES", help="Time between two checkpoints; --merge has none.")
+    ] = 10.0,
     sentences: Annotated[
         bool,
         typer.Option(
