@@ -20,6 +20,7 @@ from search.strategies.proposer import Past, Propose, Proposer, generator
 from search.surrogate.prior_knowledge import has_precedent, prior_of
 from search.surrogate.surrogate import Surrogate
 from selector import strategy as model_free
+from selector.distances.distance import distances
 from selector.errors import InputError, RunError
 from selector.languages.subset import Subset
 from selector.problem import Options
@@ -84,17 +85,24 @@ class StudyPlanner:
 
     @cached_property
     def propose(self) -> Proposer:
-        """The strategy that the study names. InputError where it is not for such a study.
-
-        The study was checked, so only the name after `diversity:` can still be wrong; that shows in the first proposal.
-        """
+        """The strategy that the study names. InputError where it is not for such a study."""
         name, seed = self.config.search.strategy, self.config.seed
         if name.startswith("diversity:"):
             inner = name.removeprefix("diversity:")
+            model_free.find(inner)
             return diversity(lambda k, seed: self.model_free(inner, k, seed), seed)
         if name in OWN:
             return own_strategy(name, OWN[name])
         return STRATEGIES[name](self.config)
+
+    def check(self) -> Proposer:
+        """Return the strategy that the study names. InputError where it is not for such a study, or where there are no
+        distances for a choice without measuring: what else would show in the first proposals.
+        """
+        config, strategy = self.config, self.config.search.strategy
+        if strategy.startswith("diversity:") or (config.search.warm_start and strategy != "random"):
+            distances((*config.pool, config.core.source), config.search.metric)
+        return self.propose
 
     @cached_property
     def warm_start(self) -> list[tuple[str, Subset]]:

@@ -83,7 +83,7 @@ class StudyCheck:
         report.subsets, report.is_bound = space.exact_count or space.count(), space.exact_count is None
         report.levels = CheapLevels(self.config).to_json()
         report.attempt(self._storage)
-        report.attempt(lambda: StudyPlanner(self.config).propose)
+        report.attempt(StudyPlanner(self.config).check)
         report.attempt(check_overlap, core)
         languages = _languages(core.source, scope)
         used = self._parallel()

@@ -100,6 +100,24 @@ def test_every_language_is_there_with_its_counts(home: Path, capsys: pytest.Capt
     assert "nothing is wrong" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("search.strategy=diversity:nonsense", "unknown strategy 'nonsense'"),
+        ("search.metric=nonsense", "unknown metric 'nonsense'"),
+        ("search.metric=absent.csv", "absent.csv"),
+    ],
+)
+def test_what_would_stop_the_first_proposals_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], override: str, says: str
+) -> None:
+    study = str(rehearsal.write(tmp_path / "study"))
+    problems = checked(capsys, study, "--set", override, status=2)["problems"]
+    assert [says in problem["error"] for problem in problems] == [True]
+    unused = ("--set", "search.strategy=random", "--set", "search.metric=nonsense")
+    assert checked(capsys, study, *unused)["ok"]
+
+
 def test_a_sample_is_counted_with_what_there_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = checked(capsys, "files.toml")
     assert document["ok"], document["problems"]
