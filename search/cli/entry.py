@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 records = typer.Typer(help="Copy a study to another storage.", rich_markup_mode=None)
 
+OURS = ("realign", "realingo", "search", "selector")  # the packages of this project
 ANYWHERE = ("--quiet", "--verbose", "--no-color")  # may stand before or behind the command
 COMMANDS = (
     *(languages, distances, select, init),
@@ -80,7 +81,11 @@ def main(arguments: list[str] | None = None) -> None:
         code = INTERRUPTED
     except Exception as problem:
         code = 1
-        complain_of_a_bug(problem)
+        missing = (problem.name or "").partition(".")[0] if isinstance(problem, ModuleNotFoundError) else ""
+        if missing and missing not in OURS:
+            complain(f"the package '{missing}' is not installed", "'realingo doctor' shows what else is missing")
+        else:
+            complain_of_a_bug(problem)
     if code == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C once more changes nothing now
     sys.exit(code)

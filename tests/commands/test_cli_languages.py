@@ -157,6 +157,19 @@ def test_output_to_a_full_disk_is_one_error(form):
     assert hint.startswith("hint: free some space")
 
 
+def test_a_package_that_is_missing_is_named():
+    code = (
+        "import sys\n"
+        "from search.cli import main\n"
+        "sys.modules['optuna'] = None\n"
+        "main(['study', 'copy', 'a.db', 'b.db'])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    error, hint = ended.stderr.splitlines()
+    assert (ended.returncode, error) == (1, "error: the package 'optuna' is not installed")
+    assert "realingo doctor" in hint
+
+
 def test_the_caller_may_have_closed_standard_output():
     ended = subprocess.run([f"{sys.executable} -m search distances deu fin >&-"], shell=True, stderr=subprocess.PIPE)
     assert (ended.returncode, ended.stderr) == (0, b"")
