@@ -80,6 +80,8 @@ def _message(problem: Mapping[str, Any]) -> str:
     """The problem in words of TOML."""
     if problem["type"] == "dataclass_type":
         return "Input should be a table of keys"
+    if problem["type"] == "string_pattern_mismatch":  # names are the only text of a given form
+        return "Input should be letters from A to Z, digits, dots, underscores and hyphens; no dot or hyphen first"
     error = problem.get("ctx", {}).get("error")
     if isinstance(error, SettingError):
         return error.complete

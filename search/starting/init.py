@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from search.starting.folder_survey import Survey
     from search.starting.places import LabelPlace, TextPlace
 
+LONGEST_NAME = 100  # letters
 MODEL = "xlm-roberta-base"
 OWN_TASKS = ("pos", "ner", "classification")  # what the files of a folder can be
 SCHEMA = Path("docs") / "study.schema.json"
@@ -106,10 +109,16 @@ def _count(languages: str | tuple[str, ...]) -> str:
     return f"the pool {languages}" if isinstance(languages, str) else f"{len(languages)} languages"
 
 
+def _name_of(file: Path) -> str:
+    """A name for the study, after its file: what a name cannot hold is left out or becomes a hyphen."""
+    plain = unicodedata.normalize("NFKD", file.stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("._-")[:LONGEST_NAME] or "study"
+
+
 def _planned(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...]]:
     if request.folder is not None:
         return _from_folder(request, file)
-    name, source = file.stem, request.source_code
+    name, source = _name_of(file), request.source_code
     if request.model in (None, "world") and request.parallel in (None, "world") and request.task in (None, "world"):
         pool = request.pool or "world"
         out = WORLD_HELD_OUT if pool == "world" else ()
@@ -173,7 +182,9 @@ def _from_folder(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...
     text, data = (_listed(each, file.absolute().parent) for each in (found.texts, found.sets))
     told = [f"parallel text: {each.kind} in {each.folder.name}: {', '.join(each.languages)}" for each in found.texts]
     alone = () if found.held_out else ("no language is held out: to see how others fare, move some from the pool",)
-    plan = Plan(file.stem, pool, found.source, k, tune, found.held_out, request.model or MODEL, text, found.task, data)
+    plan = Plan(
+        _name_of(file), pool, found.source, k, tune, found.held_out, request.model or MODEL, text, found.task, data
+    )
     remarks = found.remarks(None if request.pool is None else pool)
     return plan, (*told, *remarks, *left_out, *alone)
 
@@ -228,9 +239,11 @@ def _check(file: Path, text: str) -> None:
             stream.write(text)
         load(Path(draft))
     except InputError as problem:
-        raise InputError(
-            problem.message.replace(draft, str(file)).replace(Path(draft).name, file.name), problem.hint
-        ) from None
+        message, hint = (
+            text.replace(draft, str(file)).replace(Path(draft).name, file.name)
+            for text in (problem.message, problem.hint)
+        )
+        raise InputError(message, hint) from None
     finally:
         os.unlink(draft)
 

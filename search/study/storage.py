@@ -34,6 +34,8 @@ PASSWORD = re.compile(r"(://[^:/@]*):(.*)@")
 SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)([^&]*)", re.IGNORECASE)
 LITE = {"timeout": 1}  # s that SQLite itself waits for a lock
 KINDS = "search.storage is sqlite:///FILE.db in a folder that exists, a journal file, or the URL of a database server"
+PLAIN = "set search.storage to a path without ? and %, or to a journal file, such as study.journal"
+ESCAPED = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
 DAMAGE = re.compile("malformed|is not a database|unsupported file format|no such table|no such column")  # of SQLite
 POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}  # s, s, ms; of libpq
@@ -139,8 +141,9 @@ def check_storage(url: str) -> Path | None:
     path = Path(url.removeprefix("sqlite:///"))
     if "://" not in url and (path.suffix.lower() in DATABASES or _is_sqlite(path)):
         raise InputError(f"search.storage '{url}' names a database, not a journal", f"write sqlite:///{url}")
-    if url.startswith("sqlite:///") and "?" in url:
-        raise unusable(url, ValueError("options of SQLite are not supported"))
+    if url.startswith("sqlite:///") and (found := ESCAPED.search(url)):
+        problem = f"'{found[0]}' in its path is read as part of an address, and options of SQLite are not supported"
+        raise InputError(f"cannot open the storage {redact_url(url)}: {problem}", PLAIN)
     try:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent}")

@@ -85,6 +85,15 @@ def test_a_language_without_a_dev_treebank_is_not_tuned_on(data: Path, tmp_path:
     assert [language.code for language in config.tune] == ["fra"]
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("my study.toml", "my-study"), ("größe (2).toml", "groe-2"), (".toml", "toml"), ("研究.toml", "study")],
+)
+def test_any_file_name_gives_a_name(file: str, name: str, tmp_path: Path) -> None:
+    assert realingo("init", "-o", str(tmp_path / file), "--yes") == 0
+    assert load(tmp_path / file).name == name
+
+
 def test_what_is_said_of_the_pool_is_of_its_own_languages(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
