@@ -21,7 +21,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from realign.evaluators.fake import FakeEvaluator as FakeEvaluator
@@ -314,18 +314,20 @@ def _check_packages() -> None:
             )
 
 
-def __getattr__(name: str) -> Any:
-    """A class from its file, or the version, when it is first asked for (PEP 562)."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # type checkers would take any misspelled name for one of ours
 
-        value: object = version("realingo")
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'realingo' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """A class from its file, or the version, when it is first asked for (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value: object = version("realingo")
+        elif name in _HOMES:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'realingo' has no attribute '{name}'")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
