@@ -3,7 +3,7 @@
 FROM python:3.12-slim
 
 WORKDIR /opt/realingo
-COPY pyproject.toml constraints.txt README.md LICENSE realingo.py ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE realingo.py ./
 COPY selector selector
 COPY realign realign
 COPY search search

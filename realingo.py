@@ -21,7 +21,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from realign.evaluators.fake import FakeEvaluator as FakeEvaluator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from search.space import Space as Space
     from search.strategies.optuna_samplers import SubsetSampler as SubsetSampler
     from search.strategies.proposer import Past as Past
-    from search.strategies.proposer import Propose
+    from search.strategies.proposer import Propose, Proposer
     from selector.errors import InputError as InputError
     from selector.errors import RunError as RunError
     from selector.languages.conversion import Languages
@@ -72,7 +72,7 @@ _HOMES = {  # name → the file that defines it, imported when the name is first
 }
 _FUNCTIONS = (
     *("choose", "confirm", "distances", "export", "load_study", "parse_pool"),
-    *("register_strategy", "report", "search", "status"),
+    *("register_strategy", "report", "search", "status", "surrogate"),
 )
 
 __all__ = [*_FUNCTIONS, *_HOMES, "__version__"]
@@ -90,6 +90,8 @@ def load_study(path: str | Path, overrides: Mapping[str, object] | None = None) 
 
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{path!r} is no path", "give the name of a study file")
+    if not isinstance(overrides or {}, Mapping):
+        raise InputError(f"overrides is {overrides!r}, which is no mapping", 'give for example {"search.trials": 10}')
     given = (overrides or {}).items()
     return study_config.load(Path(path), [f"{key}={inline(key, value)}" for key, value in given])
 
@@ -206,7 +208,7 @@ def choose(
     weights: Mapping[str, float] | None = None,
     costs: Mapping[str, float] | None = None,
     budget: float | None = None,
-    quotas: Iterable[str] = (),
+    quotas: str | Iterable[str] = (),
     seed: int = 0,
 ) -> Subset:
     """Choose `k` languages of a pool without measuring, as `realingo select` does.
@@ -234,7 +236,7 @@ def choose(
         weights=None if weights is None else keyed_by_language(weights),
         costs=None if costs is None else keyed_by_language(costs),
         budget=budget,
-        quotas=tuple(quotas),
+        quotas=(quotas,) if isinstance(quotas, str) else tuple(quotas),
         seed=seed,
     )
 
@@ -284,6 +286,19 @@ def register_strategy(name: str, strategy: Propose) -> None:
     planner.register_strategy(name, strategy)
 
 
+def surrogate(space: Space, source: str | Language | None = "eng") -> Proposer:
+    """The strategy "surrogate" for a `SubsetSampler`: `SubsetSampler(space, surrogate(space))`.
+
+    It is a Gaussian process over the subsets of `space`. It begins with URIEL's similarities of the languages of the
+    pool, to each other and to `source`, the language of fine-tuning. Raises InputError for an unknown language.
+    """
+    from search.surrogate.prior_knowledge import prior_of_pool
+    from search.surrogate.surrogate import Surrogate
+    from selector.languages.conversion import as_language
+
+    return Surrogate(prior_of_pool(space.pool, None if source is None else as_language(source)))
+
+
 def _study(given: StudyConfig | str | Path) -> StudyConfig:
     from search.config.study_config import StudyConfig
 
@@ -314,18 +329,20 @@ def _check_packages() -> None:
             )
 
 
-def __getattr__(name: str) -> Any:
-    """A class from its file, or the version, when it is first asked for (PEP 562)."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # type checkers would take any misspelled name for one of ours
 
-        value: object = version("realingo")
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'realingo' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """A class from its file, or the version, when it is first asked for (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value: object = version("realingo")
+        elif name in _HOMES:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'realingo' has no attribute '{name}'")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -16,12 +16,12 @@ from search.config.study_config import StudyConfig
 from search.space import ENUMERABLE, Space
 from search.strategies import genetic, ladder, local, optuna_samplers
 from search.strategies import proposer as proposal
-from search.strategies.proposer import Past, Propose, Proposer, generator
+from search.strategies.proposer import Past, Propose, Proposer, generator, own_strategy
 from search.surrogate.prior_knowledge import has_precedent, prior_of
 from search.surrogate.surrogate import Surrogate
 from selector import strategy as model_free
 from selector.distances.distance import distances
-from selector.errors import InputError, RunError
+from selector.errors import InputError
 from selector.languages.subset import Subset
 from selector.problem import Options
 
@@ -218,30 +218,6 @@ def register_strategy(name: str, strategy: Propose) -> None:
         raise InputError(f"the strategy '{name}' is not callable", "give a function (space, past, rng) → subset")
     OWN[name] = strategy
     strategy_names.register(name)
-
-
-def own_strategy(name: str, strategy: Propose) -> Proposer:
-    """A user's `strategy` as one of ours, under the `name` that errors use.
-
-    RunError where it answers with what is no subset, outside the pool, or with what was begun before.
-    """
-
-    def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
-        answer = strategy(space, past, rng)
-        if answer is None:
-            return None
-        hint = f"search.testing.check_strategy({name}) shows more of what a strategy must keep"
-        try:
-            subset = answer if isinstance(answer, Subset) else Subset.of(answer)
-        except (InputError, TypeError) as problem:
-            raise RunError(f"the strategy '{name}' proposed {answer!r}, which is no subset: {problem}", hint) from None
-        if strangers := [language.code for language in subset if language not in space.place]:
-            raise RunError(f"the strategy '{name}' proposed {', '.join(strangers)}, not in the pool", hint)
-        if subset in past.taken:
-            raise RunError(f"the strategy '{name}' proposed {subset.key or 'no language'} again", hint)
-        return subset
-
-    return propose
 
 
 Factory = Callable[[StudyConfig], Proposer]

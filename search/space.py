@@ -64,7 +64,7 @@ class Space:
         *,
         k: int | Sizes | None = None,
         budget: float | None = None,
-        quotas: Iterable[str] = (),
+        quotas: str | Iterable[str] = (),
     ) -> None:
         """Languages may be codes or names. With `k` in place of `sizes` everything is checked.
 

@@ -55,14 +55,14 @@ def amounts(languages: Sequence[Language], given: Mapping[Language, float], what
     return np.array([given[language] for language in languages], dtype=np.float64)
 
 
-def quotas(frame: Pool, given: Iterable[str], columns: LabelColumns | None) -> list[Quota]:
-    """Quotas from texts such as "family=2" or "script:Latn=2": one for each group that could exceed its own.
+def quotas(frame: Pool, given: str | Iterable[str], columns: LabelColumns | None) -> list[Quota]:
+    """Quotas from a text or texts such as "family=2" or "script:Latn=2": one for each group that could exceed its own.
 
     `columns` is the user's table, whose columns quotas may name too. InputError: a text is not a quota, or limits no
     language of `frame`.
     """
     found: list[Quota] = []
-    for text in given:
+    for text in (given,) if isinstance(given, str) else given:
         kind, only, most = _quota(text)
         label = grouping(kind, columns)
         labels = [label(language) for language in frame]

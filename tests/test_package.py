@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import realingo
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("selector", "realign", "search")
@@ -22,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns(*NEVER))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "realingo.py"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "realingo.py"):
         shutil.copy(ROOT / name, source / name)
     code = "import sys; from setuptools.build_meta import build_wheel; print(build_wheel(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(source / "dist")]
@@ -42,8 +45,17 @@ def test_a_wheel_holds_every_file_of_the_packages_and_nothing_else(installed: Pa
     }
     theirs = {path.relative_to(installed) for path in installed.rglob("*") if path.is_file()}
     about = {path for path in theirs if path.parts[0].endswith(".dist-info")}
-    assert theirs - about == ours | {Path("realingo.py")}
+    assert theirs - about == ours | {Path("realingo.py"), Path("realingo-stubs/__init__.pyi")}
     assert about
+
+
+def test_type_checkers_know_what_is_imported_from_an_installed_realingo(installed: Path) -> None:
+    stubs = ast.parse((installed / "realingo-stubs" / "__init__.pyi").read_text(encoding="utf-8"))
+    named = {each.name for each in stubs.body if isinstance(each, ast.FunctionDef)}
+    imported = {name.asname for each in ast.walk(stubs) if isinstance(each, ast.ImportFrom) for name in each.names}
+    assert set(realingo.__all__) - {"__version__"} <= named | imported
+    # a visible `__getattr__` would give every misspelled name the type Any
+    assert "__getattr__" not in named
 
 
 def test_an_installed_wheel_runs_without_the_repository(installed: Path, tmp_path: Path) -> None:

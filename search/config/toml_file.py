@@ -69,19 +69,33 @@ def explain_problems(form: type, path: Path, problems: Sequence[Mapping[str, Any
         key = str(first["loc"][-1])
         return InputError(f"{path.name}: unknown key '{'.'.join([*found, key])}'", guess(key, known))
     place = ".".join(found)
-    if first["type"] == "missing":
+    if first["type"] == "missing" and isinstance(first["loc"][-1], str):
         return InputError(f"{path.name}: '{place}' is missing", f"add it to {path.name}")
+    here = [problem for problem in problems if _walk(form, problem["loc"])[0] == found]
     return InputError(
-        f"{path.name}: {place}: {_message(first)}", f"correct '{place}' in {path.name} or in --set {place}=…"
+        f"{path.name}: {place}: {_alternatives(first, here)}", f"correct '{place}' in {path.name} or in --set {place}=…"
     )
+
+
+def _alternatives(first: Mapping[str, Any], problems: Sequence[Mapping[str, Any]]) -> str:
+    """What a key may be: what the `problems` at one key say together where they are alike, else what `first` says."""
+    begin = "Input should be "
+    messages = list(dict.fromkeys(map(_message, problems)))
+    if not all(message.startswith(begin) for message in messages):
+        return _message(first)
+    return begin + " or ".join(message.removeprefix(begin) for message in messages)
 
 
 def _message(problem: Mapping[str, Any]) -> str:
     """The problem in words of TOML."""
-    if problem["type"] == "dataclass_type":
+    if problem["type"] in ("dataclass_type", "union_tag_not_found"):
         return "Input should be a table of keys"
     if problem["type"] == "string_pattern_mismatch":  # names are the only text of a given form
         return "Input should be letters from A to Z, digits, dots, underscores and hyphens; no dot or hyphen first"
+    if problem["type"] == "missing":
+        return "Input should be a longer list"
+    if problem["type"] == "too_long":
+        return f"Input should be a list of at most {problem['ctx']['max_length']}"
     error = problem.get("ctx", {}).get("error")
     if isinstance(error, SettingError):
         return error.complete

@@ -119,7 +119,7 @@ class SearchStatus:
     history: tuple[TrialRecord, ...] = ()  # every attempt; not in `status --json`
 
     def to_json(self) -> Json:
-        """As `realingo status --json`; with `history` where there is one, and once confirmed with what was."""
+        """As `realingo status --json`; with `history` where there is one, and once confirmed with that row."""
         document: Json = {"study": self.study, "storage": self.storage, "trials": dict(self.trials)}
         document |= {} if self.levels is None else {"levels": dict(self.levels)}
         document |= {"best": None if self.best is None else self.best.to_json()}
@@ -128,8 +128,8 @@ class SearchStatus:
         document |= {} if self.source_score is None else {"source_score": source_to_json(self.source_score)}
         document |= {"evaluations": {"full_equivalents": self.full_equivalents}, "seconds": self.seconds}
         document |= {} if self.explain is None else {"explain": self.explain.to_json()}
-        if self.confirmed is not None:
-            document |= {"confirmed": self.confirmed.to_json(), "verdict": self.verdict}
+        document |= {} if self.confirmed is None else {"confirmed": self.confirmed.to_json()}
+        document |= {"verdict": self.verdict} if self.verdict else {}
         return document | ({"history": [each.to_json() for each in self.history]} if self.history else {})
 
     @classmethod

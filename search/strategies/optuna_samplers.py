@@ -25,8 +25,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.space import Space
 from search.strategies.local import swap
-from search.strategies.proposer import MeasuredSubset, Past, Proposer, generator, random
-from selector.errors import RunError
+from search.strategies.proposer import MeasuredSubset, Past, Propose, generator, own_strategy, random
+from selector.errors import InputError, RunError, require_callable, whole_number
 from selector.languages.subset import Subset
 from selector.solvers.limits import ROUNDING
 
@@ -129,7 +129,8 @@ class SubsetSampler(BaseSampler):
 
     The objective asks for one boolean per language with `trial.suggest_categorical(code, (False, True))` and for
     whatever else it likes. Every trial is a subset that the space allows: of its sizes, with what is included, without
-    what is excluded, within budget and quotas; none is tried twice, unless two workers ask at the same moment. Other
+    what is excluded, within budget and quotas (a strategy of your own sees to that itself; `greedy` and `backward`
+    measure other sizes on their way); none is tried twice, unless two workers ask at the same moment. Other
     parameters are drawn at random. Where the space has limits, what a subset exceeds them by (never more than 0) is
     recorded as Optuna's constraints "the budget" and "the quotas". The subset also stands in the trial's attribute
     `subset`.
@@ -137,10 +138,20 @@ class SubsetSampler(BaseSampler):
     is five times as fast.
     """
 
-    def __init__(self, space: Space, propose: Proposer = swap, seed: int = 0) -> None:
-        """`propose` is a strategy: one of `search.strategies`, a `Surrogate`, or a function of your own."""
+    def __init__(self, space: Space, propose: Propose = swap, seed: int = 0) -> None:
+        """`propose` is a strategy: `realingo.surrogate(space)`, one of `search.strategies`, or a function of your own.
+
+        Raises InputError where an argument is of another kind.
+        """
+        if not isinstance(space, Space):
+            raise InputError(f"space is {space!r}, which is no Space", "give for example realingo.Space(pool, k=4)")
+        if isinstance(propose, str):
+            hint = "give the strategy itself, for example propose=realingo.surrogate(space)"
+            raise InputError(f"propose is '{propose}', a name", hint)
+        require_callable(propose=propose)
+        seed = whole_number("seed", seed)
         self.space = space
-        self.propose = propose
+        self.propose = own_strategy(getattr(propose, "__name__", type(propose).__name__), propose)
         self.seed = seed
         self._others = RandomSampler(seed)  # of parameters that are no languages
 

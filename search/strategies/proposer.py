@@ -17,6 +17,7 @@ from typing import Protocol
 from numpy.random import Generator, default_rng
 
 from search.space import ENUMERABLE, Space
+from selector.errors import InputError, RunError
 from selector.languages.conversion import Languages
 from selector.languages.subset import Subset
 
@@ -136,3 +137,27 @@ def random(space: Space, past: Past, rng: Generator) -> Subset | None:
         return next(untaken, None)
     left = list(untaken)
     return left[rng.integers(len(left))] if left else None
+
+
+def own_strategy(name: str, strategy: Propose) -> Proposer:
+    """A user's `strategy` as one of ours, under the `name` that errors use.
+
+    RunError where it answers with what is no subset, outside the pool, or with what was begun before.
+    """
+
+    def propose(space: Space, past: Past, rng: Generator) -> Subset | None:
+        answer = strategy(space, past, rng)
+        if answer is None:
+            return None
+        hint = f"search.testing.check_strategy({name}) shows more of what a strategy must keep"
+        try:
+            subset = answer if isinstance(answer, Subset) else Subset.of(answer)
+        except (InputError, TypeError) as problem:
+            raise RunError(f"the strategy '{name}' proposed {answer!r}, which is no subset: {problem}", hint) from None
+        if strangers := [language.code for language in subset if language not in space.place]:
+            raise RunError(f"the strategy '{name}' proposed {', '.join(strangers)}, not in the pool", hint)
+        if subset in past.taken:
+            raise RunError(f"the strategy '{name}' proposed {subset.key or 'no language'} again", hint)
+        return subset
+
+    return propose

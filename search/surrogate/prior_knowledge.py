@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,10 +35,7 @@ def prior_of(config: StudyConfig) -> PriorKnowledge:
     pool, tune = [place[each] for each in config.pool], [place[each] for each in targets]
     weights = np.array([config.weights.get(language.code, 1.0) for language in targets])
     known = has_precedent(config.core, config.scope)
-    found = {}
-    for metric in dict.fromkeys((*METRICS, config.search.metric)):
-        if (alike := _similarity(languages, metric)) is not None:
-            found[metric] = alike
+    found = _similarities(languages, (*METRICS, config.search.metric))
     return PriorKnowledge(
         alike={metric: S[np.ix_(pool, pool)] for metric, S in found.items()},
         near={metric: S[np.ix_(tune, pool)] for metric, S in found.items()},
@@ -44,6 +43,21 @@ def prior_of(config: StudyConfig) -> PriorKnowledge:
         targets=tuple(language.code for language in targets),
         weights=weights,
         given={"published": _gain(config.core, config.pool, targets, weights)} if known else {},
+    )
+
+
+def prior_of_pool(pool: Pool, source: Language | None) -> PriorKnowledge:
+    """URIEL's similarities of the languages of `pool`, to each other and to `source`, where no study names targets.
+
+    The languages of the pool are the targets then.
+    """
+    languages = pool if source is None or source in pool else (*pool, source)
+    found, n = _similarities(languages, METRICS), len(pool)
+    return PriorKnowledge(
+        alike={metric: S[:n, :n] for metric, S in found.items()},
+        near={metric: S[:n, :n] for metric, S in found.items()},
+        source={} if source is None else {metric: S[languages.index(source), :n] for metric, S in found.items()},
+        targets=tuple(language.code for language in pool),
     )
 
 
@@ -70,6 +84,12 @@ def _gain(core: Core, pool: Pool, targets: tuple[Language, ...], weights: Array)
         return found
 
     return gain
+
+
+def _similarities(languages: tuple[Language, ...], metrics: Iterable[str]) -> dict[str, Array]:
+    """Metric → similarities [m, m], without the metrics that cannot tell these languages apart."""
+    found = {metric: _similarity(languages, metric) for metric in dict.fromkeys(metrics)}
+    return {metric: alike for metric, alike in found.items() if alike is not None}
 
 
 def _similarity(languages: tuple[Language, ...], metric: str) -> Array | None:

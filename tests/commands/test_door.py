@@ -282,6 +282,14 @@ def test_what_is_no_language_is_said() -> None:
 THREE = ("deu", "fra", "tur")
 
 
+def test_one_quota_may_be_given_as_text() -> None:
+    several = realingo.choose("facility", "world", 4, quotas=["family=1"])
+    assert realingo.choose("facility", "world", 4, quotas="family=1") == several
+    assert realingo.Space("world", k=4, quotas="family=1").allows(several)
+    with pytest.raises(realingo.InputError, match="no 2 languages keep all quotas"):
+        realingo.choose("facility", ["deu", "fra"], 2, quotas="family=1")
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -299,6 +307,7 @@ THREE = ("deu", "fra", "tur")
         (lambda: realingo.confirm("study.toml", evaluator=realingo.FakeEvaluator), "which is a class, not an object"),
         (lambda: realingo.search("study.toml", progress="bar"), "progress is 'bar'"),
         (lambda: realingo.load_study("study.toml", {"seed": None}), "'seed' cannot be None"),
+        (lambda: realingo.load_study("study.toml", ["seed=3"]), "which is no mapping"),
     ],
 )
 def test_values_of_another_kind_are_said(wrong: Any, says: str) -> None:

@@ -177,9 +177,12 @@ def test_status_tells_means_and_how_many_trials_they_are_of(tmp_path: Path, caps
     assert len({trial.subset for trial in top}) == len(top) == len({subset for _, subset, _, _ in history(config)})
 
 
-@pytest.mark.parametrize("setting", ["1", "11", "always"])
-def test_wrong_repeats_are_refused(tmp_path: Path, setting: str) -> None:
-    with pytest.raises(InputError, match=r"search\.repeats"):
+@pytest.mark.parametrize(
+    ("setting", "number"),
+    [("1", "greater than or equal to 2"), ("11", "less than or equal to 10"), ("always", "a valid integer")],
+)
+def test_wrong_repeats_are_refused(tmp_path: Path, setting: str, number: str) -> None:
+    with pytest.raises(InputError, match=rf"search\.repeats: Input should be 'never' or 'auto' or {number}"):
         study(tmp_path, setting)
     with pytest.raises(InputError):
         split_repeats(f"surrogate:{setting}")

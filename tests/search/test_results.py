@@ -63,6 +63,9 @@ def test_a_status_is_read_and_written_without_loss() -> None:
     assert SearchStatus.from_json(STATUS).to_json() == STATUS
     bare = {key: value for key, value in STATUS.items() if key not in ("levels", "recommended", "front")}
     assert SearchStatus.from_json({**bare, "best": None, "schema": 1}).to_json() == {**bare, "best": None}
+    unconfirmed = SearchStatus.from_json({**STATUS, "verdict": "Nothing is confirmed yet.", "history": [TRIAL]})
+    assert SearchStatus.from_json(unconfirmed.to_json()) == unconfirmed
+    assert unconfirmed.verdict
 
 
 def test_a_table_has_a_line_for_each_row() -> None:

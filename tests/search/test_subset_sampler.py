@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from similarities import side
 
+import realingo
 from search.space import Space
 from search.strategies import local
 from search.strategies import proposer as proposal
 from search.strategies.optuna_samplers import SubsetSampler
+from search.strategies.proposer import Past
+from search.surrogate.prior_knowledge import prior_of_pool
 from search.surrogate.surrogate import Surrogate
-from selector.errors import RunError
+from selector.errors import InputError, RunError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
 
@@ -97,6 +102,48 @@ def test_limits_are_shown_as_constraints() -> None:
         taken = len({"deu", "fra", "hin"} & set(chosen(trial).codes))  # the only family with several in the pool
         assert trial.constraints == {"the budget": 0.0, "the quotas": taken - 1.0}
     assert all(not trial.constraints for trial in optimized(SubsetSampler(SPACE, local.swap), 3).trials)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"space": "arb,cmn"}, "no Space"),
+        ({"propose": "surrogate"}, "a name"),
+        ({"propose": 3}, "cannot be called"),
+        ({"seed": "one"}, "not a whole number"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        SubsetSampler(**{"space": SPACE, **arguments})
+
+
+def test_a_strategy_of_ones_own_may_answer_with_codes() -> None:
+    def first(space: Space, past: Past, rng: np.random.Generator) -> list[str]:
+        return POOL_CODES[len(past.taken) : len(past.taken) + 3]
+
+    assert [chosen(trial).codes for trial in optimized(SubsetSampler(SPACE, first), 2).trials] == [
+        tuple(POOL_CODES[:3]),
+        tuple(POOL_CODES[1:4]),
+    ]
+    for wrong, problem in ((["deu", "zul"], "zul, not in the pool"), (["deu", 5], "no subset")):
+        with pytest.raises(RunError, match=problem):
+            optimized(SubsetSampler(SPACE, lambda *_, wrong=wrong: wrong), 1)
+
+
+def test_the_surrogate_for_a_sampler_knows_what_is_similar() -> None:
+    space = realingo.Space(POOL, k=3)
+    prior = prior_of_pool(POOL, POOL[0])
+    assert all(alike.shape == (len(POOL), len(POOL)) for alike in (*prior.alike.values(), *prior.near.values()))
+    deu, fra, jpn = (POOL_CODES.index(code) for code in ("deu", "fra", "jpn"))
+    assert prior.alike["genetic"][deu, fra] > prior.alike["genetic"][deu, jpn]
+    assert prior.source["syntactic"][0] == 1.0
+    outside = prior_of_pool(POOL[1:], POOL[0])
+    assert outside.targets == tuple(POOL_CODES[1:])
+    assert outside.source["syntactic"].shape == (len(POOL) - 1,)
+    found = optimized(SubsetSampler(space, realingo.surrogate(space), seed=1), 25)
+    assert set(chosen(found.best_trial).codes) == GOOD
+    assert len({chosen(trial) for trial in found.trials}) == 25
 
 
 def test_the_folder_for_optunahub_is_whole() -> None:
