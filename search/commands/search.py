@@ -77,6 +77,8 @@ def run(
     if own is None:
         with terminal.progress() as advance:
             StudyCheck(config, advance, counting=False).require()
+        if config.core.is_rehearsal:
+            terminal.remark("a rehearsal: every score is FAKE, from a formula, and no encoder is trained")
     else:
         check_storage(config.storage)
     plan = planner(replace(config, search=replace(config.search, trials=wanted)))
