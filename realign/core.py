@@ -139,6 +139,11 @@ class Core:
     home: Path  # absolute; relative folders start here
 
     @property
+    def is_rehearsal(self) -> bool:
+        """True where a formula takes the place of the encoder: every score is fake."""
+        return isinstance(self.model.base, FakeModel)
+
+    @property
     def task_data(self) -> Any:
         """Data set or sets of the task, also where the file leaves them out."""
         return self.task.data or (self.data.parallel if self.task.kind == "retrieval" else "world")

@@ -191,7 +191,9 @@ def export(
     announce("export", study)
     from search.export import export as exporting
 
+    place, config = check_destination(push, public), load_study(study, overrides)
+    made = push_result(exporting.export(config, output, row), place)
     then = command_line("realign", output, "-o", f"{output}-model")
-    place = check_destination(push, public)
-    made = push_result(exporting.export(load_study(study, overrides), output, row), place)
+    if config.core.is_rehearsal:
+        then = f"name an encoder in model.base, then {command_line('check', study)}"
     emit(made, as_json, exporting.render, then)

@@ -23,7 +23,7 @@ from realign.build import corpora as sources
 from realign.build import evaluator as assemble
 from realign.build import repeated, tasks
 from realign.build.overlap import check_overlap
-from realign.core import Core, FakeModel, Scope
+from realign.core import Core, Scope
 from realign.score import Advance
 from search import terminal
 from search.config.study_config import StudyConfig
@@ -87,14 +87,15 @@ class StudyCheck:
         report.attempt(check_overlap, core)
         languages = _languages(core.source, scope)
         used = self._parallel()
-        counts = self._task() if not isinstance(core.model.base, FakeModel) else {}
+        counts = self._task() if not (core.is_rehearsal and core.task_data == "world") else {}
         unseen = TaskCount(_set_name(core.task_data))
         report.languages += [
             LanguageData(language.code, role, used.get(language.code), counts.get(language.code, unseen))
             for language, role in languages.items()
         ]
-        fake = isinstance(core.model.base, FakeModel)
-        report.model = EncoderShape("fake") if fake else report.attempt(_model, core, self.advance)
+        report.model = (
+            EncoderShape("FAKE, a formula") if core.is_rehearsal else report.attempt(_model, core, self.advance)
+        )
         return report
 
     def _storage(self) -> None:
@@ -117,7 +118,7 @@ class StudyCheck:
     def _parallel(self) -> dict[str, ParallelCount]:
         """The parallel text of the languages of the pool that can be used, by code."""
         core, pool = self.config.core, self.config.pool
-        if isinstance(core.model.base, FakeModel):
+        if core.is_rehearsal and core.data.parallel == "world":  # which may not have the languages
             return {}
         text = self.report.attempt(assemble.parallel, core, pool)
         glance, seen = repeated.text_to_check(core, pool, text), repeated.ParallelText()

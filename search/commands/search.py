@@ -93,6 +93,8 @@ def run(
             with study.driven():
                 study.require_evaluator(*((name_of(own), code_signature(own)) if own else ("",)))
                 study.agree(contents(evaluator))
+                if own is None and config.core.is_rehearsal:
+                    terminal.remark("a rehearsal: every score is FAKE, from a formula, and no encoder is trained")
                 listeners = _listeners(study, callbacks, trackers)
                 try:
                     Driver(study, plan, where, advance, interrupts, listeners).run(wanted)

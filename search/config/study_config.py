@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from realign.core import Core, Scope
+from realign.core import Core, FakeModel, Scope
 from search import score_objective
 from search.config import toml_file
 from search.config.sample_size import limit_sample
@@ -102,8 +102,19 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     `overrides` are `key=value` with a dotted key; the value is TOML, or else a string.
     """
     path = Path(path).absolute()
-    document = toml_file.read(path, overrides or [])
-    return resolve_study(path, check(StudyFile, path, document))
+    file = check(StudyFile, path, toml_file.read(path, overrides or []))
+    return resolve_study(path, _with_own_name(path, file) if isinstance(file.model.base, FakeModel) else file)
+
+
+def _with_own_name(path: Path, file: StudyFile) -> StudyFile:
+    """A rehearsal, named apart from the study that it rehearses.
+
+    That is one whose file names an encoder, or data of its own. What is a rehearsal and nothing else keeps its name.
+    """
+    model = toml_file.read(path, []).get("model", {})
+    has_encoder = not isinstance(model.get("base", "world"), Mapping)
+    has_data = file.data.parallel != "world" or file.task.data not in (None, "", "world")
+    return replace(file, name=f"{file.name}-fake") if has_encoder or has_data else file
 
 
 def resolve_study(path: Path, file: StudyFile) -> StudyConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search.confirmation import choice
 from search.confirmation.recommend import Recommender
@@ -12,6 +12,7 @@ from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference
 from search.results.words import SAME, join_names, percent, points, signed
 
+FAKE_SCORES = "FAKE scores of a rehearsal, for which no encoder was trained"
 AGAINST = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random languages of the same size"}
 
 
@@ -62,6 +63,7 @@ class Verdict:
     trial: int | None = None  # number of the trial that measured the confirmed subset; None where the search did not
     ahead: int | None = None  # number of the trial that is ahead since the confirmation
     race: Race | None = None  # that the confirmed subset won
+    fake: bool = False  # a rehearsal: a formula took the place of the encoder
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -81,12 +83,13 @@ class Verdict:
         """One sentence on the trials: the highest score, the preference of the model, the confirmation."""
         if self.highest is None:
             return "No trial has finished yet."
+        head = f"{FAKE_SCORES}: trial" if self.fake else "Trial"
         tense = "expected" if self.row is not None else "expects"
         other = self.expected not in (None, self.highest)
         model = f"; the model {tense} more of trial {self.expected}" if other else ""
         same = not other and self.trial == self.highest and self.row is not None and self.row.was_found
         end = f" and was confirmed on fresh seeds{self._won}" if same else f"; {self._confirmed}"
-        return f"Trial {self.highest} scored highest in the search{model}{end}{self._since}."
+        return f"{head} {self.highest} scored highest in the search{model}{end}{self._since}."
 
     @property
     def gains(self) -> str:
@@ -103,11 +106,12 @@ class Verdict:
     def title(self, names: Mapping[str, str]) -> str:
         """The head of a report: the subset, what it scores, and its gains. `names` is code → name."""
         who = join_names([names.get(code, code) for code in self.languages])
+        mark = "FAKE: " if self.fake else ""
         if self.row is not None:
-            return f"Realigning on {who} scores {percent(self.row.mean)} %: {self.gains}"
+            return f"{mark}Realigning on {who} scores {percent(self.row.mean)} %: {self.gains}"
         if self.highest is None or self.score is None:
             return "No trial has finished yet"
-        return f"The best score so far, {percent(self.score)} %, is that of {who}"
+        return f"{mark}The best score so far, {percent(self.score)} %, is that of {who}"
 
     @property
     def _confirmed(self) -> str:
@@ -139,15 +143,21 @@ def verdict(recommender: Recommender, confirmation: Confirmation | None, name: s
     top = next(iter(recommender.top()), None)
     by_model = config.search.strategy == "surrogate" and not config.search.objectives
     expected = top.number if by_model and top is not None else None
+    start = Verdict(best[0].number, expected, best[0].value, best[0].subset.codes, fake=_is_fake(recommender))
     if confirmation is None:
-        return Verdict(best[0].number, expected, best[0].value, best[0].subset.codes)
+        return start
     left = choice.allowed_candidates(config.space, confirmation) or [confirmation.best]
     row = choice.choose(config.space, confirmation, name) if name is not None else choice.highest(left)
     number = next((trial.number for trial in best if set(trial.subset.codes) == set(row.languages)), None)
     ahead = choice.trial_ahead(confirmation, top)
     since = None if ahead is None else ahead.number
     race = confirmation.race if row.languages == confirmation.best.languages else None
-    return Verdict(best[0].number, expected, best[0].value, row.languages, row, number, since, race)
+    return replace(start, languages=row.languages, row=row, trial=number, ahead=since, race=race)
+
+
+def _is_fake(recommender: Recommender) -> bool:
+    """True for a rehearsal, unless an evaluator of the user's own measures."""
+    return recommender.config.core.is_rehearsal and not recommender.study.record.attributes.get("evaluator")
 
 
 def luck_in_words(luck: Luck) -> str:

@@ -37,7 +37,7 @@ def render(config: StudyConfig, subset: ExportedSubset, confirmation: Confirmati
     """The card as Markdown."""
     names = {language.code: language for language in (*config.pool, *config.tune, *config.held_out)}
     base = config.core.model.base
-    encoder = f"{base.kind} (a rehearsal: no encoder was trained)" if isinstance(base, FakeModel) else quoted(base)
+    encoder = f"{base.kind} (FAKE: no encoder was trained)" if isinstance(base, FakeModel) else quoted(base)
     return fill_template(
         "export_card.md.j2",
         config=config,

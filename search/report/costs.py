@@ -142,6 +142,9 @@ def next_steps(
     if "not separated" in verdicts.values() and more > len(confirmation.seeds):
         why = "For narrower intervals, where a comparison is not separated: more fresh seeds."
         steps.append(Step(why, f"realingo confirm {file} --seeds {more}"))
+    if found.fake:
+        why = "This was a rehearsal, and its scores are FAKE: name an encoder in model.base and begin again."
+        return [*steps, Step(why, f"realingo check {file}")]
     folder = shlex.quote(f"{config.path.stem}-export")
     return [
         *steps,

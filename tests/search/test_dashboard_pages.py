@@ -83,7 +83,7 @@ def test_optunas_importance_knows_the_languages(confirmed: StudyConfig) -> None:
 def test_the_best_trial_is_the_one_that_the_notes_call_highest(confirmed: StudyConfig) -> None:
     study, view = viewed(confirmed)
     best = loaded(view, study).best_trial
-    assert f"Trial {best.number} scored highest in the search" in view.about.words["which trial to take"]
+    assert f"trial {best.number} scored highest in the search" in view.about.words["which trial to take"]
     assert set(best.params.values()) == {IN}, "only who is in it"
     assert len(best.params) == len(study.best()[0].subset)
 
