@@ -114,7 +114,10 @@ def _core(path: Path, file: RealignFile, source: Language, size: int, merging: M
     """Its text is limited as for a study of one subset. InputError for what no realignment can do."""
     if isinstance(file.model.base, FakeModel):
         raise InputError(f"{path.name}: model.base is a rehearsal: there is no encoder to realign", "name an encoder")
-    if merging is None and file.realign.order == "during" and file.task.kind == "retrieval":
+    if merging is not None and file.realign.order == "during":
+        message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but --merge has none"
+        raise InputError(message, "leave --merge out, or add --set realign.order=before")
+    if file.realign.order == "during" and file.task.kind == "retrieval":
         message = f"{path.name}: realign.order = 'during' takes turns with fine-tuning, but retrieval has none"
         raise InputError(message, "set realign.order = 'before'")
     core = Core(file.model, file.data, file.task, file.realign, source, path.parent)

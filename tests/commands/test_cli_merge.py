@@ -229,6 +229,7 @@ def test_without_a_study_the_next_command_begins_one(home: Path, capsys: pytest.
         (("--set", "merging.scale=0"), "merging.scale"),
         (("--set", "merging.tuned=each"), "tuned"),
         (("--set", "languages=hin"), "hin"),
+        (("--set", "realign.order=during"), "takes turns with fine-tuning"),
     ],
 )
 def test_wrong_use_is_refused(
