@@ -81,6 +81,8 @@ class StudyPlanner:
         rng = generator(config.seed, position)
         inside = cheaper(config.space, rng) if len(config.search.objectives) > 1 else config.space
         subset = self.propose(inside, here, rng)
+        if subset is None and inside is not config.space:  # all that is so cheap was begun, but not all that is allowed
+            subset = self.propose(config.space, here, rng)
         return None if subset is None else Proposal(subset, config.search.strategy, level)
 
     @cached_property

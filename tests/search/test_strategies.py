@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from realign.evaluators.fake import FakeEvaluator, Terms
 from search import planner, score_objective
+from search.commands import search
 from search.config.study_config import load
 from search.space import Space
 from search.strategies import optuna_samplers
 from search.strategies.genetic import genetic
 from search.strategies.local import backward, exhaustive, greedy, swap
 from search.strategies.proposer import MeasuredSubset, Past, Proposer, generator, random
+from search.study.study import open_study
 from selector.errors import InputError
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -269,3 +271,13 @@ def test_diversity_begins_with_the_model_free_choice(tmp_path: Path) -> None:
 def test_wrong_names_are_found_before_the_search(tmp_path: Path, override: str) -> None:
     with pytest.raises(InputError, match="nonsense"):
         planner.planner(rehearsal.study(tmp_path, override))
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize("strategy", ["random", "swap", "surrogate", "nsga2"])
+def test_a_search_for_a_front_ends_when_every_subset_was_tried(tmp_path: Path, strategy: str) -> None:
+    """The bound on the cost of one position may leave nothing new, while there is more for a higher price."""
+    given = {"pool": ("deu", "fin", "fra", "hin"), "k": "[1, 3]", "strategy": strategy, "trials": 40}
+    config = rehearsal.study(tmp_path, 'search.objectives=["mean", "cost"]', **given)
+    search.search(config)
+    assert len(open_study(config, create=False).trials()) == config.space.exact_count == 14
