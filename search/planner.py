@@ -129,13 +129,14 @@ class StudyPlanner:
     def model_free(self, name: str, k: int, seed: int) -> Subset:
         """The subset of `k` languages that `realingo select` would choose for this study with the strategy `name`."""
         config = self.config
+        costs = config.costs or (None if config.budget is None else dict.fromkeys(config.pool, 1.0))
         asked: Options = {
             "metric": config.search.metric,
             "source": config.core.source,
             "seed": seed,
             "include": config.include,
             "exclude": config.exclude,
-            "costs": config.costs,
+            "costs": costs,
             "budget": config.budget,
             "quotas": config.quotas,
         }

@@ -258,6 +258,15 @@ def test_warm_start_is_distinct_and_of_the_asked_size(tmp_path: Path) -> None:
     assert planner.StudyPlanner(rehearsal.study(tmp_path, "search.strategy=random")).warm_start == []
 
 
+def test_a_budget_without_costs_counts_languages(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path, "pool.k=[1, 5]", "pool.budget=2")
+    warm = planner.StudyPlanner(config).warm_start
+    assert warm
+    assert {len(subset) for _, subset in warm} == {2}
+    propose = planner.StudyPlanner(rehearsal.study(tmp_path, "search.strategy=diversity:max-min", "pool.budget=3"))
+    assert propose.propose(propose.config.space, Past(), generator(3, 0)) is not None
+
+
 def test_diversity_begins_with_the_model_free_choice(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, "search.strategy=diversity:max-min")
     propose = planner.StudyPlanner(config).propose
