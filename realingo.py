@@ -8,9 +8,10 @@
     confirmation = realingo.confirm(study)                       # a Confirmation
     confirmation.to_dataframe()
 
-Nothing is printed, no signal is handled, no environment variable is set. Remarks go to the logger "realingo". Every
-language may be a `Language`, a code or an English name. Wrong input raises `InputError`, a failed run `RunError`; both
-have a `hint`. Importing this file loads nothing heavy: what a function needs is imported when it is called.
+Nothing is printed, no signal is handled, no environment variable is set. Remarks go to the logger "realingo", with
+the level WARNING where something failed. Every language may be a `Language`, a code or an English name. Wrong input
+raises `InputError`, a failed run `RunError`; both have a `hint`. Importing this file loads nothing heavy: what a
+function needs is imported when it is called.
 """
 
 from __future__ import annotations
@@ -112,10 +113,10 @@ def search(
     `evaluator` is any callable `(subset, fidelity, seed)` that answers with a `Score`, or with a mapping from language
     codes to scores in [0, 1]. It replaces the study's encoder and runs in this process. Equal arguments must get equal
     answers. An object with a method `signature(subset, fidelity, seed)` has its answers cached on disk as well.
-    `workers` trials run at a time, in processes.
-    `backend` is "inline", "process", "ray" or "tune". `progress(what, done, total)` is called as the search goes on,
-    each of `callbacks` with the `TrialRecord` of every trial that ends. `log_to` names trackers that get these trials
-    as well: "tensorboard:FOLDER", "mlflow:URI" or "wandb:PROJECT".
+    `workers` trials run at a time, in processes. `backend` is "inline", "process", "ray" or "tune".
+    `progress(what, done, total)` is called as the search goes on, each of `callbacks` with the `TrialRecord` of every
+    trial that ends; one that raises an error gets no further trials, and the search goes on. `log_to` names trackers
+    that get these trials as well: "tensorboard:FOLDER", "mlflow:URI" or "wandb:PROJECT".
 
     Returns how the study stands, with every trial in `history`. Raises InputError before anything is written, RunError
     where nothing can be measured; on KeyboardInterrupt the next call continues.
@@ -126,6 +127,8 @@ def search(
     from selector.errors import require_callable
 
     require_callable(evaluator=evaluator, progress=progress)
+    for each in callbacks:
+        require_callable(callbacks=each)
     config = _study(study)
     place = backend or usual_backend(workers, config.search.time_limit)
     with heard_by(_advance(progress)):

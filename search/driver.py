@@ -166,11 +166,11 @@ class Driver:
                 self._tell_unlearned(ended)
         elif outcome.lost:
             ended = self.study.fail(trial, LOST)
-            terminal.remark(f"trial {trial.number} ({trial.subset.key}): its worker process died: {outcome.error}")
+            terminal.warn(f"trial {trial.number} ({trial.subset.key}): its worker process died: {outcome.error}")
             self.again += [ended] if self.study.deserves_another(ended) else []
         else:
             ended = self.study.fail(trial, f"{CHANGED}{outcome.error}" if outcome.changed else outcome.error)
-            terminal.remark(f"trial {trial.number} ({trial.subset.key}) failed: {outcome.error}")
+            terminal.warn(f"trial {trial.number} ({trial.subset.key}) failed: {outcome.error}")
         self.latest[trial.position] = ended
         self.ended += 1
         del self.running[outcome.number]

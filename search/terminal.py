@@ -134,13 +134,18 @@ def adjust(quiet: bool = False, verbose: bool = False, color: bool = True) -> No
             logger.handlers, logger.propagate = [handler], False
 
 
-def remark(text: str) -> None:
-    """A line on stderr; for a caller from Python a message of the logger "realingo"."""
+def remark(text: str, level: int = logging.INFO) -> None:
+    """A line on stderr; for a caller from Python a message of the logger "realingo", at `level` of logging."""
     if _listener.get() is None:
         if not _quiet:
             err.print(Prose(text) if err.is_terminal else text)
     else:
-        _log.info(text)
+        _log.log(level, text)
+
+
+def warn(text: str) -> None:
+    """A remark on what failed though the work goes on; a caller from Python who sets up no logging sees it as well."""
+    remark(text, logging.WARNING)
 
 
 @contextmanager

@@ -142,10 +142,12 @@ def infeasibility_error(k: int, pins: Sequence[int], candidates: Sequence[int], 
     for name, weights, most in zip(limits.names, limits.weights, limits.most, strict=True):
         pinned = float(weights[list(pins)].sum())
         if pinned > most + ROUNDING:
-            return InputError(f"the included languages take {pinned:g} of {name}: {most:g}", "raise it or include less")
+            message = f"the included languages take {pinned:g} of {name}, and at most {most:g} may be taken"
+            return InputError(message, "raise that limit or include less")
         least = pinned + float(np.sort(weights[list(candidates)])[: k - len(pins)].sum())
         if least > most + ROUNDING:
-            return InputError(f"any {k} languages take at least {least:g} of {name}: {most:g}", "raise it or lower k")
+            message = f"any {k} languages take at least {least:g} of {name}, and at most {most:g} may be taken"
+            return InputError(message, "raise that limit or lower k")
     return InputError(f"no {k} languages keep all quotas and the budget together", "raise one of them or lower k")
 
 

@@ -207,7 +207,7 @@ def _commit(base: str, revision: str | None) -> str:
         cached = not _answers(base, revision)  # asked once: a download tries again for half a minute
         return Path(hf_hub_download(base, "config.json", revision=revision, local_files_only=cached)).parent.name
     except GatedRepoError as problem:
-        message = f"cannot load the encoder {base!r}: it is gated, its owners want to be asked"
+        message = f"cannot load the encoder {base!r}: it is gated, its owners give access on request"
         raise InputError(message, "ask for access on its page, then log in: hf auth login") from problem
     except LocalEntryNotFoundError as problem:
         raise refusal(base, "", OSError("the hub does not answer, and it is not in the cache")) from problem

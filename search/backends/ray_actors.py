@@ -1,7 +1,7 @@
 """Ray: warm actors on a cluster. One of two importers of Ray; `search.backends.ray_tune` is the other.
 
 The driver is the only writer of the study, so a node that vanishes takes nothing with it but what was being measured
-there. Ray restarts nothing by itself: a dead actor is heard of, and the crew puts another in its place.
+there. Ray restarts nothing by itself: the pool of workers learns of a dead actor, and starts another in its place.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from selector.errors import InputError
 
 Make = Callable[[Advance], Evaluator]
 Told = TypeVar("Told")
-ray_worker.print_to_stdstream = lambda data, ignore_prefix: None  # nodes that die: told by us; stdout is for results
-SILENCE_SECONDS = 60.0  # without any worker, until the user is told what is waited for
+ray_worker.print_to_stdstream = lambda data, ignore_prefix: None  # dead nodes are reported by us; stdout is for results
+SILENCE_SECONDS = 60.0  # without any worker, until a remark says what the search waits for
 
 
 def last_words(problem: RayError) -> str:

@@ -1,6 +1,6 @@
 """What `realingo realign` is asked to do: an export, or a TOML file with the same keys, checked before anything runs.
 
-Of an export, realign.toml says what to do and subset.json why; the latter is told in the model card and never followed.
+In an export, realign.toml says what to do and subset.json why. The model card repeats the latter; no step follows it.
 """
 
 from __future__ import annotations

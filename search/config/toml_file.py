@@ -13,6 +13,8 @@ from realign.section import Section, SettingError, keys
 from selector import text_file as text
 from selector.errors import InputError
 
+Problem = Mapping[str, Any]  # one problem that pydantic found
+
 
 def read(path: Path, overrides: Sequence[str], what: str = "study file") -> dict[str, Any]:
     """The document in `path` with the overrides applied; InputError for a missing, unreadable or malformed file.
@@ -57,7 +59,7 @@ def guess(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'? {listed}" if near else listed
 
 
-def explain_problems(form: type, path: Path, problems: Sequence[Mapping[str, Any]]) -> InputError:
+def explain_problems(form: type, path: Path, problems: Sequence[Problem]) -> InputError:
     """The first of a validation's problems, with the key as the user wrote it. `form` is a section."""
     # of the alternatives of a union, the one that got furthest is what was meant
     first = max(problems, key=lambda problem: (len(problem["loc"]), problem["type"] == "union_tag_invalid"))
@@ -77,7 +79,7 @@ def explain_problems(form: type, path: Path, problems: Sequence[Mapping[str, Any
     )
 
 
-def _alternatives(first: Mapping[str, Any], problems: Sequence[Mapping[str, Any]]) -> str:
+def _alternatives(first: Problem, problems: Sequence[Problem]) -> str:
     """What a key may be: what the `problems` at one key say together where they are alike, else what `first` says."""
     begin = "Input should be "
     messages = list(dict.fromkeys(map(_message, problems)))
@@ -86,7 +88,7 @@ def _alternatives(first: Mapping[str, Any], problems: Sequence[Mapping[str, Any]
     return begin + " or ".join(message.removeprefix(begin) for message in messages)
 
 
-def _message(problem: Mapping[str, Any]) -> str:
+def _message(problem: Problem) -> str:
     """The problem in words of TOML."""
     if problem["type"] in ("dataclass_type", "union_tag_not_found"):
         return "Input should be a table of keys"

@@ -54,8 +54,9 @@ def choose(space: Space, confirmation: Confirmation, name: str | None = None) ->
 
 
 def trial_ahead(confirmation: Confirmation, top: Trial | None) -> Trial | None:
-    """`top`, the trial to take by now, where it is not the one that was confirmed as the best."""
-    return top if top is not None and set(top.subset.codes) != set(confirmation.best.languages) else None
+    """`top`, the trial to take by now, where it is neither the one that was confirmed as the best nor lost its race."""
+    tried = [confirmation.best.languages, *(confirmation.race.subsets if confirmation.race else ())]
+    return top if top is not None and set(top.subset.codes) not in [set(codes) for codes in tried] else None
 
 
 def stale_parts(space: Space, held_out: Pool, confirmation: Confirmation, top: Trial | None) -> list[str]:

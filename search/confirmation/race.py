@@ -31,15 +31,15 @@ RACING = 2_000  # the seeds of the race start this far above the study's; those 
 
 @dataclass(frozen=True)
 class RaceResult:
-    """The winner of a race, the number of its candidates, and everything that was measured for it."""
+    """The winner of a race, its candidates, and everything that was measured for it."""
 
     trial: Trial
-    candidates: int
+    candidates: tuple[Subset, ...]
     scores: Mapping[Wanted, Score]
 
     @property
     def summary(self) -> Race:
-        return Race(self.candidates, len(self.scores))
+        return Race(len(self.candidates), len(self.scores), tuple(subset.codes for subset in self.candidates))
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class RaceRun:
 
         by_subset = {trial.subset: trial for trial in trials[: max(evaluations, 1)]}
         left = last_one(list(by_subset), measure, evaluations)
-        return RaceResult(by_subset[left], len(by_subset), every)
+        return RaceResult(by_subset[left], tuple(by_subset), every)
 
 
 def last_one(rivals: Sequence[Candidate], measure: Measure[Candidate], evaluations: int) -> Candidate:

@@ -1,6 +1,6 @@
 """What the trials and the confirmation say, as plain numbers and sentences: study → findings → report and dashboard.
 
-Nothing here draws. Scores are accuracies or F1 in [0, 1]; differences are told in points (hundredths of that scale).
+Nothing here draws. Scores are accuracies or F1 in [0, 1]; differences are in points (hundredths of that scale).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def confirmed_finding(rows: Sequence[ConfirmedRow], labels: Mapping[str, str], c
 
 
 def spill_finding(known: Mapping[str, Difference], chosen: str) -> str:
-    """`known`: row → its difference to no realignment; told is that of the row `chosen`."""
+    """One sentence on the gain of the row `chosen`. `known`: row → its difference to no realignment."""
     taken = known.get(chosen) or next(iter(known.values()))
     heads = {"members": "inside the subset", "non_members": "outside it", "held_out": "held out from the search"}
     cells: dict[str, Difference | None] = {head: getattr(taken, key) for key, head in heads.items()}

@@ -117,14 +117,17 @@ class Race:
 
     candidates: int
     evaluations: int  # one for each candidate and seed
+    subsets: tuple[tuple[str, ...], ...] = ()  # codes of each candidate; empty in documents of older versions
 
     def to_json(self) -> Json:
-        return {"candidates": self.candidates, "evaluations": self.evaluations}
+        document: Json = {"candidates": self.candidates, "evaluations": self.evaluations}
+        return document | ({"subsets": [list(codes) for codes in self.subsets]} if self.subsets else {})
 
     @classmethod
     def from_json(cls, given: object, place: str = "race") -> Race:
         read = Reader(given, place)
-        return cls(read.value("candidates", count), read.value("evaluations", count))
+        subsets = read.optional("subsets", list_of(texts)) or ()
+        return cls(read.value("candidates", count), read.value("evaluations", count), subsets)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whether fine-tuning taught the encoder the task at all: what is told of the source language's own score."""
+"""Whether fine-tuning taught the encoder the task at all: what the source language's own score says."""
 
 from __future__ import annotations
 

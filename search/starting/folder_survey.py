@@ -76,7 +76,7 @@ class Survey:
     def remarks(self, pool: Sequence[str] | None = None) -> tuple[str, ...]:
         """Remarks on what is missing and what was decided, a line for each reason.
 
-        Of a `pool` that was asked for, only its own languages are told to be in it.
+        Where a `pool` was asked for, only languages of it are named.
         """
         word = WORDS[self.task]
         inside = self.pool if pool is None else pool

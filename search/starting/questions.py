@@ -61,7 +61,7 @@ def _folder(text: str) -> Path | None:
         return None
     folder = Path(text).expanduser()
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}", "give another, or nothing to go on without")
+        raise InputError(f"there is no folder {folder}", "name a folder that exists, or press Enter to leave this out")
     return folder
 
 

@@ -1,6 +1,6 @@
 """Optuna's samplers as proposers of subsets, rebuilt in memory from what was measured.
 
-All are told the subsets as they were measured, that is repaired: told what they had asked for, they learn nothing
+Each gets the subsets as they were measured, that is, repaired. From the subsets that it asked for it learns nothing
 (with 60 languages TPE is then no better than random). Each has the encoding it does best with.
 
 Any strategy as a sampler of Optuna, for those who drive Optuna (or Ray Tune's OptunaSearch) themselves.

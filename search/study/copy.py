@@ -29,7 +29,7 @@ OWN = {"driver", MARK}  # attributes that say something of the study where it is
 
 @dataclass(frozen=True)
 class StudyCopy:
-    """A copied study, from where and to where; storages are told without passwords."""
+    """A copied study, from where and to where; the storages are named without passwords."""
 
     study: str
     source: str

@@ -180,7 +180,7 @@ def patiently(action: Callable[[], Answer], url: str, patience: float | None = N
             if time.monotonic() - begun >= patience:
                 raise RunError(
                     f"the storage {redact_url(url)} cannot be used: {reason(problem, url)}",
-                    "see to it and run the same command again: what was measured is kept and is not measured again",
+                    "repair it and run the same command again: what was measured is kept and is not measured again",
                 ) from None
             if pause == SHORTEST:
                 remark(f"the storage does not answer ({reason(problem, url)}): trying again for {patience:.0f} s")

@@ -106,7 +106,7 @@ class Surrogate:
             return self._best(space, past, rng)
         except (np.linalg.LinAlgError, ValueError, FloatingPointError) as problem:
             if not self._said:
-                terminal.remark(f"the surrogate cannot be fitted ({problem}): swap search goes on in its place")
+                terminal.warn(f"the surrogate cannot be fitted ({problem}): swap search goes on in its place")
             self._said = True
             return local.swap(space, past, rng)
 

@@ -97,8 +97,8 @@ class Callbacks:
             work()
         except Exception as problem:
             self._callbacks.remove(callback)
-            what = f"{type(callback).__name__} failed and gets no further trials: {type(problem).__name__}: {problem}"
-            terminal.remark(what)
+            name = getattr(callback, "__name__", type(callback).__name__)
+            terminal.warn(f"{name} failed and gets no further trials: {type(problem).__name__}: {problem}")
 
 
 class BestSoFar:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from itertools import combinations, islice
 from pathlib import Path
@@ -158,6 +159,21 @@ def test_search_and_confirm_are_those_of_the_commands(tmp_path: Path, capfd: pyt
     assert json.loads((export / "subset.json").read_text(encoding="utf-8"))["schema"] == 1
 
 
+def test_a_callback_that_fails_is_named_and_costs_no_trial(tmp_path: Path) -> None:
+    study(tmp_path)
+    code = """
+        import realingo
+
+        def broken(record):
+            raise ValueError("the disk is full")
+
+        print(realingo.search("study.toml", trials=3, callbacks=[broken]).trials["complete"])
+    """
+    got = python(textwrap.dedent(code), tmp_path)
+    assert (got.returncode, got.stdout.strip()) == (0, "3")
+    assert got.stderr == "broken failed and gets no further trials: ValueError: the disk is full\n"
+
+
 def test_an_interrupted_search_continues_to_the_same_trials(tmp_path: Path) -> None:
     whole = realingo.search(study(tmp_path / "whole", trials=8))
     path = study(tmp_path / "parts", trials=8)
@@ -286,7 +302,7 @@ def test_one_quota_may_be_given_as_text() -> None:
     several = realingo.choose("facility", "world", 4, quotas=["family=1"])
     assert realingo.choose("facility", "world", 4, quotas="family=1") == several
     assert realingo.Space("world", k=4, quotas="family=1").allows(several)
-    with pytest.raises(realingo.InputError, match="at least 2 of family Indo-European"):
+    with pytest.raises(realingo.InputError, match="at least 2 of family Indo-European, and at most 1"):
         realingo.choose("facility", ["deu", "fra"], 2, quotas="family=1")
 
 
@@ -306,6 +322,7 @@ def test_one_quota_may_be_given_as_text() -> None:
         (lambda: realingo.search("study.toml", evaluator=3), "evaluator is 3, which cannot be called"),
         (lambda: realingo.confirm("study.toml", evaluator=realingo.FakeEvaluator), "which is a class, not an object"),
         (lambda: realingo.search("study.toml", progress="bar"), "progress is 'bar'"),
+        (lambda: realingo.search("study.toml", callbacks=["log"]), "callbacks is 'log'"),
         (lambda: realingo.load_study("study.toml", {"seed": None}), "'seed' cannot be None"),
         (lambda: realingo.load_study("study.toml", ["seed=3"]), "which is no mapping"),
     ],

@@ -16,6 +16,7 @@ from search.commands import search as run
 from search.confirmation import confirm, race
 from search.confirmation.recommend import Recommender
 from search.interrupts import Interrupts
+from search.results import Confirmation
 from search.study.study import open_study
 
 
@@ -69,6 +70,8 @@ def test_a_race_sees_neither_the_seeds_nor_the_sentences_of_the_report(
     assert document.split == "test"
     assert document.race is not None
     assert document.race.candidates == min(len(running), 3)
+    assert document.race.subsets == tuple(trial.subset.codes for trial in running[:3])
+    assert Confirmation.from_json(document.to_json()) == document
     assert document.race.candidates <= document.race.evaluations <= 3
     assert document.effort is not None
     scores = list((tmp_path / "cache" / "scores").rglob("*.json"))

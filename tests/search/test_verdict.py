@@ -12,6 +12,7 @@ import rehearsal
 from realign.score import Score
 from search.commands import search as run
 from search.confirmation import confirm, confirm_table
+from search.confirmation.choice import stale_parts
 from search.confirmation.confirm_file import ConfirmationFile
 from search.confirmation.recommend import Recommender
 from search.confirmation.verdict import FAKE_SCORES, Verdict, luck_in_words, verdict
@@ -102,6 +103,17 @@ def test_a_race_before_the_confirmation_is_told_of_its_winner_alone(tmp_path: Pa
     told = "and was confirmed on fresh seeds, the winner of a race of 4 candidates on other seeds."
     assert found.trials.endswith(f"trial 1 scored highest in the search {told}")
     assert "race" not in verdict(Recommender(study), raced, "max-sum").sentence
+
+
+def test_a_trial_that_lost_the_race_is_not_called_ahead(tmp_path: Path) -> None:
+    study = searched(tmp_path, 0.4, 0.6, 0.5, strategy="surrogate")
+    raced = replace(
+        confirmation(row("best", 0.5, *codes(study, 2))), race=Race(2, 10, (codes(study, 2), codes(study, 0)))
+    )
+    assert verdict(Preference(study, 0), raced).ahead is None
+    assert "ahead" not in verdict(Preference(study, 0), raced).sentence
+    assert stale_parts(study.config.space, study.config.held_out, raced, study.trials()[0]) == []
+    assert verdict(Preference(study, 1), raced).ahead == 1
 
 
 def test_a_subset_that_nobody_measured_in_the_search_has_no_number(tmp_path: Path) -> None:
