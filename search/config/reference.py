@@ -27,8 +27,8 @@ HEAD = f"""# The study file
 Every key of a study file, made by `python -m search.config.reference` from the settings themselves. A study file is
 TOML. An unknown key is an error, and so is a value of another type. Each key can be replaced on the command line:
 `--set search.trials=20`. [{SCHEMA}]({SCHEMA}) tells the same to editors that know JSON
-Schema (those with Taplo or Even Better TOML, for example): `realingo init` writes it beside the study file, whose first line names it. In a file
-of your own, write `#:schema PATH/{SCHEMA}` there.
+Schema (those with Taplo or Even Better TOML, for example). `realingo init` writes it beside the study file, whose first
+line names it; in a file of your own, write `#:schema PATH/{SCHEMA}` there.
 
 A key without a default must be given; "-" means that nothing is the default. Relative paths start at the study file.
 """
