@@ -27,7 +27,8 @@ HEAD = f"""# The study file
 Every key of a study file, made by `python -m search.config.reference` from the settings themselves. A study file is
 TOML. An unknown key is an error, and so is a value of another type. Each key can be replaced on the command line:
 `--set search.trials=20`. [{SCHEMA}]({SCHEMA}) tells the same to editors that know JSON
-Schema; with Taplo, write `#:schema PATH/{SCHEMA}` in the first line of the study file.
+Schema (those with Taplo or Even Better TOML, for example). `realingo init` writes it beside the study file, whose first
+line names it; in a file of your own, write `#:schema PATH/{SCHEMA}` there.
 
 A key without a default must be given; "-" means that nothing is the default. Relative paths start at the study file.
 """
@@ -38,6 +39,11 @@ def json_schema() -> dict[str, Any]:
     schema = TypeAdapter(StudyFile).json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return {**head, "title": "Realingo study file"}
+
+
+def schema_text() -> str:
+    """The JSON Schema as it is written to a file."""
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def page() -> str:
@@ -64,7 +70,7 @@ def page() -> str:
 def write(folder: Path) -> None:
     """Write the schema and the page into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCHEMA).write_text(json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / SCHEMA).write_text(schema_text(), encoding="utf-8")
     (folder / PAGE).write_text(page(), encoding="utf-8")
 
 

@@ -61,10 +61,11 @@ def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str,
             *remarks,
             f"settings for encoders of {recipe.of}: {why} (documentation, page Recipes)",
         )
-    text = render(plan, file.name, _schema(file), recipe)
+    schema = _schema(file)
+    text = render(plan, file.name, schema, recipe)
     try:
         _check(file, text)
-        _put(file, text)
+        _put(file, text, schema)
     except OSError as problem:
         message = f"cannot write {file}: {problem.strerror or problem}"
         raise InputError(message, "name a file in a folder with room that you may write to") from None
@@ -248,7 +249,11 @@ def _check(file: Path, text: str) -> None:
         os.unlink(draft)
 
 
-def _put(file: Path, text: str) -> None:
+def _put(file: Path, text: str, schema: str) -> None:
+    """Write the study, and the schema that it names where that lies beside it."""
     from realign.cache import write_text
+    from search.config.reference import schema_text
 
+    if schema == SCHEMA.name:
+        write_text(file.absolute().parent / schema, schema_text())
     write_text(file, text)

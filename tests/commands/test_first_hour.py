@@ -29,7 +29,7 @@ def test_the_folder_is_understood(home: Path) -> None:
     assert found.translated == ("deu", "fin", "hin", "jpn", "tur")
     assert [each.folder.name for each in found.sets] == ["UD_German-GSD", "ud-treebanks-v2.17"]
     assert found.labelled["deu"] == ("dev", "test")
-    assert any("of several treebanks" in remark and "UD_German-GSD" in remark for remark in found.remarks)
+    assert any("of several treebanks" in remark and "UD_German-GSD" in remark for remark in found.remarks(None))
     assert found.pool == found.translated
     proposed = found.with_held_out()
     assert (proposed.held_out, len(proposed.pool)) == (("tur",), 4) or len(proposed.held_out) == 1
@@ -43,6 +43,7 @@ def test_init_check_search_confirm_report_export(
     assert realingo("init", "--from-folder", "my-data", "--model", "encoder") == 0
     written = Path("study.toml").read_text(encoding="utf-8")
     assert written.startswith("#:schema study.schema.json\n")
+    assert "held_out" in Path("study.schema.json").read_text(encoding="utf-8")  # an editor finds it there
     assert '"my-data/text/europarl/de-en"' in written  # folders below are named from where the file lies
     assert load(Path("study.toml")).sizes == (2, 2)
     small = ["task.steps=4", "task.batch=8", "task.examples=8", "task.lr=5e-3", "realign.steps=4", "realign.batch=4"]

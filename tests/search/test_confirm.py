@@ -326,10 +326,13 @@ def exported(tmp_path: Path, *overrides: str) -> Path:
 
 def test_export_holds_the_subset_and_reruns_it(tmp_path: Path) -> None:
     (tmp_path / "study" / "texts").mkdir(parents=True)
+    for code in ("eng", *rehearsal.POOL):
+        lines = "".join(f"MAT.{chapter}.1\tone line in {code}\n" for chapter in range(1, 29))
+        (tmp_path / "study" / "texts" / f"{code}.txt").write_text(lines, encoding="utf-8")
     out = exported(tmp_path, "data.parallel={kind='verses', folder='texts'}", "realign.lr=2e-4")
     assert rehearsal.tree(out) == {"subset.json", "realign.toml", "README.md", "report.html"}
     subset = json.loads((out / "subset.json").read_text(encoding="utf-8"))
-    confirmed = json.loads((tmp_path / "study" / "trial" / "confirm.json").read_text(encoding="utf-8"))
+    confirmed = json.loads((tmp_path / "study" / "trial-fake" / "confirm.json").read_text(encoding="utf-8"))
     assert subset["schema"] == 1
     assert subset["languages"] == confirmed["rows"][0]["languages"]
     assert subset["score"]["mean"] == confirmed["rows"][0]["mean"]
