@@ -72,7 +72,7 @@ class FakeEvaluator:
         there = np.array([place[language.code][:-1] for language in pool])  # (n, d)
         distance = np.linalg.norm(here[:, None, :] - there[None, :, :], axis=2)  # (n_targets, n)
         self._similarity = np.exp(-distance)
-        self._base = 0.3 + 0.1 * np.tanh(here[:, 0])  # (n_targets,)
+        self._base: NDArray[np.float64] = 0.3 + 0.1 * np.tanh(here[:, 0])  # (n_targets,)
         self._interaction = self._interactions()  # (n, n), symmetric
 
     def truth(self, subset: Subset) -> dict[str, float]:
@@ -131,7 +131,7 @@ class FakeEvaluator:
         pairs = self._interaction[np.ix_(indices, indices)].sum() / 2
         k = len(indices)
         whole = self._base + 0.25 * covered + 0.05 * self._quality[indices].sum() / math.sqrt(k) + pairs / k
-        return np.clip(whole, 0.02, 0.98)
+        return np.asarray(np.clip(whole, 0.02, 0.98))
 
     def _tally(self, code: str, accuracy: float, sentences: int, rng: Generator) -> Tally:
         """Exactly round(accuracy · units) units are right, the easy ones first, give or take the luck of the run."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from selector.errors import InputError, counted
 from selector.languages.language import Language, Pool, parse, parse_pool
 from selector.languages.pools import NAMES
 from selector.solvers.feasible import complete
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ def _pool(path: Path, key: str, value: str | tuple[str, ...]) -> Pool:
     return pool
 
 
-def _naming_key(path: Path, key: str, work: Callable[[], Any]) -> Any:
+def _naming_key(path: Path, key: str, work: Callable[[], Value]) -> Value:
     try:
         return work()
     except InputError as problem:
