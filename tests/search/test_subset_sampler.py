@@ -158,6 +158,7 @@ def test_the_folder_for_optunahub_is_whole() -> None:
     keys = {line.partition(":")[0] for line in head.strip().splitlines()}
     assert keys == {"author", "title", "description", "tags", "optuna_versions", "license"}
     module = imported(HUB / "__init__.py")
+    assert module.surrogate is realingo.surrogate
     readme = (HUB / "README.md").read_text(encoding="utf-8")
     block = readme.split("## Example")[1].split("```python\n")[1].split("```")[0]
     for text in (block, (HUB / "example.py").read_text(encoding="utf-8")):

@@ -3,6 +3,6 @@
 The sampler is Realingo's; `pip install realingo` brings it.
 """
 
-from realingo import Space, SubsetSampler
+from realingo import Space, SubsetSampler, surrogate
 
-__all__ = ["Space", "SubsetSampler"]
+__all__ = ["Space", "SubsetSampler", "surrogate"]
