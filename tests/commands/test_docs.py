@@ -37,7 +37,8 @@ CHEAP = (  # a study of the world in seconds
     *("task.steps=2", "task.batch=4", "task.examples=4", "realign.steps=2", "realign.batch=4", "search.trials=2"),
     *("search.warm_start=false", "confirm.top=1", "confirm.seeds=2"),
 )
-STUDY = 'name = "docs"\npool = {languages = ["deu", "fin", "swh", "tur"], k = 2}\n'  # where a page shows none of its own
+# where a page shows none of its own
+STUDY = 'name = "docs"\npool = {languages = ["deu", "fin", "swh", "tur"], k = 2}\n'
 NEEDS_A_CONFIRMATION = ("production", "report")  # pages that begin after it
 TAKES_A_STUDY = ("search", "status", "check", "confirm", "report", "export")
 
