@@ -18,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from selector import constraints
-from selector.errors import InputError, counted, whole_number
+from selector.errors import InputError, quantity, whole_number
 from selector.languages.conversion import Languages, as_languages, as_ordered_pool, keyed_by_language
 from selector.languages.language import Language, Pool
 from selector.languages.subset import Subset
@@ -75,7 +75,7 @@ class Space:
         frame = as_ordered_pool(pool)
         prices = constraints.costs(frame, keyed_by_language(costs)) if isinstance(costs, Mapping) else costs
         if prices is not None and np.shape(prices) != (len(frame),):
-            message = f"the costs are {np.size(prices)} numbers, and the pool has {counted(len(frame), 'language')}"
+            message = f"the costs are {np.size(prices)} numbers, and the pool has {quantity(len(frame), 'language')}"
             raise InputError(message, "give a cost for each, or a mapping from code to cost")
         prices = None if prices is None else np.asarray(prices, dtype=np.float64)
         if limits is None and (budget is not None or quotas):
@@ -102,7 +102,7 @@ class Space:
         if not 1 <= low <= high <= len(self.pool):
             message = f"k is {low}" if low == high else f"k is from {low} to {high}"
             raise InputError(
-                f"{message}, and the pool has {counted(len(self.pool), 'language')}", "choose k from 1 to that number"
+                f"{message}, and the pool has {quantity(len(self.pool), 'language')}", "choose k from 1 to that number"
             )
         if outside := sorted(language.code for language in (self.include | self.exclude) - set(self.pool)):
             raise InputError(f"{', '.join(outside)} is not in the pool", "include and exclude languages of the pool")

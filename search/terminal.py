@@ -39,16 +39,13 @@ from selector.errors import RunError
 PIPED_WIDTH = 160  # columns of a table that goes to a file or a log
 
 _on_a_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: the caller closed it
-
 # Names come from files, folders and databases: [x] is no style, and a code such as :family: is no emoji.
 out = Console(soft_wrap=True, emoji=False, markup=False, width=None if _on_a_terminal else PIPED_WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 FIRST_SECONDS = 2.0  # before a first line
-PLAIN_EVERY_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 60.0  # without a line while something is under way
+PLAIN_EVERY_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0  # between lines, and without one while something is under way
 MOST_WORKERS = 8  # in a line
-
 _plain_out = out.no_color  # NO_COLOR is set
 _quiet = False  # asked for by the user: no progress and no remarks, only warnings and errors
 _verbose = False  # asked for: what is logged, and tracebacks

@@ -35,7 +35,7 @@ class StopError(RealingoError):
     """The work was stopped from outside at a point from which it can continue."""
 
 
-def counted(number: int, noun: str) -> str:
+def quantity(number: int, noun: str) -> str:
     """`1 language` or `2 languages`, for `number` and the singular `noun`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from selector import constraints
 from selector import targets as targeting
 from selector.distances.distance import Distances, distances
-from selector.errors import InputError, counted
+from selector.errors import InputError, quantity
 from selector.languages.language import Language, Pool
 from selector.solvers.feasible import complete
 from selector.solvers.limits import Limits
@@ -151,7 +151,7 @@ def _free(k: int, pins: tuple[int, ...], candidates: list[int], inside: Distance
     if complete(pins, k, certain, limits) is not None:
         return tuple(certain)
     if len(pins) + len(candidates) < k:
-        able = counted(len(pins) + len(candidates), "language")
+        able = quantity(len(pins) + len(candidates), "language")
         raise InputError(
             f"k is {k}, but the features of only {able} are observed well enough", "lower --least-observed or k"
         )
@@ -180,7 +180,7 @@ def _check(frame: Pool, k: int, source: Language | None, pinned: set[Language], 
     if k > len(set(frame) - excluded):
         left = len(set(frame) - excluded)
         raise InputError(
-            f"k is {k}, but only {counted(left, 'language')} can be chosen", f"lower k to {left} or widen the pool"
+            f"k is {k}, but only {quantity(left, 'language')} can be chosen", f"lower k to {left} or widen the pool"
         )
 
 

@@ -31,7 +31,7 @@ from search.results.convergence import convergence_remark
 from search.results.evaluation import Evaluation, Rival
 from search.results.words import gain, percent, signed, span
 from search.study.provenance import versions
-from selector.errors import InputError, counted
+from selector.errors import InputError, quantity
 from selector.languages.language import parse
 from selector.languages.subset import Subset
 
@@ -173,13 +173,13 @@ def render(found: Evaluation) -> terminal.RenderableType:
         if rival is not None:
             row += [signed(100 * rival.per_language[code]), "worse" if code in rival.regressions else ""]
         rows.append(row)
-    split, seeds = f"{found.split} split", counted(len(found.seeds), "seed")
+    split, seeds = f"{found.split} split", quantity(len(found.seeds), "seed")
     title = f"{found.model}: {found.task} of study {found.study}, {split}, {seeds}"
     return terminal.stack(terminal.table(title, columns, rows, right=tuple(right)), "\n".join(_summary(found)))
 
 
 def _summary(found: Evaluation) -> list[str]:
-    targets = f"mean over {counted(len(found.targets), 'target language')}"
+    targets = f"mean over {quantity(len(found.targets), 'target language')}"
     mean = span(found.mean.mean, found.mean.ci95)
     spread = f", {percent(found.std)} standard deviation between seeds" if found.std is not None else ""
     lines = [f"{targets}: {mean} %{spread}"]

@@ -12,7 +12,7 @@ from search.results.json_reader import Json
 from search.terminal import RenderableType, listing, table
 from selector.distances import user_table
 from selector.distances.distance import LEAST_OVERLAP, distances
-from selector.errors import InputError, counted
+from selector.errors import InputError, quantity
 from selector.languages.language import Language, all_languages, parse, parse_pool, scripts
 from selector.languages.resources import resource_class
 from selector.sources import features
@@ -74,7 +74,7 @@ def render_languages(document: Json) -> RenderableType:
     own = list(entries[0].get("columns", {}))
     titles = ["code", "name", "family", "genus", "scripts", "class", "place", "observed", "S P I %", "rows", *own]
     rows = [_cells(entry) for entry in entries]
-    title = f"{counted(len(rows), 'language')}; observed: of URIEL's syntax (S), phonology (P), inventories (I)"
+    title = f"{quantity(len(rows), 'language')}; observed: of URIEL's syntax (S), phonology (P), inventories (I)"
     right = ("class", "place", "observed", "S P I %")
     if len(rows) > FRAMED:
         return listing(title, titles, rows, right)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from search.results.json_reader import Json
 from search.terminal import Prose, RenderableType, Text, stack, table
-from selector.errors import counted
+from selector.errors import quantity
 from selector.languages.language import parse
 
 Document = Json
@@ -66,7 +66,7 @@ def choice(document: Document) -> RenderableType:
 def render_subset(document: Document) -> RenderableType:
     values = [[name, f"{value:.4f}"] for name, value in document["objectives"].items()]
     return stack(
-        _subset_table(document, f"the {counted(len(document['languages']), 'language')} given"),
+        _subset_table(document, f"the {quantity(len(document['languages']), 'language')} given"),
         _measures(document),
         table("value under every objective (greater is better)", ["objective", "value"], values, right=("value",)),
         _remarks(document),

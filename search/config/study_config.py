@@ -25,7 +25,7 @@ from search.config.schema import ConfirmSection, FidelitySection, PoolSection, S
 from search.space import Space
 from selector import constraints
 from selector.distances.user_table import numbers
-from selector.errors import InputError, counted
+from selector.errors import InputError, quantity
 from selector.languages.language import Language, Pool, parse, parse_pool
 from selector.languages.pools import NAMES
 from selector.solvers.feasible import complete
@@ -257,5 +257,5 @@ def _sizes(path: Path, given: PoolSection, languages: int) -> tuple[int, int]:
     if low > high:
         raise InputError(f"{path.name}: pool.k = [{low}, {high}] is empty", "write the smaller size first")
     if high > languages:
-        raise InputError(f"{path.name}: pool.k = {high}, but the pool has {counted(languages, 'language')}", "lower k")
+        raise InputError(f"{path.name}: pool.k = {high}, but the pool has {quantity(languages, 'language')}", "lower k")
     return low, high

@@ -8,7 +8,7 @@ from search.confirmation.verdict import Verdict, luck_in_words
 from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.estimates import Difference
 from search.results.words import percent, short_list, signed
-from selector.errors import counted
+from selector.errors import quantity
 
 COLUMNS = ["subset", "languages", "mean", "95 %", "held out", "vs none", "vs all", "vs random", "worse than none"]
 NUMBERS = ("mean", "95 %", "held out", "vs none", "vs all", "vs random")
@@ -17,7 +17,7 @@ NUMBERS = ("mean", "95 %", "held out", "vs none", "vs all", "vs random")
 def render(confirmation: Confirmation, found: Verdict) -> terminal.RenderableType:
     """The rows as a table in percent, each subset once; then the winner's luck and `found`, what the study says."""
     metric = confirmation.metric or "score"
-    title = f"{metric}, {counted(len(confirmation.seeds), 'fresh seed')}, test split"
+    title = f"{metric}, {quantity(len(confirmation.seeds), 'fresh seed')}, test split"
     rows = [_cells(row, confirmation.other_names(row)) for row in confirmation.distinct]
     table = terminal.table(title, COLUMNS, rows, right=NUMBERS)
     return terminal.stack(table, luck_in_words(confirmation.luck), found.sentence)

@@ -34,7 +34,7 @@ from search.study.provenance import versions
 from search.study.storage import redact_url
 from search.study.study import Study, open_study
 from search.study.trial import Trial
-from selector.errors import InputError, counted
+from selector.errors import InputError, quantity
 from selector.languages.language import Language
 from selector.problem import pose
 
@@ -223,7 +223,7 @@ def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None)
     confirmed = (
         "not yet"
         if confirmation is None
-        else f"{counted(len(confirmation.seeds), 'fresh seed')}; {confirmation.method}"
+        else f"{quantity(len(confirmation.seeds), 'fresh seed')}; {confirmation.method}"
     )
     return [
         ("Study file", config.path.name),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from selector.errors import InputError, counted
+from selector.errors import InputError, quantity
 from selector.languages import pools, tags
 from selector.sources import code_tables, iso639, schemes, subtags, tables
 from selector.text_file import small
@@ -254,7 +254,7 @@ def _once(languages: Iterable[Language]) -> Pool:
     counts = Counter(language.code for language in given)
     if twice := sorted(code for code, count in counts.items() if count > 1):
         _say(
-            f"{len(given)} entries are {counted(len(counts), 'language')}: {', '.join(twice[:5])} named more than once"
+            f"{len(given)} entries are {quantity(len(counts), 'language')}: {', '.join(twice[:5])} named more than once"
         )
     return _canonical(given)
 

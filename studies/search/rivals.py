@@ -54,6 +54,7 @@ def table(known: list[dict[str, object]]) -> None:
     print("| problem | strategy | draws | met | recommended | surrogate ahead by | s a suggestion |")
     print("|" + 7 * "---|")
     for problem in dict.fromkeys(str(each["problem"]) for each in known):
+        title = problem.removesuffix(".npz")
         rows = [each for each in known if each["problem"] == problem]
         own = {each["draw"]: at(each, "recommended") for each in rows if each["strategy"] == "surrogate"}
         for strategy in dict.fromkeys(str(each["strategy"]) for each in rows):
@@ -62,10 +63,11 @@ def table(known: list[dict[str, object]]) -> None:
             text = ""
             if strategy != "surrogate" and len(ahead) > 1:
                 low, high = student_interval(ahead, 0.95)
-                text = f"{statistics.mean(ahead):+.3f} ({low:+.2f} to {high:+.2f})"
+                text = f"{statistics.mean(ahead):+.3f} ({low:+.3f} to {high:+.3f})".replace("-", "−")
             scores = " | ".join(mean([at(each, what) for each in mine]) for what in ("met", "recommended"))
             seconds = statistics.mean(float(str(each["seconds"])) for each in mine)
-            print(f"| {problem} | {strategy} | {len(mine)} | {scores} | {text} | {seconds:.2f} |")
+            print(f"| {title} | {strategy.removeprefix('rival:')} | {len(mine)} | {scores} | {text} | {seconds:.3f} |")
+            title = ""
 
 
 def at(row: dict[str, object], what: str) -> float:
