@@ -24,7 +24,7 @@ def read(path: Path, overrides: Sequence[str], what: str = "study file") -> dict
     try:
         document = tomllib.loads(text.small(path))
     except FileNotFoundError:
-        raise InputError(f"there is no {what} {path}", f"name a {what} that exists") from None
+        raise InputError(f"there is no {what} {path}", "name one that exists") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise InputError(f"cannot read {path}: {problem}", "name a readable TOML file in UTF-8") from None
     except (ValueError, RecursionError) as problem:

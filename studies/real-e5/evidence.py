@@ -189,6 +189,36 @@ def nine() -> None:
         print(f"  {code} {welch(np.array(a), np.array(b))}")
 
 
+def members() -> None:
+    """What realigning on a language does for itself, for the rest of the pool and for held-out languages; freezing."""
+    three = [run for run in read("nine") if len(run.codes) == 3]
+    none = [run for run in read("screen") if run.recipe == "b32-2e-4-800"]
+    nine = sorted({code for run in three for code in run.codes})
+    rest = sorted(set(three[0].dev) - {"eng", *nine})
+    start = {code: float(np.mean([run.dev[code] for run in none])) for code in (*nine, *rest)}
+
+    def gain(run: Run, codes: Sequence[str]) -> float:
+        return float(np.mean([run.dev[code] - start[code] for code in codes]))
+
+    print(f"\nmembers: gain over no realignment, dev, {len(three)} runs of three of nine")
+    own = np.array([gain(run, run.codes) for run in three])
+    other = np.array([gain(run, [code for code in nine if code not in run.codes]) for run in three])
+    base = np.array([gain(run, nine) for run in none])
+    print(f"  members {welch(own, base)}; the other six of the nine {welch(other, base)}")
+    apart = stats.ttest_1samp(own - other, 0.0).confidence_interval()
+    told = f"{(own - other).mean():+.2f} ({apart.low:+.2f} to {apart.high:+.2f})"
+    print(f"  members less the other six, in the same run {told}")
+    far = np.array([gain(run, rest) for run in three])
+    print(f"  the other {len(rest)} of the pool {welch(far, np.array([gain(run, rest) for run in none]))}")
+    recipes = read("recipes")
+    frozen, whole = (
+        [run for run in recipes if run.recipe == name and run.codes] for name in ("before-lower-frozen", "before")
+    )
+    print("\nlower half frozen less whole, sentence loss before 400 steps of 16 sentences at 5e-4")
+    for name in ("pool, dev", "steady, dev", "held out, test"):
+        print(f"  {name:18} {welch(column(frozen, name), column(whole, name))}; {len(frozen)} and {len(whole)} runs")
+
+
 def _interval(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """95 % interval of the correlation, by drawing subsets with replacement."""
     chance = np.random.default_rng(0)
@@ -234,5 +264,6 @@ if __name__ == "__main__":
     twelve()
     orders()
     nine()
+    members()
     if "--table" in sys.argv[1:]:
         write_table()
