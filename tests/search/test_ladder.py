@@ -47,7 +47,7 @@ def climbed(config_plan: planner.Planner, trials: int, tells: float) -> list[tup
     return begun
 
 
-def quantity(begun: list[tuple[Subset, str]]) -> dict[str, int]:
+def counted(begun: list[tuple[Subset, str]]) -> dict[str, int]:
     return {level: sum(own == level for _, own in begun) for level in ladder.ORDER}
 
 
@@ -55,7 +55,7 @@ def quantity(begun: list[tuple[Subset, str]]) -> dict[str, int]:
 def test_cheap_levels_come_first_and_full_ones_last(tmp_path: Path, strategy: str) -> None:
     config = rehearsal.study(tmp_path, "search.fidelity=ladder", strategy=strategy, trials=30)
     begun = climbed(planner.planner(config), 30, tells=1.0)
-    assert quantity(begun) == {"merge": 15, "short": 6, "full": 9}
+    assert counted(begun) == {"merge": 15, "short": 6, "full": 9}
     assert begun[0][1] == "merge"
     assert begun[-1][1] == "full"
     by_level = {level: {subset for subset, own in begun if own == level} for level in ladder.ORDER}
@@ -70,7 +70,7 @@ def test_a_level_that_says_nothing_is_left(tmp_path: Path) -> None:
     begun = climbed(planner.planner(config), 60, tells=-1.0)
     past = Past(tuple(MeasuredSubset(s, value(s, level, -1.0), level=level) for s, level in begun), tuple(begun))
     assert not ladder.trusted(past, "merge", "full")
-    assert quantity(begun)["merge"] == 15  # half of its share, which was spent before it was judged
+    assert counted(begun)["merge"] == 15  # half of its share, which was spent before it was judged
     assert ladder.below(past) == []
 
 
@@ -78,7 +78,7 @@ def test_few_trials_still_end_in_full_ones(tmp_path: Path) -> None:
     for trials in (4, 8, 20):
         folder = tmp_path / str(trials)
         config = rehearsal.study(folder, "search.fidelity=ladder", strategy="swap", trials=trials)
-        assert quantity(climbed(planner.planner(config), trials, 1.0))["full"] >= max(2, trials // 4)
+        assert counted(climbed(planner.planner(config), trials, 1.0))["full"] >= max(2, trials // 4)
 
 
 @settings(max_examples=30, deadline=None)
