@@ -119,7 +119,10 @@ class SearchStatus:
     history: tuple[TrialRecord, ...] = ()  # every attempt; not in `status --json`
 
     def to_json(self) -> Json:
-        """As `realingo status --json`; with `history` where there is one, and once confirmed with that row."""
+        """As `realingo status --json`, which has a verdict once confirmed; with `history` where there is one.
+
+        With a history the verdict stands there from the first finished trial on.
+        """
         document: Json = {"study": self.study, "storage": self.storage, "trials": dict(self.trials)}
         document |= {} if self.levels is None else {"levels": dict(self.levels)}
         document |= {"best": None if self.best is None else self.best.to_json()}
@@ -129,7 +132,7 @@ class SearchStatus:
         document |= {"evaluations": {"full_equivalents": self.full_equivalents}, "seconds": self.seconds}
         document |= {} if self.explain is None else {"explain": self.explain.to_json()}
         document |= {} if self.confirmed is None else {"confirmed": self.confirmed.to_json()}
-        document |= {"verdict": self.verdict} if self.verdict else {}
+        document |= {"verdict": self.verdict} if self.verdict and (self.confirmed is not None or self.history) else {}
         return document | ({"history": [each.to_json() for each in self.history]} if self.history else {})
 
     @classmethod

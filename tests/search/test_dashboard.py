@@ -245,7 +245,7 @@ def test_serves_the_study_on_loopback_until_interrupted(tmp_path: Path, number: 
         status, body = fetch(f"{root}/api/studies/{key}")
         detail = json.loads(body)
         assert status == 200
-        assert detail["note"]["body"].startswith("## The best score so far, 70.0 %")
+        assert detail["note"]["body"].startswith("## FAKE: The best score so far, 70.0 %")
         assert {each["id"] for each in detail["plotly_graph_objects"]} == {"world", "typology"}
         assert [bool(trial["note"]["body"]) for trial in detail["trials"]] == [True, True, True, False]
         assert fetch(f"{root}/api/studies/{key}/param_importances")[0] == 200
