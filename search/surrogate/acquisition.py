@@ -29,19 +29,27 @@ STEPS = 24  # of a round, at most
 ENOUGH = 1e-3  # gain in log expected improvement for which to go on
 MOVES = 48  # neighbours looked at in one step, two thirds of them the most promising
 BLOCK = 4096  # subsets scored at a time
+FAR, CERTAIN = 8.0, 30.0  # standard deviations below and above the best, from which on the expectation has another form
 
 
 def log_improvement(mean: Array, deviation: Array, best: float) -> Array:
     """Logarithm of the expected improvement E[max(f - best, 0)] for f ~ N(μ, σ²): `mean` and `deviation` [B] → [B].
 
-    Where the expectation underflows, its asymptote goes on, so that a climb has a slope (LogEI: Ament et al. 2023).
-    `best` is the value to improve on, in the same unit.
+    Where the expectation underflows, its asymptote goes on, so that a climb has a slope (LogEI: Ament et al. 2023);
+    where the improvement is certain, the expectation is the difference. `best` is the value to improve on, in the same
+    unit.
     """
     u = (mean - best) / deviation
-    density = -0.5 * u**2 - 0.5 * np.log(2 * np.pi)
-    near = np.log(np.maximum(1.0 + u * np.exp(log_ndtr(u) - density), 1e-300))
+    middle = np.clip(u, -FAR, CERTAIN)
+    near = np.log(np.maximum(1.0 + middle * np.exp(log_ndtr(middle) - _log_density(middle)), 1e-300))
     far = -2.0 * np.log(np.maximum(-u, 1.0))  # φ(u) + u Φ(u) → φ(u) / u²
-    return np.asarray(np.log(deviation) + density + np.where(u > -8.0, near, far))
+    unsure = np.log(deviation) + _log_density(u) + np.where(u > -FAR, near, far)
+    return np.asarray(np.where(u < CERTAIN, unsure, np.log(np.maximum(mean - best, 1e-300))))
+
+
+def _log_density(u: Array) -> Array:
+    """log φ(u) of the standard normal distribution."""
+    return np.asarray(-0.5 * u**2 - 0.5 * np.log(2 * np.pi))
 
 
 @dataclass(frozen=True)

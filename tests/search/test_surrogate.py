@@ -262,6 +262,8 @@ def test_expected_improvement_is_what_draws_say() -> None:
     far = acquisition.log_improvement(np.array([-40.0, -41.0]), np.array([1.0, 1.0]), 0.0)
     assert np.isfinite(far).all()
     assert far[0] > far[1]
+    certain = acquisition.log_improvement(np.array([29.9, 30.1, 50.0, 1e6, 1e6]), np.array([1, 1, 1, 1, 1e-6]), 0.0)
+    assert np.exp(certain) == pytest.approx([29.9, 30.1, 50.0, 1e6, 1e6])
 
 
 def test_climbing_finds_the_best_of_a_smooth_score(monkeypatch: pytest.MonkeyPatch) -> None:
