@@ -17,7 +17,12 @@ def vacant(folder: Path) -> Path:
         raise InputError(f"{folder} is a file", HINT)
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty", HINT)
-    above = next(parent for parent in folder.parents if parent.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(f"cannot write in {above}", "name a folder that you may write with -o")
+    check_place(folder.parent, "name a folder that you may write with -o")
     return folder
+
+
+def check_place(folder: Path, hint: str) -> None:
+    """InputError, with `hint`, where files cannot be written in `folder`, or where it cannot be made."""
+    place = next(each for each in (folder, *folder.parents) if each.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(f"cannot write in {place}", hint)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from realign.cache import write_text
 from search.config.study_config import StudyConfig
+from search.output_folder import check_place
 from search.results.confirmation import BASELINES, Confirmation
 from selector.errors import InputError
 
@@ -34,10 +34,7 @@ class ConfirmationFile:
 
     def check_writable(self) -> None:
         """InputError where the file could not be written: known before hours of measuring, not after."""
-        folder = self.path.parent
-        place = folder if folder.exists() else folder.parent
-        if not place.is_dir() or not os.access(place, os.W_OK):
-            raise InputError(f"cannot write in {place}", "make it a folder that you may write to")
+        check_place(self.path.parent, "make it a folder that you may write to")
 
     def load(self) -> Confirmation | None:
         """The confirmation; None before the first. InputError for a file that holds none, or that of another study."""

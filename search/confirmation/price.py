@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from realign.core import Core, FakeModel
+from realign.core import Core
 from realign.score import Score
 from search.backends.batch import Bench
 from search.confirmation.race import RaceResult
@@ -22,7 +22,7 @@ def effort_of(core: Core, bench: Bench, scores: Sequence[Score], raced: RaceResu
 
 def _device(core: Core, bench: Bench) -> str:
     """The device of the evaluations, where this machine is the one that ran them and trained an encoder; else ""."""
-    if bench.address or bench.own is not None or isinstance(core.model.base, FakeModel):
+    if bench.address or bench.own is not None or core.is_rehearsal:
         return ""
     import torch
 

@@ -21,7 +21,7 @@ from search.export.model_folder import ModelFolder, describe
 from search.export.preparation import Start, prepare
 from search.interrupts import Interrupts
 from search.results.realigned_model import MergedFrom, RealignedModel
-from selector.errors import StopError
+from selector.errors import StopError, quantity
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from realign.inputs import Inputs
     from realign.merging.merger import LanguageVectors
 
+VECTOR = "language vector"
 KEPT = "the language vectors are in the cache: free some disk space and run the same command again"
 
 
@@ -120,7 +121,7 @@ class _Merge:
                     self._vectors(show).of([code], self._pairs, seed, alone)
             except KeyboardInterrupt:
                 done = len(missing) - len(self._vectors(show).missing(*self._arguments))
-                message = f"stopped; {done} of the {_count(len(missing))} to train are finished, in the cache"
+                message = f"stopped; {done} of the {quantity(len(missing), VECTOR)} to train are finished, in the cache"
                 raise StopError(message, "run the same command again: what is finished is not trained again") from None
 
     def _save(self, model: nn.Module, draft: Path) -> None:
@@ -131,10 +132,6 @@ class _Merge:
 
 def _plan(total: int, missing: Sequence[tuple[str, int]]) -> str:
     """A line on what is in the cache and what is trained."""
-    found = f"{_count(total - len(missing))} in the cache, not trained again" if total > len(missing) else ""
+    found = f"{quantity(total - len(missing), VECTOR)} in the cache, not trained again" if total > len(missing) else ""
     codes = ", ".join(dict.fromkeys(code for code, _ in missing))
-    return "; ".join(filter(None, [found, f"{_count(len(missing))} to train: {codes}" if missing else ""]))
-
-
-def _count(vectors: int) -> str:
-    return f"{vectors} language vector{'s' if vectors != 1 else ''}"
+    return "; ".join(filter(None, [found, f"{quantity(len(missing), VECTOR)} to train: {codes}" if missing else ""]))

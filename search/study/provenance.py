@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-from realign.core import FakeModel
 from realign.inputs import list_some
 from search.config.study_config import StudyConfig
 from search.results.json_reader import Json
@@ -50,7 +49,7 @@ def facts(config: StudyConfig) -> Json:
     }
     if not isinstance(core.data.pairs, int):
         del whole["data"]["pairs"]  # no number: all there are
-    if isinstance(core.model.base, FakeModel):
+    if core.is_rehearsal:
         whole["model"]["base"].pop("seconds", None)  # how long a rehearsal takes changes no score
     return whole
 
