@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from search.space import Space
 from search.strategies.proposer import MeasuredSubset, Past
-from search.surrogate import source_effects as module
 from search.surrogate.kernels import PriorKnowledge
-from search.surrogate.source_effects import SHARPNESS, Donors, donors
+from search.surrogate.source_effects import SHARPNESS, Donors, LeastSquares, donors
 from search.surrogate.surrogate import Surrogate
 from selector.languages.language import parse_pool
 from selector.languages.subset import Subset
@@ -63,26 +63,40 @@ def test_similarity_stands_in_for_measurements() -> None:
     assert agreement([A + 0.5 * rng.normal(size=A.shape)]) > agreement([]) + 0.1
 
 
-def test_the_slope_is_the_slope(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `minimize` is given, against differences."""
-    rng, A, _ = planted(1)
-    X = drawn(rng, 12)
-    weights = rng.random(t)
-    asked = {}
+def task(seed: int) -> tuple[np.random.Generator, LeastSquares, np.ndarray]:
+    """A fit with one metric, and a point of it whose contrasts fit to the last digit."""
+    rng, A, _ = planted(seed)
+    X, weights, R = drawn(rng, 12), rng.random(t), rng.random((t, n))
+    share = weights / weights.sum()
+    exact = scores(A + 0.4 * R, X)
+    exact -= (exact @ share)[:, None]
+    return rng, LeastSquares(X, exact, share, [R]), np.concatenate([[0.4], A.ravel(), np.zeros(t)])
 
-    def caught(loss, start, **rest):  # type: ignore[no-untyped-def]
-        asked["loss"], asked["start"] = loss, start
-        return type("Found", (), {"x": start})
 
-    monkeypatch.setattr(module, "minimize", caught)
-    donors(X, scores(A, X), weights / weights.sum(), [rng.random((t, n))])
-    theta = asked["start"] + 0.3 * rng.normal(size=asked["start"].shape)
-    _, slope = asked["loss"](theta)
+def test_slope_and_bend_are_those_of_the_loss() -> None:
+    rng, fit, exact = task(1)
+    theta = exact + 0.3 * rng.normal(size=exact.shape)
+    _, slope = fit.loss(theta)
     for index in rng.choice(len(theta), 40, replace=False):
         step = np.zeros(len(theta))
         step[index] = 1e-6
-        difference = (asked["loss"](theta + step)[0] - asked["loss"](theta - step)[0]) / 2e-6
+        difference = (fit.loss(theta + step)[0] - fit.loss(theta - step)[0]) / 2e-6
         assert slope[index] == pytest.approx(difference, rel=1e-4, abs=1e-5)
+    along = rng.normal(size=exact.shape)
+    bend = (fit.loss(exact + 1e-5 * along)[1] - fit.loss(exact - 1e-5 * along)[1]) / 2e-5
+    np.testing.assert_allclose(fit.bend(exact, along), bend, atol=1e-4)  # no residual: the true second derivative
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_loss_ends_where_another_method_brings_it(seed: int) -> None:
+    rng, A, truth = planted(seed)
+    X = drawn(rng, 60)
+    Y = scores(A, X) + 0.5 * rng.normal(size=(60, t))
+    C = Y - (Y @ truth.share)[:, None]
+    fit = LeastSquares(X, C / (C - C.mean(axis=0)).std(), truth.share, [A + rng.normal(size=A.shape)])
+    lowest = minimize(fit.loss, fit.start, jac=True, method="L-BFGS-B", options={"maxiter": 2000}).fun
+    assert fit.loss(fit.start)[0] > 1.5 * lowest
+    assert fit.loss(fit.solve())[0] < 1.002 * lowest
 
 
 @settings(max_examples=20, deadline=None)
