@@ -111,6 +111,7 @@ BEHIND = {  # a heavy or replaceable library → the rooms that may import it
     "lang2vec": {"selector/sources"},
     "iso639": {"selector/sources"},
 }
+SLOW_SCIPY = ("scipy.optimize", "scipy.stats")  # half a second of every start
 MOST_FILES = 12  # of one folder, its `__init__` aside
 SAME_NAME = {  # file names that may occur more than once, and why
     "testing.py": "public doors: what users import to test an evaluator and a strategy of their own",
@@ -193,12 +194,23 @@ def test_heavy_libraries_stay_in_their_rooms(library: str, allowed: set[str]) ->
         ("realign.realign_and_transfer, realign.world.world_encoder", ["optuna", "ray", "rich", "pydantic"]),
         ("realign.corpora.verses, realign.evaluators.fake", ["optuna", "ray", "rich", "pydantic"]),
         ("search.cli.entry", ["torch", "transformers", "optuna", "ray", "datasets", "pandas", "plotly"]),
+        ("search.commands.search, search.confirmation.confirm", ["torch", "ray", "pandas", *SLOW_SCIPY]),
     ],
 )
 def test_imports_stay_light(module: str, forbidden: list[str]) -> None:
     code = f"import sys, {module}; print(*[name for name in {forbidden!r} if name in sys.modules])"
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert got.stdout.split() == []
+
+
+def test_the_server_of_workers_loads_nothing_of_the_search() -> None:
+    ask = "from search.backends.process import modules_of_workers as names; print(*names())"
+    got = subprocess.run(
+        [sys.executable, "-c", f"import search.commands.search; {ask}"], capture_output=True, text=True, check=True
+    )
+    names = got.stdout.split()
+    assert {"search.backends.registry", "realign.evaluators.fake"} <= {*names}
+    test_imports_stay_light(", ".join(names), ["torch", "optuna", "sqlalchemy", "scipy", "networkx"])
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["--version"]])

@@ -1,6 +1,6 @@
 """Worker processes on this machine: how they start, what they share, how their end is noticed.
 
-They are forked from a server process that has imported what this one has, so a further worker, or another one in the
+They are forked from a server process that has imported what evaluators need, so a further worker, or another one in the
 place of a dead one, starts in the time its evaluator takes. Token stores and encoders are mapped into memory from the
 cache: however many workers read one, it is there once.
 """
@@ -29,7 +29,7 @@ from search.backends.worker_pool import LostError, WorkerPool
 
 Make = Callable[[Advance], Evaluator]
 PATIENCE = 10.0  # seconds that another fork server may take to answer
-OURS = ("selector.", "realign.", "search.", "transformers.models.")
+OF_WORKERS = ("realign.", "search.backends.", "transformers.models.")  # packages that a worker uses
 # by every evaluator of an encoder
 NEEDED = ("realign.realign_and_transfer", "realign.tasks.tagging", "realign.build.evaluator")
 
@@ -134,7 +134,7 @@ class ThisMachine:
         self._shares = [WorkerShare(threads)]
         if gpus:
             self._shares = [WorkerShare(threads, gpu, share_of(workers, len(gpus))) for gpu in gpus]
-        multiprocessing.set_forkserver_preload([name for name in sys.modules if name.startswith(OURS)])
+        multiprocessing.set_forkserver_preload(modules_of_workers())
 
     def start(self, place: int) -> Process:
         return Process(self._make, self._shares[place % len(self._shares)])
@@ -145,6 +145,11 @@ class ThisMachine:
 
     def close(self) -> None:
         """Nothing of its own: the fork server ends with this process."""
+
+
+def modules_of_workers() -> list[str]:
+    """What this process has imported and a worker needs too. The search is left out: it would take half a second."""
+    return [name for name in sys.modules if name.startswith(OF_WORKERS)]
 
 
 def prepare() -> None:

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from realign.score import Advance
 from search import terminal
@@ -165,7 +164,7 @@ def _by_regression(rule: Array, actual: Array) -> Forecast:
         noise = float(errors @ errors) / (len(y) - 2)
         leverage = 1 / len(y) + (away**2 / spread if spread > 0 else 0.0)
         mean[at] = y.mean() + slope * away
-        half[at] = float(student.ppf((1 + LEVEL) / 2, len(y) - 2)) * (noise * (1 + leverage)) ** 0.5
+        half[at] = float(stdtrit(len(y) - 2, (1 + LEVEL) / 2)) * (noise * (1 + leverage)) ** 0.5
     return mean, half
 
 

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 LEVEL = 0.05
@@ -54,6 +53,7 @@ class NoisyEstimate:
             return 1.0
         if half_width(self.noise, _LEAST) < size:
             return 0.0
+        from scipy.optimize import brentq  # takes a third of a second: imported only to solve
 
         def excess(log_p: float) -> float:
             return half_width(self.noise, math.exp(log_p)) - size

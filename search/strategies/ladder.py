@@ -8,7 +8,6 @@ further trials and tells the levels above nothing.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from search.strategies.proposer import Past
 from selector.languages.subset import Subset
@@ -92,6 +91,8 @@ def agreement(past: Past, lower: str, upper: str) -> float | None:
     pairs = np.array([[low[subset], high[subset]] for subset in both])
     if (np.ptp(pairs, axis=0) == 0).any():  # the same value for all: it tells nothing
         return 0.0
+    from scipy.stats import spearmanr  # takes half a second, of the start of every command: imported only to judge
+
     return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
 
 

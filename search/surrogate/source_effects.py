@@ -22,7 +22,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 
@@ -75,6 +74,8 @@ class LeastSquares:
 
     def solve(self) -> Array:
         """θ of a loss near the least."""
+        from scipy.optimize import minimize  # takes a third of a second: imported only to fit
+
         options = {"maxiter": STEPS}
         found = minimize(self.loss, self.start, jac=True, hessp=self.bend, method="Newton-CG", options=options)
         return np.asarray(found.x)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from selector.languages.language import Language
 from selector.transfer.left_out import LeaveOneOutErrors
@@ -128,7 +128,7 @@ class PooledModel:
         weights, count = self.weights(), len(forecasts)
         mean = sum(weights[task] * each.average.mean for task, each in forecasts.items())
         between = sum((each.average.mean - mean) ** 2 for each in forecasts.values()) / max(1, count - 1)
-        wide = float(student.ppf((1.0 + level) / 2.0, max(1, count - 1)))
+        wide = float(stdtrit(max(1, count - 1), (1.0 + level) / 2.0))
         return float(wide * (between * (1.0 + 1.0 / count)) ** 0.5)
 
     def _shift(self, task: str, S: Index) -> Array:
