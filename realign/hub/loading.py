@@ -20,6 +20,7 @@ from typing import Any
 from realign.cache import write_text
 from realign.hub import remote
 from realign.hub.blocks import LARGE, BlockRows, local_part
+from realign.hub.builders import builder_of
 from realign.hub.line_rows import open_rows
 from realign.hub.problems import HubRequest, UnreachableError
 from realign.hub.rows import Rows, TableRows
@@ -146,8 +147,7 @@ def _fetch(request: HubRequest) -> Mapping[str, Rows]:
         commit = _reach(request.repository, request.revision)
         if known := _read_block_note(request, note, commit):
             return known
-        where = {"data_dir": request.config} if request.folders else {"name": request.config}
-        builder = datasets.load_dataset_builder(request.repository, revision=request.revision, **where)
+        builder = builder_of(request)
         files = remote.large_files(builder, commit, LARGE)
         if files:
             features = builder.info.features.to_dict() if builder.info.features else None

@@ -90,8 +90,10 @@ def first_side(name: str, language: str, split: str, row: int) -> list[str]:
 
 @pytest.mark.slow
 def test_every_known_set_reads_from_its_real_layout_and_again_offline(root: Path, tmp_path: Path) -> None:
-    with serve(root) as (address, _):
+    with serve(root) as (address, requests):
         online = ask(tmp_path, address, questions())
+    card = "HEAD /datasets/Helsinki-NLP/opus-100/resolve/main/README.md"
+    assert requests.count(card) == 1  # for all its languages
     for key, name, _, language, split in questions():
         assert "rows" in online[key], (key, online[key])
         assert len(online[key]["rows"]) == hub_layouts.ROWS, key
