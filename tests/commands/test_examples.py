@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import five_languages
@@ -75,14 +76,46 @@ def served(name: str, codes: set[str]) -> list[str]:
     return found
 
 
-def check(path: Path, folder: Path, address: str, overrides: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    own = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hf"), "REALINGO_CACHE": str(folder / "cache")}
-    own |= {"HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1", "REALINGO_DATA": str(folder)}
-    command = [sys.executable, "-m", "search", "check", str(path), "--json"]
-    command += [part for each in overrides for part in ("--set", each)]
-    return subprocess.run(
-        command, env={**os.environ, **own}, cwd=FOLDER.parents[1], capture_output=True, text=True, timeout=500
-    )
+ANSWERS = """
+import contextlib, io, json, sys
+from search.cli.entry import exit_status
+for line in sys.stdin:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as said:
+        status = exit_status(json.loads(line))
+    print(json.dumps([status, out.getvalue(), said.getvalue()]), flush=True)
+"""
+
+
+class Process:
+    """A process that runs one command after another, as a notebook does: what one has read, the next need not."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        own = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hf"), "REALINGO_CACHE": str(folder / "cache")}
+        own |= {"HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1", "REALINGO_DATA": str(folder)}
+        command, pipe = [sys.executable, "-c", ANSWERS], subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **own}, cwd=FOLDER.parents[1], stdin=pipe, stdout=pipe, text=True
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, stdout and stderr of a command."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(arguments), file=self.process.stdin, flush=True)
+        status, out, said = json.loads(self.process.stdout.readline())
+        return status, out, said
+
+
+@pytest.fixture(scope="module")
+def process(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One for all studies, on the hub, with the files that own-files.toml names."""
+    folder = tmp_path_factory.mktemp("process")
+    own_files(folder)
+    with serve(hub) as (address, _):
+        found = Process(folder, address)
+        with found.process:
+            yield found
+            found.process.kill()
 
 
 def own_files(folder: Path) -> None:
@@ -101,18 +134,16 @@ def own_files(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
-def test_an_example_passes_check(name: str, hub: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_an_example_passes_check(name: str, process: Process, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     if name == "team-postgresql":
         assert load(STUDIES[name]).storage.startswith("postgresql://")
         if postgres.programs() is not None:
             storage = request.getfixturevalue("server").url
-    if name == "own-files":
-        own_files(tmp_path)
-    with serve(hub) as (address, _):
-        done = check(STUDIES[name], tmp_path, address, (*SMALL, f"search.storage={storage}"))
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+    overrides = [part for each in (*SMALL, f"search.storage={storage}") for part in ("--set", each)]
+    status, out, said = process.run("check", str(STUDIES[name]), "--json", *overrides)
+    assert status == 0, said
+    document = json.loads(out)
     assert document["problems"] == []
     config = load(STUDIES[name])
     assert {row["code"] for row in document["languages"] if row["role"] == "pool"} == {

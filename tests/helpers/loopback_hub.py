@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 import time
@@ -32,8 +33,13 @@ DELAY = 0.2  # seconds of an answer of `slow`
 
 def commit(folder: Path) -> str:
     """The commit that a folder is: of its name and the names of its files."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return "c0ffee" + hashlib.sha1("\n".join((*folder.parts[-2:], *files)).encode()).hexdigest()[6:]
+    return "c0ffee" + hashlib.sha1("\n".join((*folder.parts[-2:], *files_of(folder))).encode()).hexdigest()[6:]
+
+
+def files_of(folder: Path) -> list[str]:
+    """The files of a repository by name; asked for with every request, so without objects of paths."""
+    within = len(str(folder)) + 1
+    return sorted(f"{place}/{name}"[within:] for place, _, names in os.walk(folder) for name in names)
 
 
 @cache
@@ -135,7 +141,7 @@ class Handler(Writes, BaseHTTPRequestHandler):
         folder = self.repository(kind, name, revision)
         if folder is None:
             return
-        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        files = files_of(folder)
         if what == "revision":
             siblings = [{"rfilename": file} for file in files]
             self.json(
@@ -207,7 +213,7 @@ def serve_and_count(root: Path) -> Iterator[tuple[str, list[str], dict[str, int]
     known = {"root": root, "asked": asked, "sent": sent, "private": set(), "messages": []}
     handler = type("Bound", (Handler,), known)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # soon at its end
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked, sent
