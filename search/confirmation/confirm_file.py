@@ -12,6 +12,7 @@ from realign.cache import write_text
 from realign.inputs import find_differences, list_some
 from search.output_folder import check_place
 from search.results.confirmation import BASELINES, Confirmation
+from search.study.next_command import study_command
 from search.study.provenance import basis, find_other_settings
 from search.study.study import Study
 from search.terminal import remark
@@ -50,7 +51,7 @@ class ConfirmationFile:
 
     def load(self) -> Confirmation | None:
         """The confirmation; None before the first. InputError for a file that holds none, or that of another study."""
-        hint = f"run 'realingo confirm {self.study.config.path.name}' again, which writes it anew"
+        hint = f"run '{study_command(self.study.config, 'confirm')}' again, which writes it anew"
         try:
             confirmation = Confirmation.from_json(json.loads(self.path.read_text(encoding="utf-8")), str(self.path))
         except FileNotFoundError:
@@ -80,7 +81,7 @@ class ConfirmationFile:
         confirmation = self.load()
         if confirmation is None:
             message = f"study '{self.study.name}' is not confirmed: there is no {self.path}"
-            raise InputError(message, f"run 'realingo confirm {self.study.config.path.name}' first")
+            raise InputError(message, f"run '{study_command(self.study.config, 'confirm')}' first")
         return confirmation
 
 
