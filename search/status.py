@@ -71,7 +71,7 @@ def _warn_of_forbidden(study: Study, trials: Sequence[Trial]) -> None:
 def _verdict(recommender: Recommender) -> Verdict:
     """The conclusion from the study. An unreadable confirmation is no reason to hide how the search stands."""
     try:
-        confirmation = ConfirmationFile(recommender.config).load()
+        confirmation = ConfirmationFile(recommender.study).load()
     except InputError as problem:
         remark(f"{problem.message}: {problem.hint}")
         confirmation = None

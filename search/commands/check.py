@@ -31,6 +31,7 @@ from search.effort.trust import CheapLevels
 from search.planner import StudyPlanner
 from search.results.check_report import CheckReport, EncoderShape, LanguageData, ParallelCount, TaskCount
 from search.results.convergence import convergence_remark
+from search.study.next_command import study_command
 from search.study.storage import check_storage, redact_url
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
@@ -72,8 +73,9 @@ class StudyCheck:
         problems = self.examine().problems
         if not problems:
             return
-        first, more, file = problems[0], len(problems) - 1, self.config.path.name
-        others = f"; 'realingo check {file}' shows {more} more problem{'s' * (more > 1)}" if more else ""
+        first, more = problems[0], len(problems) - 1
+        command = study_command(self.config, "check")
+        others = f"; '{command}' shows {more} more problem{'s' * (more > 1)}" if more else ""
         raise InputError(first.message, first.hint + others)
 
     def examine(self) -> CheckReport:

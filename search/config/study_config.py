@@ -54,6 +54,7 @@ class StudyConfig:
     search: SearchSection
     fidelity: FidelitySection
     confirm: ConfirmSection
+    overrides: tuple[str, ...] = field(default=(), compare=False)  # of the file, as given; all else has them in it
 
     @property
     def folder(self) -> Path:
@@ -105,7 +106,8 @@ def load(path: Path, overrides: list[str] | None = None) -> StudyConfig:
     """
     path = Path(path).absolute()
     file = check(StudyFile, path, toml_file.read(path, overrides or []))
-    return resolve_study(path, _with_own_name(path, file) if isinstance(file.model.base, FakeModel) else file)
+    config = resolve_study(path, _with_own_name(path, file) if isinstance(file.model.base, FakeModel) else file)
+    return replace(config, overrides=tuple(overrides or ()))
 
 
 def _with_own_name(path: Path, file: StudyFile) -> StudyFile:

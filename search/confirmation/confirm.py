@@ -31,7 +31,7 @@ from search.planner import StudyPlanner
 from search.results.confirmation import Confirmation, Luck
 from search.results.convergence import convergence_remark
 from search.results.words import duration
-from search.study.provenance import versions
+from search.study.provenance import basis, versions
 from search.study.study import open_study
 from search.study.trial import Trial
 from selector.errors import InputError, whole_number
@@ -79,8 +79,9 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     found = recommender.top(top)
     if not found:
         raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
-    file = ConfirmationFile(config)
+    file = ConfirmationFile(study)
     file.check_writable()
+    file.announce_replacement()
     bench = replace(bench, check=study.check)
     raced = RaceRun(recommender, bench).run(top, count) if config.confirm.race else None
     found = found if raced is None else [raced.trial]
@@ -127,6 +128,7 @@ class ConfirmationRun:
             source_score=self._source_score(scores),
             race=None if raced is None else raced.summary,
             effort=effort_of(config.core, self.bench, [*self._different(rows, scores), *again.values()], raced),
+            basis=basis(config, self.study.record.attributes),
         )
 
     def _rows(self, found: Sequence[Trial]) -> list[Row]:

@@ -16,6 +16,7 @@ from search.pages.canvas import Plot
 from search.pages.templates import plain, quoted
 from search.report.html_report import ReportFacts
 from search.results.words import join_names, percent, points
+from search.study.next_command import study_command
 from search.study.study import Study
 from search.study.trial import Trial
 from search.terminal import Advance
@@ -46,7 +47,7 @@ def about(story: ReportFacts) -> StudyAbout:
         "confirmed languages": take,
         "confirmed score": f"{percent(found.row.mean)} %: {found.gains}" if found.row is not None else "",
         "hyperparameter importance": IMPORTANCE,
-        "next": "" if found.row is not None else f"realingo confirm {story.config.path.name}",
+        "next": "" if found.row is not None else study_command(story.config, "confirm"),
         "to change something": REFUSED,
     }
     figures = {plot.name: _fitted(plot) for plot in story.plots.values() if plot.name not in BUILT_IN}
@@ -120,7 +121,7 @@ def study_note(story: ReportFacts) -> str:
         f"- against {each.against}: **{points(each.difference)}** ({each.details}; {each.verdict})"
         for each in story.verdict.comparisons
     ]
-    confirm = quoted(f"realingo confirm {story.config.path.name}")
+    confirm = quoted(study_command(story.config, "confirm"))
     status = (
         "Confirmed on fresh seeds and test splits:"
         if story.confirmation is not None

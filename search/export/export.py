@@ -41,8 +41,9 @@ def export(config: StudyConfig, output: Path, row: str | None = None) -> Export:
     folder is in use.
     """
     output = vacant(Path(output))
-    confirmation = ConfirmationFile(config).require()
-    subset = _subset(config, open_study(config, create=False), confirmation, row)
+    study = open_study(config, create=False)
+    confirmation = ConfirmationFile(study).require()
+    subset = _subset(config, study, confirmation, row)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from search.confirmation.verdict import Verdict
 from search.effort.cost import Price
 from search.results.confirmation import Confirmation
 from search.results.words import duration, points
+from search.study.next_command import study_command
 from search.study.trial import Trial
 from search.surrogate.importance import LEAST_TRIALS
+from search.terminal import command_line
 from selector.errors import InputError, RunError
 
 STATES = {"complete": "complete", "failed": "failed", "pruned": "stopped early", "running": "running"}
@@ -121,19 +122,18 @@ def next_steps(
     left: the expected improvement in [0, 1]; None where it is not known
     learned: whether fine-tuning has converged, as far as is known
     """
-    file = shlex.quote(config.path.name)
     longer = Step(f"Fine-tune longer, or with another task.lr, before anything else: see above. {NEW}")
     steps = [] if learned else [longer]
     if left is not None and left >= WORTH:
-        again = f"realingo search {file} --trials {2 * done}"
+        again = study_command(config, "search", "--trials", str(2 * done))
         steps.append(
             Step("For a better subset, perhaps: measure more of them. The number is that of all trials.", again)
         )
     if confirmation is None:
         why = "Measure the best subsets again on fresh seeds, beside no realignment, all languages and random ones."
-        return [*steps, Step(why, f"realingo confirm {file}")]
+        return [*steps, Step(why, study_command(config, "confirm"))]
     if found.ahead is not None:
-        steps.append(Step("Confirm again: the search has gone on since.", f"realingo confirm {file}"))
+        steps.append(Step("Confirm again: the search has gone on since.", study_command(config, "confirm")))
     verdicts = {each.against: each.verdict for each in found.comparisons}
     if verdicts.get("no realignment") != "better":
         why = "Look at [realign] first (loss, steps, lr): realignment itself shows no gain here."
@@ -141,13 +141,13 @@ def next_steps(
     more = min(2 * len(confirmation.seeds), MOST_SEEDS)
     if "not separated" in verdicts.values() and more > len(confirmation.seeds):
         why = "For narrower intervals, where a comparison is not separated: more fresh seeds."
-        steps.append(Step(why, f"realingo confirm {file} --seeds {more}"))
+        steps.append(Step(why, study_command(config, "confirm", "--seeds", str(more))))
     if found.fake:
         why = "This was a rehearsal, and its scores are FAKE: name an encoder in model.base and begin again."
-        return [*steps, Step(why, f"realingo check {file}")]
-    folder = shlex.quote(f"{config.path.stem}-export")
+        return [*steps, Step(why, study_command(config, "check"))]
+    folder = f"{config.path.stem}-export"
     return [
         *steps,
-        Step("Take the confirmed subset.", f"realingo export {file} -o {folder}"),
-        Step("Realign on it for production.", f"realingo realign {folder} -o {folder}-model"),
+        Step("Take the confirmed subset.", study_command(config, "export", "-o", folder)),
+        Step("Realign on it for production.", command_line("realign", folder, "-o", f"{folder}-model")),
     ]

@@ -123,7 +123,7 @@ def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> Rep
     done = [trial for trial in study.trials() if trial.state == "complete" and study.counts(trial)]
     trials = [CompleteTrial(t.number, float(t.value or 0), t.subset.codes, t.origin, t.cost) for t in done]
     names = {each.code: each.name for each in (*config.pool, *config.tune, *config.held_out, config.core.source)}
-    confirmation, recommender = ConfirmationFile(config).load(), Recommender(study)
+    confirmation, recommender = ConfirmationFile(study).load(), Recommender(study)
     found = verdict(recommender, confirmation)
     labels = _labels(confirmation, len(found.languages)) if confirmation is not None else {}
     effects = recommender.effects()

@@ -191,6 +191,7 @@ class Confirmation:
     source_score: SourceScore | None = None  # what fine-tuning reached on the source language; None: not known
     race: Race | None = None  # None: there was none, or it is not known
     effort: ConfirmationCost | None = None  # None: not known
+    basis: Mapping[str, object] | None = field(default=None, hash=False)  # all that changes a score; None: not known
 
     @property
     def best(self) -> ConfirmedRow:
@@ -228,6 +229,7 @@ class Confirmation:
         for name in ("race", "effort"):
             part: Race | ConfirmationCost | None = getattr(self, name)
             document |= {} if part is None else {name: part.to_json()}
+        document |= {} if self.basis is None else {"basis": dict(self.basis)}
         return document | {
             "method": self.method,
             "luck": self.luck.to_json(),
@@ -261,6 +263,7 @@ class Confirmation:
             source_score=read.optional("source_score", source_from_json),
             race=read.optional("race", Race.from_json),
             effort=read.optional("effort", ConfirmationCost.from_json),
+            basis=read.optional("basis", mapping),
         )
 
     def to_dataframe(self) -> DataFrame:

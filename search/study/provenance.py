@@ -54,10 +54,22 @@ def facts(config: StudyConfig) -> Json:
     return whole
 
 
+def basis(config: StudyConfig, attributes: Mapping[str, object]) -> Json:
+    """Everything that changes a score of a study with these user `attributes`: its settings, the signatures of what it
+    reads, and the name of a user's evaluator."""
+    names = ("contents", "evaluator")
+    return {"facts": facts(config), **{name: attributes[name] for name in names if attributes.get(name)}}
+
+
+def find_other_settings(kept: Mapping[str, object], mine: Json) -> list[str]:
+    """Keys of the settings `mine`, the facts of a study file, that are not as in `kept`, facts read from JSON."""
+    mine = json.loads(json.dumps(mine))
+    return [name for name in mine if kept.get(name) != mine[name]]
+
+
 def check_facts(study: str, storage: str, kept: Mapping[str, object], mine: Json) -> None:
     """InputError unless `mine`, the facts of the study file, are `kept`, those that the study was made with."""
-    mine = json.loads(json.dumps(mine))
-    if different := [name for name in mine if kept.get(name) != mine[name]]:
+    if different := find_other_settings(kept, mine):
         raise InputError(
             f"study '{study}' in {redact_url(storage)} was made with other settings of "
             f"{', '.join(different)}: its scores cannot be compared with new ones",

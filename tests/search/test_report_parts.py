@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from realign.score import Score
 from search.commands import search as run
-from search.config.study_config import StudyConfig
+from search.config.study_config import StudyConfig, load
 from search.confirmation import confirm
 from search.confirmation.recommend import Recommender
+from search.confirmation.verdict import Verdict
 from search.pages import svg_marks
 from search.pages.charts import ChartRow, ChartRows, Look, Mark
 from search.report import costs, findings, html_report, plots
@@ -192,7 +193,7 @@ def test_durations(seconds: float, told: str) -> None:
 
 
 def test_next_steps_are_commands_that_exist(confirmed: tuple[StudyConfig, Confirmation]) -> None:
-    config, found = confirmed
+    config, found = dataclasses.replace(confirmed[0], overrides=()), confirmed[1]
     story = html_report.gather(config, open_study(config, create=False))
     real = dataclasses.replace(story.verdict, fake=False)
     commands = [step.command for step in costs.next_steps(config, real, found, 12, None, True) if step.command]
@@ -210,6 +211,15 @@ def test_next_steps_are_commands_that_exist(confirmed: tuple[StudyConfig, Confir
     assert [step.command for step in first] == ["realingo confirm study.toml"]
     odd = dataclasses.replace(config, path=Path("/x/my study.toml"))
     assert costs.next_steps(odd, story.verdict, None, 12, 0.0, True)[0].command == "realingo confirm 'my study.toml'"
+
+
+def test_next_steps_are_about_the_same_study(tmp_path: Path) -> None:
+    """With the same `--set`: without it a command would be about the study of the bare file. No password is told."""
+    storage = "sqlite:///here.db?password=hush"
+    config = load(rehearsal.write(tmp_path), ["name=other", f"search.storage={storage}"])
+    commands = [step.command for step in costs.next_steps(config, Verdict(), None, 12, 0.01, True)]
+    sets = "--set name=other --set 'search.storage=sqlite:///here.db?password=***'"
+    assert commands == [f"realingo search study.toml --trials 24 {sets}", f"realingo confirm study.toml {sets}"]
 
 
 def test_a_pair_counts_only_where_its_interval_leaves_out_zero() -> None:

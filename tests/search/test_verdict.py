@@ -249,9 +249,10 @@ def test_a_damaged_confirmation_does_not_hide_how_the_search_stands(
 def test_what_confirm_answers_is_what_its_file_says(tmp_path: Path) -> None:
     config = rehearsal.study(tmp_path, trials=4)
     run.search(config)
-    assert ConfirmationFile(config).load() is None
+    file = ConfirmationFile(open_study(config, create=False))
+    assert file.load() is None
     made = confirm.confirm(config, top=1, seeds=2)
-    assert ConfirmationFile(config).load() == made
+    assert file.load() == made
     assert Confirmation.from_json(made.to_json()) == made
 
 
