@@ -15,7 +15,8 @@ bocs       the same with one draw of the coefficients at each position (Thompson
 linear     Bayesian regression on members alone; the mean of all subsets is taken to be that of the measured ones
 None knows similarities of languages or looks at the scores of single targets. But for SMAC, the best subset of a model
 is sought as the surrogate seeks it: all subsets of small spaces, else by swaps. BoTorch and SMAC come with the extra
-`rivals`. AutoSampler of OptunaHub is not among them: it is downloaded from GitHub at the first use.
+`rivals`. AutoSampler of OptunaHub needs no place here: with fewer than 250 trials it is Optuna's Gaussian process where
+parameters are numbers and its TPE where they are booleans, which are the strategies `gp` and `tpe`.
 """
 
 from __future__ import annotations
