@@ -25,6 +25,7 @@ from search.results.effects import Effect, PairEffect
 from search.space import Space
 from search.strategies.proposer import Past
 from search.surrogate.kernels import masks, reference
+from search.surrogate.one_thread import one_thread
 from search.surrogate.surrogate import Fit, Surrogate
 from selector.languages.language import Language
 
@@ -93,6 +94,7 @@ def _contexts(space: Space, i: int, j: int, rng: Generator) -> Array | None:
     return X.reshape(-1, len(space.pool))
 
 
+@one_thread()
 def explain(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[PairEffect]]:
     """Effects of languages and of pairs, from `surrogate` fitted to `past`: what matters in `space`.
 

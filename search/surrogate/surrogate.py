@@ -34,6 +34,7 @@ from search.surrogate import acquisition, gaussian_process, repeats
 from search.surrogate.acquisition import Score
 from search.surrogate.gaussian_process import Posterior, Weights
 from search.surrogate.kernels import Kernels, Points, PriorKnowledge, masks
+from search.surrogate.one_thread import one_thread
 from search.surrogate.repeats import Repeats
 from search.surrogate.source_effects import Donors, donors
 from selector.languages.subset import Subset
@@ -98,6 +99,7 @@ class Surrogate:
         self._said = False
         self._remembered: dict[tuple[str, str], tuple[bytes, Any]] = {}  # what was learned at a level, and from what
 
+    @one_thread()
     def __call__(self, space: Space, past: Past, rng: Generator) -> Subset | None:
         past = _finite(past)
         if len(past.here) < (2 if ladder.below(past) else begin_with(space)):
@@ -110,6 +112,7 @@ class Surrogate:
             self._said = True
             return local.swap(space, past, rng)
 
+    @one_thread()
     def recommend(self, space: Space, past: Past) -> list[tuple[Subset, float, float]]:
         """The subsets of `space` that `past` has measured, by posterior mean, best first.
 
@@ -160,6 +163,7 @@ class Surrogate:
             return proposal.random(space, past, rng)
         return space.subset(tuple(np.flatnonzero(x).tolist()))
 
+    @one_thread()
     def expected_improvement(self, space: Space, past: Past, rng: Generator) -> float | None:
         """Expected gain of the best subset of `space` not measured yet over the best expected value, at least 0.
 

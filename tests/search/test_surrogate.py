@@ -15,6 +15,7 @@ import rehearsal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from similarities import POOL, alike, side
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from realign.evaluators.fake import FakeEvaluator
 from search import planner
@@ -188,6 +189,29 @@ def test_a_value_that_is_no_number_is_left_out() -> None:
     chosen = Surrogate(side())(space, odd, generator(0, 0))
     assert chosen not in {None, *odd.taken}
     assert len(Surrogate(side()).recommend(space, odd)) == 11
+
+
+def test_linear_algebra_is_on_one_thread_within_and_as_before_afterwards() -> None:
+    def threads() -> set[int]:
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    seen: list[set[int]] = []
+
+    def watched(X: np.ndarray) -> np.ndarray:
+        seen.append(threads())
+        return X[:, :1]
+
+    space, rng = Space(POOL, (3, 3)), np.random.default_rng(0)
+    past = measured(space, list(dict.fromkeys(space.random(rng) for _ in range(12))))
+    surrogate = Surrogate(replace(side(0), given={"watched": watched}))
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        surrogate(space, past, generator(0, 12))
+        surrogate.recommend(space, past)
+        surrogate.expected_improvement(space, past, rng)
+        assert threads() == before
+    assert len(seen) > 3
+    assert all(each == {1} for each in seen)
 
 
 def test_it_starts_by_chance() -> None:
