@@ -39,7 +39,7 @@ def status_of(study: Study, explain: bool = False) -> SearchStatus:
     states = [trial.state for trial in trials]
     best = recommender.best
     ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
-    _warn_of_forbidden(study, trials)
+    _warn_of_forbidden(recommender)
     found = _verdict(recommender)
     return SearchStatus(
         study=config.name,
@@ -58,14 +58,13 @@ def status_of(study: Study, explain: bool = False) -> SearchStatus:
     )
 
 
-def _warn_of_forbidden(study: Study, trials: Sequence[Trial]) -> None:
+def _warn_of_forbidden(recommender: Recommender) -> None:
     """Warn of finished trials of subsets that the study file forbids by now."""
-    outside = sum(trial.state == "complete" and not study.config.space.allows(trial.subset) for trial in trials)
-    if outside:
+    if outside := recommender.forbidden:
         message = (
             "study '%s': %d of its finished trials are of subsets that the study file does not allow: none is the best"
         )
-        log.warning(message, study.name, outside)
+        log.warning(message, recommender.study.name, outside)
 
 
 def _verdict(recommender: Recommender) -> Verdict:

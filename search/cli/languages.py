@@ -162,7 +162,9 @@ def init(
     folder: Annotated[
         Path | None, typer.Option("--from-folder", metavar="DIR", help="Look at the files in this folder and use them.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="An encoder: a folder, a model of the hub, or world.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A folder, a model of the hub, world, or fake (a rehearsal).")
+    ] = None,
     parallel: Annotated[str | None, typer.Option(help="A known set of parallel text, such as opus-100.")] = None,
     task: Annotated[
         str | None, typer.Option(help="A known set of a task, such as udpos; of a folder pos, ner or classification.")

@@ -13,7 +13,6 @@ All problems are collected, not the first alone. What is looked at:
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from search.planner import StudyPlanner
 from search.results.check_report import CheckReport, EncoderShape, LanguageData, ParallelCount, TaskCount
 from search.results.convergence import convergence_remark
 from search.study.next_command import study_command
-from search.study.storage import check_storage, redact_url
+from search.study.storage import check_writable, redact_url
 from search.study.study import open_study
 from selector.errors import InputError, RealingoError
 from selector.languages.language import Language
@@ -102,10 +101,7 @@ class StudyCheck:
 
     def _storage(self) -> None:
         """InputError where the record cannot be written, or is there and was made with other settings."""
-        path = check_storage(self.config.storage)
-        for place in (path, path.parent) if path is not None else ():
-            if place.exists() and not os.access(place, os.W_OK):
-                raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
+        path = check_writable(self.config.storage)
         if path is not None and not path.exists():
             return
         try:

@@ -29,7 +29,7 @@ from search.study.provenance import facts
 from search.study.storage import check_storage, redact_url
 from search.study.study import Study, open_study
 from search.trackers.tracker import About, Callback, Callbacks, check_trackers, open_tracker
-from selector.errors import InputError, whole_number
+from selector.errors import InputError, quantity, whole_number
 
 
 def search(
@@ -165,7 +165,7 @@ def _subsets(found: SearchStatus) -> list[list[str]]:
         rows += [["expected score", f"{percent(taken.mean)} ± {percent(taken.std)} %{of}"]]
     if row := found.confirmed:
         rows += [["confirmed", " ".join(row.languages)]]
-        rows += [["score on fresh seeds", f"{span(row.mean, row.ci95)} %, {row.seeds} seeds"]]
+        rows += [["score on fresh seeds", f"{span(row.mean, row.ci95)} %, {quantity(row.seeds, 'seed')}"]]
     return rows
 
 

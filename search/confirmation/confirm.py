@@ -76,9 +76,8 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     study = open_study(config, create=False)
     study.require_evaluator(*((name_of(bench.own), code_signature(bench.own)) if bench.own else ("",)))
     recommender = Recommender(study)
+    recommender.check_any()
     found = recommender.top(top)
-    if not found:
-        raise InputError(f"study '{config.name}' has no finished trial yet", "run 'realingo search STUDY.toml' first")
     file = ConfirmationFile(study)
     file.check_writable()
     file.announce_replacement()

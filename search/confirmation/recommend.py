@@ -10,11 +10,13 @@ from numpy.random import default_rng
 from search.results.effects import Explanation
 from search.results.trials import Recommendation
 from search.strategies.proposer import MeasuredSubset, Past
+from search.study.next_command import study_command
 from search.study.study import Study
 from search.study.trial import Trial
 from search.surrogate import importance
 from search.surrogate.prior_knowledge import prior_of
 from search.surrogate.surrogate import Surrogate
+from selector.errors import InputError, quantity
 from selector.languages.subset import Subset
 
 
@@ -57,6 +59,32 @@ class Recommender:
     def best(self) -> list[Trial]:
         """The finished trials that count, one for each subset, the highest score first."""
         return self.study.best(len(self.study.trials()))
+
+    @cached_property
+    def finished(self) -> list[Trial]:
+        """The trials that are complete, whether they count or not."""
+        return [trial for trial in self.study.trials() if trial.state == "complete"]
+
+    @cached_property
+    def forbidden(self) -> int:
+        """The number of finished trials whose subset the study file does not allow by now."""
+        return sum(not self.config.space.allows(trial.subset) for trial in self.finished)
+
+    @property
+    def all_forbidden(self) -> bool:
+        """True if trials have finished, and the study file allows the subset of none of them by now."""
+        return 0 < len(self.finished) == self.forbidden
+
+    def check_any(self) -> None:
+        """InputError without a subset to take: no trial has finished, or the study file allows none of those."""
+        if self.best:
+            return
+        name, search = self.config.name, study_command(self.config, "search")
+        if self.all_forbidden:
+            finished = f"the {quantity(self.forbidden, 'finished trial')} of study '{name}'"
+            hint = f"undo the change of the study file, or run '{search}' again: it measures what is allowed now"
+            raise InputError(f"the study file allows the subset of none of {finished}", hint)
+        raise InputError(f"study '{name}' has no finished trial yet", f"run '{search}' first")
 
     @cached_property
     def _ranking(self) -> list[tuple[Subset, float, float]]:

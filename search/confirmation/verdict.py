@@ -11,6 +11,7 @@ from search.confirmation.significance import LEVEL, format_p
 from search.results.confirmation import Confirmation, ConfirmedRow, Luck, Race
 from search.results.estimates import Difference
 from search.results.words import SAME, join_names, percent, points, signed
+from selector.errors import quantity
 
 FAKE_SCORES = "FAKE scores of a rehearsal, for which no encoder was trained"
 AGAINST = {"vs_none": "no realignment", "vs_all": "all languages", "vs_random": "random languages of the same size"}
@@ -63,6 +64,8 @@ class Verdict:
     trial: int | None = None  # number of the trial that measured the confirmed subset; None where the search did not
     ahead: int | None = None  # number of the trial that is ahead since the confirmation
     race: Race | None = None  # that the confirmed subset won
+    forbidden: int = 0  # finished trials, where the study file allows the subset of none of them by now
+    allowed: bool = True  # whether the study file allows the confirmed subset by now
     fake: bool = False  # a rehearsal: a formula took the place of the encoder
 
     @property
@@ -82,7 +85,7 @@ class Verdict:
     def trials(self) -> str:
         """One sentence on the trials: the highest score, the preference of the model, the confirmation."""
         if self.highest is None:
-            return "No trial has finished yet."
+            return f"{self._nothing}."
         head = f"{FAKE_SCORES}: trial" if self.fake else "Trial"
         tense = "expected" if self.row is not None else "expects"
         other = self.expected not in (None, self.highest)
@@ -110,13 +113,21 @@ class Verdict:
         if self.row is not None:
             return f"{mark}Realigning on {who} scores {percent(self.row.mean)} %: {self.gains}"
         if self.highest is None or self.score is None:
-            return "No trial has finished yet"
+            return self._nothing
         return f"{mark}The best score so far, {percent(self.score)} %, is that of {who}"
+
+    @property
+    def _nothing(self) -> str:
+        if self.forbidden:
+            return f"The study file allows the subset of none of the {quantity(self.forbidden, 'finished trial')}"
+        return "No trial has finished yet"
 
     @property
     def _confirmed(self) -> str:
         if self.row is None:
             return "nothing is confirmed on fresh seeds yet"
+        if not self.allowed:
+            return f"confirmed on fresh seeds: {' '.join(self.row.languages)}, which the study file forbids by now"
         free = "" if self.row.was_found else f"the subset that {self.row.name} chose without measuring"
         number = "" if self.trial is None else f"trial {self.trial}"
         who = f"{number}, {free}" if number and free else number or free or "a subset that is no trial of this study"
@@ -139,20 +150,22 @@ def verdict(recommender: Recommender, confirmation: Confirmation | None, name: s
     """
     config, best = recommender.config, recommender.best
     if not best:
-        return Verdict()
+        return Verdict(forbidden=recommender.forbidden if recommender.all_forbidden else 0)
     top = next(iter(recommender.top()), None)
     by_model = config.search.strategy == "surrogate" and not config.search.objectives
     expected = top.number if by_model and top is not None else None
     start = Verdict(best[0].number, expected, best[0].value, best[0].subset.codes, fake=_is_fake(recommender))
     if confirmation is None:
         return start
-    left = choice.allowed_candidates(config.space, confirmation) or [confirmation.best]
+    allowed = choice.allowed_candidates(config.space, confirmation)
+    left = allowed or [confirmation.best]
     row = choice.choose(config.space, confirmation, name) if name is not None else choice.highest(left)
     number = next((trial.number for trial in best if set(trial.subset.codes) == set(row.languages)), None)
     ahead = choice.trial_ahead(confirmation, top)
     since = None if ahead is None else ahead.number
     race = confirmation.race if row.languages == confirmation.best.languages else None
-    return replace(start, languages=row.languages, row=row, trial=number, ahead=since, race=race)
+    start = replace(start, languages=row.languages, row=row, allowed=bool(allowed))
+    return replace(start, trial=number, ahead=since, race=race)
 
 
 def _is_fake(recommender: Recommender) -> bool:

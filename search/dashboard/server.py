@@ -23,6 +23,7 @@ from search.dashboard.guard import for_this_machine, loopback, read_only, withou
 from search.dashboard.view import StudyView
 from search.interrupts import Interrupts
 from search.report import html_report
+from search.study.storage import check_writable
 from search.study.study import Study, open_study
 from search.terminal import out, progress, remark
 from selector.errors import InputError
@@ -33,9 +34,11 @@ REFRESH_SECONDS = 20.0
 def serve(config: StudyConfig, host: str, port: int) -> None:
     """Save notes, then serve until interrupted. `port` 0 takes a free one.
 
-    InputError where optuna-dashboard is not installed, the study does not exist, or the address cannot be bound.
+    InputError where optuna-dashboard is not installed, the study does not exist or its storage takes no notes, or the
+    address cannot be bound.
     """
     notes.installed()
+    check_writable(config.storage)
     study = open_study(config, create=False)
     with listening(host, port) as server:
         story = html_report.gather(config, study)

@@ -93,12 +93,15 @@ class ReportFacts:
 def write(config: StudyConfig, output: Path | None) -> str:
     """Write the report (default: report.html in the study's folder) and answer its path.
 
-    InputError where the study does not exist, has no finished trial, or the path cannot be written.
+    InputError where the study does not exist, has no finished trial, or the path cannot be written or holds anything
+    but a page: `-o study.toml` is a slip.
     """
-    text = page(config)
     path = Path(output) if output is not None else config.folder / "report.html"
     if output is not None and not path.parent.is_dir():
         raise _unwritable(path, "its folder does not exist")
+    if path.is_file() and path.suffix.lower() != ".html" and not _is_page(path):
+        raise InputError(f"{path} is there and is no report", "name a new file, or a report that is to be replaced")
+    text = page(config)
     try:
         write_text(path, text)
     except OSError as problem:
@@ -108,11 +111,9 @@ def write(config: StudyConfig, output: Path | None) -> str:
 
 def page(config: StudyConfig) -> str:
     """The report of a study as HTML. InputError where the study does not exist or has no finished trial."""
-    story = gather(config, open_study(config, create=False), with_outlook=True)
-    if not story.table:
-        message = f"study '{config.name}' has no finished trial to report"
-        raise InputError(message, "run 'realingo search STUDY.toml' first")
-    return render(story)
+    study = open_study(config, create=False)
+    Recommender(study).check_any()
+    return render(gather(config, study, with_outlook=True))
 
 
 def gather(config: StudyConfig, study: Study, with_outlook: bool = False) -> ReportFacts:
@@ -245,5 +246,13 @@ def _facts(config: StudyConfig, study: Study, confirmation: Confirmation | None)
     ]
 
 
+def _is_page(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(15).lower() in (b"", b"<!doctype html>")
+    except OSError as problem:
+        raise _unwritable(path, problem.strerror or str(problem)) from None
+
+
 def _unwritable(path: Path, reason: str) -> InputError:
-    return InputError(f"cannot write {path}: {reason}", "name a file in a folder that exists and is writable")
+    return InputError(f"cannot write {path}: {reason}", "name a file in a folder that exists, is writable and has room")

@@ -8,15 +8,18 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realign.inputs import list_some
 from search.config.study_config import load
 from search.starting.recipes import recipe_for
-from search.starting.study_text import Plan, render
+from search.starting.study_text import FAKE, Plan, path_from, render
+from search.terminal import command_line
 from selector.errors import InputError, NoDataError
 from selector.languages.language import parse, parse_pool
+from selector.languages.pools import NAMES, WORLD_HELD_OUT, WORLD_SOURCE
 
 if TYPE_CHECKING:
     from realign.hub.sets import Spec
@@ -27,7 +30,6 @@ LONGEST_NAME = 100  # letters
 MODEL = "xlm-roberta-base"
 OWN_TASKS = ("pos", "ner", "classification")  # what the files of a folder can be
 SCHEMA = Path("docs") / "study.schema.json"
-WORLD_HELD_OUT = ("ekk", "npi", "xho", "arb", "cmn", "kat", "quy", "tam")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class InitRequest:
     k: int | None = None
     source: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("model", "parallel", "task", "pool", "source"):
+            if (value := getattr(self, name)) is not None and not value.strip():
+                raise InputError(f"--{name} is empty", "give it a value, or leave it out")
+
     @property
     def empty(self) -> bool:
         return self == InitRequest()
@@ -54,9 +61,11 @@ class InitRequest:
 def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str, Any]:
     """Write `file` and return what it holds. InputError, and nothing written: it is there, or no data fit `request`."""
     check_place(file, overwrite)
-    plan, remarks = _planned(request, file)
+    plan, remarks = _planned(_seen_from(file.absolute().parent, request), file)
     recipe, why = recipe_for(plan.model, file.absolute().parent)
-    if not plan.of_world:
+    if plan.model == FAKE:
+        remarks = (*remarks, "a rehearsal: every score will be FAKE, from a formula, and no encoder is trained")
+    elif not plan.of_world:
         remarks = (
             *remarks,
             f"settings for encoders of {recipe.of}: {why} (documentation, page Recipes)",
@@ -69,7 +78,7 @@ def init(file: Path, request: InitRequest, overwrite: bool = False) -> dict[str,
     except OSError as problem:
         message = f"cannot write {file}: {problem.strerror or problem}"
         raise InputError(message, "name a file in a folder with room that you may write to") from None
-    return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": f"realingo check {file}"}
+    return {"study": str(file), **asdict(plan), "remarks": list(remarks), "next": command_line("check", file)}
 
 
 def is_possible(request: InitRequest, file: Path) -> bool:
@@ -120,21 +129,54 @@ def _planned(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...]]:
     if request.folder is not None:
         return _from_folder(request, file)
     name, source = _name_of(file), request.source_code
-    if request.model in (None, "world") and request.parallel in (None, "world") and request.task in (None, "world"):
-        pool = request.pool or "world"
-        out = WORLD_HELD_OUT if pool == "world" else ()
-        return Plan(name, pool, source, request.k or 4, "pool", out, "world", '"world"', "pos", '"world"'), ()
+    own_data = request.parallel in (None, "world") and request.task in (None, "world")
+    if own_data and request.model in (None, "world", FAKE):
+        pool, k = request.pool or "world", 4 if request.k is None else request.k
+        out, model = WORLD_HELD_OUT if pool == "world" else (), request.model or "world"
+        if model == "world":
+            _check_world(pool, source)
+        return Plan(name, pool, source, k, "pool", out, model, '"world"', "pos", '"world"'), ()
     return _from_hub(request, name)
+
+
+def _check_world(pool: str, source: str) -> None:
+    """InputError where the world does not have the languages."""
+    hint = "for other languages give --model, --parallel and --task, or --from-folder"
+    spoken = {*(language.code for language in parse_pool("world")), *WORLD_HELD_OUT, WORLD_SOURCE}
+    if lost := [language.code for language in parse_pool(pool) if language.code not in spoken]:
+        raise InputError(f"the world does not speak {list_some(lost)}", hint)
+    if source != WORLD_SOURCE:
+        raise InputError(f"the world labels training sentences in {WORLD_SOURCE} alone, not in {source}", hint)
+
+
+def _check_reader(request: InitRequest, hint: str) -> None:
+    """InputError where the encoder of the world is to read something else."""
+    if request.model == "world":
+        raise InputError("the encoder 'world' reads the embedded world alone", hint)
+
+
+def _seen_from(home: Path, request: InitRequest) -> InitRequest:
+    """The request with the file of a pool and the folder of an encoder as a study in `home` names them: a path in a
+    study file begins there, one that is typed begins in the working folder."""
+    pool, model = request.pool, request.model
+    if home == Path.cwd():
+        return request
+    if pool is not None and "," not in pool and pool not in NAMES and Path(pool).is_file():
+        pool = path_from(home, Path(pool))
+    if model not in (None, "world", FAKE) and Path(str(model)).is_dir():
+        model = path_from(home, Path(str(model)))
+    return replace(request, pool=pool, model=model)
 
 
 def _from_hub(request: InitRequest, name: str) -> tuple[Plan, tuple[str, ...]]:
     from realign.hub import sets
 
+    _check_reader(request, "give --model MODEL, or neither --parallel nor --task")
     kind, task = _task(request.task)
     text = request.parallel or "opus-100"
     needed = (sets.find_set(text, "parallel"), sets.load_sets()[task])
     pool, lost = _served(request.pool or "paper-65", request.source_code, needed)
-    k = request.k or min(10, 10 if isinstance(pool, str) else len(pool))
+    k = min(10, 10 if isinstance(pool, str) else len(pool)) if request.k is None else request.k
     parts = (f"{{name = {json.dumps(text)}}}", kind, f"{{name = {json.dumps(task)}}}")
     plan = Plan(name, pool, request.source_code, k, "pool", (), request.model or MODEL, *parts)
     left = f"left out of the pool, because {text} or {task} has no such language: {', '.join(lost)}"
@@ -167,15 +209,12 @@ def _from_folder(request: InitRequest, file: Path) -> tuple[Plan, tuple[str, ...
     if request.parallel is not None or request.task not in (None, *OWN_TASKS):
         hint = f"leave out --parallel; --task may be {', '.join(OWN_TASKS)}"
         raise InputError("--from-folder takes text and labels from the folder alone", hint)
-    if request.model == "world":
-        raise InputError(
-            "the encoder 'world' reads the embedded world alone", "give --model MODEL, or no --from-folder"
-        )
+    _check_reader(request, "give --model MODEL, or no --from-folder")
     found = survey(request.folder, request.source_code, request.task)
     if request.pool is None:
         found = found.with_held_out()
     pool, left_out = _pool(request, found)
-    k = request.k or proposed_size(len(pool))
+    k = proposed_size(len(pool)) if request.k is None else request.k
     tuned = tuple(code for code in found.tuned if code in pool)
     if not tuned:
         raise InputError(f"no language with parallel text in {request.folder} has a dev and a test set", "add one")
@@ -199,9 +238,8 @@ def _listed(places: Sequence[TextPlace | LabelPlace], home: Path) -> str:
     """The folders in TOML: one, or a list. A folder beside the study file or below is named from there."""
 
     def to_toml(each: TextPlace | LabelPlace) -> str:
-        inside = each.folder.is_relative_to(home)
-        path = each.folder.relative_to(home).as_posix() if inside else str(each.folder)
-        return f"{{kind = {json.dumps(each.kind)}, folder = {json.dumps(path, ensure_ascii=False)}}}"
+        path = json.dumps(path_from(home, each.folder), ensure_ascii=False)
+        return f"{{kind = {json.dumps(each.kind)}, folder = {path}}}"
 
     parts = [to_toml(each) for each in places]
     return parts[0] if len(parts) == 1 else "[\n    " + ",\n    ".join(parts) + ",\n]"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from search.starting.init import MODEL, OWN_TASKS, InitRequest, proposed_size
+from search.starting.study_text import FAKE
 from search.terminal import complain
 from selector.errors import InputError
 from selector.languages.language import parse, parse_pool
@@ -21,8 +22,8 @@ def ask(prompt: Ask) -> InitRequest:
     if folder is not None:
         return _of_folder(prompt, folder)
     model = prompt("Encoder (world: the small one that comes with Realingo)", "world")
-    if model == "world":
-        return InitRequest()
+    if model in ("world", FAKE):
+        return InitRequest(model=model)
     source = _until_good(prompt, "Language of fine-tuning", "eng", lambda text: parse(text).code)
     parallel = _until_good(prompt, "Parallel text", "opus-100", lambda text: _parse_set_name(text, parallel=True))
     task = _until_good(prompt, "Task", "udpos", lambda text: _parse_set_name(text, parallel=False))

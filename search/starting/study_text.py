@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from search.starting.recipes import EXAMPLES, Recipe
 
@@ -18,6 +20,7 @@ batch = 16      # sentence pairs a step: 800 pairs in all, however many language
 lr = 1e-3"""
 
 LINE = 12  # languages
+FAKE = "fake"  # as a model: a rehearsal without an encoder
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,13 @@ class Plan:
 
     @property
     def of_world(self) -> bool:
-        return self.model == "world"
+        """True if the text and the labels are those of the world."""
+        return self.parallel == '"world"'
+
+    @property
+    def base(self) -> str:
+        """The encoder in TOML."""
+        return '{kind = "fake"}' if self.model == FAKE else json.dumps(self.model, ensure_ascii=False)
 
 
 def render(plan: Plan, file: str, schema: str, recipe: Recipe) -> str:
@@ -45,6 +54,7 @@ def render(plan: Plan, file: str, schema: str, recipe: Recipe) -> str:
 
     `schema` is where an editor finds the description of all keys: it completes and checks them with it.
     """
+    file = shlex.quote(file)
     tuned = EXAMPLES if plan.kind == "retrieval" else recipe.task(plan.kind)
     return f"""#:schema {schema}
 # Which {plan.k} of these languages should an encoder be realigned on?
@@ -65,7 +75,7 @@ tune = {_toml(plan.tune)}       # languages whose development scores the search 
 held_out = {_toml(plan.held_out)}   # seen by `confirm` and the report alone
 
 [model]
-base = {json.dumps(plan.model)}     # a folder, or a model of the hub; revision = "…" pins it
+base = {plan.base}     # a folder, or a model of the hub; revision = "…" pins it
 
 [data]
 parallel = {plan.parallel}
@@ -89,9 +99,15 @@ seeds = 8                    # fresh seeds of each row; fewer than 8 can hardly 
 """
 
 
+def path_from(home: Path, path: Path) -> str:
+    """The path as a study file in `home` names it: from there where it lies there or below, else from the root."""
+    whole = path.absolute()
+    return whole.relative_to(home).as_posix() if whole.is_relative_to(home) else str(whole)
+
+
 def _toml(value: str | tuple[str, ...]) -> str:
     """A text, or a list of languages, twelve to a line."""
     if isinstance(value, str) or len(value) <= LINE:
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False)
     lines = [", ".join(map(json.dumps, value[start : start + LINE])) for start in range(0, len(value), LINE)]
     return "[\n    " + ",\n    ".join(lines) + ",\n]"

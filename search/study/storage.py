@@ -7,6 +7,7 @@ server's restart. No password leaves this file: `redact_url` and `reason` cut it
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 import weakref
@@ -151,6 +152,15 @@ def check_storage(url: str) -> Path | None:
             raise IsADirectoryError(f"{path} is a folder")
     except OSError as problem:  # a path that is too long, too
         raise unusable(url, problem) from None
+    return path
+
+
+def check_writable(url: str) -> Path | None:
+    """As `check_storage`; InputError also where the file, or its folder, may not be written."""
+    path = check_storage(url)
+    for place in (path, path.parent) if path is not None else ():
+        if place.exists() and not os.access(place, os.W_OK):
+            raise InputError(f"cannot write to {place}", "make it writable, or set search.storage")
     return path
 
 

@@ -98,9 +98,9 @@ def _contexts(space: Space, i: int, j: int, rng: Generator) -> Array | None:
 def explain(space: Space, surrogate: Surrogate, past: Past) -> tuple[list[Effect], list[PairEffect]]:
     """Effects of languages and of pairs, from `surrogate` fitted to `past`: what matters in `space`.
 
-    Both empty before `LEAST_TRIALS` trials, or where no model can be fitted.
+    Both empty before `LEAST_TRIALS` trials, where none of them is in `space` by now, or where no model can be fitted.
     """
-    if len(past.here) < LEAST_TRIALS:
+    if len(past.here) < LEAST_TRIALS or not any(space.allows(each.subset) for each in past.here):
         return [], []
     try:
         fit = surrogate.fit(space, replace(past, begun=()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
@@ -88,6 +89,14 @@ def test_the_other_trials_get_theirs_while_it_is_served(tmp_path: Path, monkeypa
         while not all(noted(study, trial.number) for trial in trials) and time.monotonic() < until:
             time.sleep(0.05)
     assert all(noted(study, trial.number) for trial in trials)
+
+
+def test_a_storage_that_takes_no_notes_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, _ = filled(tmp_path)
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # root, as in a container, may write everywhere
+    with pytest.raises(InputError, match="cannot write to ") as problem:
+        dashboard.serve(config, "127.0.0.1", 0)
+    assert problem.value.hint == "make it writable, or set search.storage"
 
 
 def test_annotating_tells_how_far_it_is(tmp_path: Path) -> None:
