@@ -89,12 +89,11 @@ def load_study(path: str | Path, overrides: Mapping[str, object] | None = None) 
     from search.config.toml_file import inline
     from selector.errors import InputError
 
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"{path!r} is no path", "give the name of a study file")
+    given_path = _path(path, "the name of a study file")
     if not isinstance(overrides or {}, Mapping):
         raise InputError(f"overrides is {overrides!r}, which is no mapping", 'give for example {"search.trials": 10}')
     given = (overrides or {}).items()
-    return study_config.load(Path(path), [f"{key}={inline(key, value)}" for key, value in given])
+    return study_config.load(given_path, [f"{key}={inline(key, value)}" for key, value in given])
 
 
 def search(
@@ -124,15 +123,20 @@ def search(
     from search.backends.registry import usual_backend
     from search.commands import search as command
     from search.terminal import heard_by
-    from selector.errors import require_callable
+    from selector.errors import InputError, listed_texts, require_callable
 
     require_callable(evaluator=evaluator, progress=progress)
-    for each in callbacks:
+    if not isinstance(callbacks, Iterable):
+        raise InputError(f"callbacks is {callbacks!r}, which is no list", "give a list of functions")
+    after_each, trackers = list(callbacks), listed_texts("log_to", log_to)
+    for each in after_each:
         require_callable(callbacks=each)
     config = _study(study)
     place = backend or usual_backend(workers, config.search.time_limit)
     with heard_by(_advance(progress)):
-        command.run(config, trials, workers, place, own=evaluator, handlers=False, callbacks=callbacks, trackers=log_to)
+        command.run(
+            config, trials, workers, place, own=evaluator, handlers=False, callbacks=after_each, trackers=trackers
+        )
         return status(config)
 
 
@@ -185,7 +189,8 @@ def report(study: StudyConfig | str | Path, output: str | Path | None = None) ->
     """
     from search.report import html_report
 
-    return Path(html_report.write(_study(study), None if output is None else Path(output)))
+    place = None if output is None else _path(output, "the name of a file")
+    return Path(html_report.write(_study(study), place))
 
 
 def export(study: StudyConfig | str | Path, output: str | Path, row: str | None = None) -> Path:
@@ -195,7 +200,7 @@ def export(study: StudyConfig | str | Path, output: str | Path, row: str | None 
     """
     from search.export import export as exporting
 
-    return Path(exporting.export(_study(study), Path(output), row).path)
+    return Path(exporting.export(_study(study), _path(output, "the name of a folder"), row).path)
 
 
 def choose(
@@ -221,7 +226,7 @@ def choose(
     Raises InputError for unknown names and for demands that cannot be met.
     """
     from selector import strategy as strategies
-    from selector.errors import InputError, whole_number
+    from selector.errors import InputError, listed_texts, whole_number
     from selector.languages.conversion import as_language, as_languages, as_pool, keyed_by_language
 
     seed = whole_number("seed", seed)
@@ -239,7 +244,7 @@ def choose(
         weights=None if weights is None else keyed_by_language(weights),
         costs=None if costs is None else keyed_by_language(costs),
         budget=budget,
-        quotas=(quotas,) if isinstance(quotas, str) else tuple(quotas),
+        quotas=listed_texts("quotas", quotas),
         seed=seed,
     )
 
@@ -255,10 +260,9 @@ def distances(languages: Languages, metric: str = "syntactic") -> DistanceTable:
     from search.results.distance_table import DistanceTable
     from selector.distances import distance
     from selector.errors import InputError
-    from selector.languages.conversion import as_language, as_pool
+    from selector.languages.conversion import as_list
 
-    given = as_pool(languages) if isinstance(languages, str) else [as_language(each) for each in languages]
-    unique = tuple(dict.fromkeys(given))
+    unique = tuple(dict.fromkeys(as_list(languages)))
     if len(unique) < 2:
         raise InputError("distances need at least two different languages", 'for example distances(["deu", "tur"])')
     found = distance.distances(unique, metric)
@@ -295,9 +299,14 @@ def surrogate(space: Space, source: str | Language | None = "eng") -> Proposer:
     It is a Gaussian process over the subsets of `space`. It begins with URIEL's similarities of the languages of the
     pool, to each other and to `source`, the language of fine-tuning. Raises InputError for an unknown language.
     """
+    from search.space import Space
     from search.surrogate.prior_knowledge import prior_of_pool
     from search.surrogate.surrogate import Surrogate
+    from selector.errors import InputError
     from selector.languages.conversion import as_language
+
+    if not isinstance(space, Space):
+        raise InputError(f"space is {space!r}, which is no Space", "give for example realingo.Space(pool, k=4)")
 
     return Surrogate(prior_of_pool(space.pool, None if source is None else as_language(source)))
 
@@ -306,6 +315,14 @@ def _study(given: StudyConfig | str | Path) -> StudyConfig:
     from search.config.study_config import StudyConfig
 
     return given if isinstance(given, StudyConfig) else load_study(given)
+
+
+def _path(given: object, what: str) -> Path:
+    from selector.errors import InputError
+
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(f"{given!r} is no path", f"give {what}")
+    return Path(given)
 
 
 def _advance(progress: Progress | None) -> Callable[[str, int, int], None]:

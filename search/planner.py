@@ -215,7 +215,7 @@ def register_strategy(name: str, strategy: Propose) -> None:
     there is nothing left. It must be pure: the same arguments, the same answer. Raises InputError for a name that is
     taken or that is no plain word.
     """
-    if name in STRATEGIES or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+    if not isinstance(name, str) or name in STRATEGIES or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
         raise InputError(f"a strategy cannot be called '{name}'", "take another name of small letters, digits, - and _")
     if not callable(strategy):
         raise InputError(f"the strategy '{name}' is not callable", "give a function (space, past, rng) → subset")

@@ -8,6 +8,7 @@ RealingoError
 """
 
 import operator
+from collections.abc import Iterable
 
 
 class RealingoError(Exception):
@@ -55,6 +56,15 @@ def real_number(name: str, value: object, hint: str = "give a number") -> float:
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise InputError(f"{name} is {value!r}, which is not a number", hint)
     return float(value)
+
+
+def listed_texts(name: str, value: object) -> tuple[str, ...]:
+    """Return `value`, one text or several, as a tuple. InputError, with `name`: it is neither."""
+    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for each in found:
+        if not isinstance(each, str):
+            raise InputError(f"{name}: {each!r} is no text", "give a text, or a list of texts")
+    return found
 
 
 def require_callable(**given: object) -> None:

@@ -139,6 +139,8 @@ def relative_gap(value: float, bound: float) -> float:
 
 def find(name: str) -> Static:
     """Strategy `name` of the table. InputError, with the nearest name: there is none."""
+    if not isinstance(name, str):
+        raise InputError(f"the strategy is {name!r}, which is no text", "give its name, such as 'facility'")
     if name in STRATEGIES:
         return STRATEGIES[name]
     near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.4)

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from realign.section import Section, SettingError, keys
 from selector import text_file as text
 from selector.errors import InputError
+from selector.languages.language import Language
 
 Problem = Mapping[str, Any]  # one problem that pydantic found
 
@@ -40,6 +41,8 @@ def inline(key: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value if isinstance(value, int) else float(value))
+    if isinstance(value, Language):
+        return json.dumps(value.code)
     if isinstance(value, str | Path):
         return json.dumps(str(value), ensure_ascii=False)
     if isinstance(value, Mapping):

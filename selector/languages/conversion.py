@@ -45,6 +45,11 @@ def as_ordered_pool(given: Languages) -> Pool:
     return as_pool(each) if str in map(type, each) else each  # type: ignore[return-value]  # no strings among them
 
 
+def as_list(given: Languages) -> list[Language]:
+    """Languages of `given` in its order, as often as they are in it; a text as in `as_pool`."""
+    return list(as_pool(given)) if isinstance(given, str) else [as_language(each) for each in _each(given)]
+
+
 def as_languages(given: Languages) -> Pool:
     """Pool of `given` as in `as_pool`, except that "" and an empty list give an empty pool."""
     return as_pool(given) if given else ()
@@ -53,8 +58,10 @@ def as_languages(given: Languages) -> Pool:
 def keyed_by_language(given: Mapping[str, Value] | Mapping[Language, Value]) -> dict[Language, Value]:
     """Copy of the mapping `given` with languages as keys instead of codes or names.
 
-    InputError: a key is no language, or two keys are the same one.
+    InputError: it is no mapping, a key is no language, or two keys are the same one.
     """
+    if not hasattr(given, "items"):
+        raise InputError(f"{given!r} is no mapping", "give a number for each language, such as {'deu': 2.5}")
     found: dict[Language, Value] = {}
     for key, value in given.items():
         language = as_language(key)
