@@ -249,7 +249,7 @@ class Study:
                 f"{redact_url(self.config.storage)} is damaged",
                 "restore the storage from a copy, or begin a study of another name",
             )
-        return found
+        return dataclasses.replace(found, cost=self.config.space.cost(found.subset))  # by the prices of today
 
     def _remember(self, trial: Trial) -> Trial:
         if self._known is not None:

@@ -152,6 +152,20 @@ def test_trials_that_the_study_does_not_allow_any_more_are_said(
     assert "3 of its finished trials are of subsets that the study file does not allow" in caplog.text
 
 
+def test_costs_are_those_of_the_file_as_it_is_now(tmp_path: Path) -> None:
+    """They change no score, so a study goes on with other prices; a front of old and new ones would be wrong."""
+    prices = {code: float(at) for at, code in enumerate(rehearsal.POOL, start=1)}
+    (tmp_path / "costs.csv").write_text("".join(f"{code},{x}\n" for code, x in prices.items()), encoding="utf-8")
+    overrides = ("pool.costs=costs.csv", 'search.objectives=["mean", "cost"]', "search.strategy=random")
+    run.run(rehearsal.study(tmp_path, *overrides, trials=4))
+    doubled = "".join(f"{code},{2 * x}\n" for code, x in prices.items())
+    (tmp_path / "costs.csv").write_text(doubled, encoding="utf-8")
+    found = run.search(rehearsal.study(tmp_path, *overrides, trials=8))
+    assert found.trials["complete"] == 8
+    for trial in found.front or ():
+        assert trial.cost == sum(2 * prices[code] for code in trial.languages)
+
+
 def test_two_studies_share_a_storage(tmp_path: Path) -> None:
     for name in ("one", "two"):
         run.search(rehearsal.study(tmp_path, f"name={name}", "search.storage=sqlite:///both.db"), 3)
