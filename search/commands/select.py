@@ -14,7 +14,7 @@ from search.commands import select_request, select_tables
 from search.commands.select_request import Request
 from search.pages import atlas
 from search.results.json_reader import Json
-from search.terminal import RenderableType, progress
+from search.terminal import RenderableType, progress, remark
 from selector import strategy, typdiv
 from selector.diversity import SubsetMeasures
 from selector.errors import InputError
@@ -77,6 +77,8 @@ def choose(request: Request) -> tuple[Document, Problem]:
     problem = select_request.problem(request)
     choice = _solved(request, request.strategy, problem, request.seconds)
     document = _answer(request, request.strategy, choice, problem, SubsetMeasures(problem, request.seed))
+    if unused := select_request.unused_options(request):
+        remark(f"{request.strategy} does not look at {', '.join(unused)}: its choice is the same without")
     if request.strategy == "predicted":
         document.update(_prediction(choice.subset, problem, request.encoder))
     return document, problem

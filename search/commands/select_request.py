@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from selector import strategy
 from selector.distances import user_table
 from selector.distances.user_table import numbers
 from selector.errors import InputError
@@ -57,6 +58,24 @@ class Request:
             raise InputError(f"--seconds is {self.seconds:g}", "give a positive number of seconds")
         if self.parity not in (None, *PARITY):
             raise InputError(f"unknown parity '{self.parity}'", f"parity is kept with {', '.join(PARITY)}")
+
+
+USES = {  # option → the objectives that look at it
+    "--targets": ("facility", "k-center", "coverage", "nearest", "predicted"),
+    "--weights": ("facility", "k-center", "coverage", "nearest", "predicted"),
+    "--transfer": ("facility", "k-center", "coverage", "nearest"),
+    "--radius": ("coverage",),
+}
+
+
+def unused_options(request: Request) -> list[str]:
+    """The options given that change nothing of what the strategy chooses."""
+    objective = strategy.find(request.strategy).objective
+    return [
+        name
+        for name, objectives in USES.items()
+        if getattr(request, name.removeprefix("--")) is not None and objective not in objectives
+    ]
 
 
 def problem(request: Request, everyone: bool = False) -> Problem:
