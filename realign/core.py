@@ -45,6 +45,11 @@ class Model(Section):
     )
     revision: str | None = setting(None, "Branch, tag or commit of an id of the hub; left out: the newest.")
 
+    def __post_init__(self) -> None:
+        if self.base == "fake":
+            hint = 'a rehearsal is {kind = "fake"}; a folder of that name is "./fake"'
+            raise SettingError("there is no encoder 'fake'", hint)
+
     @property
     def encoder(self) -> str:
         """The encoder's name: "world", a folder or an id of the hub. InputError: a rehearsal has no encoder."""

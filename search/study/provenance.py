@@ -89,6 +89,14 @@ def unlike(study: str, storage: str, names: list[str]) -> InputError:
     )
 
 
+def foreign(study: str, storage: str) -> InputError:
+    """InputError for a `study` in `storage` whose trials another program wrote: ours among them would spoil both."""
+    return InputError(
+        f"study '{study}' in {redact_url(storage)} has trials that Realingo did not write",
+        "give this study another name or another search.storage",
+    )
+
+
 def check_readable(name: str, attributes: Mapping[str, object]) -> None:
     """InputError if this version cannot understand the study `name` by its `attributes`, or it is half a copy."""
     schema = attributes.get("schema", 0)

@@ -30,7 +30,7 @@ from realign.score import Score
 from search.config.study_config import StudyConfig
 from search.score_objective import pareto_front
 from search.study.owner import Owner, this_process
-from search.study.provenance import SCHEMA, check_facts, check_readable, facts, unlike
+from search.study.provenance import SCHEMA, check_facts, check_readable, facts, foreign, unlike
 from search.study.record import StudyRecord, trial_of
 from search.study.storage import Storage, open_storage, redact_url, unusable
 from search.study.trial import (
@@ -283,6 +283,8 @@ def _introduce(study: Study, create: bool) -> None:
     check_readable(study.name, attributes)
     if attributes.get("facts") is not None:
         check_facts(study.name, study.config.storage, attributes["facts"], facts(study.config))
+    elif study.storage.get_n_trials(study.record.id):
+        raise foreign(study.name, study.config.storage)
     elif not create:
         raise _absent(study.name, study.config.storage)
     if create:

@@ -39,6 +39,14 @@ def test_the_model_fake_is_a_rehearsal(here: Path, capsys: pytest.CaptureFixture
     assert realingo("check", "study.toml") == 0
 
 
+def test_fake_without_a_table_is_no_encoder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be looked for on the hub."""
+    made()
+    capsys.readouterr()
+    assert realingo("check", "study.toml", "--set", "model.base=fake") == 2
+    assert "there is no encoder 'fake' (a rehearsal is {kind = \"fake\"}" in capsys.readouterr().err
+
+
 def test_a_rehearsal_of_any_pool_runs(here: Path) -> None:
     made("--model", "fake", "--pool", "paper-65", "-k", "3")
     assert realingo("search", "study.toml", "--trials", "1") == 0

@@ -152,6 +152,16 @@ def test_trials_that_the_study_does_not_allow_any_more_are_said(
     assert "3 of its finished trials are of subsets that the study file does not allow" in caplog.text
 
 
+def test_a_study_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    config = rehearsal.study(tmp_path, "search.storage=sqlite:///other.db")
+    other = optuna.create_study(storage=config.storage, study_name=config.name)
+    other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    for create in (False, True):
+        with pytest.raises(InputError, match=r"study 'trial' in sqlite:///.*other.db has trials that Realingo did not"):
+            open_study(config, create)
+    assert (len(other.trials), other.user_attrs) == (1, {})
+
+
 def test_costs_are_those_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     """They change no score, so a study goes on with other prices; a front of old and new ones would be wrong."""
     prices = {code: float(at) for at, code in enumerate(rehearsal.POOL, start=1)}
