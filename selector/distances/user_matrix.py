@@ -124,7 +124,7 @@ def _square(path: str) -> tuple[tuple[str, ...], Matrix, list[int]]:
     """Codes [n], numbers [n, n] as they stand in a CSV file, and the line of each row [n]."""
     rows = read_rows(path, "distances", _SQUARE)
     line, header = rows[0]
-    labelled = len(rows) > 1 and len(rows[1][1]) == len(header) and not header[0].strip()
+    labelled = len(rows) > 1 and len(rows[1][1]) == len(header) and header[0].strip().lower() in ("", "code")
     codes = _labels(path, line, header[1:] if labelled else header)
     if len(rows) - 1 != len(codes):
         raise InputError(f"'{path}' has {len(codes)} columns but {len(rows) - 1} rows", _SQUARE)

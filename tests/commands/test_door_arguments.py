@@ -66,6 +66,15 @@ def test_what_a_notebook_has_at_hand_is_taken(tmp_path: Path) -> None:
     assert np.array_equal(realingo.distances(pd.Series(POOL)).matrix, table.matrix[::-1, ::-1])
 
 
+def test_a_table_of_distances_is_a_metric(tmp_path: Path) -> None:
+    """What pandas writes of the table can be read again."""
+    table = realingo.distances([*POOL, "eng"], "genetic")
+    table.to_dataframe().to_csv(tmp_path / "mine.csv")
+    assert (tmp_path / "mine.csv").read_text(encoding="utf-8").startswith("code,")
+    again = realingo.distances([*POOL, "eng"], str(tmp_path / "mine.csv"))
+    assert np.allclose(again.matrix, table.matrix)
+
+
 def test_overrides_take_languages(tmp_path: Path) -> None:
     """As everywhere: a `Language`, a code or an English name."""
     file = rehearsal.write(tmp_path)
