@@ -34,7 +34,7 @@ from search.results.words import duration
 from search.study.provenance import basis, versions
 from search.study.study import open_study
 from search.study.trial import Trial
-from selector.errors import InputError, whole_number
+from selector.errors import InputError, quantity, whole_number
 from selector.languages.subset import Subset
 
 FRESH = 1_000  # fresh seeds start this far above the study's; the search uses at most 100
@@ -78,6 +78,8 @@ def confirm_on(bench: Bench, config: StudyConfig, top: int | None = None, seeds:
     recommender = Recommender(study)
     recommender.check_any()
     found = recommender.top(top)
+    if len(found) < top:
+        terminal.remark(f"{quantity(len(found), 'subset')} of the search to confirm, not {top}: there are no more")
     file = ConfirmationFile(study)
     file.check_writable()
     file.announce_replacement()

@@ -71,6 +71,13 @@ def test_a_confirmation_that_another_replaces_is_named(
     assert "replaced" not in capsys.readouterr().err
 
 
+def test_fewer_subsets_than_asked_for_are_said(confirmed: StudyConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    confirm.confirm(confirmed, top=50, seeds=2)
+    assert "4 subsets of the search to confirm, not 50: there are no more" in capsys.readouterr().err
+    confirm.confirm(confirmed, top=4, seeds=2)
+    assert "there are no more" not in capsys.readouterr().err
+
+
 def test_a_confirmation_of_an_older_version_is_read(confirmed: StudyConfig) -> None:
     study = open_study(confirmed, create=False)
     file = ConfirmationFile(study)
