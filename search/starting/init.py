@@ -162,9 +162,9 @@ def _seen_from(home: Path, request: InitRequest) -> InitRequest:
     if home == Path.cwd():
         return request
     if pool is not None and "," not in pool and pool not in NAMES and Path(pool).is_file():
-        pool = path_from(home, Path(pool))
-    if model not in (None, "world", FAKE) and Path(str(model)).is_dir():
-        model = path_from(home, Path(str(model)))
+        pool = pool if Path(pool).is_absolute() else path_from(home, Path(pool))
+    if model is not None and model not in ("world", FAKE) and Path(model).is_dir():
+        model = model if Path(model).is_absolute() else path_from(home, Path(model))
     return replace(request, pool=pool, model=model)
 
 

@@ -148,7 +148,7 @@ STORAGES: dict[str, refusal.Case] = {
     "nothing there to look at": ("status study.toml", "there is no study"),
     "nothing there to confirm": ("confirm study.toml", "there is no study"),
     "nothing there to report": ("report study.toml", "there is no study"),
-    "nothing there to export": ("export study.toml -o out", "not confirmed"),
+    "nothing there to export": ("export study.toml -o out", "there is no study"),
 }
 
 POOLS: dict[str, refusal.Case] = {
