@@ -53,9 +53,20 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """True if a first row names its columns: words, and none of them is a number in another notation."""
+    """True if a first row names its columns: words, none a number in another notation, and the first no language."""
     last = cells[-1].strip()
-    return last not in _NOTHING and not _is_number(last) and not any(map(str.isdigit, last))
+    named = last not in _NOTHING and not _is_number(last) and not any(map(str.isdigit, last))
+    return named and not _is_language(cells[0])
+
+
+def _is_language(cell: str) -> bool:
+    if cell.strip().lower() == "iso":  # the code of Isoko, and what many write above a column of codes
+        return False
+    try:
+        parse(cell)
+    except InputError:
+        return False
+    return True
 
 
 _HINT = (
