@@ -20,7 +20,7 @@ from search.status import record_of
 from search.strategies.proposer import MeasuredSubset, Past
 from search.study.study import Study
 from search.study.trial import CHANGED, INTERRUPTED, LOST, Trial, last_attempts
-from selector.errors import RunError
+from selector.errors import RunError, quantity
 from selector.languages.subset import Subset
 
 FAILURES_AT_START = 3
@@ -68,6 +68,9 @@ class Driver:
         self.ended = len(self.latest)
         self.succeeded = any(trial.state == "complete" for trial in self.latest.values())
         self.best = next(iter(self.study.best()), None)
+        if self.ended >= wanted and not self.again:
+            done = quantity(self.ended, "trial")
+            terminal.remark(f"study '{self.study.name}' has {done} already: ask for more with --trials NUMBER")
         self._show(wanted)
         try:
             while self._fill(wanted) or self.running:

@@ -17,7 +17,9 @@ NUMBERS = ("mean", "95 %", "held out", "vs none", "vs all", "vs random")
 def render(confirmation: Confirmation, found: Verdict) -> terminal.RenderableType:
     """The rows as a table in percent, each subset once; then the winner's luck and `found`, what the study says."""
     metric = confirmation.metric or "score"
-    title = f"{metric}, {quantity(len(confirmation.seeds), 'fresh seed')}, test split"
+    title = (
+        f"{metric}, {quantity(len(confirmation.seeds), 'fresh seed')}, test split; p: corrected for many comparisons"
+    )
     rows = [_cells(row, confirmation.other_names(row)) for row in confirmation.distinct]
     table = terminal.table(title, COLUMNS, rows, right=NUMBERS)
     return terminal.stack(table, luck_in_words(confirmation.luck), found.sentence)

@@ -30,6 +30,7 @@ from search.results.confirmation import Confirmation, ConfirmedRow
 from search.results.convergence import convergence_remark
 from search.results.effects import Explanation, PairEffect
 from search.results.words import join_names
+from search.study.next_command import study_command
 from search.study.provenance import versions
 from search.study.storage import redact_url
 from search.study.study import Study, open_study
@@ -63,6 +64,10 @@ class ReportFacts:
     costs: Sequence[tuple[str, str]] = ()
     outlook: str = ""  # whether more trials would help; "" where that was not asked
     steps: Sequence[Step] = ()  # what to do next
+
+    @property
+    def confirm_command(self) -> str:
+        return study_command(self.config, "confirm")
 
     @property
     def rows(self) -> Sequence[ConfirmedRow]:

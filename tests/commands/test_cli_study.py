@@ -125,6 +125,18 @@ def test_greedy_says_when_its_budget_is_too_small(
     assert sum(len(trial.subset) >= (3 if k == 3 else 2) for trial in trials if trial.origin == "greedy") == 1
 
 
+def test_a_search_with_nothing_to_do_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = rehearsal.write(tmp_path / "study", trials=4)
+    said = "study 'trial' has 4 trials already: ask for more with --trials NUMBER"
+    assert realingo("search", study) == 0
+    assert said not in capsys.readouterr().err
+    for few in ("2", "4"):
+        assert realingo("search", study, "--trials", few) == 0
+        assert said in capsys.readouterr().err
+    assert realingo("search", study, "--trials", "5") == 0
+    assert said not in capsys.readouterr().err
+
+
 def history(config: StudyConfig) -> list[tuple[int, tuple[str, ...], float | None]]:
     latest = last_attempts(open_study(config, create=False).trials())
     return [(trial.position, trial.subset.codes, trial.value) for trial in latest.values()]

@@ -138,7 +138,7 @@ def test_without_confirmation_it_says_so(tmp_path: Path) -> None:
     one_trial(config)
     page = Page(Path(html_report.write(config, None)).read_text(encoding="utf-8"))
     assert "Not confirmed yet" in page.words
-    assert "realingo confirm study.toml" in page.words
+    assert "realingo confirm study.toml --set search.storage=trial.journal" in page.words
     assert not {"confirmed", "spill", "gains", "importance"} & set(page.ids)
 
 
