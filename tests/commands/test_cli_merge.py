@@ -191,7 +191,9 @@ def test_a_vector_is_trained_once_whatever_else_is_merged(
 def test_an_interrupt_keeps_the_finished_vectors(home: Path, answer: Answer) -> None:
     text = PLAIN.replace("steps = 4", "steps = 120").replace('["deu", "fin"]', '["deu", "fin", "tur"]')
     (home / "long.toml").write_text(text, encoding="utf-8")
-    process = started("realign", home / "long.toml", "-o", home / "model", "--merge", cache=home / "cache")
+    process = started(
+        "realign", home / "long.toml", "-o", home / "model", "--merge", cache=home / "cache", loaded="encoders"
+    )
     while not list((home / "cache" / "vectors").glob("*.safetensors")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.005)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import rehearsal
+import warm_python
 from rehearsal import realingo
 
 from search.config.study_config import StudyConfig, load
@@ -142,7 +142,7 @@ def history(config: StudyConfig) -> list[tuple[int, tuple[str, ...], float | Non
     return [(trial.position, trial.subset.codes, trial.value) for trial in latest.values()]
 
 
-def wait_for(process: subprocess.Popen[str], database: Path, complete: int) -> None:
+def wait_for(process: warm_python.Process, database: Path, complete: int) -> None:
     """Until that many trials are complete and another one is running."""
     while process.poll() is None:
         time.sleep(0.02)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import warm_python
 from rehearsal import realingo
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
@@ -141,13 +140,13 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(home: Path, answer: Any)
     more = ("--set", "task.steps=60", "--set", "realign.steps=40", "--every", "0")
     whole = answer("realign", home / "order.toml", "-o", home / "whole", *more)
     checkpoint = home / ".model.realign" / production.CHECKPOINT
-    command = [sys.executable, "-m", "search", "realign", str(home / "order.toml"), "-o", str(home / "model"), *more]
-    process = subprocess.Popen(command, env={**os.environ}, stderr=subprocess.DEVNULL)
+    command = ("-m", "search", "realign", home / "order.toml", "-o", home / "model", *more)
+    process = warm_python.start(*command, env=os.environ, loaded="encoders")
     while _position(checkpoint) < 5:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.002)
     process.kill()
-    process.wait()
+    process.communicate()
     assert 5 <= _position(checkpoint) < 60
     again = answer("realign", home / "order.toml", "-o", home / "model", *more, "--resume")
     assert again["signature"] == whole["signature"]

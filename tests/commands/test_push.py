@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import rehearsal
+import warm_python
 from loopback_hub import serve
 from small_study import world_encoder
 
@@ -61,8 +60,7 @@ class Hub:
         """What a script prints, a line of JSON each."""
         own = {"HF_ENDPOINT": self.address, "HF_HOME": str(self.home / "hf"), "HF_HUB_OFFLINE": "0"}
         own |= {"REALINGO_CACHE": str(self.home / "cache"), "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": "", **environment}
-        command = [sys.executable, "-c", code, json.dumps(given)]
-        done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
+        done = warm_python.run("-c", code, json.dumps(given), env=os.environ | own, loaded="libraries")
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 

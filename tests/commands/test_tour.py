@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+import warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS: list[dict[str, Any]] = json.loads((ROOT / "examples" / "tour.ipynb").read_text(encoding="utf-8"))["cells"]
@@ -18,7 +18,7 @@ def test_every_cell_runs(tmp_path: Path) -> None:
     script = tmp_path / "tour.py"
     script.write_text(f"{code}\nprint(len(trials), sorted(table.index), export)\n", encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
-    got = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    got = warm_python.run(script, cwd=tmp_path, env=environment, loaded="encoders")
     assert got.returncode == 0, got.stderr
     assert got.stdout.startswith("6 ['all', ")
 

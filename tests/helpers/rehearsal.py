@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import warm_python
 
 from search.cli.entry import exit_status
 from search.config.study_config import StudyConfig, load
@@ -56,12 +56,10 @@ def realingo(*arguments: str | Path) -> int:
     return exit_status([str(argument) for argument in arguments])
 
 
-def started(*arguments: str | Path, cache: Path) -> subprocess.Popen[str]:
+def started(*arguments: str | Path, cache: Path, loaded: warm_python.Loaded = "search") -> warm_python.Process:
     """The command in a process of its own."""
     environment = {**os.environ, "REALINGO_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "search", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return warm_python.start("-m", "search", *arguments, env=environment, loaded=loaded)
 
 
 def tree(folder: Path) -> set[str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import transformers
+import warm_python
 from loopback_hub import serve
 from tiny_encoder import make_model
 from transformers import AutoModel
@@ -126,12 +126,11 @@ def served(root: Path) -> Iterator[str]:
         yield address
 
 
-def realingo(home: Path, address: str, *words: str, offline: bool = False) -> subprocess.CompletedProcess[str]:
+def realingo(home: Path, address: str, *words: str, offline: bool = False) -> CompletedProcess[str]:
     """The command in a process of its own, whose hub is `address` and whose caches are in `home`."""
     own = {"HF_ENDPOINT": address, "HF_HOME": str(home / "hf"), "REALINGO_CACHE": str(home / "cache")}
     own |= {"HF_HUB_OFFLINE": "1" if offline else "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-m", "search", *words]
-    return subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=300)
+    return warm_python.run("-m", "search", *words, env={**os.environ, **own}, loaded="libraries")
 
 
 @pytest.mark.slow
@@ -170,6 +169,7 @@ WRONG = {
 ATTEMPTS = """
 import json, sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from realign.build import evaluator as assemble
 from search.config import study_config as config
 from selector.errors import InputError
@@ -195,8 +195,7 @@ def test_whatever_is_wrong_with_the_hub_is_said_in_a_line(served: str, tmp_path:
         (folder / f"{name}.toml").write_text(STUDY.replace(right, wrong), encoding="utf-8")
     own = {"HF_ENDPOINT": served, "HF_HOME": str(tmp_path / "hf"), "REALINGO_CACHE": str(tmp_path / "cache")}
     own |= {"HF_HUB_OFFLINE": "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", ATTEMPTS, str(folder)]
-    run = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=300)
+    run = warm_python.run("-c", ATTEMPTS, folder, env={**os.environ, **own}, loaded="libraries")
     assert run.returncode == 0, run.stderr
     said = json.loads(run.stdout.splitlines()[-1])
     for name, (_, _, expected) in WRONG.items():

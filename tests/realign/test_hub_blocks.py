@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm_python
 from hub_files import card, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,8 +148,7 @@ def ask(home: Path, address: str, limit: int, own: dict[str, Any], offline: bool
     cache = home / f"cache-{limit}-{offline}"
     env = {"HF_ENDPOINT": address, "HF_HOME": str(home / "hf"), "REALINGO_CACHE": str(cache)}
     env |= {"HF_HUB_OFFLINE": "1" if offline else "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", READ, json.dumps([limit, own])]
-    run = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, timeout=300)
+    run = warm_python.run("-c", READ, json.dumps([limit, own]), env={**os.environ, **env}, loaded="libraries")
     assert run.returncode == 0, run.stderr
     found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return found

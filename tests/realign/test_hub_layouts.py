@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hub_layouts
 import pytest
+import warm_python
 from loopback_hub import serve
 
 from realign.corpora.hub import Hub
@@ -25,7 +24,7 @@ from realign.corpora.hub import Hub
 from realign.hub.sets import alter, load_sets, spec_of
 from selector.errors import InputError
 answers = {}
-for key, name, own, language, split in json.loads(sys.stdin.read()):
+for key, name, own, language, split in json.loads(sys.argv[1]):
     spec = alter(load_sets()[name], own) if name in load_sets() else spec_of(own)
     *others, language = language.split(",")
     hub = Hub(spec, "eng", [*others, language])
@@ -44,10 +43,7 @@ def ask(home: Path, address: str, questions: list[Question], offline: bool = Fal
     """What a process of its own reads, with the hub at `address` and its caches in `home`."""
     own = {"HF_ENDPOINT": address, "HF_HOME": str(home / "hf"), "HF_HUB_OFFLINE": "1" if offline else "0"}
     own |= {"OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
-    run = subprocess.run(
-        [sys.executable, "-c", READ], input=json.dumps(questions), env={**os.environ, **own}, capture_output=True,
-        text=True, timeout=300,
-    )  # fmt: skip
+    run = warm_python.run("-c", READ, json.dumps(questions), env={**os.environ, **own}, loaded="libraries")
     assert run.returncode == 0, run.stderr
     answers: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return answers

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ import psutil
 import pytest
 import ray
 import rehearsal
+import warm_python
 from faulty import Faulty
 from ray.cluster_utils import Cluster
 from telling import Telling
@@ -282,7 +282,7 @@ def test_poor_subsets_are_stopped_before_their_last_seed(tmp_path: Path, cluster
     assert document.best.value > max(trial.value or 0 for trial in pruned if trial.runs == 1)
 
 
-def until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def until(reached: Callable[[], bool], process: warm_python.Process) -> None:
     while not reached():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import hub_layouts
 import pytest
+import warm_python
 from loopback_hub import serve
 from tiny_encoder import make_model
 
@@ -251,10 +250,7 @@ def run(folder: Path, address: str, offline: bool = False) -> tuple[dict[str, An
     """What `check`, `search` and `confirm` answer, one after the other, and what they wrote to stderr."""
     own = {"HF_ENDPOINT": address, "HF_HOME": str(folder / "hf"), "REALINGO_CACHE": str(folder / f"cache{offline}")}
     own |= {"HF_HUB_OFFLINE": "1" if offline else "0", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", COMMANDS]
-    ended = subprocess.run(
-        command, env={**os.environ, **own}, cwd=folder, capture_output=True, text=True, timeout=500, check=False
-    )
+    ended = warm_python.run("-c", COMMANDS, env={**os.environ, **own}, cwd=folder, loaded="libraries")
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout.splitlines()[-1]), ended.stderr
 
