@@ -35,6 +35,10 @@ from selector.errors import InputError
 Make = Callable[[Advance], Evaluator]
 Told = TypeVar("Told")
 ray_worker.print_to_stdstream = lambda data, ignore_prefix: None  # dead nodes are reported by us; stdout is for results
+HINT = (
+    "give the address that 'ray start --head' printed, or leave --address out; "
+    "if 'ray start' said that token authentication is enabled, set RAY_AUTH_MODE=token"
+)
 SILENCE_SECONDS = 60.0  # without any worker, until a remark says what the search waits for
 
 
@@ -64,9 +68,7 @@ class Connection:
             if not address:
                 raise
             message = f"there is no Ray cluster at '{address}': {format_problem(problem)}"
-            raise InputError(
-                message, "give the address that 'ray start --head' printed, or leave --address out"
-            ) from None
+            raise InputError(message, HINT) from None
         finally:
             if main:
                 signal.signal(signal.SIGTERM, before)

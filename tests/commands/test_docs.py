@@ -57,7 +57,7 @@ class Block:
     @property
     def commands(self) -> Iterator[list[str]]:
         """The words of each call of `realingo`, options of every command in front."""
-        for line in self.text.replace("\\\n", " ").splitlines():
+        for line in re.split(r"\n|&&", self.text.replace("\\\n", " ")):
             words = shlex.split(line, comments=True)
             names = [place for place, word in enumerate(words) if word.split("/")[-1] == "realingo"]
             if names and words[0] not in ("pip", "export"):
