@@ -35,10 +35,12 @@ PASSWORD = re.compile(r"(://[^:/@]*):(.*)@")
 SECRET = re.compile(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)([^&]*)", re.IGNORECASE)
 LITE = {"timeout": 1}  # s that SQLite itself waits for a lock
 KINDS = "search.storage is sqlite:///FILE.db in a folder that exists, a journal file, or the URL of a database server"
+SERVER = "the database must exist on the server; the password is taken from PGPASSWORD or ~/.pgpass"
 PLAIN = "set search.storage to a path without ? and %, or to a journal file, such as study.journal"
 ESCAPED = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
 DAMAGE = re.compile("malformed|is not a database|unsupported file format|no such table|no such column")  # of SQLite
+POSTGRESQL = re.compile(r"postgresql(\+psycopg2?)?://")
 POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}  # s, s, ms; of libpq
 
 Answer = TypeVar("Answer")
@@ -74,7 +76,7 @@ def open_storage(url: str, create: bool) -> Storage:
 
 
 def _database(url: str, create: bool) -> Storage:
-    own = POSTGRES if re.match(r"postgresql(\+psycopg2?)?://", url) else LITE if url.startswith("sqlite:") else {}
+    own = POSTGRES if POSTGRESQL.match(url) else LITE if url.startswith("sqlite:") else {}
     # the ping: a server that was restarted is met with a new connection
     options: dict[str, object] = {"pool_pre_ping": True, "connect_args": own}
     try:
@@ -240,4 +242,5 @@ def unusable(url: str, problem: BaseException) -> InputError:
     if _is_damage(problem):
         hint = "restore the file from a copy, or name another one in search.storage: a new study measures anew"
         return InputError(f"the storage {redact_url(url)} is damaged: {reason(problem, url)}", hint)
-    return InputError(f"cannot open the storage {redact_url(url)}: {reason(problem, url)}", KINDS)
+    hint = SERVER if POSTGRESQL.match(url) else KINDS
+    return InputError(f"cannot open the storage {redact_url(url)}: {reason(problem, url)}", hint)

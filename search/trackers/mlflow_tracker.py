@@ -15,7 +15,7 @@ from search.trackers.tracker import About, BestSoFar, check_folder, flat, metric
 from selector.errors import InputError
 
 LONGEST = 6000  # characters of a parameter: MLflow's own limit
-HINT = "mlflow:URI"
+HINT = "name a server or a database file: mlflow:http://HOST:PORT or mlflow:sqlite:///FILE.db"
 PATIENCE = 10.0  # seconds a server has to answer
 STATES = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 

@@ -463,3 +463,10 @@ def test_a_reader_leaves_a_database_alone_that_is_still_being_made(tmp_path: Pat
         with pytest.raises(InputError, match="no study"):
             open_storage(url, create=False)
         assert database.execute("SELECT * FROM alembic_version").fetchall() == []
+
+
+def test_a_database_server_that_refuses_is_told_with_what_it_needs() -> None:
+    with pytest.raises(InputError, match="cannot open the storage") as refusal:
+        open_storage("postgresql://realingo@127.0.0.1:1/studies", create=True)
+    assert "PGPASSWORD" in refusal.value.hint
+    assert "must exist" in refusal.value.hint

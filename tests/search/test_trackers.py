@@ -169,8 +169,9 @@ def test_an_unusable_tracker_is_found_before_anything_is_written(study: Path, na
     (study.parent / "file").write_text("no folder")
     (study.parent / "folder").mkdir()
     before = rehearsal.tree(study.parent)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as refusal:
         realingo.search(study, evaluator=score, log_to=["tensorboard:runs", name])
+    assert refusal.value.hint.startswith("name ")  # a sentence with a way out
     assert rehearsal.tree(study.parent) == before
 
 
