@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+TEST_WORKERS ?= 3  # more than two cores keep busy: tests wait for processes that they start and kill
 SECONDS ?= 60
 STUDY := studies/quickstart.toml
 OUT := studies/quickstart
@@ -23,7 +24,7 @@ quickstart: $(VENV)/stamp-dashboard
 	$(BIN)/realingo export $(STUDY) -o $(OUT)/export
 
 test: $(VENV)/stamp-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 lint: $(VENV)/stamp-dev
 	$(BIN)/ruff check .
