@@ -94,10 +94,11 @@ def _overlaps(sets: Mapping[str, Spec]) -> Iterator[str]:
     """Texts that the data sets are made of, as `realign.build.overlap` compares them."""
     yield "## Sets that share their text"
     yield ""
-    yield "Realigning on the text of a test would show what is tested. So sets of one row are refused as parallel text"
-    yield "and test of one study, unless they are one set with two splits. What may hold the text is warned of."
+    yield "If an encoder is realigned on the text of a test, it has seen the test before. So two sets made from the same text"
+    yield "(one row) cannot be the parallel text and the test of one study, unless they are one set with two splits. If a set"
+    yield "only may contain the text, there is a warning."
     yield ""
-    yield "| text | sets that are of it | sets that may hold it |"
+    yield "| text | sets made from it | sets that may contain it |"
     yield "|---|---|---|"
     texts = sorted({text for spec in sets.values() for text in (*spec.text, *spec.may_hold)})
     for text in texts:
@@ -125,9 +126,9 @@ def _section(name: str, spec: Spec, task: str, paper: list[str]) -> Iterator[str
     if spec.licence:
         yield f"- Licence: {spec.licence}"
     if spec.text or spec.may_hold:
-        yield f"- Stands on: {', '.join((*spec.text, *(f'perhaps {text}' for text in spec.may_hold)))}"
+        yield f"- Made from the text: {', '.join((*spec.text, *(f'perhaps {text}' for text in spec.may_hold)))}"
     if spec.home:
-        yield f"- Text by hand: {spec.home}"
+        yield f"- Also to download by hand: {spec.home}"
     yield f"- Checked: {spec.checked}"
     if spec.unsure:
         yield f"- **Not established** ({spec.checked}): {spec.unsure}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,6 +75,17 @@ def served(name: str, codes: set[str]) -> list[str]:
         if code != "eng" or "parallel" not in spec.tasks:
             found.append(code)
     return found
+
+
+@pytest.mark.parametrize("path", STUDIES.values(), ids=STUDIES)
+def test_each_study_takes_the_settings_that_the_page_names_for_a_first_look(path: Path) -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"--set (\S+=[\w.]+)", page[page.index("A first look") :])
+    task = load(path).core.task
+    present = {key for key in ("epochs", "steps") if getattr(task, key) is not None}
+    given = [each for each in named if not each.startswith("task.") or each[5:].split("=")[0] in present]
+    assert len(given) == 2 + len(present)
+    load(path, given)
 
 
 ANSWERS = """
