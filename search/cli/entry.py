@@ -73,6 +73,9 @@ def options(
     adjust(quiet, verbose, not no_color)
 
 
+CONTINUED = ("search", "confirm", "evaluate")  # their scores are kept one by one
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command line: every failure ends in its exit status; a traceback is for --verbose alone."""
     try:
@@ -112,8 +115,15 @@ def exit_status(arguments: list[str] | None) -> int:
         discard_output()
         return 1
     if result == INTERRUPTED:  # typer turns Ctrl-C inside a command into this status without a word
-        complain("interrupted; what was finished is kept", "run the same command again to continue")
+        _complain_of_an_interrupt(given)
     return result if isinstance(result, int) else 0
+
+
+def _complain_of_an_interrupt(given: list[str]) -> None:
+    if next((word for word in given if word not in ANYWHERE), "") in CONTINUED:
+        complain("interrupted; what was finished is kept", "run the same command again to continue")
+    else:
+        complain("interrupted", "the same command begins anew")
 
 
 def _prepare_streams() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import rehearsal
 
 from search.cli import main
 from search.commands.pretrain import load_pretrain, read_texts
@@ -136,3 +138,19 @@ def test_the_studies_of_real_languages_agree_with_each_other() -> None:
     study, encoder = load(studies / "real-small.toml"), load_pretrain(studies / "real-small-encoder.toml")
     spoken = {language.code for language in (study.core.source, *study.pool, *study.held_out)}
     assert set(encoder.data.languages) == spoken
+
+
+def test_an_interrupted_training_does_not_promise_to_continue(text: Path) -> None:
+    """Nothing of it is kept, unlike of a search."""
+    path = text / "small.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("steps = 2", "steps = 1000000"), encoding="utf-8")
+    process = rehearsal.started("pretrain", path, "-o", text / "encoder", cache=text / "cache")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "pretraining" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-2:] == ["error: interrupted", "hint: the same command begins anew"]
+    assert [each.name for each in text.iterdir() if "encoder" in each.name] == []
