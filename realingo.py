@@ -299,15 +299,12 @@ def surrogate(space: Space, source: str | Language | None = "eng") -> Proposer:
     It is a Gaussian process over the subsets of `space`. It begins with URIEL's similarities of the languages of the
     pool, to each other and to `source`, the language of fine-tuning. Raises InputError for an unknown language.
     """
-    from search.space import Space
+    from search.space import require_space
     from search.surrogate.prior_knowledge import prior_of_pool
     from search.surrogate.surrogate import Surrogate
-    from selector.errors import InputError
     from selector.languages.conversion import as_language
 
-    if not isinstance(space, Space):
-        raise InputError(f"space is {space!r}, which is no Space", "give for example realingo.Space(pool, k=4)")
-
+    require_space(space)
     return Surrogate(prior_of_pool(space.pool, None if source is None else as_language(source)))
 
 

@@ -33,6 +33,12 @@ Sizes = tuple[int, int]  # the smallest and the largest
 Costs = NDArray[np.float64] | Mapping[str, float] | Mapping[Language, float]
 
 
+def require_space(given: object) -> None:
+    """InputError unless `given` is a Space."""
+    if not isinstance(given, Space):
+        raise InputError(f"space is {given!r}, which is no Space", "give for example realingo.Space(pool, k=4)")
+
+
 def _sizes(k: object) -> Sizes:
     """The least and the most. InputError for what is neither a whole number nor two of them."""
     hint = "k is a whole number, or two: the least and the most"

@@ -23,7 +23,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.space import Space
+from search.space import Space, require_space
 from search.strategies.local import swap
 from search.strategies.proposer import MeasuredSubset, Past, Propose, generator, own_strategy, random
 from selector.errors import InputError, RunError, require_callable, whole_number
@@ -143,8 +143,7 @@ class SubsetSampler(BaseSampler):
 
         Raises InputError where an argument is of another kind.
         """
-        if not isinstance(space, Space):
-            raise InputError(f"space is {space!r}, which is no Space", "give for example realingo.Space(pool, k=4)")
+        require_space(space)
         if isinstance(propose, str):
             hint = "give the strategy itself, for example propose=realingo.surrogate(space)"
             raise InputError(f"propose is '{propose}', a name", hint)
